@@ -1,0 +1,173 @@
+"""A design: one named row of a comparison, all resolved settings but the random seed."""
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from interfuse.core.errors import ConfigError
+from interfuse.core.settings import at_least, build, fingerprint, to_plain
+
+Scalar = bool | int | float | str | None
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything that decides a trained network except its seed; the unit that a comparison compares."""
+
+    fusion: str
+    """Registry name of the fusion mechanism."""
+    name: str = ""
+    """What tables call the design; empty: the fusion and the settings that differ from the default."""
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    """Settings of the fusion mechanism itself, beside its widths."""
+    image_encoder: str = "efficientnet-lite0"
+    """Encoder of the pictures."""
+    text_encoder: str = "minilm"
+    """Encoder of the texts."""
+    image_size: int | None = None
+    """Height and width of the encoder's input in pixels; none: the encoder's own."""
+    dim: int = 128
+    """Width of both adapters and of the fused vector."""
+    encoder_layers: int = 0
+    """Transformer layers for each modality before the fusion ("encode each modality first")."""
+    num_heads: int = 8
+    """Attention heads, in the adapters' layers and in the fusion."""
+    pool: Literal["auto", "none", "mean"] = "auto"
+    """Average each modality into one token before the adapter; auto: where the fusion pools anyway."""
+    norm: Literal["standard", "none"] = "standard"
+    """Standardise the features (train statistics) and layer-normalise the adapter's output, or neither."""
+    gate: Literal["none", "glu"] = "none"
+    """Gated linear unit on the fused vector, or none."""
+    dropout: float = 0.1
+    """Dropout in attention, feed-forward and before the head, fraction 0 to 1."""
+    modality_dropout: float = 0.0
+    """Fraction of training rows that lose one modality, drawn anew each epoch."""
+    epochs: int = 10
+    """Passes over the training rows."""
+    batch_size: int = 64
+    """Rows a step."""
+    learning_rate: float = 1e-3
+    """Peak of the schedule (AdamW)."""
+    weight_decay: float = 0.01
+    """AdamW's decoupled weight decay; none on biases, norms and learned tokens."""
+    warmup: float = 0.1
+    """Fraction of the steps over which the learning rate climbs; a cosine follows."""
+    clip: float = 1.0
+    """Largest norm of the whole gradient; 0 clips nothing."""
+    objective: Literal["auto"] = "auto"
+    """Loss; auto: cross-entropy for multiclass, binary cross-entropy for multilabel."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work; give an unnamed design its name."""
+        owner = f"design {self.name or self.fusion!r}"
+        at_least(owner, 1, dim=self.dim, num_heads=self.num_heads, epochs=self.epochs, batch_size=self.batch_size)
+        at_least(owner, 0, encoder_layers=self.encoder_layers, weight_decay=self.weight_decay, clip=self.clip)
+        for name in ("dropout", "modality_dropout", "warmup"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ConfigError(f"{owner}: {name} must be from 0 to below 1, got {name}={value}.")
+        if self.learning_rate <= 0:
+            raise ConfigError(f"{owner}: learning_rate must be above 0, got {self.learning_rate}.")
+        if not self.name:
+            object.__setattr__(self, "name", self.spell())
+
+    def spell(self, base: "Design | None" = None) -> str:
+        """Call the design by its fusion and the settings that differ from those of `base` (else the defaults).
+
+        >>> Design("concat", settings={"hidden": 512}).spell()
+        'concat:hidden=512'
+        """
+        plain = to_plain(base or Design(self.fusion, name="base"))
+        own = {k: v for k, v in to_plain(self).items() if k not in ("fusion", "name", "settings") and v != plain[k]}
+        parts = [f"{k}={v}" for k, v in sorted({**self.settings, **own}.items())]
+        return ":".join([self.fusion, *parts])
+
+    @property
+    def key(self) -> str:
+        """Hash of all settings but the name."""
+        return fingerprint({k: v for k, v in to_plain(self).items() if k != "name"})
+
+    @property
+    def slug(self) -> str:
+        """A name for its folder that every file system takes."""
+        return re.sub(r"[^A-Za-z0-9=._+-]+", "+", self.name)[:80]
+
+
+def parse_designs(text: str, base: Mapping[str, Any]) -> list[Design]:
+    """Read `concat,concat:hidden=512,shared_cross_attention:encoder_layers=1` on top of the study's settings.
+
+    Raises:
+        ConfigError: a part is not `name=value`, or two designs are the same.
+    """
+    designs = []
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        fusion, *pairs = item.split(":")
+        values: dict[str, Any] = {}
+        for pair in pairs:
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise ConfigError(f"Cannot read {pair!r} in design {item!r}: write fusion:setting=value:setting=value.")
+            values[name] = value
+        designs.append(make_design(fusion, values, base))
+    return _distinct(designs)
+
+
+def read_designs(path: Path, base: Mapping[str, Any]) -> list[Design]:
+    """Read designs from TOML: a table a design, its title the name, with `fusion` and any other settings.
+
+    Raises:
+        ConfigError: the file cannot be read, or a table names no fusion.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"Cannot read designs from {path}: {error}.") from error
+    designs = []
+    for title, table in tables.items():
+        if not isinstance(table, dict) or "fusion" not in table:
+            raise ConfigError(f'{path}: [{title}] must be a table with fusion = "…".')
+        values = {name: value for name, value in table.items() if name != "fusion"}
+        designs.append(make_design(str(table["fusion"]), {"name": title, **values}, base))
+    return _distinct(designs)
+
+
+def make_design(fusion: str, values: Mapping[str, Any], base: Mapping[str, Any]) -> Design:
+    """Make a design from mixed values: a `Design` field goes to the design, any other to the fusion's settings."""
+    fields = {f.name for f in dataclasses.fields(Design)} - {"fusion", "settings"}
+    settings = {name: read_scalar(value) for name, value in values.items() if name not in fields}
+    own = {name: value for name, value in values.items() if name in fields and name != "name"}
+    common = {**base, "fusion": fusion, "settings": settings}
+    design = build(Design, f"design {fusion!r}", {**common, **own, "name": "unnamed"})
+    plain = build(Design, f"design {fusion!r}", {**common, "settings": {}, "name": "unnamed"})
+    return dataclasses.replace(design, name=str(values.get("name") or design.spell(plain)))
+
+
+def read_scalar(value: Any) -> Scalar:
+    """Read a plain value written as text; anything that is no number or truth value stays a text.
+
+    >>> read_scalar("512"), read_scalar("0.5"), read_scalar("true"), read_scalar("glu")
+    (512, 0.5, True, 'glu')
+    """
+    if not isinstance(value, str):
+        return value  # type: ignore[no-any-return]
+    for read in (int, float):
+        try:
+            return read(value)
+        except ValueError:
+            continue
+    return {"true": True, "false": False, "none": None}.get(value.lower(), value)
+
+
+def _distinct(designs: list[Design]) -> list[Design]:
+    seen: dict[str, Design] = {}
+    for design in designs:
+        if design.slug in seen:
+            raise ConfigError(f"Two designs are called {design.name!r}: give each its own name or settings.")
+        seen[design.slug] = design
+    if not designs:
+        raise ConfigError("No design was given: name at least one fusion, such as concat,cross_attention.")
+    return designs

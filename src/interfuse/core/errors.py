@@ -1,0 +1,57 @@
+"""Every error that a user can meet, and the way we suggest a near name."""
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class InterfuseError(Exception):
+    """Base of all our errors; the command line prints it as one line and exits with 1."""
+
+
+class ConfigError(InterfuseError, ValueError):
+    """A setting cannot work, or is not known."""
+
+
+class ShapeError(InterfuseError, ValueError):
+    """A tensor does not have the shape that was promised."""
+
+
+class DataError(InterfuseError, ValueError):
+    """Rows, columns, pictures or splits are not what the task needs."""
+
+
+class EncoderError(InterfuseError, RuntimeError):
+    """An encoder cannot be made, found or reached."""
+
+
+class StoreError(InterfuseError, RuntimeError):
+    """Tokens on disk cannot be written or trusted."""
+
+
+class ExtraMissingError(InterfuseError, ImportError):
+    """A package of an optional extra is not installed."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that a name is not known, suggest the nearest, list the rest."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}."
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import a module of an optional extra, or say which extra to install.
+
+    Raises:
+        ExtraMissingError: the module is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ExtraMissingError(
+            f"{module} is not installed; it comes with the extra {extra!r}. "
+            f"Mend: pip install 'interfuse[{extra}]'."
+        ) from error

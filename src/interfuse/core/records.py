@@ -1,0 +1,94 @@
+"""Records: what a study leaves on disk and what a report reads. Written once, never changed."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from interfuse.core.files import write_atomically
+
+PREDICTIONS = pa.schema(
+    [
+        ("row", pa.int64()),  # row number in the source
+        ("id", pa.string()),
+        ("group", pa.int64()),  # rows of one group share a picture (or the declared column)
+        ("split", pa.string()),  # validation or test
+        ("label", pa.list_(pa.int64())),  # class numbers: one for multiclass, any number for multilabel
+        ("score", pa.float64()),  # the row's share of the metric, 0 to 1
+        ("probs", pa.list_(pa.float32())),
+    ]
+)
+"""Columns of `predictions.parquet`."""
+
+HISTORY = pa.schema(
+    [
+        ("epoch", pa.int64()),  # from 1
+        ("step", pa.int64()),  # steps done when the row was written
+        ("train_loss", pa.float64()),  # mean over the epoch
+        ("validation_loss", pa.float64()),
+        ("validation_score", pa.float64()),
+        ("learning_rate", pa.float64()),
+        ("seconds", pa.float64()),  # since training began
+        ("block", pa.list_(pa.string())),  # image_adapter, text_adapter, fusion, head
+        ("gradient_norm", pa.list_(pa.float64())),  # of each block, mean over the epoch, before clipping
+    ]
+)
+"""Columns of `history.parquet`, a row an epoch."""
+
+
+@dataclass(frozen=True)
+class LeaderboardRow:
+    """One design in a comparison; fractions 0 to 1."""
+
+    design: str
+    fusion: str
+    baseline: bool
+    metric: str
+    mean: float
+    ci_low: float | None
+    """None where one seed gives no interval for the design."""
+    ci_high: float | None
+    seeds: int
+    parameters: int
+    train_seconds: float
+    """Mean over the seeds."""
+    delta: float | None
+    """Mean minus the baseline's; None on the baseline's own row."""
+    delta_ci_low: float | None
+    delta_ci_high: float | None
+    p_holm: float | None
+    """Holm-adjusted p of the difference from the baseline."""
+    verdict: str
+    """wins, loses, no evidence, floor or baseline."""
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """All that a report shows of a study."""
+
+    study: dict[str, Any]
+    """The resolved settings, versions and data card of `study.json`."""
+    rows: list[LeaderboardRow]
+    """Best validation score first is not promised; a report sorts."""
+    verdict: str
+    """The study's verdict in words."""
+    details: list[str] = field(default_factory=list)
+    """Further sentences: what the interval means, warnings."""
+    histories: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict)
+    """Design name to seed to the rows of `history.parquet`."""
+
+    def leaderboard(self) -> list[dict[str, Any]]:
+        """Give the rows as plain JSON objects."""
+        return [asdict(row) for row in self.rows]
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file atomically."""
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
+def read_table(path: Path) -> pa.Table:
+    """Read a Parquet file."""
+    return pq.read_table(path)
