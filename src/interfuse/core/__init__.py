@@ -1,1 +1,1 @@
-"""TODO."""
+"""Errors, registry, settings, seeds, `Tokens`, `Fused`, designs and records."""

@@ -1,0 +1,162 @@
+"""What every fusion mechanism is: settings, an entry that cleans and checks its inputs, one `fuse`."""
+
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from interfuse.core.errors import ShapeError
+from interfuse.core.registry import Registry
+from interfuse.core.settings import at_least
+from interfuse.core.tokens import Fused, Tokens
+from interfuse.nn import check_heads, clean, full_mask
+
+
+class OneKeyAttentionWarning(UserWarning):
+    """Attention was handed one pooled vector, over which it can choose nothing."""
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """The widths that every mechanism has."""
+
+    image_dim: int
+    """Width of an image token."""
+    text_dim: int
+    """Width of a text token."""
+    fused_dim: int = 512
+    """Width of the fused vector."""
+
+    def __post_init__(self) -> None:
+        """Refuse widths below 1."""
+        at_least("fusion", 1, image_dim=self.image_dim, text_dim=self.text_dim, fused_dim=self.fused_dim)
+
+
+@dataclass(frozen=True)
+class AttentionConfig(FusionConfig):
+    """Widths, heads and dropout of a mechanism that attends."""
+
+    num_heads: int = 8
+    """Attention heads; must divide fused_dim."""
+    dropout: float = 0.0
+    """Dropout of attention weights and of each sublayer, fraction 0 to 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse heads that do not divide the width."""
+        super().__post_init__()
+        check_heads("attention fusion", self.fused_dim, self.num_heads)
+
+
+class FusionMechanism(nn.Module, ABC):
+    """Let image and text tokens interact; give one vector a row, and the updated tokens where they are kept.
+
+    A row whose mask is all False is a missing modality and counts as zeros. A pooled vector (batch, dim) counts
+    as one token. A subclass is final: it takes its config and defines `fuse` on clean, masked tokens.
+
+    Shape:
+        (batch, image_tokens, image_dim), (batch, text_tokens, text_dim) -> `Fused`, vector (batch, fused_dim).
+    """
+
+    modalities: ClassVar[frozenset[str]] = frozenset({"image", "text"})
+    """Which modalities the fused vector depends on."""
+    pools: ClassVar[bool] = False
+    """Whether it averages each modality before anything else."""
+    cross_attends: ClassVar[bool] = False
+    """Whether one modality attends over the other's tokens, so that one token each leaves nothing to choose."""
+
+    def __init__(self, config: FusionConfig) -> None:
+        """Keep the settings."""
+        super().__init__()
+        self.config = config
+        self._warned = False
+
+    def forward(
+        self,
+        image: Float[Tensor, "batch image_tokens image_dim"] | Float[Tensor, "batch image_dim"],
+        text: Float[Tensor, "batch text_tokens text_dim"] | Float[Tensor, "batch text_dim"],
+        image_mask: Bool[Tensor, "batch image_tokens"] | None = None,
+        text_mask: Bool[Tensor, "batch text_tokens"] | None = None,
+    ) -> Fused:
+        """Fuse a batch; a mask of None calls every token real.
+
+        Raises:
+            ShapeError: a width, a mask or the batch does not fit.
+        """
+        image_tokens = _enter("image", image, image_mask, self.config.image_dim)
+        text_tokens = _enter("text", text, text_mask, self.config.text_dim)
+        if image.shape[0] != text.shape[0]:
+            raise ShapeError(f"image has {image.shape[0]} rows and text {text.shape[0]}: give one of each a row.")
+        if self.cross_attends and image_tokens.mask.shape[1] == 1 and text_tokens.mask.shape[1] == 1:
+            self._warn_of_one_key()
+        return self.fuse(image_tokens, text_tokens)
+
+    @abstractmethod
+    def fuse(self, image: Tokens, text: Tokens) -> Fused:
+        """Fuse clean tokens: zeros wherever the mask is False."""
+
+    def extra_repr(self) -> str:
+        """Show the settings when printed."""
+        return str(self.config)
+
+    def _warn_of_one_key(self) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        warnings.warn(
+            f"{type(self).__name__} was given one image token and one text token a row: attention over one key has "
+            "weight exactly 1, so it is a linear map and its query and key get no gradient. "
+            "Give it token features, or use concat or product on pooled vectors.",
+            OneKeyAttentionWarning,
+            stacklevel=4,
+        )
+
+
+FUSIONS: Registry[FusionMechanism] = Registry("fusion mechanism")
+"""Every mechanism by its literature name."""
+
+
+def create_fusion(name: str, **settings: Any) -> FusionMechanism:
+    """Make a fusion mechanism by name.
+
+    Args:
+        name: registry name, see `list_fusions`.
+        settings: image_dim, text_dim, fused_dim (512) and the mechanism's own.
+
+    Raises:
+        ConfigError: the name or a setting is not known, or a setting cannot work.
+
+    >>> create_fusion("concat", image_dim=2048, text_dim=768, fused_dim=8).config.hidden
+    0
+    """
+    return FUSIONS.create(name, **settings)
+
+
+def list_fusions(pattern: str = "*") -> list[str]:
+    """List the mechanisms whose name fits a shell pattern.
+
+    >>> list_fusions("*_only")
+    ['image_only', 'text_only']
+    """
+    return FUSIONS.names(pattern)
+
+
+def _enter(name: str, values: Tensor, mask: Tensor | None, dim: int) -> Tokens:
+    """Check one modality's input, make it tokens, and zero what is masked."""
+    if values.dim() == 2:
+        values = values.unsqueeze(1)
+    if values.dim() != 3 or values.shape[2] != dim:
+        raise ShapeError(
+            f"{name} has shape {tuple(values.shape)}; expected (batch, {name}_tokens, {name}_dim={dim}) "
+            f"or a pooled (batch, {dim})."
+        )
+    if mask is None:
+        return Tokens(values, full_mask(values))
+    if mask.shape != values.shape[:2]:
+        raise ShapeError(
+            f"{name}_mask has shape {tuple(mask.shape)}; expected (batch, {name}_tokens) = {tuple(values.shape[:2])}, "
+            "True = a real token."
+        )
+    return Tokens(clean(values, mask), mask)

@@ -1,0 +1,56 @@
+"""The original's module: one multi-head attention serves text→image and image→text."""
+
+import torch.nn.functional as F
+from torch import nn
+
+from interfuse.core.tokens import Fused, Tokens
+from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
+from interfuse.nn import Attention, Readout
+
+
+@FUSIONS.register(
+    "shared_cross_attention",
+    config=AttentionConfig,
+    reference="https://arxiv.org/abs/1908.07490",
+    family="cross-attention",
+    good_for="the original's answer to early fusion: the fewest parameters that attend both ways",
+    oracle="the original's computation on nn.MultiheadAttention",
+)
+class SharedCrossAttentionFusion(FusionMechanism):
+    """Let text attend to image and image to text with the same attention weights.
+
+    `p = W_i V`, `q = W_t T`; `V' = LN(V + Att(p → q))`, `T' = LN(T + Att(q → p))`, one `Att` for both, LN without
+    affine, residual from the unprojected `V` and `T`; fused = linear map of [mean V'; mean T'].
+
+    Shape:
+        fused.image (batch, image_tokens, fused_dim), fused.text (batch, text_tokens, fused_dim).
+
+    Reference:
+        The original write-up's module; LXMERT also shares both ways, https://arxiv.org/abs/1908.07490. Ours takes
+        masks, any widths (the residual is then taken from the projected tokens) and no key bias.
+    """
+
+    cross_attends = True
+
+    def __init__(self, config: AttentionConfig) -> None:
+        """Make both projections, the one attention and the readout."""
+        super().__init__(config)
+        width = config.fused_dim
+        self.image = nn.Linear(config.image_dim, width)
+        self.text = nn.Linear(config.text_dim, width)
+        self.attention = Attention(width, config.num_heads, dropout=config.dropout)
+        self.readout = Readout(width, width, width)
+        self.plain_residual = config.image_dim == config.text_dim == width
+
+    def fuse(self, image: Tokens, text: Tokens) -> Fused:
+        """Project, attend both ways, add the residual, normalise, read out."""
+        p, q = self.image(image.tokens), self.text(text.tokens)
+        image_query, image_key, image_value = self.attention.project(p)
+        text_query, text_key, text_value = self.attention.project(q)
+        to_image = self.attention.attend(image_query, text_key, text_value, text.mask)
+        to_text = self.attention.attend(text_query, image_key, image_value, image.mask)
+        old_image, old_text = (image.tokens, text.tokens) if self.plain_residual else (p, q)
+        width = (self.config.fused_dim,)
+        new_image, new_text = F.layer_norm(old_image + to_image, width), F.layer_norm(old_text + to_text, width)
+        vector = self.readout(Tokens(new_image, image.mask), Tokens(new_text, text.mask))
+        return Fused(vector, new_image, new_text)

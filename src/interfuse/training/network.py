@@ -1,0 +1,170 @@
+"""The assembled network: two adapters, a fusion, a head."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from interfuse.core.design import Design
+from interfuse.core.errors import ConfigError
+from interfuse.core.settings import to_plain
+from interfuse.core.tokens import Tokens
+from interfuse.fusion import FUSIONS, FusionMechanism
+from interfuse.nn import GatedLinear, Positions, TransformerLayer, clean, masked_mean
+
+
+@dataclass(frozen=True)
+class ModalitySpec:
+    """What an adapter must know of the tokens that it will be given."""
+
+    dim: int
+    """Width of a token."""
+    grid: tuple[int, int] | None
+    """Rows and columns of a picture's tokens, or none for a text."""
+    mean: Float[Tensor, " dim"]
+    """Mean of each channel over the train tokens."""
+    std: Float[Tensor, " dim"]
+    """Standard deviation of each channel over the train tokens; 1 where a channel is constant."""
+
+
+class Adapter(nn.Module):
+    """Bring one modality's tokens to the network's width, and a missing one to a learned absent token.
+
+    standardise (train statistics) → Linear → LayerNorm → positions → 0..k Transformer layers → LayerNorm.
+    A row whose mask is all False leaves as one learned token whose mask is True.
+
+    Shape:
+        (batch, tokens, spec.dim) -> (batch, tokens, design.dim).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, design: Design, spec: ModalitySpec, pool: bool) -> None:
+        """Make the layers that the design asks for."""
+        super().__init__()
+        self.pool, standard = pool, design.norm == "standard"
+        self.register_buffer("mean", spec.mean.clone() if standard else torch.zeros(spec.dim))
+        self.register_buffer("std", spec.std.clone() if standard else torch.ones(spec.dim))
+        self.project = nn.Linear(spec.dim, design.dim)
+        self.norm = nn.LayerNorm(design.dim) if standard else nn.Identity()
+        self.positions = nn.Identity() if pool else Positions(design.dim, spec.grid)
+        self.absent = nn.Parameter(torch.randn(design.dim) * 0.02)
+        self.layers = nn.ModuleList(
+            TransformerLayer(design.dim, design.num_heads, design.dropout) for _ in range(design.encoder_layers)
+        )
+        self.last_norm = nn.LayerNorm(design.dim) if design.encoder_layers and standard else nn.Identity()
+
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"], mask: Bool[Tensor, "batch tokens"]
+    ) -> tuple[Float[Tensor, "batch out_tokens out_dim"], Bool[Tensor, "batch out_tokens"]]:
+        """Adapt the tokens; the mask that comes back has a real token in every row."""
+        if self.pool:
+            tokens, mask = masked_mean(tokens, mask).unsqueeze(1), mask.any(1, keepdim=True)
+        adapted = self.positions(self.norm(self.project((clean(tokens, mask) - self.mean) / self.std)))
+        missing = ~mask.any(1, keepdim=True)  # (batch, 1)
+        first = torch.arange(mask.shape[1], device=mask.device) == 0
+        adapted = adapted.where(~missing.unsqueeze(-1), self.absent.to(adapted.dtype))
+        mask = mask | (missing & first)
+        for layer in self.layers:
+            adapted = layer(adapted, mask)
+        return self.last_norm(adapted), mask
+
+
+class Head(nn.Sequential):
+    """Dropout, a gated linear unit where the design asks for one, and a linear map to the logits."""
+
+    def __init__(self, design: Design, classes: int) -> None:
+        """Make the layers."""
+        gate = [GatedLinear(design.dim, design.dim)] if design.gate == "glu" else []
+        super().__init__(nn.Dropout(design.dropout), *gate, nn.Linear(design.dim, classes))
+
+
+class Network(nn.Module):
+    """Adapters → fusion → head.
+
+    Shape:
+        image (pictures, image_tokens, image_dim), text (texts, text_tokens, text_dim), each distinct item once,
+        and for each row the number of its picture and text -> logits (batch, classes). Without these numbers
+        row i has picture i and text i.
+    """
+
+    def __init__(self, design: Design, image: ModalitySpec, text: ModalitySpec, classes: int) -> None:
+        """Make the parts; the fusion gets the design's width, heads and dropout where it has such settings."""
+        super().__init__()
+        if design.encoder_layers and design.dim % design.num_heads:
+            raise ConfigError(
+                f"design {design.name!r}: dim must be a multiple of num_heads, got dim={design.dim}, "
+                f"num_heads={design.num_heads}. Try dim={-(-design.dim // design.num_heads) * design.num_heads}."
+            )
+        pool = pools(design)
+        self.image_adapter, self.text_adapter = Adapter(design, image, pool), Adapter(design, text, pool)
+        self.fusion = make_fusion(design)
+        self.head = Head(design, classes)
+        for modality in {"image", "text"} - self.fusion.modalities:  # a control trains nothing of what it ignores
+            getattr(self, f"{modality}_adapter").requires_grad_(False)
+
+    def forward(
+        self,
+        image: Tokens,
+        text: Tokens,
+        image_index: Int64[Tensor, " batch"] | None = None,
+        text_index: Int64[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch classes"]:
+        """Compute the logits; each distinct picture and text is adapted once."""
+        adapted_image, image_mask = self.image_adapter(*image)
+        adapted_text, text_mask = self.text_adapter(*text)
+        if image_index is not None:
+            adapted_image, image_mask = adapted_image[image_index], image_mask[image_index]
+        if text_index is not None:
+            adapted_text, text_mask = adapted_text[text_index], text_mask[text_index]
+        logits: Tensor = self.head(self.fusion(adapted_image, adapted_text, image_mask, text_mask).vector)
+        return logits
+
+    def blocks(self) -> dict[str, nn.Module]:
+        """Name the parts whose training health is watched."""
+        return {
+            "image_adapter": self.image_adapter,
+            "text_adapter": self.text_adapter,
+            "fusion": self.fusion,
+            "head": self.head,
+        }
+
+
+def pools(design: Design) -> bool:
+    """Whether the design averages each modality into one token before its adapter."""
+    mechanism = FUSIONS.entry(design.fusion).build
+    pooled_anyway = bool(getattr(mechanism, "pools", False)) and design.encoder_layers == 0
+    return design.pool == "mean" or (design.pool == "auto" and pooled_anyway)
+
+
+def make_fusion(design: Design) -> FusionMechanism:
+    """Make the design's fusion at the design's width.
+
+    Raises:
+        ConfigError: the fusion or one of its settings is not known, or cannot work.
+    """
+    known = FUSIONS.entry(design.fusion).config.__dataclass_fields__
+    shared = {name: getattr(design, name) for name in ("num_heads", "dropout") if name in known}
+    widths = {"image_dim": design.dim, "text_dim": design.dim, "fused_dim": design.dim}
+    return FUSIONS.create(design.fusion, **{**shared, **design.settings, **widths})
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Count the values that training changes."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def match_hidden(design: Design, image: ModalitySpec, text: ModalitySpec, classes: int, target: int) -> int:
+    """Find the width of the hidden layer that brings a `concat` design nearest to `target` parameters."""
+
+    def size(hidden: int) -> int:
+        plain = to_plain(design) | {"settings": {"hidden": hidden}}
+        with torch.device("meta"):
+            meta = [ModalitySpec(s.dim, s.grid, torch.zeros(s.dim), torch.ones(s.dim)) for s in (image, text)]
+            return count_parameters(Network(Design(**plain), *meta, classes))
+
+    one, two = size(1), size(2)
+    return max(1, math.floor((target - one) / (two - one) + 1.5))
