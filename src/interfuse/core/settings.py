@@ -108,7 +108,7 @@ def fingerprint(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def at_least(owner: str, minimum: float, **values: float) -> None:
+def at_least(owner: str, minimum: int | float, **values: int | float) -> None:
     """Refuse any value below `minimum`, by name.
 
     Raises:

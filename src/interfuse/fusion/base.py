@@ -75,12 +75,12 @@ class FusionMechanism(nn.Module, ABC):
 
     def forward(
         self,
-        image: Float[Tensor, "batch image_tokens image_dim"] | Float[Tensor, "batch image_dim"],
-        text: Float[Tensor, "batch text_tokens text_dim"] | Float[Tensor, "batch text_dim"],
-        image_mask: Bool[Tensor, "batch image_tokens"] | None = None,
-        text_mask: Bool[Tensor, "batch text_tokens"] | None = None,
+        image: Float[Tensor, "..."],  # shapes are checked below, with an error that says how to mend them
+        text: Float[Tensor, "..."],
+        image_mask: Bool[Tensor, "..."] | None = None,
+        text_mask: Bool[Tensor, "..."] | None = None,
     ) -> Fused:
-        """Fuse a batch; a mask of None calls every token real.
+        """Fuse a batch; a mask of None calls every token real, in a mask True = a real token.
 
         Raises:
             ShapeError: a width, a mask or the batch does not fit.

@@ -117,9 +117,9 @@ class Network(nn.Module):
         adapted_image, image_mask = self.image_adapter(*image)
         adapted_text, text_mask = self.text_adapter(*text)
         if image_index is not None:
-            adapted_image, image_mask = adapted_image[image_index], image_mask[image_index]
+            adapted_image, image_mask = adapted_image.index_select(0, image_index), image_mask[image_index]
         if text_index is not None:
-            adapted_text, text_mask = adapted_text[text_index], text_mask[text_index]
+            adapted_text, text_mask = adapted_text.index_select(0, text_index), text_mask[text_index]
         logits: Tensor = self.head(self.fusion(adapted_image, adapted_text, image_mask, text_mask).vector)
         return logits
 

@@ -1,0 +1,229 @@
+"""The training loop: explicit, deterministic by seed, best epoch by validation."""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from interfuse.core.design import Design
+from interfuse.core.errors import ConfigError
+from interfuse.core.seeds import derive, generator
+from interfuse.data import Batch, Features, epoch_batches, eval_batches
+from interfuse.evaluation import example_scores
+from interfuse.training.network import ModalitySpec, Network, count_parameters
+from interfuse.training.optimiser import make_optimiser, make_schedule
+
+Precision = Literal["auto", "float32", "bfloat16"]
+EVAL_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network and the record of how it came to be."""
+
+    network: Network
+    """With the weights of its best epoch, in eval mode, on the CPU."""
+    history: list[dict[str, Any]]
+    """A row an epoch, columns of `core.records.HISTORY`."""
+    best_epoch: int
+    """From 1: the first epoch with the highest validation score, ties broken by the lower validation loss."""
+    parameters: int
+    """Values that training changed."""
+    seconds: float
+    """Wall time of the loop, validation included."""
+
+
+Watch = Callable[[int, str], None]
+"""Called with the steps done since the last call and a note to show beside the bar."""
+
+
+def resolve_precision(precision: Precision, dim: int) -> Literal["float32", "bfloat16"]:
+    """Choose bfloat16 autocast where the CPU multiplies it natively and the matrices are wide enough to gain.
+
+    At widths below 256 the casts cost more than the products save (docs/results.md has the ratio).
+    """
+    if precision != "auto":
+        return precision
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    native = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "bfloat16" if native and dim >= 256 else "float32"
+
+
+def train(
+    design: Design,
+    seed: int,
+    features: Features,
+    specs: tuple[ModalitySpec, ModalitySpec],
+    precision: Precision = "auto",
+    watch: Watch = lambda steps, note: None,
+) -> Trained:
+    """Train one design with one seed; the seed decides initialisation, order and dropout only.
+
+    Args:
+        design: all settings.
+        seed: of this run; the order of the rows depends on it alone, so designs are paired by seed.
+        features: rows with splits `train` and `validation`.
+        specs: image and text tokens as `measure` saw them.
+        precision: of the training step; evaluation is always float32.
+        watch: told after every step.
+
+    Raises:
+        ConfigError: there is no train or validation row, or the loss became NaN or infinite.
+    """
+    train_rows, validation_rows = features.splits["train"], features.splits["validation"]
+    for name, rows in (("train", train_rows), ("validation", validation_rows)):
+        if len(rows) == 0:
+            raise ConfigError(f"There is no {name} row: {len(features.ids)} rows in all. Give more rows or a split.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "initialise"))
+        network = Network(design, *specs, classes=len(features.label_names))
+        torch.manual_seed(derive(seed, "dropout"))
+        return _Loop(design, seed, features, network, resolve_precision(precision, design.dim), watch).run()
+
+
+class _Loop:
+    """The state of one training."""
+
+    def __init__(
+        self, design: Design, seed: int, features: Features, network: Network, precision: str, watch: Watch
+    ) -> None:
+        self.design, self.features, self.watch = design, features, watch
+        AcceleratorState._reset_state()  # another run of this process may have used another precision
+        self.accelerator = Accelerator(mixed_precision="bf16" if precision == "bfloat16" else "no")
+        self.order = generator(seed, "order")
+        steps = -(-len(features.splits["train"]) // design.batch_size) * design.epochs
+        optimiser = make_optimiser(network, design)
+        self.network, self.optimiser = self.accelerator.prepare(network, optimiser)
+        self.schedule = make_schedule(optimiser, design, steps)
+        self.blocks = {
+            name: [p for p in block.parameters() if p.requires_grad] for name, block in network.blocks().items()
+        }
+        self.steps = 0
+
+    def run(self) -> Trained:
+        """Run all epochs and keep the best."""
+        history: list[dict[str, Any]] = []
+        best: tuple[float, float] = (-1.0, 0.0)
+        best_epoch, weights, start = 0, None, time.perf_counter()
+        for epoch in range(1, self.design.epochs + 1):
+            row = self.epoch(epoch)
+            rank = (row["validation_score"], -row["validation_loss"])
+            if rank > best:
+                best, best_epoch, weights = rank, epoch, copy.deepcopy(self._plain().state_dict())
+            row["seconds"] = time.perf_counter() - start
+            history.append(row)
+            self.watch(0, f"epoch {epoch}/{self.design.epochs} validation {100 * row['validation_score']:.1f}")
+        network = self._plain()
+        assert weights is not None
+        network.load_state_dict(weights)
+        network.eval().cpu()
+        return Trained(network, history, best_epoch, count_parameters(network), time.perf_counter() - start)
+
+    def epoch(self, epoch: int) -> dict[str, Any]:
+        """Train over all rows once, then score the validation rows."""
+        self.network.train()
+        rows, losses, norms = 0, torch.zeros(()), torch.zeros(len(self.blocks))
+        batches = epoch_batches(
+            self.features,
+            self.features.splits["train"],
+            self.design.batch_size,
+            self.order,
+            modality_dropout=self.design.modality_dropout,
+        )
+        count = 0
+        for batch in batches:
+            loss, block_norms = self.step(batch)
+            losses += loss * len(batch.rows)
+            norms += block_norms
+            rows, count = rows + len(batch.rows), count + 1
+            self.watch(1, "")
+        train_loss = float(losses) / rows
+        if train_loss != train_loss or train_loss == float("inf"):
+            raise ConfigError(
+                f"design {self.design.name!r}: the training loss became {train_loss} in epoch {epoch}. "
+                "Mend: a lower learning_rate, clip above 0, or norm=standard."
+            )
+        score, loss_value = validate(self._plain(), self.features, self.features.splits["validation"])
+        return {
+            "epoch": epoch,
+            "step": self.steps,
+            "train_loss": train_loss,
+            "validation_loss": loss_value,
+            "validation_score": score,
+            "learning_rate": self.schedule.get_last_lr()[0],
+            "block": list(self.blocks),
+            "gradient_norm": (norms / count).tolist(),
+        }
+
+    def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Take one optimiser step; give the loss and the gradient norm of each block before clipping."""
+        with self.accelerator.autocast():
+            logits = self.network(batch.image, batch.text, batch.image_index, batch.text_index)
+        loss = loss_of(logits.float(), batch.labels, self.features.task)
+        self.accelerator.backward(loss)
+        norms = torch.stack([_norm(parameters) for parameters in self.blocks.values()]).cpu()
+        if self.design.clip:
+            trained = [p for parameters in self.blocks.values() for p in parameters]
+            nn.utils.clip_grads_with_norm_(trained, self.design.clip, norms.norm())
+        self.optimiser.step()
+        self.schedule.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.steps += 1
+        return loss.detach().cpu(), norms
+
+    def _plain(self) -> Network:
+        network: Network = self.accelerator.unwrap_model(self.network, keep_fp32_wrapper=False)
+        return network
+
+
+def loss_of(logits: Float[Tensor, "batch classes"], labels: Tensor, task: str) -> Float[Tensor, ""]:
+    """Cross-entropy for multiclass, mean binary cross-entropy for multilabel; mean over the batch."""
+    if task == "multilabel":
+        return F.binary_cross_entropy_with_logits(logits, labels)
+    return F.cross_entropy(logits, labels)
+
+
+@torch.inference_mode()
+def predict_probs(
+    network: Network, features: Features, rows: Int64[Tensor, " rows"], batch_size: int = EVAL_BATCH
+) -> Float[Tensor, "rows classes"]:
+    """Compute the probabilities of these rows, float32, in eval mode, in the order of `rows`."""
+    return _probs(_logits(network, features, rows, batch_size), features.task)
+
+
+@torch.inference_mode()
+def validate(network: Network, features: Features, rows: Int64[Tensor, " rows"]) -> tuple[float, float]:
+    """Give the mean score and the mean loss over these rows."""
+    logits = _logits(network, features, rows, EVAL_BATCH)
+    labels = features.labels[rows]
+    scores = example_scores(_probs(logits, features.task).numpy(), labels.numpy(), features.task)
+    return float(scores.mean()), float(loss_of(logits, labels, features.task))
+
+
+def _logits(network: Network, features: Features, rows: Tensor, batch_size: int) -> Tensor:
+    network.eval()
+    out = torch.empty(len(rows), len(features.label_names))
+    start = 0
+    for batch in eval_batches(features, rows, batch_size):
+        logits = network(batch.image, batch.text, batch.image_index, batch.text_index)
+        out[start : start + len(batch.rows)] = logits.float()
+        start += len(batch.rows)
+    return out
+
+
+def _probs(logits: Tensor, task: str) -> Tensor:
+    return logits.sigmoid() if task == "multilabel" else logits.softmax(-1)
+
+
+def _norm(parameters: list[nn.Parameter]) -> Tensor:
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return nn.utils.get_total_norm(grads).float() if grads else torch.zeros(())

@@ -1,0 +1,88 @@
+"""A run on disk: one trained network and all it needs to predict. Safe to open from a stranger: no pickle."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from interfuse.core.design import Design
+from interfuse.core.errors import ConfigError, DataError
+from interfuse.core.files import read_json, write_atomically, write_json
+from interfuse.core.records import HISTORY, write_table
+from interfuse.core.settings import build, to_plain
+from interfuse.training.network import ModalitySpec, Network
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained network and its record."""
+
+    folder: Path
+    design: Design
+    network: Network
+    """In eval mode, on the CPU."""
+    info: Mapping[str, Any]
+    """All of run.json: seed, task, label_names, encoders, columns, trained_on_missing, metrics, …"""
+
+    @property
+    def task(self) -> str:
+        """Task that the head was trained for."""
+        return str(self.info["task"])
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return tuple(self.info["label_names"])
+
+
+def save_run(
+    folder: Path, network: Network, design: Design, info: Mapping[str, Any], history: list[dict[str, Any]]
+) -> None:
+    """Write weights and history, then run.json last: a folder with run.json is a finished run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
+    write_table(folder / "history.parquet", pa.Table.from_pylist(history, schema=HISTORY))
+    inputs = {
+        name: {"dim": len(adapter.mean), "grid": getattr(adapter.positions, "grid", None)}
+        for name, adapter in (("image", network.image_adapter), ("text", network.text_adapter))
+    }
+    write_json(folder / "run.json", {"format": FORMAT, "design": to_plain(design), "inputs": inputs, **info})
+
+
+def load_run(folder: Path) -> Run:
+    """Open a run.
+
+    Raises:
+        DataError: the folder holds no finished run, or not one that this version reads.
+    """
+    folder = Path(folder)
+    if not (folder / "run.json").is_file():
+        found = sorted(str(path.parent.relative_to(folder)) for path in folder.glob("**/run.json"))[:5]
+        hint = f" It holds runs: {', '.join(found)}." if found else ""
+        raise DataError(f"{folder} holds no finished run (no run.json).{hint} Give the folder of one run.")
+    try:
+        info = read_json(folder / "run.json")
+        if info["format"] != FORMAT:
+            raise DataError(f"{folder}: format {info['format']} is not {FORMAT}; open it with the version it names.")
+        design = build(Design, "run.json's design", info["design"])
+        specs = [_spec(info["inputs"][modality]) for modality in ("image", "text")]
+        network = Network(design, *specs, classes=len(info["label_names"]))
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+    except (ConfigError, KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{folder} cannot be opened as a run: {type(error).__name__}: {error}.") from error
+    return Run(folder, design, network.eval(), info)
+
+
+def _spec(inputs: Mapping[str, Any]) -> ModalitySpec:
+    dim, grid = int(inputs["dim"]), inputs["grid"]
+    return ModalitySpec(dim, tuple(grid) if grid else None, torch.zeros(dim), torch.ones(dim))
