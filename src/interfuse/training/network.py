@@ -63,7 +63,9 @@ class Adapter(nn.Module):
         """Adapt the tokens; the mask that comes back has a real token in every row."""
         if self.pool:
             tokens, mask = masked_mean(tokens, mask).unsqueeze(1), mask.any(1, keepdim=True)
-        adapted = self.positions(self.norm(self.project((clean(tokens, mask) - self.mean) / self.std)))
+        weight = self.project.weight / self.std  # standardising is folded into the linear map: the same, on fewer values
+        projected = nn.functional.linear(clean(tokens, mask), weight, self.project.bias - weight @ self.mean)
+        adapted = self.positions(self.norm(projected))
         missing = ~mask.any(1, keepdim=True)  # (batch, 1)
         first = torch.arange(mask.shape[1], device=mask.device) == 0
         adapted = adapted.where(~missing.unsqueeze(-1), self.absent.to(adapted.dtype))
