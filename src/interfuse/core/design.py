@@ -93,8 +93,9 @@ class Design:
 
     @property
     def slug(self) -> str:
-        """A name for its folder that every file system takes."""
-        return re.sub(r"[^A-Za-z0-9=._+-]+", "+", self.name)[:80]
+        """A name for its folder that every file system takes; a long one is cut and told apart by its hash."""
+        plain = re.sub(r"[^A-Za-z0-9=._+-]+", "+", self.name).strip(".") or "design"
+        return plain if len(plain) <= 80 else f"{plain[:64]}-{self.key[:12]}"
 
 
 def parse_designs(text: str, base: Mapping[str, Any]) -> list[Design]:

@@ -1,1 +1,29 @@
-"""TODO."""
+"""Rows of picture, text and label: read, checked, split, batched."""
+
+from interfuse.data.batches import Batch, epoch_batches, eval_batches, make_batch
+from interfuse.data.examples import Examples, Trouble, write_quarantine
+from interfuse.data.features import Features, assemble
+from interfuse.data.known import make_known
+from interfuse.data.pictures import MAX_PIXELS, PictureError, PictureIdentity, identify, open_picture
+from interfuse.data.source import SourceSettings, load_examples, load_for_run
+
+__all__ = [
+    "MAX_PIXELS",
+    "Batch",
+    "Examples",
+    "Features",
+    "PictureError",
+    "PictureIdentity",
+    "SourceSettings",
+    "Trouble",
+    "assemble",
+    "epoch_batches",
+    "eval_batches",
+    "identify",
+    "load_examples",
+    "load_for_run",
+    "make_batch",
+    "make_known",
+    "open_picture",
+    "write_quarantine",
+]

@@ -13,13 +13,12 @@ MAX_ITEMS = 10_000
 _CHUNK = 256
 
 
-def measure(table: TokenTable, items: Int64[Tensor, " rows"], pooled: bool = False) -> ModalitySpec:
+def measure(table: TokenTable, items: Int64[Tensor, " rows"]) -> ModalitySpec:
     """Measure mean and standard deviation of each channel over the real tokens of the distinct train items.
 
     Args:
         table: where the tokens lie.
         items: item of each train row, -1 = missing.
-        pooled: measure the masked means of the items instead of their tokens.
     """
     distinct = items[items >= 0].unique()
     if len(distinct) > MAX_ITEMS:
@@ -27,7 +26,7 @@ def measure(table: TokenTable, items: Int64[Tensor, " rows"], pooled: bool = Fal
     count, total, square = 0, torch.zeros(table.dim, dtype=torch.float64), torch.zeros(table.dim, dtype=torch.float64)
     for chunk in distinct.split(_CHUNK):
         tokens, mask = table.gather(chunk)
-        values = (masked_mean(tokens, mask) if pooled else tokens[mask]).double()
+        values = tokens[mask].double()
         count += len(values)
         total += values.sum(0)
         square += values.square().sum(0)

@@ -1,1 +1,23 @@
-"""TODO."""
+"""What the library does, a file each: encode, train, compare, predict."""
+
+from interfuse.workflows.compare import CompareSettings, compare
+from interfuse.workflows.predict import Predictions, evaluate, predict
+from interfuse.workflows.prepare import EncoderSettings, Prepared, Source, default_store, encode_examples, prepare
+from interfuse.workflows.study import Study
+from interfuse.workflows.train import train_run
+
+__all__ = [
+    "CompareSettings",
+    "EncoderSettings",
+    "Predictions",
+    "Prepared",
+    "Source",
+    "Study",
+    "compare",
+    "default_store",
+    "encode_examples",
+    "evaluate",
+    "predict",
+    "prepare",
+    "train_run",
+]

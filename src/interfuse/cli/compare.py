@@ -1,0 +1,120 @@
+"""`interfuse compare`: the main job."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from interfuse.cli import options
+from interfuse.core.errors import ConfigError
+from interfuse.reports import print_summary, to_json
+from interfuse.workflows import CompareSettings, Study, compare
+
+
+def add_to(app: typer.Typer) -> None:
+    """File the command."""
+    app.command("compare")(compare_command)
+
+
+def compare_command(
+    data: options.Data,
+    image: options.Image = None,
+    text: options.Text = None,
+    label: options.Label = None,
+    fusions: Annotated[
+        str | None,
+        typer.Option(help="Designs, as concat,concat:hidden=512,cross_attention:num_layers=2.", rich_help_panel="Designs"),
+    ] = None,
+    designs: Annotated[
+        Path | None, typer.Option(help="TOML file of designs, a table each.", rich_help_panel="Designs")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Design that all are compared with.", rich_help_panel="Designs")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each design.", rich_help_panel="Designs")] = 5,
+    margin: Annotated[
+        float, typer.Option(help="Smallest difference worth a win, fraction.", rich_help_panel="Designs")
+    ] = 0.01,
+    out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("study"),
+    output: Annotated[str, typer.Option("--format", help="table or json, on stdout.")] = "table",
+    id: options.Id = None,
+    group: options.Group = None,
+    image_folder: options.ImageFolder = None,
+    split: options.Split = None,
+    validation: options.Validation = None,
+    test: options.Test = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cross-validate: every row is a test row once.", rich_help_panel="Rows"),
+    ] = None,
+    task: options.Task = None,
+    strict: options.Strict = False,
+    train_rows: options.TrainRows = None,
+    image_encoder: options.ImageEncoder = "efficientnet-lite0",
+    text_encoder: options.TextEncoder = "minilm",
+    image_size: options.ImageSize = None,
+    store: options.StoreFolder = None,
+    dim: options.Dim = 128,
+    encoder_layers: options.EncoderLayers = 0,
+    epochs: options.Epochs = 10,
+    batch_size: options.BatchSize = 64,
+    learning_rate: options.LearningRate = 1e-3,
+    dropout: options.Dropout = 0.1,
+    modality_dropout: options.ModalityDropout = 0.0,
+    seed: options.Seed = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trainings side by side.", rich_help_panel="Machine")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads a training.", rich_help_panel="Machine")] = 1,
+    device: options.Device = "cpu",
+    precision: options.Precision = "auto",
+) -> None:
+    """Compare fusion designs on your rows: which is best, is the gain real, what does it cost.
+
+    Examples:
+
+    - `interfuse compare products.csv --image photo --text title --label category --image-folder photos`
+    - `interfuse compare easy-vqa --fusions concat,cross_attention --seeds 3 --image-size 96`
+    - `interfuse compare known:binding --fusions cross_attention,product --format json`
+    """
+    source = options.make_source(**locals())
+    base: dict[str, Any] = {
+        "dim": dim,
+        "encoder_layers": encoder_layers,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "dropout": dropout,
+        "modality_dropout": modality_dropout,
+    }
+    settings = CompareSettings(
+        fusions, designs, base, baseline, seeds, margin, jobs, threads, check_precision(precision), train_rows
+    )
+    if output not in ("table", "json"):
+        raise typer.BadParameter(f"--format is table or json, got {output!r}.")
+    with options.watching() as progress:
+        study = compare(source, out, settings, progress)
+    show(study, output)
+
+
+def show(study: Study, output: str) -> None:
+    """Print a study's result on stdout."""
+    summary = study.summary()
+    if output == "json":
+        typer.echo(to_json(summary))
+        return
+    print_summary(summary, Console())
+    typer.echo(f"Report: {study.folder / 'report.html'}")
+
+
+def check_precision(word: str) -> Literal["auto", "float32", "bfloat16"]:
+    """Refuse another word than the three.
+
+    Raises:
+        ConfigError: the word is none of them.
+    """
+    for known in ("auto", "float32", "bfloat16"):
+        if word == known:
+            return known  # type: ignore[return-value]
+    raise ConfigError(f"--precision is auto, float32 or bfloat16, got {word!r}.")

@@ -1,0 +1,51 @@
+"""The command line: one file a command; errors are one line on stderr."""
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+
+from interfuse.cli import compare, demo, encode, evaluate, fusions, predict, report, train
+from interfuse.core.errors import InterfuseError
+
+app = typer.Typer(
+    name="interfuse",
+    help="Build, train, compare and explain image-text fusion networks.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (demo, compare, train, predict, evaluate, encode, fusions, report):
+    module.add_to(app)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Build, train, compare and explain image-text fusion networks."""
+    state["debug"] = debug
+
+
+state = {"debug": False}
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit 0, 1 (error) or 2 (usage)."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        Console(stderr=True).print("Stopped. The same command goes on from here.")
+        sys.exit(130)
+    except InterfuseError as error:
+        if state["debug"]:
+            raise
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+    sys.exit(code or 0)

@@ -1,0 +1,99 @@
+"""Options that several commands share, and how they become workflow settings."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from interfuse.cli.progress import ConsoleProgress
+from interfuse.data import SourceSettings
+from interfuse.workflows.prepare import EncoderSettings, Source, default_store
+
+Data = Annotated[
+    str, typer.Argument(help="CSV, TSV, JSONL or Parquet file, or a built-in: easy-vqa, known:binding, known:xor, …")
+]
+Image = Annotated[str | None, typer.Option("--image", help="Column with the picture files.", rich_help_panel="Rows")]
+Text = Annotated[str | None, typer.Option("--text", help="Column with the texts.", rich_help_panel="Rows")]
+Label = Annotated[str | None, typer.Option("--label", help="Column with the labels.", rich_help_panel="Rows")]
+Id = Annotated[
+    str | None, typer.Option("--id", help="Column that names a row (default: its number).", rich_help_panel="Rows")
+]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", help="Rows with the same value stay in one split.", rich_help_panel="Rows"),
+]
+ImageFolder = Annotated[
+    Path | None,
+    typer.Option("--image-folder", help="Folder that picture files are relative to (default: DATA's folder).", rich_help_panel="Rows"),
+]
+Split = Annotated[
+    str | None, typer.Option("--split", help="Column with train, validation or test.", rich_help_panel="Rows")
+]
+Validation = Annotated[
+    Path | None, typer.Option("--validation", help="File with the validation rows.", rich_help_panel="Rows")
+]
+Test = Annotated[Path | None, typer.Option("--test", help="File with the test rows.", rich_help_panel="Rows")]
+Task = Annotated[
+    str | None,
+    typer.Option("--task", help="multiclass or multilabel (default: seen from the labels).", rich_help_panel="Rows"),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Stop at the first bad row or picture.", rich_help_panel="Rows")
+]
+TrainRows = Annotated[
+    int | None, typer.Option("--train-rows", min=1, help="Train on this many rows at most.", rich_help_panel="Rows")
+]
+ImageEncoder = Annotated[
+    str,
+    typer.Option("--image-encoder", help="efficientnet-lite0, resnet50, a hub id or a local folder.", rich_help_panel="Encoders"),
+]
+TextEncoder = Annotated[
+    str,
+    typer.Option("--text-encoder", help="minilm, bert-base-uncased, a hub id or a local folder.", rich_help_panel="Encoders"),
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option("--image-size", min=32, help="Pixels a side (default: the encoder's own).", rich_help_panel="Encoders"),
+]
+StoreFolder = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of the token store (default: $INTERFUSE_STORE or the user's cache).", rich_help_panel="Encoders"),
+]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps.", rich_help_panel="Machine")]
+Precision = Annotated[
+    str, typer.Option("--precision", help="auto, float32 or bfloat16 training steps.", rich_help_panel="Machine")
+]
+Dim = Annotated[int, typer.Option("--dim", min=1, help="Width of the network.", rich_help_panel="Training")]
+Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Passes over the train rows.", rich_help_panel="Training")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Rows a step.", rich_help_panel="Training")]
+LearningRate = Annotated[
+    float, typer.Option("--learning-rate", help="Peak of the schedule.", rich_help_panel="Training")
+]
+Dropout = Annotated[float, typer.Option("--dropout", help="Fraction, 0 to 1.", rich_help_panel="Training")]
+ModalityDropout = Annotated[
+    float,
+    typer.Option("--modality-dropout", help="Fraction of train rows that lose a modality.", rich_help_panel="Training"),
+]
+EncoderLayers = Annotated[
+    int,
+    typer.Option("--encoder-layers", min=0, help="Transformer layers per modality before the fusion.", rich_help_panel="Training"),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Of the split, and of one training.", rich_help_panel="Training")]
+
+
+def make_source(data: str, **given: Any) -> Source:
+    """Sort the shared options into how to read and how to encode."""
+    read = {name: given[name] for name in SourceSettings.__dataclass_fields__ if name in given}
+    encode = {name: given[name] for name in EncoderSettings.__dataclass_fields__ if name in given}
+    encode["store"] = given.get("store") or default_store()
+    return Source(data, SourceSettings(**read), EncoderSettings(**encode))
+
+
+@contextmanager
+def watching() -> Iterator[ConsoleProgress]:
+    """Draw progress on stderr while a workflow runs."""
+    with ConsoleProgress(Console(stderr=True)) as progress:
+        yield progress

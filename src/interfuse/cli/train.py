@@ -1,0 +1,67 @@
+"""`interfuse train`: one design, one seed, one run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interfuse.cli import options
+from interfuse.cli.compare import check_precision
+from interfuse.core.design import parse_designs
+from interfuse.workflows import train_run
+
+
+def add_to(app: typer.Typer) -> None:
+    """File the command."""
+    app.command("train")(train)
+
+
+def train(
+    data: options.Data,
+    image: options.Image = None,
+    text: options.Text = None,
+    label: options.Label = None,
+    fusion: Annotated[
+        str, typer.Option(help="One design, as cross_attention:num_layers=2.")
+    ] = "cross_attention",
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("run"),
+    id: options.Id = None,
+    group: options.Group = None,
+    image_folder: options.ImageFolder = None,
+    split: options.Split = None,
+    validation: options.Validation = None,
+    test: options.Test = None,
+    task: options.Task = None,
+    strict: options.Strict = False,
+    image_encoder: options.ImageEncoder = "efficientnet-lite0",
+    text_encoder: options.TextEncoder = "minilm",
+    image_size: options.ImageSize = None,
+    store: options.StoreFolder = None,
+    dim: options.Dim = 128,
+    encoder_layers: options.EncoderLayers = 0,
+    epochs: options.Epochs = 10,
+    batch_size: options.BatchSize = 64,
+    learning_rate: options.LearningRate = 1e-3,
+    dropout: options.Dropout = 0.1,
+    modality_dropout: options.ModalityDropout = 0.0,
+    seed: options.Seed = 0,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.", rich_help_panel="Machine")] = 1,
+    device: options.Device = "cpu",
+    precision: options.Precision = "auto",
+) -> None:
+    """Train one fusion network on your rows.
+
+    Example: `interfuse train products.csv --image photo --text title --label category --fusion cross_attention --out run`
+    """
+    source = options.make_source(**locals())
+    names = ("dim", "encoder_layers", "epochs", "batch_size", "learning_rate", "dropout", "modality_dropout")
+    given = locals()
+    base = {**{name: given[name] for name in names}, **source.encoder_settings()}
+    designs = parse_designs(fusion, base)
+    if len(designs) != 1:
+        raise typer.BadParameter(f"train takes one design, got {len(designs)}; compare takes several.")
+    with options.watching() as progress:
+        run = train_run(source, out, designs[0], seed, check_precision(precision), threads, progress)
+    for split_name, metrics in run.info["metrics"].items():
+        typer.echo(f"{split_name}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    typer.echo(f"Run: {out}")

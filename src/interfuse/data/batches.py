@@ -1,0 +1,81 @@
+"""Batches: each distinct picture and text of a batch once, and which of them each row uses."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
+
+from interfuse.core.tokens import Tokens
+from interfuse.data.features import Features
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows, ready for the network."""
+
+    image: Tokens
+    """Of the distinct pictures; a missing one is a row whose mask is all False."""
+    text: Tokens
+    image_index: Int64[Tensor, " batch"]
+    """Row of the batch to row of `image`."""
+    text_index: Int64[Tensor, " batch"]
+    labels: Tensor
+    rows: Int64[Tensor, " batch"]
+    """Row numbers in the features."""
+
+
+def make_batch(
+    features: Features, rows: Int64[Tensor, " batch"], dropped: Bool[Tensor, "batch 2"] | None = None
+) -> Batch:
+    """Gather some rows.
+
+    Args:
+        features: the rows.
+        rows: their numbers.
+        dropped: True where a row shall go without its picture (first column) or text (second).
+    """
+    image_items, text_items = features.image_items[rows], features.text_items[rows]
+    if dropped is not None:
+        image_items = image_items.masked_fill(dropped[:, 0], -1)
+        text_items = text_items.masked_fill(dropped[:, 1], -1)
+    images, image_index = image_items.unique(return_inverse=True)
+    texts, text_index = text_items.unique(return_inverse=True)
+    image, text = features.image.gather(images), features.text.gather(texts)
+    return Batch(image, text, image_index, text_index, features.labels[rows], rows)
+
+
+def epoch_batches(
+    features: Features,
+    rows: Int64[Tensor, " rows"],
+    batch_size: int,
+    order: torch.Generator,
+    modality_dropout: float = 0.0,
+) -> Iterator[Batch]:
+    """Give every row once, in an order that the generator draws anew.
+
+    Args:
+        features: the rows.
+        rows: numbers of the rows of this epoch.
+        batch_size: rows a batch; the last may be smaller.
+        order: decides the order and what is dropped, alike for every design with the same seed.
+        modality_dropout: fraction of the rows that have both modalities and lose one of them, either as likely.
+    """
+    shuffled = rows[torch.randperm(len(rows), generator=order)]
+    loses, which = torch.rand(2, len(rows), generator=order)  # drawn always, so that the order stays paired
+    for part in torch.arange(len(rows)).split(batch_size):
+        chosen = shuffled[part]
+        if modality_dropout == 0:
+            yield make_batch(features, chosen)
+            continue
+        both = (features.image_items[chosen] >= 0) & (features.text_items[chosen] >= 0)
+        drop = both & (loses[part] < modality_dropout)
+        image = drop & (which[part] < 0.5)
+        yield make_batch(features, chosen, torch.stack([image, drop & ~image], 1))
+
+
+def eval_batches(features: Features, rows: Int64[Tensor, " rows"], batch_size: int) -> Iterator[Batch]:
+    """Give the rows in order."""
+    for chosen in rows.split(batch_size):
+        yield make_batch(features, chosen)

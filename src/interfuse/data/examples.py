@@ -1,0 +1,115 @@
+"""Examples: an Arrow table of rows with picture, text and label, and the record of every row in trouble."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interfuse.core.files import write_atomically
+from interfuse.core.settings import fingerprint
+
+COLUMNS = pa.schema(
+    [
+        ("row", pa.int64()),  # row number in the source, from 0
+        ("id", pa.string()),
+        ("image", pa.string()),  # path of the picture, or null
+        ("image_key", pa.string()),  # hash of the file's bytes, or null where the picture is missing
+        ("text", pa.string()),
+        ("text_key", pa.string()),  # hash of the text, or null
+        ("label", pa.list_(pa.int64())),  # class numbers
+        ("group", pa.int64()),
+        ("split", pa.string()),  # train, validation or test
+    ]
+)
+MISSING_IMAGE = "the image is treated as missing"
+LEFT_OUT = "the row is left out"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something wrong with one row, and what follows."""
+
+    row: int
+    id: str
+    what: str
+    """image or row."""
+    reason: str
+    consequence: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of picture, text and label."""
+
+    table: pa.Table
+    """Columns as `COLUMNS`."""
+    task: str
+    label_names: tuple[str, ...]
+    troubles: tuple[Trouble, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences that must be said aloud: what was inferred, what was made."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return int(self.table.num_rows)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the content of the rows: keys, labels, groups and splits, not paths."""
+        columns = {name: self.table[name].to_pylist() for name in COLUMNS.names if name != "image"}
+        return fingerprint([columns, self.task, list(self.label_names)])
+
+    def pictures(self) -> dict[str, str]:
+        """Map each distinct picture's key to a path that holds it, in the order of first use."""
+        found: dict[str, str] = {}
+        for key, path in zip(self.table["image_key"].to_pylist(), self.table["image"].to_pylist(), strict=True):
+            if key is not None:
+                found.setdefault(key, path)
+        return found
+
+    def texts(self) -> dict[str, str]:
+        """Map each distinct text's key to the text, in the order of first use."""
+        pairs = zip(self.table["text_key"].to_pylist(), self.table["text"].to_pylist(), strict=True)
+        return {key: text for key, text in pairs if key is not None}
+
+    def without_pictures(self, reasons: Mapping[str, str]) -> "Examples":
+        """Treat these pictures as missing; leave out rows that have no text either.
+
+        Args:
+            reasons: picture key to the reason why it cannot be used.
+        """
+        if not reasons:
+            return self
+        keys = self.table["image_key"].to_pylist()
+        bad = [key in reasons for key in keys]
+        empty = [is_bad and text is None for is_bad, text in zip(bad, self.table["text_key"].to_pylist(), strict=True)]
+        troubles = [
+            Trouble(row, name, "image", f"{reasons[key]}: {path}", LEFT_OUT if gone else MISSING_IMAGE)
+            for row, name, path, key, is_bad, gone in zip(
+                *(self.table[c].to_pylist() for c in ("row", "id", "image")), keys, bad, empty, strict=True
+            )
+            if is_bad
+        ]
+        column = pa.array([None if is_bad else key for key, is_bad in zip(keys, bad, strict=True)], pa.string())
+        table = self.table.set_column(COLUMNS.get_field_index("image_key"), "image_key", column)
+        table = table.filter(pc.invert(pa.array(empty, pa.bool_())))
+        return replace(self, table=table, troubles=(*self.troubles, *troubles))
+
+
+def text_key(text: str) -> str:
+    """Hash a text's content."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def write_quarantine(examples: Examples, path: Path) -> None:
+    """Write every trouble as CSV: row, id, what, reason, consequence."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(["row", "id", "what", "reason", "consequence"])
+    writer.writerows([t.row, t.id, t.what, t.reason, t.consequence] for t in examples.troubles)
+    write_atomically(path, lambda temporary: temporary.write_text(buffer.getvalue(), encoding="utf-8"))

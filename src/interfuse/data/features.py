@@ -1,0 +1,100 @@
+"""Features: rows ready for training, each pointing at the tokens of its picture and text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from interfuse.core.errors import DataError
+from interfuse.core.tokens import TokenTable
+from interfuse.data.examples import Examples
+
+
+@dataclass(frozen=True)
+class Features:
+    """Which tokens each row uses, and its label."""
+
+    image: TokenTable
+    text: TokenTable
+    image_items: Int64[Tensor, " rows"]
+    """Item of `image` for each row; -1 = missing."""
+    text_items: Int64[Tensor, " rows"]
+    """Item of `text` for each row; -1 = missing."""
+    labels: Tensor
+    """Class numbers (rows,) for multiclass; 0 or 1 (rows, classes), float32, for multilabel."""
+    task: str
+    label_names: tuple[str, ...]
+    rows: Int64[Tensor, " rows"]
+    """Row number in the source."""
+    ids: tuple[str, ...]
+    groups: Int64[Tensor, " rows"]
+    splits: Mapping[str, Int64[Tensor, " n"]]
+    """Split to the numbers of its rows, counted here from 0."""
+
+    def __post_init__(self) -> None:
+        """Refuse columns of unequal length and items that no table holds."""
+        count = len(self.ids)
+        for name in ("image_items", "text_items", "labels", "rows", "groups"):
+            if len(getattr(self, name)) != count:
+                raise DataError(f"Features: {name} has {len(getattr(self, name))} rows, ids have {count}.")
+        for name, items, table in (("image", self.image_items, self.image), ("text", self.text_items, self.text)):
+            if count and int(items.max()) >= len(table):
+                raise DataError(f"Features: {name} item {int(items.max())} is past the {len(table)} items of its table.")
+
+
+def assemble(
+    examples: Examples,
+    image: TokenTable,
+    image_index: Mapping[str, int],
+    text: TokenTable,
+    text_index: Mapping[str, int],
+) -> Features:
+    """Point each row at its tokens.
+
+    Args:
+        examples: the rows.
+        image: tokens of the distinct pictures.
+        image_index: picture key to item of `image`.
+        text: tokens of the distinct texts.
+        text_index: text key to item of `text`.
+
+    Raises:
+        DataError: a row's picture or text has no tokens.
+    """
+    table = examples.table
+    labels: list[list[int]] = table["label"].to_pylist()
+    parts = table["split"].to_pylist()
+    return Features(
+        image,
+        text,
+        _items(table["image_key"].to_pylist(), image_index, "picture"),
+        _items(table["text_key"].to_pylist(), text_index, "text"),
+        _encode_labels(labels, examples.task, len(examples.label_names)),
+        examples.task,
+        examples.label_names,
+        torch.tensor(table["row"].to_pylist(), dtype=torch.int64),
+        tuple(table["id"].to_pylist()),
+        torch.tensor(table["group"].to_pylist(), dtype=torch.int64),
+        {
+            name: torch.tensor([row for row, part in enumerate(parts) if part == name], dtype=torch.int64)
+            for name in dict.fromkeys(("train", "validation", "test", *parts))
+        },
+    )
+
+
+def _items(keys: list[str | None], index: Mapping[str, int], what: str) -> Tensor:
+    unknown = next((key for key in keys if key is not None and key not in index), None)
+    if unknown is not None:
+        raise DataError(f"The {what} {unknown} has no tokens: encode the rows before assembling them.")
+    return torch.tensor([-1 if key is None else index[key] for key in keys], dtype=torch.int64)
+
+
+def _encode_labels(labels: list[list[int]], task: str, classes: int) -> Tensor:
+    if task == "multiclass":
+        return torch.tensor([row[0] if row else -1 for row in labels], dtype=torch.int64)
+    hot = torch.zeros(len(labels), classes)
+    for row, numbers in enumerate(labels):
+        hot[row, numbers] = 1.0
+    return hot

@@ -1,0 +1,138 @@
+"""Use a run on new rows: probabilities for each, either modality missing or not; metrics where there are labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from interfuse.core.errors import DataError
+from interfuse.core.files import write_atomically
+from interfuse.core.progress import Progress, Silent
+from interfuse.data import Examples, Features, assemble, load_unlabelled
+from interfuse.evaluation import aggregate_scores
+from interfuse.training import Run, predict_probs
+from interfuse.workflows.prepare import EncoderSettings, Source, encode_examples, prepare
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities of rows, in the rows' order."""
+
+    rows: list[int]
+    ids: list[str]
+    probs: np.ndarray
+    """(rows, classes), float32."""
+    label_names: tuple[str, ...]
+    task: str
+
+    def frame(self) -> pl.DataFrame:
+        """Give a table: row, id, label (several joined by | for multilabel), a probability column a class."""
+        if self.task == "multilabel":
+            labels = ["|".join(self.label_names[i] for i in np.flatnonzero(p >= 0.5)) for p in self.probs]
+        else:
+            labels = [self.label_names[i] for i in self.probs.argmax(1)] if len(self.probs) else []
+        columns: dict[str, Any] = {"row": self.rows, "id": self.ids, "label": labels}
+        columns |= {f"prob_{name}": self.probs[:, i] for i, name in enumerate(self.label_names)}
+        return pl.DataFrame(columns)
+
+    def write(self, path: Path) -> None:
+        """Write CSV or Parquet, as the ending says."""
+        writers = {".csv": pl.DataFrame.write_csv, ".parquet": pl.DataFrame.write_parquet}
+        if path.suffix not in writers:
+            raise DataError(f"Predictions end in .csv or .parquet, got {path.name!r}.")
+        frame = self.frame()
+        write_atomically(path, lambda temporary: writers[path.suffix](frame, temporary))
+
+
+def source_of(run: Run, data: Any, source: Source) -> Source:
+    """Read `data` as the run was trained: its encoders, and its columns unless others are given."""
+    saved = run.info["encoder_settings"]
+    if saved["image_encoder"] == "known":
+        return Source(data, source.read, source.encode)
+    encode = replace(source.encode, **saved)
+    columns = {k: getattr(source.read, k) or v for k, v in run.info["columns"].items()}
+    return Source(data, replace(source.read, **columns), encode)
+
+
+def predict(run: Run, data: Any, source: Source, progress: Progress | None = None) -> Predictions:
+    """Predict every row of `data`; no label is needed, and either modality may be missing.
+
+    Raises:
+        DataError: the rows cannot be read, or their tokens are not those the run was trained on.
+    """
+    watcher = progress or Silent()
+    source = source_of(run, data, source)
+    examples = load_unlabelled(data, source.read, run.task, run.label_names)
+    features, _ = _features(run, examples, source.encode, watcher)
+    warn_of_missing(run, features, watcher)
+    rows = torch.arange(len(features.ids))
+    probs = predict_probs(run.network, features, rows).numpy()
+    return Predictions(features.rows.tolist(), list(features.ids), probs, run.label_names, run.task)
+
+
+def evaluate(run: Run, data: Any, source: Source, split: str, progress: Progress | None = None) -> Mapping[str, float]:
+    """Score the run on the rows of one split of `data` (or on `all` rows).
+
+    Raises:
+        DataError: the rows cannot be read, hold a label that the run does not know, or have no such split.
+    """
+    watcher = progress or Silent()
+    prepared = prepare(source_of(run, data, source), watcher)
+    _same_encoders(run, prepared.info["encoders"])
+    features = _known_labels(run, prepared.features)
+    rows = torch.arange(len(features.ids)) if split == "all" else features.splits.get(split, torch.arange(0))
+    if len(rows) == 0:
+        raise DataError(f"There is no row in split {split!r}. Splits: {', '.join(features.splits)}, all.")
+    warn_of_missing(run, features, watcher)
+    probs = predict_probs(run.network, features, rows).numpy()
+    return {"rows": len(rows), **aggregate_scores(probs, features.labels[rows].numpy(), run.task)}
+
+
+def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
+    """Say so where rows miss a modality that the run never trained without."""
+    for modality, items in (("image", features.image_items), ("text", features.text_items)):
+        count = int((items < 0).sum())
+        if count and not run.info["trained_on_missing"][modality]:
+            progress.say(
+                f"warning: {count:,} rows have no {modality}, and this run never trained on rows without one: its "
+                "absent token is untrained, so take their probabilities with care. "
+                "Mend: train with --modality-dropout 0.1."
+            )
+
+
+def _features(
+    run: Run, examples: Examples, settings: EncoderSettings, progress: Progress
+) -> tuple[Features, Mapping[str, Any]]:
+    encoded = encode_examples(examples, settings, progress)
+    _same_encoders(run, encoded.signatures)
+    examples = examples.without_pictures(encoded.failures)
+    for trouble in examples.troubles:
+        progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
+    return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index), encoded.signatures
+
+
+def _same_encoders(run: Run, signatures: Mapping[str, Any]) -> None:
+    for modality, trained in run.info["encoders"].items():
+        if dict(signatures.get(modality, {})) != dict(trained):
+            raise DataError(
+                f"The run was trained on {modality} tokens of {trained}, but this encoder gives "
+                f"{dict(signatures.get(modality, {}))}. Use the same encoder, weights and image size."
+            )
+
+
+def _known_labels(run: Run, features: Features) -> Features:
+    """Renumber the labels as the run numbers them."""
+    unknown = [name for name in features.label_names if name not in run.label_names]
+    if unknown:
+        raise DataError(f"The rows have labels that the run does not know: {', '.join(unknown[:5])}.")
+    places = torch.tensor([run.label_names.index(name) for name in features.label_names], dtype=torch.int64)
+    if features.task == "multilabel":
+        labels = torch.zeros(len(features.labels), len(run.label_names))
+        labels[:, places] = features.labels
+    else:
+        labels = places[features.labels]
+    return replace(features, labels=labels, label_names=run.label_names)

@@ -1,0 +1,224 @@
+"""From a source to rows ready for training: read, encode what is new, assemble, and write down what happened."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interfuse.core.progress import Progress
+from interfuse.core.seeds import generator
+from interfuse.core.settings import fingerprint, to_plain
+from interfuse.core.tokens import TokenTable
+from interfuse.data import Examples, Features, SourceSettings, assemble, load_examples, make_known, open_picture
+from interfuse.encoders import ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
+from interfuse.store import TokenStore
+from interfuse.workflows.encode import encode_pictures, encode_texts
+
+Folds = tuple[Mapping[str, Tensor], ...]
+
+
+def default_store() -> Path:
+    """Say where tokens are kept unless told otherwise: $INTERFUSE_STORE, else the user's cache folder."""
+    import os
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("INTERFUSE_STORE") or cache / "interfuse" / "store")
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """Which encoders, and where their tokens are kept."""
+
+    image_encoder: str = "efficientnet-lite0"
+    """Packaged name, transformers hub id, or local folder."""
+    text_encoder: str = "minilm"
+    """Packaged name, transformers hub id, or local folder."""
+    image_size: int | None = None
+    """Height and width of the picture encoder's input in pixels; none: the encoder's own."""
+    store: Path = field(default_factory=default_store)
+    """Folder of the token store."""
+    device: str = "cpu"
+    """Where the encoders run."""
+    batch_size: int = 64
+    """Pictures or texts a forward pass."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows, how to read them, and how to encode them."""
+
+    data: Any
+    """A file, a built-in name, or a data frame."""
+    read: SourceSettings = field(default_factory=SourceSettings)
+    encode: EncoderSettings = field(default_factory=EncoderSettings)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this is a known-answer task, whose tokens need no encoder."""
+        return isinstance(self.data, str) and self.data.startswith("known:")
+
+    def encoder_settings(self) -> dict[str, Any]:
+        """Give what a design records of the encoders."""
+        if self.is_known:
+            return {"image_encoder": "known", "text_encoder": "known", "image_size": None}
+        chosen = self.encode
+        return {
+            "image_encoder": chosen.image_encoder,
+            "text_encoder": chosen.text_encoder,
+            "image_size": chosen.image_size,
+        }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows ready for training and the record of how they came to be."""
+
+    features: Features
+    folds: Folds
+    card: Mapping[str, Any]
+    """The data card of study.json."""
+    info: Mapping[str, Any]
+    """What every run.json says of the data."""
+    encode_seconds: float
+    examples: Examples | None
+    """None for a known-answer task."""
+
+
+def prepare(source: Source, progress: Progress, train_rows: int | None = None) -> Prepared:
+    """Read the rows, encode each distinct picture and text that the store does not hold, and assemble."""
+    if source.is_known:
+        features = make_known(source.data, seed=source.read.seed)
+        features = replace(features, splits=fewer(features, features.splits, train_rows))
+        return _prepared(source, features, (features.splits,), None, {}, 0.0, [])
+    every = _read(source, progress)
+    encoded = encode_examples(every[0], source.encode, progress)
+    by_fold = [examples.without_pictures(encoded.failures) for examples in every]
+    for trouble in by_fold[0].troubles[len(every[0].troubles) :]:
+        progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
+    assembled = [
+        assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index) for examples in by_fold
+    ]
+    folds = tuple(fewer(features, features.splits, train_rows) for features in assembled)
+    features = replace(assembled[0], splits=folds[0])
+    return _prepared(source, features, folds, by_fold[0], encoded.signatures, encoded.seconds, encoded.notes)
+
+
+def _read(source: Source, progress: Progress) -> list[Examples]:
+    """Read the rows once for each fold, and say aloud what was decided and what was found wrong."""
+    folds = source.read.folds
+    if folds is None:
+        every = [load_examples(source.data, source.read)]
+    else:
+        every = [load_examples(source.data, replace(source.read, fold=fold)) for fold in range(folds)]
+    for note in every[0].notes:
+        progress.say(note)
+    for (what, consequence), count in Counter((t.what, t.consequence) for t in every[0].troubles).items():
+        first = next(t for t in every[0].troubles if (t.what, t.consequence) == (what, consequence))
+        progress.say(f"{count} × {consequence}; the first: row {first.row} ({first.id}): {first.reason}.")
+    return every
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The tokens of a set of rows."""
+
+    image: TokenTable
+    image_index: Mapping[str, int]
+    text: TokenTable
+    text_index: Mapping[str, int]
+    signatures: Mapping[str, Any]
+    failures: Mapping[str, str]
+    """Picture key to the reason why it could not be decoded."""
+    seconds: float
+    notes: list[str]
+
+
+def encode_examples(examples: Examples, settings: EncoderSettings, progress: Progress) -> Encoded:
+    """Encode every distinct picture and text of these rows that the store does not hold yet."""
+    image_encoder = load_image_encoder(settings.image_encoder, settings.image_size, device=settings.device)
+    text_encoder = load_text_encoder(settings.text_encoder, device=settings.device)
+    pictures = {key: (lambda path=path: open_picture(path)) for key, path in examples.pictures().items()}
+    texts = examples.texts()
+    image_store, text_store = (_store(settings.store, encoder) for encoder in (image_encoder, text_encoder))
+    seen = encode_pictures(image_store, image_encoder, pictures, settings.batch_size, progress)
+    read = encode_texts(text_store, text_encoder, texts, settings.batch_size, progress)
+    notes = [
+        f"Pictures: {seen.encoded:,} encoded, {seen.found:,} already in the store. "
+        f"Texts: {read.encoded:,} encoded, {read.found:,} already in the store."
+    ]
+    if read.cut:
+        notes.append(f"{read.cut:,} texts are longer than {text_encoder.max_length} tokens and were cut there.")
+    for note in notes:
+        progress.say(note)
+    image_keys, text_keys = [key for key in pictures if key not in seen.failures], list(texts)
+    return Encoded(
+        image_store.table(image_keys),
+        {key: item for item, key in enumerate(image_keys)},
+        text_store.table(text_keys),
+        {key: item for item, key in enumerate(text_keys)},
+        {"image": dict(image_encoder.signature), "text": dict(text_encoder.signature)},
+        seen.failures,
+        seen.seconds + read.seconds,
+        notes,
+    )
+
+
+def _store(root: Path, encoder: ImageEncoder | TextEncoder) -> TokenStore:
+    return TokenStore(root, encoder.signature, encoder.dim, getattr(encoder, "grid", None))
+
+
+def fewer(features: Features, splits: Mapping[str, Tensor], train_rows: int | None) -> Mapping[str, Tensor]:
+    """Keep whole groups of train rows, in an order drawn once, until `train_rows` are there."""
+    rows = splits["train"]
+    if train_rows is None or len(rows) <= train_rows:
+        return splits
+    groups = features.groups[rows].unique()
+    rank = torch.empty(int(groups.max()) + 1, dtype=torch.int64)
+    rank[groups] = torch.randperm(len(groups), generator=generator(0, "train_rows"))
+    order = rank[features.groups[rows]].argsort(stable=True)
+    return {**splits, "train": rows[order[:train_rows]].sort().values}
+
+
+def _prepared(
+    source: Source,
+    features: Features,
+    folds: Folds,
+    examples: Examples | None,
+    signatures: Mapping[str, Any],
+    seconds: float,
+    notes: list[str],
+) -> Prepared:
+    name = source.data if isinstance(source.data, str) else str(getattr(source.data, "name", "data frame"))
+    split_rows = {split: len(rows) for split, rows in folds[0].items()}
+    content = {
+        "labels": features.label_names,
+        "rows": examples.fingerprint if examples else [name, source.read.seed, len(features.ids)],
+        "train": [split["train"].tolist() for split in folds],
+        "encoders": signatures,
+    }
+    info = {
+        "task": features.task,
+        "label_names": list(features.label_names),
+        "fingerprint": fingerprint(content),
+        "encoders": dict(signatures),
+        "encoder_settings": source.encoder_settings(),
+        "columns": {name: getattr(source.read, name) for name in ("image", "text", "label")},
+        "device": source.encode.device,
+    }
+    card = {
+        "source": Path(name).name if Path(name).suffix else name,
+        "task": features.task,
+        "label_names": list(features.label_names),
+        "rows": split_rows,
+        "groups": len(features.groups.unique()),
+        "missing_images": int((features.image_items < 0).sum()),
+        "missing_texts": int((features.text_items < 0).sum()),
+        "troubles": len(examples.troubles) if examples else 0,
+        "notes": [*(examples.notes if examples else ()), *notes],
+        "settings": {k: v for k, v in to_plain(replace(source.read, image_folder=None)).items() if v is not None},
+    }
+    return Prepared(features, folds, card, info, seconds, examples)

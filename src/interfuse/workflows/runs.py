@@ -1,0 +1,176 @@
+"""Train the runs of a study, one after another or side by side in processes, each written once when it is done."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+import torch.multiprocessing
+
+from interfuse.core.design import Design
+from interfuse.core.files import read_json
+from interfuse.core.records import PREDICTIONS, write_table
+from interfuse.data import Features
+from interfuse.evaluation import aggregate_scores, example_scores
+from interfuse.training import Network, Precision, predict_probs, save_run, train
+from interfuse.workflows.bench import Bench
+
+Tell = Callable[[int, str], None]
+"""Called with the optimiser steps done and a note."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a study: a design, a seed, a fold, and where its run is kept."""
+
+    design: Design
+    seed: int
+    fold: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is equal for all runs of a study."""
+
+    precision: Precision
+    threads: int
+    """CPU threads of each training; the numbers may depend on it in the last digit, so it is recorded."""
+    info: Mapping[str, Any]
+    """What every run.json says of the data: task, label_names, encoders, columns, fingerprint, …"""
+
+
+def is_done(trial: Trial, info: Mapping[str, Any]) -> bool:
+    """Whether the trial's run is on disk, made by the same design from the same data."""
+    record = trial.folder / "run.json"
+    if not record.is_file():
+        return False
+    found = read_json(record)
+    wanted = {"design_key": trial.design.key, "fingerprint": info["fingerprint"], "seed": trial.seed}
+    return all(found.get(name) == value for name, value in wanted.items())
+
+
+def run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
+    """Train, score validation and test once, and write the run."""
+    features, specs = bench.rows_for(trial.design, trial.fold)
+    with limited_threads(terms.threads):
+        trained = train(trial.design, trial.seed, features, specs, terms.precision, watch=tell)
+        predictions, metrics = predict_splits(trained.network, features)
+    write_table(trial.folder / "predictions.parquet", predictions)
+    rows = features.splits["train"]
+    info = {
+        **terms.info,
+        "name": trial.design.name,
+        "design_key": trial.design.key,
+        "seed": trial.seed,
+        "fold": trial.fold,
+        "parameters": trained.parameters,
+        "train_seconds": trained.seconds,
+        "train_rows": len(rows),
+        "best_epoch": trained.best_epoch,
+        "trained_on_missing": {
+            "image": trial.design.modality_dropout > 0 or bool((features.image_items[rows] < 0).any()),
+            "text": trial.design.modality_dropout > 0 or bool((features.text_items[rows] < 0).any()),
+        },
+        "metrics": metrics,
+    }
+    save_run(trial.folder, trained.network, trial.design, info, trained.history)
+
+
+def predict_splits(network: Network, features: Features) -> tuple[pa.Table, dict[str, dict[str, float]]]:
+    """Predict validation and test; give the rows of `predictions.parquet` and the metrics of each split."""
+    tables, metrics = [], {}
+    for split in ("validation", "test"):
+        rows = features.splits[split]
+        if len(rows) == 0:
+            continue
+        probs = predict_probs(network, features, rows).numpy()
+        labels = features.labels[rows].numpy()
+        scores = example_scores(probs, labels, features.task)
+        metrics[split] = aggregate_scores(probs, labels, features.task)
+        columns = {
+            "row": features.rows[rows].tolist(),
+            "id": [features.ids[row] for row in rows.tolist()],
+            "group": features.groups[rows].tolist(),
+            "split": [split] * len(rows),
+            "label": [np.flatnonzero(label).tolist() if label.ndim else [int(label)] for label in labels],
+            "score": scores.astype(float).tolist(),
+            "probs": list(probs.astype(np.float32)),
+        }
+        tables.append(pa.table(columns, schema=PREDICTIONS))
+    return pa.concat_tables(tables), metrics
+
+
+def run_trials(bench: Bench, terms: Terms, trials: Iterable[Trial], jobs: int, tell: Tell) -> Iterator[Trial]:
+    """Run all trials, at most `jobs` at once, and yield each when its run is on disk."""
+    if jobs <= 1:
+        for trial in trials:
+            run_trial(bench, terms, trial, tell)
+            yield trial
+        return
+    context = torch.multiprocessing.get_context("spawn")
+    messages: Any = context.Queue()
+    stop = threading.Event()
+    listener = threading.Thread(target=_listen, args=(messages, stop, tell), daemon=True)
+    listener.start()
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(bench, terms, messages))
+    try:
+        futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
+        while futures:
+            done, _ = wait(futures, return_when=FIRST_COMPLETED)
+            for future in done:
+                trial = futures.pop(future)
+                future.result()
+                yield trial
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        stop.set()
+        listener.join()
+
+
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Let torch use this many CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+_shared: dict[str, Any] = {}
+"""What a worker process was started with."""
+
+
+def _start(bench: Bench, terms: Terms, messages: Any) -> None:
+    _shared.update(bench=bench, terms=terms, messages=messages)
+
+
+def _work(trial: Trial) -> None:
+    pending = 0
+
+    def tell(steps: int, note: str) -> None:
+        nonlocal pending
+        pending += steps
+        if note or pending >= 20:
+            _shared["messages"].put((pending, f"{trial.design.name}/{trial.seed} {note}" if note else ""))
+            pending = 0
+
+    run_trial(_shared["bench"], _shared["terms"], trial, tell)
+    tell(0, "done")
+
+
+def _listen(messages: Any, stop: threading.Event, tell: Tell) -> None:
+    while not stop.is_set():
+        try:
+            tell(*messages.get(timeout=0.2))
+        except queue.Empty:
+            continue

@@ -1,0 +1,170 @@
+"""A study: the folder of one comparison. What it holds is read back here into scores, intervals and verdicts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from interfuse.core.design import Design
+from interfuse.core.errors import DataError
+from interfuse.core.files import read_json
+from interfuse.core.records import LeaderboardRow, StudySummary, read_table
+from interfuse.core.settings import build
+from interfuse.evaluation import DesignScores, compare_designs
+from interfuse.fusion import FUSIONS
+from interfuse.reports import to_html, to_json, to_markdown
+from interfuse.training import Run, load_run
+from interfuse.workflows.runs import Trial
+
+MAJORITY = "majority"
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs of one comparison, its records and its report."""
+
+    folder: Path
+    record: Mapping[str, Any]
+    """All of study.json."""
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Study":
+        """Open a study.
+
+        Raises:
+            DataError: the folder holds no study.
+        """
+        folder = Path(folder)
+        if not (folder / "study.json").is_file():
+            raise DataError(f"{folder} holds no study (no study.json). Give the folder that compare wrote with --out.")
+        return cls(folder, read_json(folder / "study.json"))
+
+    def designs(self) -> list[Design]:
+        """List the designs of the comparison, floors among them."""
+        fields = Design.__dataclass_fields__
+        return [
+            build(Design, "study.json's design", {k: v for k, v in entry.items() if k in fields})
+            for entry in self.record["designs"]
+        ]
+
+    def trials(self) -> list[Trial]:
+        """List every training that the study needs; a fold has a folder of its own where there are several."""
+        folds = int(self.record["folds"])
+        return [
+            Trial(design, seed, fold, self._run_folder(design, seed, fold))
+            for seed in self.record["seeds"]
+            for design in self.designs()
+            for fold in range(folds)
+        ]
+
+    def run(self, design: str, seed: int | None = None, fold: int = 0) -> Run:
+        """Open one run by the name of its design and its seed (the first seed by default)."""
+        names = {entry.name: entry for entry in self.designs()}
+        if design not in names:
+            raise DataError(f"The study has no design {design!r}. It has: {', '.join(names)}.")
+        chosen = self.record["seeds"][0] if seed is None else seed
+        return load_run(self._run_folder(names[design], chosen, fold))
+
+    def summary(self) -> StudySummary:
+        """Compute scores, intervals and verdicts from the stored predictions; nothing is trained."""
+        loaded = {design.name: self._load(design) for design in self.designs()}
+        majority = self._majority(next(iter(loaded.values())))
+        scores = {MAJORITY: majority.scores, **{name: entry.scores for name, entry in loaded.items()}}
+        comparison = compare_designs(scores, baseline=self.record["baseline"], margin=self.record["margin"])
+        rows = []
+        for result in comparison.results:
+            entry = majority if result.design == MAJORITY else loaded[result.design]
+            rows.append(
+                LeaderboardRow(
+                    design=result.design,
+                    fusion=entry.fusion,
+                    baseline=result.design == self.record["baseline"],
+                    metric=self.record["metric"],
+                    mean=result.mean.mean,
+                    ci_low=result.mean.low,
+                    ci_high=result.mean.high,
+                    seeds=len(self.record["seeds"]),
+                    parameters=entry.parameters,
+                    train_seconds=entry.seconds,
+                    delta=result.delta.mean if result.delta else None,
+                    delta_ci_low=result.delta.low if result.delta else None,
+                    delta_ci_high=result.delta.high if result.delta else None,
+                    p_holm=result.p_holm,
+                    verdict=result.verdict,
+                )
+            )
+        rows.sort(key=lambda row: -row.mean)
+        histories = {name: entry.histories for name, entry in loaded.items()}
+        return StudySummary(dict(self.record), rows, comparison.verdict, list(comparison.details), histories)
+
+    def report(self, path: Path | str | None = None) -> Path:
+        """Write the report; the ending chooses the format: .html, .md or .json."""
+        target = Path(path) if path else self.folder / "report.html"
+        writers = {".html": to_html, ".md": to_markdown, ".json": to_json}
+        if target.suffix not in writers:
+            raise DataError(f"A report ends in {', '.join(writers)}, got {target.name!r}.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(writers[target.suffix](self.summary()), encoding="utf-8")
+        return target
+
+    def _run_folder(self, design: Design, seed: int, fold: int) -> Path:
+        folder = self.folder / "runs" / design.slug / str(seed)
+        return folder / f"fold-{fold}" if int(self.record["folds"]) > 1 else folder
+
+    def _load(self, design: Design) -> "_Loaded":
+        """Read a design's runs: test scores in row order, seed by seed, all folds together."""
+        folds, seeds = range(int(self.record["folds"])), self.record["seeds"]
+        tests, validations, seconds, histories = [], [], [], {}
+        for seed in seeds:
+            test, validation, spent = [], [], 0.0
+            for fold in folds:
+                folder = self._run_folder(design, seed, fold)
+                info = read_json(folder / "run.json")
+                table = read_table(folder / "predictions.parquet")
+                test.append(table.filter(pc.equal(table["split"], "test")))
+                validation.append(table.filter(pc.equal(table["split"], "validation"))["score"].to_numpy())
+                spent += info["train_seconds"]
+            rows = np.concatenate([part["row"].to_numpy() for part in test])
+            order = np.argsort(rows, kind="stable")
+            tests.append(np.concatenate([part["score"].to_numpy() for part in test])[order])
+            groups = np.concatenate([part["group"].to_numpy() for part in test])[order]
+            validations.append(np.concatenate(validation))
+            seconds.append(spent)
+            histories[int(seed)] = read_table(self._run_folder(design, seed, 0) / "history.parquet").to_pylist()
+        modalities = FUSIONS.entry(design.fusion).build.modalities  # type: ignore[attr-defined]
+        role = self._role(design.name)
+        scores = DesignScores(np.stack(tests), np.stack(validations), groups, role == "floor", len(modalities) == 1)
+        return _Loaded(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories)
+
+    def _role(self, name: str) -> str:
+        return str(next(entry["role"] for entry in self.record["designs"] if entry["name"] == name))
+
+    def _majority(self, like: "_Loaded") -> "_Loaded":
+        """The floor that always answers the most frequent train label; its rows' scores were stored with the study."""
+        stored = read_table(self.folder / "majority.parquet")
+        test = stored.filter(pc.equal(stored["split"], "test"))
+        test = test.take(pc.sort_indices(test, [("row", "ascending")]))
+        validation = stored.filter(pc.equal(stored["split"], "validation"))
+        seeds = len(self.record["seeds"])
+        scores = replace(
+            like.scores,
+            test=np.tile(test["score"].to_numpy(), (seeds, 1)),
+            validation=np.tile(validation["score"].to_numpy(), (seeds, 1)),
+            floor=True,
+            unimodal=False,
+        )
+        return _Loaded(MAJORITY, scores, 0, 0.0, {})
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """One design's runs, read back."""
+
+    fusion: str
+    scores: DesignScores
+    parameters: int
+    seconds: float
+    histories: dict[int, list[dict[str, Any]]]
