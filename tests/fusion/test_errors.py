@@ -10,7 +10,9 @@ WIDTHS = {"image_dim": 6, "text_dim": 4, "fused_dim": 8}
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(ConfigError, match=r"Unknown fusion mechanism 'cross_atention'\. Did you mean 'cross_attention'"):
+    with pytest.raises(
+        ConfigError, match=r"Unknown fusion mechanism 'cross_atention'\. Did you mean 'cross_attention'"
+    ):
         create_fusion("cross_atention", **WIDTHS)
 
 

@@ -114,7 +114,12 @@ def test_a_missing_modality_is_finite_hides_its_content_and_equals_zeros(name, s
     torch.autograd.backward(vector.square().sum())
     for value in (leaf_image, leaf_text, *fuse.parameters()):
         assert value.grad is None or value.grad.isfinite().all()
-    other = fuse(image + 100 * (~image_mask.unsqueeze(-1)), text + 100 * (~text_mask.unsqueeze(-1)), image_mask, text_mask)
+    other = fuse(
+        image + 100 * (~image_mask.unsqueeze(-1)),
+        text + 100 * (~text_mask.unsqueeze(-1)),
+        image_mask,
+        text_mask,
+    )
     assert torch.equal(other.vector, vector)
 
 
@@ -169,7 +174,10 @@ def test_exported_with_dynamic_axes_it_agrees_at_another_size(name, settings):
     draw = torch.Generator().manual_seed(3)
     image = torch.randn(2, 17, IMAGE_DIM, generator=draw)
     text = torch.randn(2, 19, TEXT_DIM, generator=draw)
-    image_mask, text_mask = torch.arange(17) < torch.tensor([[17], [6]]), torch.arange(19) < torch.tensor([[4], [0]])
+    image_mask, text_mask = (
+        torch.arange(17) < torch.tensor([[17], [6]]),
+        torch.arange(19) < torch.tensor([[4], [0]]),
+    )
     expected: Fused = fuse(image, text, image_mask, text_mask)
     assert_close(program(image, text, image_mask, text_mask)[0], expected.vector)
 

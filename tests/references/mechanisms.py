@@ -11,9 +11,9 @@ Params = dict[str, np.ndarray]
 
 
 def linear(p: Params, name: str, x: np.ndarray) -> np.ndarray:
-    return np.array([sum(w * v for w, v in zip(row, x, strict=True)) for row in p[f"{name}.weight"]]) + p[
-        f"{name}.bias"
-    ]
+    return (
+        np.array([sum(w * v for w, v in zip(row, x, strict=True)) for row in p[f"{name}.weight"]]) + p[f"{name}.bias"]
+    )
 
 
 def mean(tokens: np.ndarray) -> np.ndarray:
@@ -146,9 +146,7 @@ def merged_attention(p: Params, image: np.ndarray, text: np.ndarray, config) -> 
         name = f"layers.{layer}"
         hat = each(lambda y, n=name: norm(y, p, f"{n}.attention_norm"), x, width)
         x = x + attend(p, f"{name}.attention", hat, hat, config.num_heads)
-        x = x + each(
-            lambda y, n=name: feed_forward(p, f"{n}.feed_forward", norm(y, p, f"{n}.forward_norm")), x, width
-        )
+        x = x + each(lambda y, n=name: feed_forward(p, f"{n}.feed_forward", norm(y, p, f"{n}.forward_norm")), x, width)
     x = each(lambda y: norm(y, p, "norm"), x, width)
     return readout(p, x[: len(v)], x[len(v) :])
 

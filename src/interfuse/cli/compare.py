@@ -24,7 +24,10 @@ def compare_command(
     label: options.Label = None,
     fusions: Annotated[
         str | None,
-        typer.Option(help="Designs, as concat,concat:hidden=512,cross_attention:num_layers=2.", rich_help_panel="Designs"),
+        typer.Option(
+            help="Designs, as concat,concat:hidden=512,cross_attention:num_layers=2.",
+            rich_help_panel="Designs",
+        ),
     ] = None,
     designs: Annotated[
         Path | None, typer.Option(help="TOML file of designs, a table each.", rich_help_panel="Designs")
@@ -63,9 +66,7 @@ def compare_command(
     dropout: options.Dropout = 0.1,
     modality_dropout: options.ModalityDropout = 0.0,
     seed: options.Seed = 0,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trainings side by side.", rich_help_panel="Machine")
-    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Trainings side by side.", rich_help_panel="Machine")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads a training.", rich_help_panel="Machine")] = 1,
     device: options.Device = "cpu",
     precision: options.Precision = "auto",

@@ -20,7 +20,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def fusions(
-    name: Annotated[str | None, typer.Argument(help="Show one mechanism; a pattern such as '*attention*' lists.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show one mechanism; a pattern such as '*attention*' lists.")
+    ] = None,
 ) -> None:
     """List the fusion mechanisms, or show one: equation, settings, source.
 
@@ -33,7 +35,7 @@ def fusions(
     if name is not None and not any(mark in name for mark in "*?["):
         _show(console, name)
         return
-    table = Table(title=f"Parameters at image 2048, text 768, fused 512", box=None)
+    table = Table(title="Parameters at image 2048, text 768, fused 512", box=None)
     for column in ("name", "family", "parameters", "good for"):
         table.add_column(column, justify="right" if column == "parameters" else "left")
     for entry in FUSIONS:

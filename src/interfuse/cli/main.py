@@ -3,9 +3,7 @@
 import sys
 from typing import Annotated
 
-import click
 import typer
-from rich.console import Console
 
 from interfuse.cli import compare, demo, encode, evaluate, fusions, predict, report, train
 from interfuse.core.errors import InterfuseError
@@ -36,16 +34,9 @@ state = {"debug": False}
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 0, 1 (error) or 2 (usage)."""
     try:
-        code = app(args=arguments, standalone_mode=False)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        Console(stderr=True).print("Stopped. The same command goes on from here.")
-        sys.exit(130)
+        app(args=arguments)
     except InterfuseError as error:
         if state["debug"]:
             raise
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
-    sys.exit(code or 0)

@@ -13,13 +13,15 @@ from interfuse.data import SourceSettings
 from interfuse.workflows.prepare import EncoderSettings, Source, default_store
 
 Data = Annotated[
-    str, typer.Argument(help="CSV, TSV, JSONL or Parquet file, or a built-in: easy-vqa, known:binding, known:xor, …")
+    str,
+    typer.Argument(help="CSV, TSV, JSONL or Parquet file, or a built-in: easy-vqa, known:binding, known:xor, …"),
 ]
 Image = Annotated[str | None, typer.Option("--image", help="Column with the picture files.", rich_help_panel="Rows")]
 Text = Annotated[str | None, typer.Option("--text", help="Column with the texts.", rich_help_panel="Rows")]
 Label = Annotated[str | None, typer.Option("--label", help="Column with the labels.", rich_help_panel="Rows")]
 Id = Annotated[
-    str | None, typer.Option("--id", help="Column that names a row (default: its number).", rich_help_panel="Rows")
+    str | None,
+    typer.Option("--id", help="Column that names a row (default: its number).", rich_help_panel="Rows"),
 ]
 Group = Annotated[
     str | None,
@@ -27,7 +29,11 @@ Group = Annotated[
 ]
 ImageFolder = Annotated[
     Path | None,
-    typer.Option("--image-folder", help="Folder that picture files are relative to (default: DATA's folder).", rich_help_panel="Rows"),
+    typer.Option(
+        "--image-folder",
+        help="Folder that picture files are relative to (default: DATA's folder).",
+        rich_help_panel="Rows",
+    ),
 ]
 Split = Annotated[
     str | None, typer.Option("--split", help="Column with train, validation or test.", rich_help_panel="Rows")
@@ -40,31 +46,45 @@ Task = Annotated[
     str | None,
     typer.Option("--task", help="multiclass or multilabel (default: seen from the labels).", rich_help_panel="Rows"),
 ]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Stop at the first bad row or picture.", rich_help_panel="Rows")
-]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad row or picture.", rich_help_panel="Rows")]
 TrainRows = Annotated[
-    int | None, typer.Option("--train-rows", min=1, help="Train on this many rows at most.", rich_help_panel="Rows")
+    int | None,
+    typer.Option("--train-rows", min=1, help="Train on this many rows at most.", rich_help_panel="Rows"),
 ]
 ImageEncoder = Annotated[
     str,
-    typer.Option("--image-encoder", help="efficientnet-lite0, resnet50, a hub id or a local folder.", rich_help_panel="Encoders"),
+    typer.Option(
+        "--image-encoder",
+        help="efficientnet-lite0, resnet50, a hub id or a local folder.",
+        rich_help_panel="Encoders",
+    ),
 ]
 TextEncoder = Annotated[
     str,
-    typer.Option("--text-encoder", help="minilm, bert-base-uncased, a hub id or a local folder.", rich_help_panel="Encoders"),
+    typer.Option(
+        "--text-encoder",
+        help="minilm, bert-base-uncased, a hub id or a local folder.",
+        rich_help_panel="Encoders",
+    ),
 ]
 ImageSize = Annotated[
     int | None,
-    typer.Option("--image-size", min=32, help="Pixels a side (default: the encoder's own).", rich_help_panel="Encoders"),
+    typer.Option(
+        "--image-size", min=32, help="Pixels a side (default: the encoder's own).", rich_help_panel="Encoders"
+    ),
 ]
 StoreFolder = Annotated[
     Path | None,
-    typer.Option("--store", help="Folder of the token store (default: $INTERFUSE_STORE or the user's cache).", rich_help_panel="Encoders"),
+    typer.Option(
+        "--store",
+        help="Folder of the token store (default: $INTERFUSE_STORE or the user's cache).",
+        rich_help_panel="Encoders",
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps.", rich_help_panel="Machine")]
 Precision = Annotated[
-    str, typer.Option("--precision", help="auto, float32 or bfloat16 training steps.", rich_help_panel="Machine")
+    str,
+    typer.Option("--precision", help="auto, float32 or bfloat16 training steps.", rich_help_panel="Machine"),
 ]
 Dim = Annotated[int, typer.Option("--dim", min=1, help="Width of the network.", rich_help_panel="Training")]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Passes over the train rows.", rich_help_panel="Training")]
@@ -79,7 +99,12 @@ ModalityDropout = Annotated[
 ]
 EncoderLayers = Annotated[
     int,
-    typer.Option("--encoder-layers", min=0, help="Transformer layers per modality before the fusion.", rich_help_panel="Training"),
+    typer.Option(
+        "--encoder-layers",
+        min=0,
+        help="Transformer layers per modality before the fusion.",
+        rich_help_panel="Training",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Of the split, and of one training.", rich_help_panel="Training")]
 

@@ -21,9 +21,7 @@ def train(
     image: options.Image = None,
     text: options.Text = None,
     label: options.Label = None,
-    fusion: Annotated[
-        str, typer.Option(help="One design, as cross_attention:num_layers=2.")
-    ] = "cross_attention",
+    fusion: Annotated[str, typer.Option(help="One design, as cross_attention:num_layers=2.")] = "cross_attention",
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("run"),
     id: options.Id = None,
     group: options.Group = None,
@@ -51,7 +49,7 @@ def train(
 ) -> None:
     """Train one fusion network on your rows.
 
-    Example: `interfuse train products.csv --image photo --text title --label category --fusion cross_attention --out run`
+    Example: `interfuse train products.csv --image photo --text title --label category --out run`
     """
     source = options.make_source(**locals())
     names = ("dim", "encoder_layers", "epochs", "batch_size", "learning_rate", "dropout", "modality_dropout")

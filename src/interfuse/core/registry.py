@@ -34,7 +34,14 @@ class Registry(Generic[T]):
         self._entries: dict[str, Entry[T]] = {}
 
     def register(
-        self, name: str, *, config: type[Any], reference: str, family: str = "", good_for: str = "", oracle: str = ""
+        self,
+        name: str,
+        *,
+        config: type[Any],
+        reference: str,
+        family: str = "",
+        good_for: str = "",
+        oracle: str = "",
     ) -> Callable[[C], C]:
         """File the decorated class, which is made from one instance of `config`.
 

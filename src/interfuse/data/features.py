@@ -39,9 +39,14 @@ class Features:
         for name in ("image_items", "text_items", "labels", "rows", "groups"):
             if len(getattr(self, name)) != count:
                 raise DataError(f"Features: {name} has {len(getattr(self, name))} rows, ids have {count}.")
-        for name, items, table in (("image", self.image_items, self.image), ("text", self.text_items, self.text)):
+        for name, items, table in (
+            ("image", self.image_items, self.image),
+            ("text", self.text_items, self.text),
+        ):
             if count and int(items.max()) >= len(table):
-                raise DataError(f"Features: {name} item {int(items.max())} is past the {len(table)} items of its table.")
+                raise DataError(
+                    f"Features: {name} item {int(items.max())} is past the {len(table)} items of its table."
+                )
 
 
 def assemble(

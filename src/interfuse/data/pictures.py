@@ -58,7 +58,7 @@ def identify_all(paths: Iterable[str]) -> Mapping[str, PictureIdentity]:
 
 
 def open_picture(path: str) -> Image.Image:
-    """Decode a picture to 8-bit RGB: upright by its EXIF tag, alpha on white, 16 bits scaled, an animation's first frame.
+    """Decode a picture to 8-bit RGB: upright by EXIF, alpha on white, 16 bits scaled, the first frame.
 
     Raises:
         PictureError: the file cannot be decoded; the message says why.

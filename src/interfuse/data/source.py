@@ -234,9 +234,7 @@ def _drop_empty(rows: _Rows, strict: bool) -> None:
         raise DataError("No row is left: none has a readable picture or a text.")
 
 
-def _drop_unlabelled(
-    rows: _Rows, labels: list[tuple[str, ...] | None], strict: bool
-) -> list[tuple[str, ...]]:
+def _drop_unlabelled(rows: _Rows, labels: list[tuple[str, ...] | None], strict: bool) -> list[tuple[str, ...]]:
     for row, label in enumerate(labels):
         if label is None:
             _trouble(rows, row, "row", "it has no label", LEFT_OUT, strict)
@@ -257,7 +255,9 @@ def _split(rows: _Rows, coded: list[list[int]], groups: np.ndarray, settings: So
         shares = {str(fold): 1 / settings.folds for fold in range(settings.folds)}
         fold = splits.deal(groups, classes, names, shares, settings.seed)
         parts = np.where(fold == str(settings.fold), "test", "train").astype(object)
-        rows.notes.append(f"Folds: {settings.folds}, dealt by group (seed {settings.seed}); validation is part of train.")
+        rows.notes.append(
+            f"Folds: {settings.folds}, dealt by group (seed {settings.seed}); validation is part of train."
+        )
         return _carve(parts, "validation", share, groups, classes, names, settings.seed)
     if rows.splits is None:
         parts = np.full(len(groups), "train", dtype=object)
@@ -296,7 +296,11 @@ def _carve(
     """Move a share of the train rows, whole groups, to another part."""
     inside = np.flatnonzero(parts == "train")
     dealt = splits.deal(
-        groups[inside], classes[inside], [names[row] for row in inside], {"train": 1 - share, name: share}, seed
+        groups[inside],
+        classes[inside],
+        [names[row] for row in inside],
+        {"train": 1 - share, name: share},
+        seed,
     )
     parts = parts.copy()
     parts[inside] = dealt
@@ -323,7 +327,12 @@ def _note_unseen_classes(rows: _Rows, coded: list[list[int]], parts: np.ndarray,
 
 
 def _examples(
-    rows: _Rows, coded: list[list[int]], groups: np.ndarray, parts: np.ndarray, task: str, classes: tuple[str, ...]
+    rows: _Rows,
+    coded: list[list[int]],
+    groups: np.ndarray,
+    parts: np.ndarray,
+    task: str,
+    classes: tuple[str, ...],
 ) -> Examples:
     columns = {
         "row": rows.numbers,

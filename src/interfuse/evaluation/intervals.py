@@ -26,7 +26,9 @@ class Interval:
 
 
 def mean_interval(
-    scores: Float[np.ndarray, "seeds rows"], groups: Int[np.ndarray, " rows"] | None = None, level: float = 0.95
+    scores: Float[np.ndarray, "seeds rows"],
+    groups: Int[np.ndarray, " rows"] | None = None,
+    level: float = 0.95,
 ) -> Interval:
     """Interval of the mean of a seeds × rows matrix by its two-way variance components.
 
@@ -45,7 +47,7 @@ def mean_interval(
     if scores.shape[0] < 1 or scores.shape[1] < 1 or not np.isfinite(scores).all():
         raise ConfigError(f"An interval needs finite scores of at least one seed and row, got shape {scores.shape}.")
     table = fold_groups(scores, groups) if groups is not None else scores
-    k, n = table.shape
+    k, _n = table.shape
     mean = float(table.mean())
     variance, df = _one_seed(table) if k == 1 else _two_way(table)
     error = float(np.sqrt(variance))

@@ -81,7 +81,9 @@ def _check(probs: np.ndarray, labels: np.ndarray, task: str) -> None:
         raise ConfigError("There is no row to score.")
     low, high = float(probs.min()), float(probs.max())
     if not (low >= -1e-6 and high <= 1 + 1e-6):  # written so that NaN fails too
-        raise ConfigError(f"Probabilities are from 0 to 1, got {low:.4g} to {high:.4g}: give probabilities, not logits.")
+        raise ConfigError(
+            f"Probabilities are from 0 to 1, got {low:.4g} to {high:.4g}: give probabilities, not logits."
+        )
     if task == "multiclass":
         worst = float(np.abs(probs.sum(1) - 1).max())
         if worst > 1e-3:

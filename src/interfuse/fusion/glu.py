@@ -32,7 +32,10 @@ class GluFusion(FusionMechanism):
         """Make a gate and a value for each modality, and the map of the pair."""
         super().__init__(config)
         width = config.fused_dim
-        self.image_value, self.image_gate = nn.Linear(config.image_dim, width), nn.Linear(config.image_dim, width)
+        self.image_value, self.image_gate = (
+            nn.Linear(config.image_dim, width),
+            nn.Linear(config.image_dim, width),
+        )
         self.text_value, self.text_gate = nn.Linear(config.text_dim, width), nn.Linear(config.text_dim, width)
         self.project = nn.Linear(2 * width, width)
 

@@ -51,6 +51,9 @@ class SharedCrossAttentionFusion(FusionMechanism):
         to_text = self.attention.attend(text_query, image_key, image_value, image.mask)
         old_image, old_text = (image.tokens, text.tokens) if self.plain_residual else (p, q)
         width = (self.config.fused_dim,)
-        new_image, new_text = F.layer_norm(old_image + to_image, width), F.layer_norm(old_text + to_text, width)
+        new_image, new_text = (
+            F.layer_norm(old_image + to_image, width),
+            F.layer_norm(old_text + to_text, width),
+        )
         vector = self.readout(Tokens(new_image, image.mask), Tokens(new_text, text.mask))
         return Fused(vector, new_image, new_text)

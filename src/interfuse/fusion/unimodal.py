@@ -32,7 +32,7 @@ class ImageOnlyFusion(FusionMechanism):
         super().__init__(config)
         self.project = nn.Linear(config.image_dim, config.fused_dim)
 
-    def fuse(self, image: Tokens, text: Tokens) -> Fused:
+    def fuse(self, image: Tokens, text: Tokens) -> Fused:  # noqa: ARG002
         """Average and map the image."""
         return Fused(self.project(masked_mean(*image)))
 
@@ -62,6 +62,6 @@ class TextOnlyFusion(FusionMechanism):
         super().__init__(config)
         self.project = nn.Linear(config.text_dim, config.fused_dim)
 
-    def fuse(self, image: Tokens, text: Tokens) -> Fused:
+    def fuse(self, image: Tokens, text: Tokens) -> Fused:  # noqa: ARG002
         """Average and map the text."""
         return Fused(self.project(masked_mean(*text)))

@@ -46,16 +46,13 @@ Watch = Callable[[int, str], None]
 
 
 def resolve_precision(precision: Precision, dim: int) -> Literal["float32", "bfloat16"]:
-    """Choose bfloat16 autocast where the CPU multiplies it natively and the matrices are wide enough to gain.
-
-    At widths below 256 the casts cost more than the products save (docs/results.md has the ratio).
-    """
+    """Choose bfloat16 autocast where the processor multiplies it natively and the matrices are wide enough to gain."""
     if precision != "auto":
         return precision
     if torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     native = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return "bfloat16" if native and dim >= 256 else "float32"
+    return "bfloat16" if native and dim >= 64 else "float32"
 
 
 def train(
@@ -64,7 +61,7 @@ def train(
     features: Features,
     specs: tuple[ModalitySpec, ModalitySpec],
     precision: Precision = "auto",
-    watch: Watch = lambda steps, note: None,
+    watch: Watch | None = None,
 ) -> Trained:
     """Train one design with one seed; the seed decides initialisation, order and dropout only.
 
@@ -87,7 +84,11 @@ def train(
         torch.manual_seed(derive(seed, "initialise"))
         network = Network(design, *specs, classes=len(features.label_names))
         torch.manual_seed(derive(seed, "dropout"))
-        return _Loop(design, seed, features, network, resolve_precision(precision, design.dim), watch).run()
+        return _Loop(design, seed, features, network, resolve_precision(precision, design.dim), watch or _nobody).run()
+
+
+def _nobody(steps: int, note: str) -> None:
+    """Watch nothing."""
 
 
 class _Loop:

@@ -63,7 +63,9 @@ class Adapter(nn.Module):
         """Adapt the tokens; the mask that comes back has a real token in every row."""
         if self.pool:
             tokens, mask = masked_mean(tokens, mask).unsqueeze(1), mask.any(1, keepdim=True)
-        weight = self.project.weight / self.std  # standardising is folded into the linear map: the same, on fewer values
+        weight = (
+            self.project.weight / self.std
+        )  # standardising is folded into the linear map: the same, on fewer values
         projected = nn.functional.linear(clean(tokens, mask), weight, self.project.bias - weight @ self.mean)
         adapted = self.positions(self.norm(projected))
         missing = ~mask.any(1, keepdim=True)  # (batch, 1)
@@ -105,7 +107,10 @@ class Network(nn.Module):
         self.image_adapter, self.text_adapter = Adapter(design, image, pool), Adapter(design, text, pool)
         self.fusion = make_fusion(design)
         self.head = Head(design, classes)
-        for modality in {"image", "text"} - self.fusion.modalities:  # a control trains nothing of what it ignores
+        for modality in {
+            "image",
+            "text",
+        } - self.fusion.modalities:  # a control trains nothing of what it ignores
             getattr(self, f"{modality}_adapter").requires_grad_(False)
 
     def forward(

@@ -27,9 +27,7 @@ def make_optimiser(network: nn.Module, design: Design) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=design.learning_rate, fused=True)
 
 
-def make_schedule(
-    optimiser: torch.optim.Optimizer, design: Design, steps: int
-) -> torch.optim.lr_scheduler.LambdaLR:
+def make_schedule(optimiser: torch.optim.Optimizer, design: Design, steps: int) -> torch.optim.lr_scheduler.LambdaLR:
     """Make the schedule over `steps` optimiser steps."""
     warm = max(1, round(design.warmup * steps))
 

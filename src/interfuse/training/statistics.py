@@ -23,7 +23,11 @@ def measure(table: TokenTable, items: Int64[Tensor, " rows"]) -> ModalitySpec:
     distinct = items[items >= 0].unique()
     if len(distinct) > MAX_ITEMS:
         distinct = distinct[torch.linspace(0, len(distinct) - 1, MAX_ITEMS).long()]
-    count, total, square = 0, torch.zeros(table.dim, dtype=torch.float64), torch.zeros(table.dim, dtype=torch.float64)
+    count, total, square = (
+        0,
+        torch.zeros(table.dim, dtype=torch.float64),
+        torch.zeros(table.dim, dtype=torch.float64),
+    )
     for chunk in distinct.split(_CHUNK):
         tokens, mask = table.gather(chunk)
         values = tokens[mask].double()

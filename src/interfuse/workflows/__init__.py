@@ -2,7 +2,14 @@
 
 from interfuse.workflows.compare import CompareSettings, compare
 from interfuse.workflows.predict import Predictions, evaluate, predict
-from interfuse.workflows.prepare import EncoderSettings, Prepared, Source, default_store, encode_examples, prepare
+from interfuse.workflows.prepare import (
+    EncoderSettings,
+    Prepared,
+    Source,
+    default_store,
+    encode_examples,
+    prepare,
+)
 from interfuse.workflows.study import Study
 from interfuse.workflows.train import train_run
 

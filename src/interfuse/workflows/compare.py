@@ -84,7 +84,7 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     prepared = prepare(source, watcher, settings.train_rows)
     bench = make_bench(prepared.features, prepared.folds, designs)
     designs = [_match(design, designs, bench) for design in designs]
-    study = _open_or_begin(out, _describe(settings, designs, prepared, source))
+    study = _open_or_begin(out, _describe(settings, designs, prepared))
     _write_majority(out / "majority.parquet", bench)
     terms = Terms(settings.precision, settings.threads, prepared.info)
     todo = [trial for trial in study.trials() if not is_done(trial, prepared.info)]
@@ -129,9 +129,7 @@ def _match(design: Design, designs: list[Design], bench: Bench) -> Design:
     return replace(named, name=design.name.replace("match", str(hidden)))
 
 
-def _describe(
-    settings: CompareSettings, designs: list[Design], prepared: Prepared, source: Source
-) -> dict[str, Any]:
+def _describe(settings: CompareSettings, designs: list[Design], prepared: Prepared) -> dict[str, Any]:
     """Write down everything that decides the study, and how it came to be."""
     baseline = settings.baseline or next(d.name for d in designs if _kind(d) == ("concat", True))
     names = [design.name for design in designs]
@@ -159,7 +157,9 @@ def _describe(
 def _role(design: Design, baseline: str) -> str:
     if design.name == baseline:
         return "baseline"
-    return "floor" if design.fusion in ("image_only", "text_only") or _kind(design) == ("concat", False) else "contender"
+    return (
+        "floor" if design.fusion in ("image_only", "text_only") or _kind(design) == ("concat", False) else "contender"
+    )
 
 
 def _cpu_name() -> str:
@@ -202,7 +202,11 @@ def _write_majority(path: Path, bench: Bench) -> None:
             rows = split[name]
             probs = np.tile(constant, (len(rows), 1))
             scores = example_scores(probs, features.labels[rows].numpy(), features.task)
-            columns = {"row": features.rows[rows].tolist(), "split": [name] * len(rows), "score": scores.astype(float)}
+            columns = {
+                "row": features.rows[rows].tolist(),
+                "split": [name] * len(rows),
+                "score": scores.astype(float),
+            }
             parts.append(pa.table(columns))
     write_table(path, pa.concat_tables(parts))
 
@@ -221,16 +225,21 @@ def _train_all(bench: Bench, terms: Terms, todo: list[Trial], jobs: int | None, 
     if not todo:
         progress.say("Every training of this study is already on disk: nothing to train.")
         return
-    cost = {trial: _steps(bench, trial) * pace for trial, pace in _pace(bench, terms, todo).items()}
+    pace = _pace(bench, terms, todo)
+    cost = [_steps(bench, trial) * pace[trial.design.key] for trial in todo]
+    total = sum(cost)
     cores = os.cpu_count() or 1
     fitting = 1 if terms.info.get("device", "cpu") != "cpu" else max(1, cores // terms.threads)
-    chosen = jobs or (1 if sum(cost.values()) < 20 else fitting)
-    order = sorted(todo, key=lambda trial: (trial.seed, -cost[trial]))
+    chosen = jobs or (1 if total < 20 else fitting)
+    order = [
+        trial
+        for _, _, trial in sorted(
+            zip((t.seed for t in todo), (-c for c in cost), todo, strict=True), key=lambda e: e[:2]
+        )
+    ]
     steps = sum(_steps(bench, trial) for trial in todo)
     at_once = f", {chosen} at once" if chosen > 1 else ""
-    progress.say(
-        f"Plan: {len(todo)} trainings, {steps:,} steps{at_once}; forecast {_duration(sum(cost.values()) / chosen)}."
-    )
+    progress.say(f"Plan: {len(todo)} trainings, {steps:,} steps{at_once}; forecast {_duration(total / chosen)}.")
     progress.start("train", steps, "steps")
     left = len(todo)
     for trial in run_trials(bench, terms, order, chosen, lambda done, note: progress.advance("train", done, note)):
@@ -239,8 +248,8 @@ def _train_all(bench: Bench, terms: Terms, todo: list[Trial], jobs: int | None, 
     progress.finish("train")
 
 
-def _pace(bench: Bench, terms: Terms, todo: list[Trial]) -> dict[Trial, float]:
-    """Measure seconds a step of each design on a few steps, validation's share included."""
+def _pace(bench: Bench, terms: Terms, todo: list[Trial]) -> dict[str, float]:
+    """Measure seconds a step of each design (by key) on a few steps, validation's share included."""
     measured: dict[str, float] = {}
     for trial in todo:
         if trial.design.key in measured:
@@ -249,11 +258,9 @@ def _pace(bench: Bench, terms: Terms, todo: list[Trial]) -> dict[Trial, float]:
         short = {**features.splits, "train": features.splits["train"][: 3 * trial.design.batch_size]}
         short["validation"] = short["train"][:1]
         with limited_threads(terms.threads):
-            trained = train(
-                replace(trial.design, epochs=1), 0, replace(features, splits=short), specs, terms.precision
-            )
+            trained = train(replace(trial.design, epochs=1), 0, replace(features, splits=short), specs, terms.precision)
         measured[trial.design.key] = 1.15 * trained.seconds / trained.history[-1]["step"]
-    return {trial: measured[trial.design.key] for trial in todo}
+    return measured
 
 
 def _steps(bench: Bench, trial: Trial) -> int:

@@ -12,10 +12,10 @@ import torch
 from interfuse.core.errors import DataError
 from interfuse.core.files import write_atomically
 from interfuse.core.progress import Progress, Silent
-from interfuse.data import Examples, Features, assemble, load_unlabelled
+from interfuse.data import Features, assemble, load_for_run, make_known
 from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, predict_probs
-from interfuse.workflows.prepare import EncoderSettings, Source, encode_examples, prepare
+from interfuse.workflows.prepare import Source, encode_examples
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,7 @@ def predict(run: Run, data: Any, source: Source, progress: Progress | None = Non
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
     """
     watcher = progress or Silent()
-    source = source_of(run, data, source)
-    examples = load_unlabelled(data, source.read, run.task, run.label_names)
-    features, _ = _features(run, examples, source.encode, watcher)
+    features = _features(run, data, source, watcher, labelled=False)
     warn_of_missing(run, features, watcher)
     rows = torch.arange(len(features.ids))
     probs = predict_probs(run.network, features, rows).numpy()
@@ -81,12 +79,11 @@ def evaluate(run: Run, data: Any, source: Source, split: str, progress: Progress
         DataError: the rows cannot be read, hold a label that the run does not know, or have no such split.
     """
     watcher = progress or Silent()
-    prepared = prepare(source_of(run, data, source), watcher)
-    _same_encoders(run, prepared.info["encoders"])
-    features = _known_labels(run, prepared.features)
+    features = _features(run, data, source, watcher, labelled=True)
     rows = torch.arange(len(features.ids)) if split == "all" else features.splits.get(split, torch.arange(0))
+    given = [name for name, part in features.splits.items() if len(part)]
     if len(rows) == 0:
-        raise DataError(f"There is no row in split {split!r}. Splits: {', '.join(features.splits)}, all.")
+        raise DataError(f"There is no row in split {split!r}. DATA has: {', '.join(given)}.")
     warn_of_missing(run, features, watcher)
     probs = predict_probs(run.network, features, rows).numpy()
     return {"rows": len(rows), **aggregate_scores(probs, features.labels[rows].numpy(), run.task)}
@@ -104,15 +101,18 @@ def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
             )
 
 
-def _features(
-    run: Run, examples: Examples, settings: EncoderSettings, progress: Progress
-) -> tuple[Features, Mapping[str, Any]]:
-    encoded = encode_examples(examples, settings, progress)
+def _features(run: Run, data: Any, source: Source, progress: Progress, labelled: bool) -> Features:
+    """Read all rows as the run was trained, and encode what the store does not hold."""
+    source = source_of(run, data, source)
+    if source.is_known:
+        return make_known(data, source.read.seed)
+    examples = load_for_run(data, source.read, run.task, run.label_names, labelled)
+    encoded = encode_examples(examples, source.encode, progress)
     _same_encoders(run, encoded.signatures)
     examples = examples.without_pictures(encoded.failures)
     for trouble in examples.troubles:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
-    return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index), encoded.signatures
+    return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index)
 
 
 def _same_encoders(run: Run, signatures: Mapping[str, Any]) -> None:
@@ -122,17 +122,3 @@ def _same_encoders(run: Run, signatures: Mapping[str, Any]) -> None:
                 f"The run was trained on {modality} tokens of {trained}, but this encoder gives "
                 f"{dict(signatures.get(modality, {}))}. Use the same encoder, weights and image size."
             )
-
-
-def _known_labels(run: Run, features: Features) -> Features:
-    """Renumber the labels as the run numbers them."""
-    unknown = [name for name in features.label_names if name not in run.label_names]
-    if unknown:
-        raise DataError(f"The rows have labels that the run does not know: {', '.join(unknown[:5])}.")
-    places = torch.tensor([run.label_names.index(name) for name in features.label_names], dtype=torch.int64)
-    if features.task == "multilabel":
-        labels = torch.zeros(len(features.labels), len(run.label_names))
-        labels[:, places] = features.labels
-    else:
-        labels = places[features.labels]
-    return replace(features, labels=labels, label_names=run.label_names)

@@ -13,7 +13,15 @@ from interfuse.core.progress import Progress
 from interfuse.core.seeds import generator
 from interfuse.core.settings import fingerprint, to_plain
 from interfuse.core.tokens import TokenTable
-from interfuse.data import Examples, Features, SourceSettings, assemble, load_examples, make_known, open_picture
+from interfuse.data import (
+    Examples,
+    Features,
+    SourceSettings,
+    assemble,
+    load_examples,
+    make_known,
+    open_picture,
+)
 from interfuse.encoders import ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
 from interfuse.store import TokenStore
 from interfuse.workflows.encode import encode_pictures, encode_texts
