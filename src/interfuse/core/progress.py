@@ -1,8 +1,9 @@
 """How a workflow tells how far it is, without knowing who watches."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """A watcher of long work: a bar on a terminal, lines in a log, or nobody."""
 

@@ -1,7 +1,7 @@
 """The words `Tokens` and `Fused`, and the table that a batch takes its tokens from."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -30,6 +30,7 @@ class Fused(NamedTuple):
     """Updated text tokens, where the mechanism keeps them."""
 
 
+@runtime_checkable
 class TokenTable(Protocol):
     """Tokens of distinct items (pictures or texts), gathered by item number."""
 

@@ -13,7 +13,7 @@ from interfuse.data.features import Features
 
 IMAGE_DIM, TEXT_DIM, NOISE = 32, 24, 0.05
 COLOURS, SHAPES, OBJECTS, GRID = 8, 4, 5, (4, 4)
-CEILING = 0.4957
+CEILING = 0.4961
 """Best accuracy on `binding` of a predictor that knows only which colours and which shapes a picture has."""
 PREFIX = "known:"
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,7 @@ class PreparedTexts:
     cut: int
 
 
+@runtime_checkable
 class ImageEncoder(Protocol):
     """Pictures to grid tokens; frozen, in eval mode."""
 
@@ -42,6 +43,7 @@ class ImageEncoder(Protocol):
         """Encode a batch; tokens row by row of the grid, float32."""
 
 
+@runtime_checkable
 class TextEncoder(Protocol):
     """Texts to token states; frozen, in eval mode."""
 

@@ -16,6 +16,7 @@ from interfuse.core.tokens import Tokens
 from interfuse.encoders.base import Dtype, PreparedTexts, autocast, hash_files, pad, resolve_dtype
 
 ALIASES = {"resnet50": "microsoft/resnet-50", "bert-base-uncased": "google-bert/bert-base-uncased"}
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model")
 MAX_LENGTH = 512
 """Longest text in tokens where neither tokenizer nor model names a limit."""
 
@@ -109,10 +110,11 @@ class HubTextEncoder:
         self.max_length = int(min(self.tokenizer.model_max_length, places))
         self.dim = int(self.network.config.hidden_size)
         self.device, self.dtype = device, resolve_dtype(dtype, device)
+        vocabulary = [path for path in sorted(folder.iterdir()) if path.name in VOCABULARIES]
         self.signature: dict[str, Any] = {
             "name": name,
             "weights": hash_files(tuple(sorted(folder.glob("*.safetensors")))),
-            "preprocessing": f"{tokenizer_hash}, cut at {self.max_length}",
+            "preprocessing": f"tokenizer {hash_files(tuple(vocabulary))}, cut at {self.max_length}",
             "dtype": self.dtype,
         }
 

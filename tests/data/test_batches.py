@@ -1,0 +1,73 @@
+"""Batches: every row once, each item once, missing as an all-False row."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from interfuse.core.errors import DataError
+from interfuse.core.seeds import generator
+from interfuse.data import epoch_batches, eval_batches, make_batch, make_known
+
+
+@pytest.fixture
+def features():
+    return make_known("known:binding", rows=(50, 10, 10))
+
+
+def test_an_epoch_gives_every_row_once_in_an_order_of_the_seed(features):
+    rows = features.splits["train"]
+    first = torch.cat([b.rows for b in epoch_batches(features, rows, 16, generator(1, "order"))])
+    again = torch.cat([b.rows for b in epoch_batches(features, rows, 16, generator(1, "order"))])
+    other = torch.cat([b.rows for b in epoch_batches(features, rows, 16, generator(2, "order"))])
+    assert first.sort().values.equal(rows)
+    assert first.equal(again)
+    assert not first.equal(other)
+
+
+def test_modality_dropout_does_not_change_the_order(features):
+    rows = features.splits["train"]
+    plain = [b.rows for b in epoch_batches(features, rows, 16, generator(1, "order"))]
+    dropped = [b.rows for b in epoch_batches(features, rows, 16, generator(1, "order"), 0.5)]
+    assert all(a.equal(b) for a, b in zip(plain, dropped, strict=True))
+
+
+def test_a_batch_holds_each_item_once_and_points_at_it(features):
+    shared = dataclasses.replace(features, image_items=features.image_items // 5)
+    batch = make_batch(shared, torch.arange(20))
+    assert len(batch.image.tokens) == 4
+    expected = shared.image.gather(shared.image_items[:20])
+    assert batch.image.tokens[batch.image_index].equal(expected.tokens)
+
+
+def test_a_missing_item_is_an_all_false_row(features):
+    items = features.text_items.clone()
+    items[3] = -1
+    batch = make_batch(dataclasses.replace(features, text_items=items), torch.arange(5))
+    real = batch.text.mask[batch.text_index].any(1)
+    assert real.tolist() == [True, True, True, False, True]
+
+
+def test_modality_dropout_never_takes_both_nor_the_only_one(features):
+    items = features.text_items.clone()
+    items[:25] = -1
+    lame = dataclasses.replace(features, text_items=items)
+    lost = {"image": 0, "text": 0}
+    for batch in epoch_batches(lame, lame.splits["train"], 16, generator(1, "order"), 0.9):
+        image = batch.image.mask[batch.image_index].any(1)
+        text = batch.text.mask[batch.text_index].any(1)
+        assert (image | text).all()
+        lost["image"] += int((~image).sum())
+        lost["text"] += int((~text & (batch.rows >= 25)).sum())
+    assert lost["image"] > 3
+    assert lost["text"] > 3
+
+
+def test_evaluation_keeps_the_order(features):
+    rows = torch.tensor([5, 3, 9, 1])
+    assert torch.cat([b.rows for b in eval_batches(features, rows, 3)]).equal(rows)
+
+
+def test_items_that_no_table_holds_are_refused(features):
+    with pytest.raises(DataError, match="image item 70 is past the 70 items of its table"):
+        dataclasses.replace(features, image_items=features.image_items + 1)

@@ -1,0 +1,274 @@
+"""From files to Examples: columns, tasks, splits, troubles; every message pinned."""
+
+import json
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from interfuse.core.errors import ConfigError, DataError
+from interfuse.data import SourceSettings, load_examples, load_for_run, write_quarantine
+from interfuse.data.easy_vqa import read_easy_vqa
+
+COLUMNS = {"image": "photo", "text": "title", "label": "kind"}
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for number in range(12):
+        Image.new("RGB", (6, 6), (20 * number, 5, 5)).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+def frame(count: int = 40, **changes: list) -> pl.DataFrame:
+    rows = {
+        "photo": [f"{n % 12}.png" for n in range(count)],
+        "title": [f"thing {n}" for n in range(count)],
+        "kind": ["ab"[n % 2] for n in range(count)],
+    }
+    return pl.DataFrame({**rows, **changes})
+
+
+def load(data, folder, **given):
+    return load_examples(data, SourceSettings(**{**COLUMNS, "image_folder": folder, **given}))
+
+
+def parts(examples) -> dict[str, list[int]]:
+    return {
+        split: [r["row"] for r in examples.table.to_pylist() if r["split"] == split]
+        for split in ("train", "validation", "test")
+    }
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_every_kind_of_file_gives_the_same_rows(photos, ending):
+    table = frame(id=[f"00{n}" for n in range(40)])
+    path = photos / f"rows.{ending}"
+    writers = {
+        "csv": table.write_csv,
+        "tsv": lambda p: table.write_csv(p, separator="\t"),
+        "jsonl": table.write_ndjson,
+        "parquet": table.write_parquet,
+    }
+    writers[ending](path)
+    found, expected = load(str(path), photos, id="id"), load(table, photos, id="id")
+    assert found.table.equals(expected.table)
+    assert found.table["id"][3].as_py() == "003"
+    assert len(found.pictures()) == 12
+
+
+def test_the_image_folder_is_the_tables_own_unless_given(photos):
+    frame().write_csv(photos / "rows.csv")
+    assert len(load(str(photos / "rows.csv"), None).pictures()) == 12
+
+
+def test_a_byte_order_mark_quotes_and_newlines_in_quotes_are_read(photos):
+    rows = "".join(f'{n % 12}.png,"said ""so""\nand {n}",{"ab"[n % 2]}\n' for n in range(20))
+    (photos / "rows.csv").write_bytes(b"\xef\xbb\xbfphoto,title,kind\n" + rows.encode())
+    texts = load(str(photos / "rows.csv"), photos).table["text"].to_pylist()
+    assert texts[3] == 'said "so"\nand 3'
+
+
+def test_lists_and_bars_make_the_task_multilabel(photos):
+    lists = frame(kind=[["a", "b"] if n % 3 else [] for n in range(40)])
+    bars = frame(kind=["a|b" if n % 3 else "a" for n in range(40)])
+    found = load(lists, photos)
+    assert (found.task, found.label_names) == ("multilabel", ("a", "b"))
+    assert found.table["label"].to_pylist()[:2] == [[], [0, 1]]
+    assert "Task: multilabel, seen from the labels (--task says otherwise)." in found.notes
+    assert load(bars, photos).table["label"].to_pylist()[:2] == [[0], [0, 1]]
+
+
+def test_numbers_that_are_classes_are_in_the_order_of_their_values(photos):
+    assert load(frame(kind=[str(n % 11) for n in range(40)]), photos).label_names[-2:] == ("9", "10")
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "message"),
+    [
+        ({}, {"label": "kindd"}, r"Unknown column for the label: 'kindd'\. Did you mean 'kind'"),
+        ({}, {"label": None}, r"Which column is the label\? Give --label\. Columns: photo, title, kind"),
+        ({}, {"image": None, "text": None}, r"Give --image and --text\. Columns: photo, title, kind"),
+        ({"kind": [0.5 + n for n in range(40)]}, {}, r"Task 'regression' is not available.*--task multiclass"),
+        ({"kind": ["a"] * 40}, {}, "The label column has only 'a'"),
+        ({"kind": [f"c{n}" for n in range(40)]}, {}, "has 40 classes for 40 rows"),
+        ({"kind": [None] * 40}, {}, "No row is left: none has a label"),
+        ({"photo": ["no.png"] * 40}, {}, "No picture of column 'photo' could be read; the first: the file does not"),
+        ({"split": ["train", "later"] * 20}, {"split": "split"}, "Column 'split' has the split 'later'; expected"),
+        ({"split": ["test"] * 40}, {"split": "split"}, "Column 'split' calls no row train"),
+        ({"id": ["same"] * 40}, {"id": "id"}, "Column 'id' names rows, but 39 of its values repeat"),
+    ],
+)
+def test_what_cannot_be_used_is_told(photos, changes, given, message):
+    with pytest.raises(DataError, match=message):
+        load(frame(**changes), photos, **given)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.xlsx", "x", r"Cannot read 'rows.xlsx': DATA is a file that ends in .csv"),
+        ("rows.csv", "", "rows.csv is empty"),
+        ("rows.csv", "photo,title,kind\n", "rows.csv has no row"),
+        ("rows.csv", "photo,title,kind\n1.png,a,b,c,d\n", "rows.csv cannot be read as csv"),
+        ("rows.jsonl", "{not json}\n", "rows.jsonl cannot be read as jsonl"),
+        ("rows.parquet", "not parquet", "rows.parquet cannot be read as parquet"),
+    ],
+)
+def test_files_that_cannot_be_read_are_told(photos, name, content, message):
+    (photos / name).write_text(content)
+    with pytest.raises(DataError, match=message):
+        load(str(photos / name), photos)
+    with pytest.raises(DataError, match="There is no file"):
+        load(str(photos / "none.csv"), photos)
+
+
+def test_rows_in_trouble_are_listed_and_none_is_silently_dropped(photos, tmp_path):
+    (photos / "broken.png").write_text("no picture")
+    changes = {
+        "photo": ["broken.png", "broken.png", None, "0.png", "../0.png", *[f"{n % 11}.png" for n in range(35)]],
+        "title": ["words", None, " ", "words", "words", *["words"] * 35],
+        "kind": ["a", "a", "a", None, "b", *"ab" * 17, "a"],
+    }
+    found = load(frame(**changes), photos)
+    told = {(t.row, t.what, t.consequence) for t in found.troubles}
+    assert told == {
+        (0, "image", "the image is treated as missing"),
+        (1, "image", "the row is left out"),
+        (2, "row", "the row is left out"),
+        (3, "row", "the row is left out"),
+        (4, "image", "the image is treated as missing"),
+    }
+    rows = found.table.to_pylist()
+    assert [r["row"] for r in rows] == [0, *range(4, 40)]
+    assert rows[0]["image_key"] is None
+    assert rows[0]["text"] == "words"
+    write_quarantine(found, tmp_path / "quarantine.csv")
+    quarantine = pl.read_csv(tmp_path / "quarantine.csv")
+    assert quarantine.height == 5
+    assert "not a picture" in quarantine["reason"][0]
+    with pytest.raises(DataError, match=r"Row 0 \(0\): the file is not a picture"):
+        load(frame(**changes), photos, strict=True)
+
+
+def test_a_picture_that_fails_later_leaves_its_row_in_its_split(photos):
+    examples = load(frame(), photos)
+    key = examples.table["image_key"][0].as_py()
+    found = examples.without_pictures({key: "truncated"})
+    assert len(found) == 40
+    assert found.table["split"].equals(examples.table["split"])
+    assert found.table["image_key"].null_count == sum(k == key for k in examples.table["image_key"].to_pylist())
+    assert {t.reason.split(":")[0] for t in found.troubles} == {"truncated"}
+    alone = load(frame(), photos, text=None)
+    assert len(alone.without_pictures({key: "truncated"})) == 36
+
+
+@given(groups=st.lists(st.integers(0, 9), min_size=30, max_size=60), seed=st.integers(0, 5))
+@settings(max_examples=25, deadline=None)
+def test_groups_never_straddle_and_the_split_does_not_depend_on_the_order_of_rows(groups, seed):
+    rows = pl.DataFrame(
+        {
+            "title": [f"text {n}" for n in range(len(groups))],
+            "kind": ["ab"[n % 2] for n in range(len(groups))],
+            "shop": [f"s{g}" for g in groups],
+            "id": [f"r{n}" for n in range(len(groups))],
+        }
+    )
+    if len(set(groups)) < 6:
+        return
+    chosen = SourceSettings(text="title", label="kind", group="shop", id="id", seed=seed)
+    first, second = load_examples(rows, chosen), load_examples(rows.reverse(), chosen)
+    where: dict[int, set[str]] = {}
+    for row in first.table.to_pylist():
+        where.setdefault(row["group"], set()).add(row["split"])
+    assert all(len(splits) == 1 for splits in where.values())
+    splits = [{r["id"]: r["split"] for r in e.table.to_pylist()} for e in (first, second)]
+    assert splits[0] == splits[1]
+
+
+def test_rows_with_the_same_picture_bytes_are_one_group_whatever_their_names(photos):
+    (photos / "copy.png").write_bytes((photos / "0.png").read_bytes())
+    found = load(frame(photo=["copy.png", *[f"{n % 12}.png" for n in range(1, 40)]]), photos)
+    groups = {r["row"]: r["group"] for r in found.table.to_pylist()}
+    assert groups[0] == groups[12] == groups[24]
+    assert len(set(groups.values())) == 12
+
+
+def test_a_made_split_has_the_shares_it_was_asked_for_in_every_class():
+    rows = pl.DataFrame({"title": [f"t{n}" for n in range(600)], "kind": ["abc"[min(n % 6, 2)] for n in range(600)]})
+    found = load_examples(rows, SourceSettings(text="title", label="kind", test_share=0.2, validation_share=0.1))
+    counts = {k: len(v) for k, v in parts(found).items()}
+    assert counts == {"train": 420, "validation": 60, "test": 120}
+    tests = [r["label"][0] for r in found.table.to_pylist() if r["split"] == "test"]
+    assert [tests.count(c) for c in range(3)] == pytest.approx([20, 20, 80], abs=2)
+    assert any(note.startswith("Split: made, by group (seed 0): 420 train") for note in found.notes)
+
+
+def test_a_given_split_is_used_as_it_is_and_its_leaks_are_counted(photos):
+    given = ["train"] * 30 + ["dev"] * 5 + ["Test"] * 5
+    found = load(frame(split=given), photos, split="split")
+    assert {k: len(v) for k, v in parts(found).items()} == {"train": 30, "validation": 5, "test": 5}
+    assert any("groups of rows with the same picture straddle the given split: a leak" in n for n in found.notes)
+
+
+def test_files_for_validation_and_test_are_joined(photos):
+    frame(30).write_csv(photos / "train.csv")
+    frame(6).write_csv(photos / "dev.csv")
+    frame(4).write_csv(photos / "test.csv")
+    files = {"validation": photos / "dev.csv", "test": photos / "test.csv"}
+    found = load(str(photos / "train.csv"), photos, **files)
+    assert {k: len(v) for k, v in parts(found).items()} == {"train": 30, "validation": 6, "test": 4}
+    with pytest.raises(ConfigError, match="one way to split the rows"):
+        load(str(photos / "train.csv"), photos, split="kind", **files)
+
+
+def test_folds_make_every_row_a_test_row_once_and_keep_groups_together(photos):
+    tested: list[int] = []
+    for fold in range(4):
+        found = load(frame(48), photos, folds=4, fold=fold)
+        split = parts(found)
+        assert split["validation"]
+        where = {(r["group"], r["split"]) for r in found.table.to_pylist()}
+        assert len(where) == 12
+        tested += split["test"]
+    assert sorted(tested) == list(range(48))
+
+
+def test_a_class_that_no_train_row_has_is_said(photos):
+    given = ["train"] * 30 + ["dev"] * 5 + ["test"] * 5
+    found = load(frame(kind=[*"ab" * 19, "c", "c"], split=given), photos, split="split")
+    assert any("1 of 3 classes occur in no train row and cannot be learned: c" in note for note in found.notes)
+
+
+def test_text_in_any_language_and_of_any_length_is_kept(photos):
+    odd = ["图片 🐈 عربى", "a\x00b", "x" * 100_000, "ok"] * 10
+    (photos / "rows.jsonl").write_text(
+        "\n".join(json.dumps({"photo": "0.png", "title": t, "kind": "ab"[i % 2]}) for i, t in enumerate(odd))
+    )
+    found = load(str(photos / "rows.jsonl"), None, image=None)
+    assert found.table["text"].to_pylist() == odd
+    assert len(found.texts()) == 4
+
+
+def test_rows_for_a_run_need_no_label_and_refuse_a_strange_one(photos):
+    chosen = SourceSettings(**COLUMNS, image_folder=photos)
+    found = load_for_run(frame().drop("kind"), chosen, "multiclass", ["a", "b"], labelled=False)
+    assert found.table["row"].to_pylist() == list(range(40))
+    known = load_for_run(frame(), chosen, "multiclass", ["b", "a"], labelled=True)
+    assert known.table["label"].to_pylist()[:2] == [[1], [0]]
+    with pytest.raises(DataError, match="has the label|have the label 'b', which the run does not know"):
+        load_for_run(frame(), chosen, "multiclass", ["a", "c"], labelled=True)
+
+
+def test_easy_vqa_has_its_rows_and_its_split():
+    pytest.importorskip("easy_vqa", reason="the extra demo is not installed")
+    assert read_easy_vqa().height == 38_575 + 9_673
+    found = load_examples("easy-vqa", SourceSettings())
+    assert len(found.label_names) == 13
+    assert (len(found.pictures()), len(found.texts())) == (5_000, 107)
+    counts = {k: len(v) for k, v in parts(found).items()}
+    assert counts["test"] == 9_673
+    assert counts["train"] + counts["validation"] == 38_575
+    assert counts["validation"] / 38_575 == pytest.approx(0.1, abs=0.002)
