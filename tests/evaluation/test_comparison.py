@@ -20,7 +20,9 @@ def make(rate: float, seed: int, floor: bool = False, unimodal: bool = False, va
     hits = (np.random.default_rng(0).random((1, 1500)) < rate).astype(float).repeat(4, 0)  # examples are shared
     flips = draw.random(hits.shape) < 0.02
     test = np.where(flips, 1 - hits, hits)
-    return DesignScores(test, np.full((4, 50), rate if validation is None else validation), np.arange(1500), floor, unimodal)
+    return DesignScores(
+        test, np.full((4, 50), rate if validation is None else validation), np.arange(1500), floor, unimodal
+    )
 
 
 def verdicts(scores, **settings):

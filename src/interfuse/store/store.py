@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from safetensors import SafetensorError
 from torch import Tensor
 
 from interfuse.core.errors import StoreError
@@ -54,7 +55,7 @@ class TokenStore:
             raise StoreError(f"{self.folder} belongs to another encoder. Give another folder with --store.")
         self.warnings: list[str] = []
         """What was found damaged, in words."""
-        self._where: dict[str, tuple[int, int]] = {}  # key -> (shard, place)
+        self._where: dict[str, list[tuple[int, int]]] = {}  # key -> every copy: (shard, place)
         self._shards: list[ShardIndex] = []
         self._names: set[str] = set()
         self._verified: set[str] = set()
@@ -74,7 +75,7 @@ class TokenStore:
                 continue
             self._shards.append(index)
             for place, key in enumerate(index.keys):
-                self._where.setdefault(key, (len(self._shards) - 1, place))
+                self._where.setdefault(key, []).append((len(self._shards) - 1, place))
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """List the distinct keys that are not there or no longer sound, in the given order."""
@@ -100,7 +101,7 @@ class TokenStore:
         absent = self.missing(keys)
         if absent:
             raise StoreError(f"{len(absent):,} items are not in the store {self.folder}; the first: {absent[0]}.")
-        where = np.array([self._where[key] for key in keys], dtype=np.int64).reshape(-1, 2)
+        where = np.array([self._where[key][0] for key in keys], dtype=np.int64).reshape(-1, 2)
         used, shard = np.unique(where[:, 0], return_inverse=True)
         spans = [(self._shards[s].starts[place], self._shards[s].lengths[place]) for s, place in where.tolist()]
         flat = np.array(spans, dtype=np.int64).reshape(-1, 2)
@@ -114,21 +115,24 @@ class TokenStore:
         )
 
     def _verify(self, keys: list[str]) -> None:
-        """Compare each item's bytes with its checksum once a process; forget those that do not fit."""
-        by_shard: dict[int, list[tuple[int, str]]] = {}
-        for key in keys:
-            shard, place = self._where[key]
-            by_shard.setdefault(shard, []).append((place, key))
-        for shard, places in by_shard.items():
-            index = self._shards[shard]
-            tokens = map_tokens(index.path)
-            for place, key in sorted(places):
-                start, length = int(index.starts[place]), int(index.lengths[place])
-                if checksum(tokens[start : start + length]) == int(index.checksums[place]):
-                    self._verified.add(key)
-                else:
-                    del self._where[key]
-                    self.warnings.append(f"{index.path.name}: the item {key} is damaged and is encoded again.")
+        """Compare each item's bytes with its checksum once a process; forget copies that do not fit."""
+        maps: dict[int, Tensor] = {}
+        for key in sorted(keys, key=lambda key: self._where[key][0]):
+            copies = self._where[key]
+            while copies and not self._is_sound(*copies[0], maps):
+                index = self._shards[copies.pop(0)[0]]
+                self.warnings.append(f"{index.path.name}: the item {key} is damaged; it is encoded again.")
+            if copies:
+                self._verified.add(key)
+            else:
+                del self._where[key]
+
+    def _is_sound(self, shard: int, place: int, maps: dict[int, Tensor]) -> bool:
+        index = self._shards[shard]
+        if shard not in maps:
+            maps[shard] = map_tokens(index.path)
+        start, length = int(index.starts[place]), int(index.lengths[place])
+        return checksum(maps[shard][start : start + length]) == int(index.checksums[place])
 
     def _remove_stale(self) -> None:
         for path in self.folder.glob(f".*{SUFFIX}.*.tmp"):
@@ -169,14 +173,14 @@ class Writer:
         """
         if not self._items:
             return
+        items, self._items, self._bytes = self._items, {}, 0
         try:
-            write_shard(self.store.folder / f"{uuid.uuid4().hex}{SUFFIX}", self._items)
-        except OSError as error:
+            write_shard(self.store.folder / f"{uuid.uuid4().hex}{SUFFIX}", items)
+        except (OSError, SafetensorError) as error:
             raise StoreError(
                 f"The token store {self.store.folder} cannot be written: {error}. "
                 "What it held before is good. Free some space, or give another folder with --store."
             ) from error
-        self._items, self._bytes = {}, 0
         self.store.refresh()
 
 
