@@ -71,3 +71,14 @@ def test_evaluation_keeps_the_order(features):
 def test_items_that_no_table_holds_are_refused(features):
     with pytest.raises(DataError, match="image item 70 is past the 70 items of its table"):
         dataclasses.replace(features, image_items=features.image_items + 1)
+
+
+def test_rows_of_like_length_share_a_batch(features):
+    lengths = torch.arange(70) % 6 + 1
+    mask = torch.arange(6) < lengths[:, None]
+    ragged = dataclasses.replace(features, text=dataclasses.replace(features.text, mask=mask))
+    batches = list(epoch_batches(ragged, ragged.splits["train"], 8, generator(1, "order")))
+    padded = sum(batch.text.mask.shape[1] * len(batch.rows) for batch in batches)
+    assert padded <= 1.35 * int(lengths[:50].sum())
+    widths = [batch.text.mask.shape[1] for batch in batches]
+    assert widths not in (sorted(widths), sorted(widths, reverse=True))

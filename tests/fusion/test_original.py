@@ -56,7 +56,7 @@ def test_post_norm_cross_attention_equals_a_torch_decoder_layer_without_its_self
         twin.self_attn.out_proj.bias.zero_()
         twin.multihead_attn.load_state_dict(copy_to_torch(ours.attention, 24, 3).state_dict())
         twin.linear1.load_state_dict(ours.feed_forward[0].state_dict())
-        twin.linear2.load_state_dict(ours.feed_forward[3].state_dict())
+        twin.linear2.load_state_dict(ours.feed_forward[2].state_dict())
         twin.norm2.load_state_dict(ours.attention_norm.state_dict())
         twin.norm3.load_state_dict(ours.forward_norm.state_dict())
         twin.norm1.eps = 0.0

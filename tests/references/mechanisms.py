@@ -58,7 +58,7 @@ def attend(p: Params, name: str, queries: np.ndarray, keys: np.ndarray, heads: i
 
 
 def feed_forward(p: Params, name: str, x: np.ndarray) -> np.ndarray:
-    return linear(p, f"{name}.3", gelu(linear(p, f"{name}.0", x)))
+    return linear(p, f"{name}.2", gelu(linear(p, f"{name}.0", x)))
 
 
 def readout(p: Params, image: np.ndarray, text: np.ndarray) -> np.ndarray:

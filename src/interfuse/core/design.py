@@ -43,7 +43,7 @@ class Design:
     gate: Literal["none", "glu"] = "none"
     """Gated linear unit on the fused vector, or none."""
     dropout: float = 0.1
-    """Dropout in attention, feed-forward and before the head, fraction 0 to 1."""
+    """Dropout of what each sublayer adds, and before the head, fraction 0 to 1."""
     modality_dropout: float = 0.0
     """Fraction of training rows that lose one modality, drawn anew each epoch."""
     epochs: int = 10

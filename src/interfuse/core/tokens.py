@@ -45,6 +45,9 @@ class TokenTable(Protocol):
     def __len__(self) -> int:
         """Count the items."""
 
+    def lengths(self, items: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
+        """Count the tokens of these items; item -1 has none."""
+
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:
         """Copy the tokens of these items, float32, padded to the longest; item -1 is missing (mask all False)."""
 
@@ -73,6 +76,10 @@ class MemoryTable:
     def __len__(self) -> int:
         """Count the items."""
         return self.tokens.shape[0]
+
+    def lengths(self, items: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
+        """Count the tokens of these items; item -1 has none."""
+        return self.mask[items.clamp_min(0)].sum(1) * (items >= 0)
 
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:
         """Copy the tokens of these items, float32, padded to the longest; item -1 is missing."""

@@ -10,6 +10,9 @@ from torch import Tensor
 from interfuse.core.tokens import Tokens
 from interfuse.data.features import Features
 
+SORTED_BATCHES = 32
+"""Batches whose rows are sorted by length together."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -55,6 +58,9 @@ def epoch_batches(
 ) -> Iterator[Batch]:
     """Give every row once, in an order that the generator draws anew.
 
+    Within each run of 32 batches the shuffled rows are sorted by the length of their text before they are cut into
+    batches, and these are shuffled again: rows of like length share a batch, so that little padding is computed.
+
     Args:
         features: the rows.
         rows: numbers of the rows of this epoch.
@@ -64,7 +70,12 @@ def epoch_batches(
     """
     shuffled = rows[torch.randperm(len(rows), generator=order)]
     loses, which = torch.rand(2, len(rows), generator=order)  # drawn always, so that the order stays paired
-    for part in torch.arange(len(rows)).split(batch_size):
+    lengths = features.text.lengths(features.text_items[shuffled])
+    parts: list[Tensor] = []
+    for run in torch.arange(len(rows)).split(batch_size * SORTED_BATCHES):
+        parts += run[lengths[run].argsort(stable=True)].split(batch_size)
+    for number in torch.randperm(len(parts), generator=order).tolist():
+        part = parts[number]
         chosen = shuffled[part]
         if modality_dropout == 0:
             yield make_batch(features, chosen)

@@ -42,7 +42,7 @@ class AttentionConfig(FusionConfig):
     num_heads: int = 8
     """Attention heads; must divide fused_dim."""
     dropout: float = 0.0
-    """Dropout of attention weights and of each sublayer, fraction 0 to 1."""
+    """Dropout of what each sublayer adds, fraction 0 to 1."""
 
     def __post_init__(self) -> None:
         """Refuse heads that do not divide the width."""

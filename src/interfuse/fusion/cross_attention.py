@@ -35,8 +35,8 @@ class Direction(nn.Module):
         width = config.fused_dim
         self.norm_first = config.norm_first
         self.attention_norm, self.forward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = Attention(width, config.num_heads, dropout=config.dropout)
-        self.feed_forward = FeedForward(width, config.dropout)
+        self.attention = Attention(width, config.num_heads)
+        self.feed_forward = FeedForward(width)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(

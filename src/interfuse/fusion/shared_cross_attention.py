@@ -38,7 +38,8 @@ class SharedCrossAttentionFusion(FusionMechanism):
         width = config.fused_dim
         self.image = nn.Linear(config.image_dim, width)
         self.text = nn.Linear(config.text_dim, width)
-        self.attention = Attention(width, config.num_heads, dropout=config.dropout)
+        self.attention = Attention(width, config.num_heads)
+        self.dropout = nn.Dropout(config.dropout)
         self.readout = Readout(width, width, width)
         self.plain_residual = config.image_dim == config.text_dim == width
 
@@ -47,8 +48,8 @@ class SharedCrossAttentionFusion(FusionMechanism):
         p, q = self.image(image.tokens), self.text(text.tokens)
         image_query, image_key, image_value = self.attention.project(p)
         text_query, text_key, text_value = self.attention.project(q)
-        to_image = self.attention.attend(image_query, text_key, text_value, text.mask)
-        to_text = self.attention.attend(text_query, image_key, image_value, image.mask)
+        to_image = self.dropout(self.attention.attend(image_query, text_key, text_value, text.mask))
+        to_text = self.dropout(self.attention.attend(text_query, image_key, image_value, image.mask))
         old_image, old_text = (image.tokens, text.tokens) if self.plain_residual else (p, q)
         width = (self.config.fused_dim,)
         new_image, new_text = (

@@ -28,7 +28,6 @@ def dot_product_attention(
     key: Float[Tensor, "batch heads keys head_dim"],
     value: Float[Tensor, "batch heads keys head_dim"],
     mask: Bool[Tensor, "batch #heads #queries keys"] | None = None,
-    dropout: float = 0.0,
 ) -> Float[Tensor, "batch heads queries head_dim"]:
     """Attend with the fastest exact kernel for where the tensors lie: `softmax(q kᵀ / √head_dim) v`.
 
@@ -36,10 +35,10 @@ def dot_product_attention(
     (`benchmarks/attention_kernels.py`), so plain products it is; everywhere else the fused kernel.
     """
     if query.device.type != "cpu" or query.dtype != torch.bfloat16:
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
     weights = scores.softmax(-1) if mask is None else masked_softmax(scores, mask)
-    return F.dropout(weights, dropout).to(value.dtype) @ value
+    return weights.to(value.dtype) @ value
 
 
 class Attention(nn.Module):
@@ -56,12 +55,12 @@ class Attention(nn.Module):
         Vaswani et al. 2017, https://arxiv.org/abs/1706.03762. Ours drops the key bias.
     """
 
-    def __init__(self, dim: int, num_heads: int, memory_dim: int | None = None, dropout: float = 0.0) -> None:
+    def __init__(self, dim: int, num_heads: int, memory_dim: int | None = None) -> None:
         """Make the four projections; Xavier-uniform as in the paper's reference code."""
         super().__init__()
         check_heads("attention", dim, num_heads)
         memory_dim = dim if memory_dim is None else memory_dim
-        self.num_heads, self.dropout = num_heads, dropout
+        self.num_heads = num_heads
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(memory_dim, 2 * dim, bias=False)
         self.value_bias = nn.Parameter(torch.zeros(dim))
@@ -100,7 +99,7 @@ class Attention(nn.Module):
         """Attend with projected query, key and value, then project the heads' answer."""
         heads = [x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for x in (query, key, value)]
         keys = None if mask is None else mask[:, None, None, :]
-        answer = dot_product_attention(*heads, keys, self.dropout if self.training else 0.0)
+        answer = dot_product_attention(*heads, keys)
         projected: Tensor = self.out(answer.transpose(1, 2).flatten(2))
         return projected
 
@@ -110,7 +109,7 @@ class Attention(nn.Module):
         memory: Float[Tensor, "batch keys memory_dim"],
         mask: Bool[Tensor, "batch keys"] | None = None,
     ) -> Float[Tensor, "batch heads queries keys"]:
-        """Compute the attention weights that `forward` uses inside, before dropout; rows sum to 1 or to 0."""
+        """Compute the attention weights that `forward` uses inside; rows sum to 1 or to 0."""
         q = self.query(query).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         k = self.key_value(memory).chunk(2, -1)[0].unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         keys = full_mask(memory) if mask is None else mask

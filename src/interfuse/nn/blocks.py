@@ -12,14 +12,14 @@ from interfuse.nn.masked import masked_mean
 class FeedForward(nn.Sequential):
     """`W_2 GELU(W_1 x + b_1) + b_2`, the position-wise network of a Transformer layer (hidden width 4·dim)."""
 
-    def __init__(self, dim: int, dropout: float = 0.0, expansion: int = 4) -> None:
+    def __init__(self, dim: int, expansion: int = 4) -> None:
         """Make both linear maps."""
         hidden = expansion * dim
-        super().__init__(nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim))
+        super().__init__(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
 
 
 class TransformerLayer(nn.Module):
-    """Pre-LN Transformer encoder layer: `x += Att(LN x)`, `x += FF(LN x)`.
+    """Pre-LN Transformer encoder layer: `x += Att(LN x)`, `x += FF(LN x)`; dropout on what is added, nowhere else.
 
     Reference:
         Xiong et al. 2020, https://arxiv.org/abs/2002.04745.
@@ -28,8 +28,8 @@ class TransformerLayer(nn.Module):
     def __init__(self, dim: int, num_heads: int, dropout: float = 0.0) -> None:
         """Make the attention, the feed-forward network and their norms."""
         super().__init__()
-        self.attention_norm, self.attention = nn.LayerNorm(dim), Attention(dim, num_heads, dropout=dropout)
-        self.forward_norm, self.feed_forward = nn.LayerNorm(dim), FeedForward(dim, dropout)
+        self.attention_norm, self.attention = nn.LayerNorm(dim), Attention(dim, num_heads)
+        self.forward_norm, self.feed_forward = nn.LayerNorm(dim), FeedForward(dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(

@@ -205,12 +205,16 @@ class StoredTable:
         """Count the items."""
         return len(self.shard)
 
+    def lengths(self, items: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
+        """Count the tokens of these items; item -1 has none."""
+        return self.length[items.clamp_min(0)].where(items >= 0, 0)
+
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:
         """Copy the tokens of these items, float32, padded to the longest; item -1 is missing."""
         if len(self) == 0:
             return Tokens(torch.zeros(len(items), 1, self.dim), torch.zeros(len(items), 1, dtype=torch.bool))
         safe = items.clamp_min(0)
-        lengths = self.length[safe].where(items >= 0, 0)
+        lengths = self.lengths(items)
         width = max(1, int(lengths.max()) if len(items) else 1)
         place = torch.arange(width)
         mask = place < lengths[:, None]
