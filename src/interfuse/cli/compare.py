@@ -117,5 +117,5 @@ def check_precision(word: str) -> Literal["auto", "float32", "bfloat16"]:
     """
     for known in ("auto", "float32", "bfloat16"):
         if word == known:
-            return known  # type: ignore[return-value]
+            return known
     raise ConfigError(f"--precision is auto, float32 or bfloat16, got {word!r}.")

@@ -70,7 +70,7 @@ def make_known(name: str, seed: int = 0, rows: tuple[int, int, int] | None = Non
 def _project(values: Tensor, dim: int, world: torch.Generator, draw: torch.Generator) -> Tensor:
     """Map channels to a random orthonormal frame and add a little noise."""
     frame, _ = torch.linalg.qr(torch.randn(dim, dim, generator=world))
-    tokens = values @ frame[: values.shape[-1]]
+    tokens: Tensor = values @ frame[: values.shape[-1]]
     return tokens + NOISE * torch.randn(tokens.shape, generator=draw)
 
 
@@ -100,7 +100,9 @@ def _bits(rows: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _one_hot(values: Tensor, classes: int) -> Tensor:
-    return torch.nn.functional.one_hot(values, classes).float().unsqueeze(1)
+    """Two tokens: the value, and one that is the same in every row, so that attention has something to choose."""
+    start = torch.full_like(values, classes)
+    return torch.nn.functional.one_hot(torch.stack([start, values], 1), classes + 1).float()
 
 
 def _xor(rows: int, draw: torch.Generator) -> _Made:

@@ -97,9 +97,9 @@ class Attention(nn.Module):
         mask: Bool[Tensor, "batch keys"] | None = None,
     ) -> Float[Tensor, "batch queries dim"]:
         """Attend with projected query, key and value, then project the heads' answer."""
-        heads = [x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for x in (query, key, value)]
+        q, k, v = (x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for x in (query, key, value))
         keys = None if mask is None else mask[:, None, None, :]
-        answer = dot_product_attention(*heads, keys)
+        answer = dot_product_attention(q, k, v, keys)
         projected: Tensor = self.out(answer.transpose(1, 2).flatten(2))
         return projected
 

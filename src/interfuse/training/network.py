@@ -170,8 +170,8 @@ def match_hidden(design: Design, image: ModalitySpec, text: ModalitySpec, classe
     def size(hidden: int) -> int:
         plain = to_plain(design) | {"settings": {"hidden": hidden}}
         with torch.device("meta"):
-            meta = [ModalitySpec(s.dim, s.grid, torch.zeros(s.dim), torch.ones(s.dim)) for s in (image, text)]
-            return count_parameters(Network(Design(**plain), *meta, classes))
+            seen, read = (ModalitySpec(s.dim, s.grid, torch.zeros(s.dim), torch.ones(s.dim)) for s in (image, text))
+            return count_parameters(Network(Design(**plain), seen, read, classes))
 
     one, two = size(1), size(2)
     return max(1, math.floor((target - one) / (two - one) + 1.5))

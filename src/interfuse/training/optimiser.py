@@ -17,7 +17,8 @@ def make_optimiser(network: nn.Module, design: Design) -> torch.optim.AdamW:
     Reference:
         Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101.
     """
-    decayed, kept = [], []
+    decayed: list[nn.Parameter] = []
+    kept: list[nn.Parameter] = []
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.requires_grad:

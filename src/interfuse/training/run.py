@@ -73,8 +73,8 @@ def load_run(folder: Path) -> Run:
         if info["format"] != FORMAT:
             raise DataError(f"{folder}: format {info['format']} is not {FORMAT}; open it with the version it names.")
         design = build(Design, "run.json's design", info["design"])
-        specs = [_spec(info["inputs"][modality]) for modality in ("image", "text")]
-        network = Network(design, *specs, classes=len(info["label_names"]))
+        image, text = (_spec(info["inputs"][modality]) for modality in ("image", "text"))
+        network = Network(design, image, text, classes=len(info["label_names"]))
         network.load_state_dict(load_file(folder / "model.safetensors"))
     except (ConfigError, KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         if isinstance(error, DataError):

@@ -216,8 +216,10 @@ def _majority_probs(features: Features, rows: np.ndarray) -> np.ndarray:
     if features.task == "multilabel":
         frequency = labels.mean(0)
         chosen = frequency >= min(0.5, float(frequency.max()))
-        return chosen.astype(np.float32)
-    return np.eye(classes, dtype=np.float32)[np.bincount(labels, minlength=classes).argmax()]
+        return np.asarray(chosen, dtype=np.float32)
+    constant = np.zeros(classes, dtype=np.float32)
+    constant[np.bincount(labels, minlength=classes).argmax()] = 1.0
+    return constant
 
 
 def _train_all(bench: Bench, terms: Terms, todo: list[Trial], jobs: int | None, progress: Progress) -> None:

@@ -41,11 +41,13 @@ class Predictions:
 
     def write(self, path: Path) -> None:
         """Write CSV or Parquet, as the ending says."""
-        writers = {".csv": pl.DataFrame.write_csv, ".parquet": pl.DataFrame.write_parquet}
-        if path.suffix not in writers:
-            raise DataError(f"Predictions end in .csv or .parquet, got {path.name!r}.")
         frame = self.frame()
-        write_atomically(path, lambda temporary: writers[path.suffix](frame, temporary))
+        if path.suffix == ".csv":
+            write_atomically(path, lambda temporary: frame.write_csv(temporary))
+        elif path.suffix == ".parquet":
+            write_atomically(path, lambda temporary: frame.write_parquet(temporary))
+        else:
+            raise DataError(f"Predictions end in .csv or .parquet, got {path.name!r}.")
 
 
 def source_of(run: Run, data: Any, source: Source) -> Source:
