@@ -17,7 +17,7 @@ def figures(summary: StudySummary) -> dict[str, Figure]:
     trained = [row for row in summary.rows if row.parameters > 0]
     drawn = {"interval": interval_plot(summary.rows)}
     if trained:
-        drawn["parameters"] = cost_plot(trained, [row.parameters for row in trained], "trained parameters")
+        drawn["parameters"] = cost_plot(trained, [float(row.parameters) for row in trained], "trained parameters")
         drawn["seconds"] = cost_plot(trained, [row.train_seconds for row in trained], "training seconds a run")
     if summary.histories:
         order = [row.design for row in summary.rows if row.design in summary.histories]

@@ -21,7 +21,7 @@ from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.records import write_table
 from interfuse.core.settings import to_plain
-from interfuse.data import Features
+from interfuse.data import Features, write_quarantine
 from interfuse.evaluation import example_scores
 from interfuse.training import Precision, count_parameters, match_hidden, train
 from interfuse.training.network import Network
@@ -86,6 +86,9 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     designs = [_match(design, designs, bench) for design in designs]
     study = _open_or_begin(out, _describe(settings, designs, prepared))
     _write_majority(out / "majority.parquet", bench)
+    if prepared.examples and prepared.examples.troubles:
+        write_quarantine(prepared.examples, out / "quarantine.csv")
+        watcher.say(f"{len(prepared.examples.troubles):,} rows in trouble are listed in {out / 'quarantine.csv'}.")
     terms = Terms(settings.precision, settings.threads, prepared.info)
     todo = [trial for trial in study.trials() if not is_done(trial, prepared.info)]
     _train_all(bench, terms, todo, settings.jobs, watcher)
@@ -258,7 +261,7 @@ def _pace(bench: Bench, terms: Terms, todo: list[Trial]) -> dict[str, float]:
             continue
         features, specs = bench.rows_for(trial.design, trial.fold)
         short = {**features.splits, "train": features.splits["train"][: 3 * trial.design.batch_size]}
-        short["validation"] = short["train"][:1]
+        short["validation"] = features.splits["validation"][:1]
         with limited_threads(terms.threads):
             trained = train(replace(trial.design, epochs=1), 0, replace(features, splits=short), specs, terms.precision)
         measured[trial.design.key] = 1.15 * trained.seconds / trained.history[-1]["step"]

@@ -1,0 +1,36 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test lint bench bench-known clean
+
+# The environment is made where it is absent and mended where pyproject.toml is newer.
+# torch is pinned to the release whose CPU build the library is tested with.
+$(VENV)/.made: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -e '.[dev,demo]'
+	touch $@
+
+demo: $(VENV)/.made
+	$(BIN)/interfuse demo --out demo-study --store demo-study-store
+
+test: $(VENV)/.made
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --doctest-modules src -o addopts=
+
+lint: $(VENV)/.made
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: $(VENV)/.made
+	$(BIN)/python benchmarks/encoder_speed.py
+	$(BIN)/python benchmarks/attention_kernels.py
+
+bench-known: $(VENV)/.made
+	$(BIN)/python benchmarks/known.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info src/*.egg-info

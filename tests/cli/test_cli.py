@@ -1,0 +1,150 @@
+"""The command line: help, exit codes, errors of one line, output that a program can read."""
+
+import json
+import re
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from interfuse.cli.main import app, run
+from interfuse.cli.progress import ConsoleProgress
+from interfuse.fusion import list_fusions
+
+COMMANDS = ["demo", "compare", "train", "predict", "evaluate", "encode", "fusions", "report"]
+
+
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from interfuse.cli.main import run; run()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_every_command_is_there_and_its_help_has_a_real_example(capsys):
+    assert {command.name for command in app.registered_commands} == set(COMMANDS)
+    for name in COMMANDS:
+        with pytest.raises(SystemExit) as stop:
+            run([name, "--help"])
+        assert stop.value.code == 0
+        assert f"interfuse {name}" in capsys.readouterr().out
+
+
+def test_an_error_is_one_line_on_stderr_and_exits_1(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(["fusions", "cross_atention"])
+    assert stop.value.code == 1
+    caught = capsys.readouterr()
+    assert caught.out == ""
+    assert caught.err.startswith("error: Unknown fusion mechanism 'cross_atention'. Did you mean 'cross_attention'?")
+    assert caught.err.count("\n") == 1
+
+
+def test_wrong_usage_exits_2():
+    done = call("compare", "--no-such-option")
+    assert done.returncode == 2
+    assert "No such option" in done.stderr
+
+
+def test_debug_shows_the_traceback():
+    done = call("--debug", "fusions", "nothing")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "none.csv", "--image", "a", "--text", "b", "--label", "c"], "There is no file none.csv"),
+        (["compare", "known:xor", "--precision", "half"], "--precision is auto, float32 or bfloat16, got 'half'"),
+        (["compare", "known:xor", "--fusions", "concat:hidden"], "Cannot read 'hidden' in design 'concat:hidden'"),
+        (["predict", "nowhere", "rows.csv"], r"holds no finished run \(no run.json\)"),
+        (["report", "nowhere"], r"holds no study \(no study.json\)"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_told(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        run(arguments)
+    assert stop.value.code == 1
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_fusions_lists_every_mechanism_and_shows_one(capsys):
+    with pytest.raises(SystemExit):
+        run(["fusions"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in list_fusions())
+    with pytest.raises(SystemExit):
+        run(["fusions", "concat"])
+    shown = capsys.readouterr().out
+    assert "fused = W [v; t] + b" in shown
+    assert "hidden = 0: Width of a hidden layer" in shown
+    assert "https://arxiv.org/abs/1705.09406" in shown
+
+
+def test_train_then_evaluate_then_predict_from_the_shell(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    common = ["--dim", "16", "--epochs", "2", "--batch-size", "128"]
+    with pytest.raises(SystemExit) as stop:
+        run(["train", "known:xor", "--fusion", "product", "--out", "run", *common])
+    assert stop.value.code == 0
+    trained = capsys.readouterr()
+    accuracy = re.search(r"test: accuracy ([\d.]+)", trained.out)
+    assert accuracy
+    with pytest.raises(SystemExit):
+        run(["evaluate", "run", "known:xor", "--rows", "test", "--format", "json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["rows"] == 4000
+    assert found["accuracy"] == pytest.approx(float(accuracy[1]), abs=1e-4)
+    with pytest.raises(SystemExit):
+        run(["predict", "run", "known:xor", "--out", "predictions.csv"])
+    assert pl.read_csv("predictions.csv").columns == ["row", "id", "label", "prob_0", "prob_1"]
+    with pytest.raises(SystemExit):
+        run(["train", "known:xor", "--fusion", "product", "--out", "run", *common])
+    assert "holds this very run already: nothing to train" in capsys.readouterr().err
+
+
+def test_compare_prints_json_alone_on_stdout_and_a_report_can_be_had_again(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["compare", "known:xor", "--fusions", "product", "--seeds", "1", "--dim", "16", "--epochs", "1"]
+    with pytest.raises(SystemExit):
+        run([*arguments, "--format", "json"])
+    caught = capsys.readouterr()
+    rows = json.loads(caught.out)
+    assert "Plan: 5 trainings" in caught.err
+    with pytest.raises(SystemExit):
+        run([*arguments, "--format", "json"])
+    again = capsys.readouterr()
+    assert json.loads(again.out) == rows
+    assert "Every training of this study is already on disk: nothing to train." in again.err
+    with pytest.raises(SystemExit):
+        run(["report", "study", "--out", "table.md"])
+    assert "| product |" in (tmp_path / "table.md").read_text()
+    assert (tmp_path / "study" / "report.html").stat().st_size > 1_000_000
+    with pytest.raises(SystemExit) as stop:
+        run(["report", "study", "--out", "table.docx"])
+    assert stop.value.code == 1
+    assert "A report ends in .html, .md, .json, got 'table.docx'" in capsys.readouterr().err
+
+
+def test_a_log_gets_plain_lines_and_a_terminal_gets_bars(tmp_path):
+    with (tmp_path / "log").open("w") as handle:
+        console = Console(file=handle, width=200)
+        with ConsoleProgress(console) as progress:
+            progress.start("train", 10, "steps")
+            progress.stages["train"].last_line -= 60
+            progress.advance("train", 4, "epoch 1")
+            progress.advance("train", 6)
+            progress.finish("train")
+            progress.say("done")
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert re.match(r"train: 4 of 10 steps, [\d,]+ steps/s, 0 s left\. epoch 1", lines[0])
+    assert re.match(r"train: 10 steps in \d+\.\d s\.", lines[1])
+    assert lines[2] == "done"
+    with (tmp_path / "bars").open("w") as handle:
+        console = Console(file=handle, width=200, force_terminal=True)
+        with ConsoleProgress(console) as progress:
+            progress.start("train", 10, "steps")
+            progress.advance("train", 10, "epoch 1")
+    assert "10/10" in (tmp_path / "bars").read_text()

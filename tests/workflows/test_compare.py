@@ -1,0 +1,324 @@
+"""The main job end to end: known answers, equal terms, resume, prediction in another process."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image, ImageDraw
+
+import interfuse
+from interfuse.core.errors import ConfigError, DataError
+from interfuse.core.files import read_json, write_json
+from interfuse.core.progress import Silent
+from interfuse.core.records import read_table
+from interfuse.data import SourceSettings
+from interfuse.fusion import OneKeyAttentionWarning
+from interfuse.reports import to_json
+from interfuse.training import load_run
+from interfuse.workflows import EncoderSettings, Source, Study, evaluate, predict, prepare
+
+SMALL = {"dim": 64, "num_heads": 4, "batch_size": 64, "dropout": 0.0}
+
+
+class Listener(Silent):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+
+def rows_of(study: Study) -> dict[str, dict]:
+    return {row["design"]: row for row in json.loads(to_json(study.summary()))}
+
+
+def test_token_attention_binds_and_no_pooled_design_can(tmp_path):
+    with pytest.warns(OneKeyAttentionWarning, match="attention over one key"):
+        study = interfuse.compare(
+            "known:binding",
+            fusions=["cross_attention", "cross_attention:pool=mean", "product", "concat:hidden=64"],
+            seeds=1,
+            out=tmp_path,
+            **{**SMALL, "epochs": 5},
+        )
+    rows = rows_of(study)
+    assert rows["cross_attention"]["mean"] >= 0.98
+    for pooled in ("cross_attention:pool=mean", "product", "concat:hidden=64", "concat"):
+        assert rows[pooled]["mean"] <= 0.52, pooled
+    assert rows["cross_attention"]["verdict"] == "wins"
+    assert study.summary().verdict.startswith("Fusion beats image only (cross_attention")
+
+
+@pytest.mark.parametrize(
+    ("task", "verdict"),
+    [
+        ("additive", "Fusion beats "),
+        ("unique_text", "No evidence that fusion beats text only"),
+        ("unique_image", "No evidence that fusion beats image only"),
+        ("redundant", "No evidence that fusion beats "),
+        ("xor", "Fusion beats "),
+    ],
+)
+def test_the_harness_reaches_the_known_verdict(tmp_path, task, verdict):
+    study = interfuse.compare(
+        f"known:{task}",
+        fusions=["cross_attention", "product", "concat:hidden=64"],
+        baseline="concat",
+        seeds=3,
+        out=tmp_path,
+        **{**SMALL, "dim": 32, "batch_size": 128, "epochs": 5, "learning_rate": 3e-3},
+    )
+    rows, summary = rows_of(study), study.summary()
+    assert summary.verdict.startswith(verdict)
+    contenders = {name: rows[name]["verdict"] for name in ("cross_attention", "product", "concat:hidden=64")}
+    if task == "xor":
+        assert set(contenders.values()) == {"wins"}
+    else:
+        assert "wins" not in contenders.values()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """Rows whose label needs both: the colour in the picture and the word in the text."""
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
+    folder = tmp_path_factory.mktemp("shop")
+    draw = np.random.default_rng(0)
+    rows = []
+    for number in range(96):
+        colour, word = draw.integers(2), draw.integers(2)
+        image = Image.new("RGB", (64, 64), tuple(int(x) for x in draw.integers(0, 60, 3)))
+        ImageDraw.Draw(image).rectangle((8, 8, 56, 56), fill=("red", "blue")[colour])
+        image.save(folder / f"{number}.png")
+        rows.append((f"{number}.png", f"a {('cup', 'plate')[word]} number {number}", f"{colour}{word}"))
+    frame = pl.DataFrame(rows, schema=["photo", "title", "kind"], orient="row")
+    frame.write_csv(folder / "shop.csv")
+    return folder
+
+
+def source(shop, store, **given) -> Source:
+    settings = SourceSettings(image="photo", text="title", label="kind", **given)
+    return Source(str(shop / "shop.csv"), settings, EncoderSettings(image_size=64, store=store))
+
+
+@pytest.fixture(scope="module")
+def study(shop, tmp_path_factory) -> Study:
+    out = tmp_path_factory.mktemp("out")
+    return interfuse.compare(
+        shop / "shop.csv",
+        image="photo",
+        text="title",
+        label="kind",
+        image_size=64,
+        store=out / "store",
+        out=out / "study",
+        fusions="concat:hidden=32,cross_attention",
+        seeds=2,
+        **{**SMALL, "epochs": 6, "batch_size": 16},
+    )
+
+
+def test_the_floors_are_always_in_the_table_and_every_field_is_there(study):
+    rows = rows_of(study)
+    assert set(rows) == {"majority", "text_only", "image_only", "concat", "concat:hidden=32", "cross_attention"}
+    needed = {
+        *("design", "fusion", "baseline", "metric", "mean", "ci_low", "ci_high", "seeds", "parameters"),
+        *("train_seconds", "delta", "delta_ci_low", "delta_ci_high", "verdict"),
+    }
+    assert all(needed <= set(row) for row in rows.values())
+    assert [name for name, row in rows.items() if row["baseline"]] == ["concat:hidden=32"]
+    assert rows["cross_attention"]["mean"] > 0.9
+    assert rows["majority"]["parameters"] == 0
+    assert rows["text_only"]["verdict"] == rows["concat"]["verdict"] == "floor"
+
+
+def test_seeds_are_paired_every_design_sees_the_same_rows_in_the_same_order(study):
+    tables = [read_table(trial.folder / "predictions.parquet") for trial in study.trials()]
+    assert len(tables) == 10
+    assert all(
+        table.select(["row", "group", "split"]).equals(tables[0].select(["row", "group", "split"])) for table in tables
+    )
+
+
+def test_a_second_study_encodes_nothing_and_says_so(study, shop):
+    listener = Listener()
+    prepare(source(shop, study.folder.parent / "store"), listener)
+    assert any(
+        said.startswith("Pictures: 0 encoded, 96 already in the store. Texts: 0 encoded, 96") for said in listener.said
+    )
+
+
+def test_started_again_it_finishes_the_same_study_with_the_same_numbers(study, shop, tmp_path):
+    copy = tmp_path / "study"
+    shutil.copytree(study.folder, copy)
+    before = {t.folder.relative_to(study.folder): read_table(t.folder / "predictions.parquet") for t in study.trials()}
+    cut, half = list(before)[1], list(before)[3]
+    shutil.rmtree(copy / cut)
+    (copy / half / "run.json").unlink()  # killed after the weights were written
+    again = interfuse.compare(
+        shop / "shop.csv",
+        image="photo",
+        text="title",
+        label="kind",
+        image_size=64,
+        store=study.folder.parent / "store",
+        out=copy,
+        fusions="concat:hidden=32,cross_attention",
+        seeds=2,
+        **{**SMALL, "epochs": 6, "batch_size": 16},
+    )
+    for name, table in before.items():
+        assert read_table(copy / name / "predictions.parquet").equals(table), name
+    first, second = (s.summary() for s in (study, again))
+    assert [(r.design, r.mean, r.ci_low) for r in first.rows] == [(r.design, r.mean, r.ci_low) for r in second.rows]
+
+
+def test_worker_processes_give_the_numbers_of_one_process(tmp_path):
+    command = [
+        *(sys.executable, "-c", "from interfuse.cli.main import run; run()", "compare", "known:xor"),
+        *("--fusions", "product", "--seeds", "1", "--epochs", "2", "--dim", "32"),
+    ]
+    tables = []
+    for jobs in ("1", "2"):
+        done = subprocess.run(
+            [*command, "--jobs", jobs, "--out", str(tmp_path / jobs), "--format", "json"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(json.loads(done.stdout)) == 6
+        trials = Study.open(tmp_path / jobs).trials()
+        tables.append([read_table(trial.folder / "predictions.parquet") for trial in trials])
+    assert all(a.equals(b) for a, b in zip(*tables, strict=True))
+
+
+def test_another_comparison_does_not_get_into_the_same_folder(study, shop):
+    given = {"image": "photo", "text": "title", "label": "kind", "store": study.folder.parent / "store"}
+    common = {**SMALL, "epochs": 6, "batch_size": 16, "image_size": 64, "out": study.folder, "seeds": 2, **given}
+    with pytest.raises(ConfigError, match=r"holds another comparison: its designs are .*Give another --out"):
+        interfuse.compare(shop / "shop.csv", fusions="concat:hidden=32,product", **common)
+    with pytest.raises(ConfigError, match="holds another comparison: its seeds are"):
+        interfuse.compare(shop / "shop.csv", fusions="concat:hidden=32,cross_attention", **{**common, "seeds": 3})
+    with pytest.raises(ConfigError, match=r"is not empty and holds no study\. Give another --out"):
+        interfuse.compare(shop / "shop.csv", fusions="concat", **{**common, "out": shop})
+
+
+def test_predict_gives_the_numbers_of_training_s_own_evaluation_in_another_process(study, shop, tmp_path):
+    run = study.trials()[-1].folder
+    out = tmp_path / "predictions.parquet"
+    command = [
+        *(
+            sys.executable,
+            "-c",
+            "from interfuse.cli.main import run; run()",
+            "predict",
+            str(run),
+            str(shop / "shop.csv"),
+        ),
+        *("--store", str(study.folder.parent / "store"), "--out", str(out)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = pl.read_parquet(out)
+    assert found["row"].to_list() == list(range(96))
+    stored = read_table(run / "predictions.parquet").to_pylist()
+    columns = [column for column in found.columns if column.startswith("prob_")]
+    probs = found.select(columns).to_numpy()
+    for row in stored:
+        np.testing.assert_allclose(probs[row["row"]], row["probs"], rtol=0, atol=1e-6)
+        assert found["label"][row["row"]] == load_run(run).label_names[int(np.argmax(row["probs"]))]
+
+
+def test_rows_that_miss_a_modality_are_predicted_and_warned_of(study, shop):
+    run = load_run(study.trials()[-1].folder)
+    rows = pl.DataFrame({"photo": ["0.png", None, "gone.png"], "title": [None, "a cup", "a plate"]})
+    listener = Listener()
+    settings = SourceSettings(image_folder=shop)
+    found = predict(run, rows, Source(rows, settings, EncoderSettings(store=study.folder.parent / "store")), listener)
+    assert found.probs.shape == (3, 4)
+    assert np.isfinite(found.probs).all()
+    assert found.probs.sum(1) == pytest.approx(1.0, abs=1e-5)
+    assert any(
+        said.startswith("warning: 2 rows have no image, and this run never trained on rows without one")
+        for said in listener.said
+    )
+    assert any("the file does not exist" in said for said in listener.said)
+
+
+def test_evaluate_gives_the_metrics_that_training_recorded(study, shop, tmp_path):
+    trial = study.trials()[-1]
+    run = load_run(trial.folder)
+    rows = read_table(trial.folder / "predictions.parquet").to_pylist()
+    test_rows = [row["row"] for row in rows if row["split"] == "test"]
+    part = pl.read_csv(shop / "shop.csv", infer_schema=False)[test_rows]
+    settings = SourceSettings(image_folder=shop, image="photo", text="title", label="kind")
+    given = Source(part, settings, EncoderSettings(store=study.folder.parent / "store"))
+    found = evaluate(run, part, given, "all")
+    assert found["rows"] == len(test_rows)
+    for name, value in run.info["metrics"]["test"].items():
+        assert found[name] == pytest.approx(value, abs=1e-6), name
+    with pytest.raises(DataError, match=r"There is no row in split 'test'\. DATA has: all"):
+        evaluate(run, part, given, "test")
+
+
+def test_tokens_of_another_encoder_are_refused(study, shop, tmp_path):
+    run_folder = tmp_path / "run"
+    shutil.copytree(study.trials()[0].folder, run_folder)
+    info = read_json(run_folder / "run.json")
+    info["encoders"]["image"]["weights"] = "of another"
+    write_json(run_folder / "run.json", info)
+    rows = pl.DataFrame({"photo": ["0.png"], "title": ["a cup"]})
+    given = Source(rows, SourceSettings(image_folder=shop), EncoderSettings(store=study.folder.parent / "store"))
+    with pytest.raises(DataError, match=r"trained on image tokens of .*Use the same encoder, weights and image size"):
+        predict(load_run(run_folder), rows, given)
+
+
+def test_folds_score_every_row_out_of_fold(shop, tmp_path):
+    study = interfuse.compare(
+        shop / "shop.csv",
+        image="photo",
+        text="title",
+        label="kind",
+        image_size=64,
+        store=tmp_path / "store",
+        out=tmp_path / "study",
+        fusions="product",
+        folds=3,
+        seeds=1,
+        **{**SMALL, "epochs": 2, "batch_size": 16},
+    )
+    tables = [
+        read_table(t.folder / "predictions.parquet").to_pylist() for t in study.trials() if t.design.name == "product"
+    ]
+    tested = sorted(row["row"] for table in tables for row in table if row["split"] == "test")
+    assert tested == list(range(96))
+    assert rows_of(study)["product"]["mean"] == pytest.approx(
+        np.mean([row["score"] for table in tables for row in table if row["split"] == "test"])
+    )
+    assert (study.trials()[0].folder.name, study.record["folds"]) == ("fold-0", 3)
+
+
+def test_fewer_train_rows_leave_validation_and_test_alone(shop, tmp_path):
+    every, few = (prepare(source(shop, tmp_path), Silent(), limit).folds[0] for limit in (None, 20))
+    assert len(few["train"]) == 20
+    assert set(few["train"].tolist()) < set(every["train"].tolist())
+    assert few["test"].equal(every["test"])
+
+
+def test_what_cannot_be_compared_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="The baseline 'nobody' is no design of this comparison"):
+        interfuse.compare("known:xor", fusions="product", baseline="nobody", out=tmp_path / "a")
+    with pytest.raises(ConfigError, match="A comparison needs at least 1 seed, got seeds=0"):
+        interfuse.compare("known:xor", fusions="product", seeds=0, out=tmp_path / "b")
+    with pytest.raises(
+        ConfigError, match=r"Unknown fusion mechanism 'crossattention'\. Did you mean 'cross_attention'"
+    ):
+        interfuse.compare("known:xor", fusions="crossattention", out=tmp_path / "c")
+    with pytest.raises(DataError, match="holds no study"):
+        Study.open(tmp_path)
