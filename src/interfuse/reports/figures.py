@@ -39,7 +39,15 @@ def interval_plot(rows: Sequence[LeaderboardRow]) -> Figure:
         "mode": "markers",
         "x": means,
         "y": [row.design for row in shown],
-        "error_x": {"type": "data", "symmetric": False, "array": high, "arrayminus": low, "thickness": 2, "width": 5},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": high,
+            "arrayminus": low,
+            "thickness": 2,
+            "width": 5,
+            "color": PALETTE[5],
+        },
         "marker": {"size": 9, "color": [PALETTE[1] if row.baseline else PALETTE[0] for row in shown]},
         "hovertemplate": "%{y}: %{x:.2f}<extra></extra>",
     }

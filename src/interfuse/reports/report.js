@@ -13,10 +13,15 @@ function themed(layout) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("--ink"), family: getComputedStyle(document.body).fontFamily, size: 13 },
     margin: { l: 56, r: 12, t: 8, b: 48 },
-    legend: { orientation: "h", y: -0.22, yanchor: "top", font: { size: 12 } },
+    legend: { orientation: "h", y: narrow.matches ? -0.4 : -0.22, yanchor: "top", font: { size: 12 } },
     hoverlabel: { namelength: -1 },
-    xaxis: { ...axis, ...layout.xaxis },
-    yaxis: { ...axis, ...layout.yaxis, tickfont: { size: narrow.matches ? 10 : 13 } },
+    xaxis: { ...axis, ...layout.xaxis, title: { ...layout.xaxis.title, font: { size: 13 } } },
+    yaxis: {
+      ...axis,
+      ...layout.yaxis,
+      ...(layout.yaxis.title ? { title: { ...layout.yaxis.title, font: { size: 13 } } } : {}),
+      tickfont: { size: narrow.matches ? 10 : 13 },
+    },
   };
 }
 
@@ -26,6 +31,8 @@ function draw() {
   }
 }
 draw();
+const watcher = new ResizeObserver((entries) => entries.forEach((entry) => Plotly.Plots.resize(entry.target)));
+document.querySelectorAll(".plot").forEach((plot) => watcher.observe(plot));
 dark.addEventListener("change", draw);
 narrow.addEventListener("change", draw);
 
