@@ -1,6 +1,6 @@
 """Forward and backward of attention kernels on this machine, side by side: why bfloat16 on a CPU takes plain products.
 
-    python benchmarks/attention_kernels.py
+python benchmarks/attention_kernels.py
 """
 
 import statistics

@@ -1,6 +1,6 @@
 """Pictures and captions a second in float32 and bfloat16, side by side, and how far the tokens move.
 
-    python benchmarks/encoder_speed.py [--threads 2]
+python benchmarks/encoder_speed.py [--threads 2]
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main() -> None:
     for size in (96, 160, 224):
         pictures = torch.rand(32, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
         pair = {d: load_image_encoder(image_size=size, dtype=d) for d in ("float32", "bfloat16")}
-        seconds = {d: rates(lambda e=e: e.encode(pictures)) for d, e in pair.items()}
+        seconds = {d: rates(lambda e=e, pictures=pictures: e.encode(pictures)) for d, e in pair.items()}
         report(f"efficientnet-lite0 {size} px", 32, seconds, *(e.encode(pictures) for e in pair.values()))
     texts = {d: load_text_encoder(dtype=d) for d in ("float32", "bfloat16")}
     ids = texts["float32"].prepare([SENTENCE] * 64).ids

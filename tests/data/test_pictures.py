@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -89,6 +90,55 @@ def test_a_picture_stands_upright_as_its_exif_says(tmp_path):
     assert upright.size == (4, 8)
     assert upright.getpixel((2, 1)) == (0, 0, 0)
     assert upright.getpixel((2, 6)) == (255, 255, 255)
+
+
+def test_a_dark_16_bit_picture_stays_dark_and_floats_up_to_one_are_bright(tmp_path):
+    Image.fromarray(np.full((4, 4), 200, np.uint16)).save(tmp_path / "dark.png")
+    Image.fromarray(np.array([[0.5, np.nan]], np.float32)).save(tmp_path / "float.tif")
+    assert open_picture(tmp_path / "dark.png").getpixel((0, 0)) == (1, 1, 1)
+    assert open_picture(tmp_path / "float.tif").getpixel((0, 0)) == (128, 128, 128)
+    assert open_picture(tmp_path / "float.tif").getpixel((1, 0)) == (0, 0, 0)
+
+
+def test_half_transparent_pixels_are_mixed_with_white(tmp_path):
+    Image.new("LA", (2, 2), (0, 51)).save(tmp_path / "grey.png")
+    assert open_picture(tmp_path / "grey.png").getpixel((0, 0)) == (204, 204, 204)
+
+
+def test_a_large_jpeg_is_drafted_but_never_below_the_size_asked_for(tmp_path):
+    Image.new("RGB", (1600, 800), "red").save(tmp_path / "large.jpg")
+    assert open_picture(tmp_path / "large.jpg").size == (1600, 800)
+    assert open_picture(tmp_path / "large.jpg", at_least=150).size == (400, 200)
+    assert open_picture(tmp_path / "large.jpg", at_least=2000).size == (1600, 800)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
+def test_broken_exif_does_not_lose_a_sound_picture(tmp_path):
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff garbage")
+    assert open_picture(tmp_path / "a.jpg").size == (4, 4)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
+def test_a_file_broken_anywhere_is_a_picture_error_or_a_picture(tmp_path, kind):
+    path = tmp_path / "photo"
+    Image.effect_noise((24, 24), 60).convert("RGB").save(path, kind)
+    whole = path.read_bytes()
+    draw = np.random.default_rng(0)
+    for _ in range(60):
+        broken = bytearray(whole[: draw.integers(1, len(whole) + 1)])
+        for place in draw.integers(0, len(broken), 4):
+            broken[place] = draw.integers(0, 256)
+        path.write_bytes(bytes(broken))
+        identity = identify(path)
+        assert (identity.key is None) != (identity.reason is None)
+        with suppress(PictureError):
+            assert open_picture(path).mode == "RGB"
+
+
+def test_a_path_that_no_file_can_have_is_a_reason(tmp_path):
+    assert "null byte" in identify("a\0b.png").reason
+    assert "null" in resolve(tmp_path, "a\0b.png", True)[1]
+    assert "too long" in identify(str(tmp_path / ("x" * 5_000))).reason
 
 
 def test_a_path_may_not_leave_the_declared_folder(tmp_path):

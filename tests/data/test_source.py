@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from interfuse.core.errors import ConfigError, DataError
+from interfuse.core.settings import to_plain
 from interfuse.data import SourceSettings, load_examples, load_for_run, write_quarantine
 from interfuse.data.easy_vqa import read_easy_vqa
 
@@ -98,7 +99,11 @@ def test_numbers_that_are_classes_are_in_the_order_of_their_values(photos):
         ({"photo": ["no.png"] * 40}, {}, "No picture of column 'photo' could be read; the first: the file does not"),
         ({"split": ["train", "later"] * 20}, {"split": "split"}, "Column 'split' has the split 'later'; expected"),
         ({"split": ["test"] * 40}, {"split": "split"}, "Column 'split' calls no row train"),
-        ({"id": ["same"] * 40}, {"id": "id"}, "Column 'id' names rows, but 39 of its values repeat"),
+        ({"id": ["same"] * 40}, {"id": "id"}, "Column 'id' names rows, but 39 of its values repeat, such as 'same'"),
+        ({"title": [" "] * 40}, {}, "No row has a text in column 'title': every cell is blank"),
+        ({"title": [b"x"] * 40}, {}, "Column 'title' holds Binary values"),
+        ({}, {"task": "matching"}, "Task 'matching' is not available"),
+        ({}, {"image_folder": "nowhere"}, "--image-folder nowhere is no folder"),
     ],
 )
 def test_what_cannot_be_used_is_told(photos, changes, given, message):
@@ -112,8 +117,8 @@ def test_what_cannot_be_used_is_told(photos, changes, given, message):
         ("rows.xlsx", "x", r"Cannot read 'rows.xlsx': DATA is a file that ends in .csv"),
         ("rows.csv", "", "rows.csv is empty"),
         ("rows.csv", "photo,title,kind\n", "rows.csv has no row"),
-        ("rows.csv", "photo,title,kind\n1.png,a,b,c,d\n", "rows.csv cannot be read as csv"),
-        ("rows.jsonl", "{not json}\n", "rows.jsonl cannot be read as jsonl"),
+        ("rows.csv", "photo,title,kind\n1.png,a,b,c,d\n", "rows.csv, line 2: the row has 5 cells, the header has 3"),
+        ("rows.jsonl", "{not json}\n", "rows.jsonl, line 1: not JSON"),
         ("rows.parquet", "not parquet", "rows.parquet cannot be read as parquet"),
     ],
 )
@@ -210,7 +215,78 @@ def test_a_given_split_is_used_as_it_is_and_its_leaks_are_counted(photos):
     given = ["train"] * 30 + ["dev"] * 5 + ["Test"] * 5
     found = load(frame(split=given), photos, split="split")
     assert {k: len(v) for k, v in parts(found).items()} == {"train": 30, "validation": 5, "test": 5}
-    assert any("groups of rows with the same picture straddle the given split: a leak" in n for n in found.notes)
+    assert any("10 groups of rows with the same picture straddle the given split: a leak" in n for n in found.notes)
+
+
+def test_a_file_for_a_split_must_have_every_column_and_finds_its_own_pictures(photos, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Image.new("RGB", (6, 6), "green").save(elsewhere / "0.png")
+    frame(30).write_csv(photos / "train.csv")
+    frame(8, photo=["0.png"] * 8).write_csv(elsewhere / "test.csv")
+    found = load(str(photos / "train.csv"), None, test=elsewhere / "test.csv")
+    assert len(found.pictures()) == 13
+    assert not any("leak" in note for note in found.notes)
+    frame(8).rename({"title": "words"}).write_csv(elsewhere / "test.csv")
+    with pytest.raises(DataError, match="Unknown column for --text in test.csv: 'title'. Known: kind, photo, words"):
+        load(str(photos / "train.csv"), None, test=elsewhere / "test.csv")
+
+
+def test_settings_with_files_can_be_saved_as_json(tmp_path):
+    chosen = SourceSettings(validation=tmp_path / "dev.csv", image_folder=tmp_path)
+    assert to_plain(chosen)["validation"] == str(tmp_path / "dev.csv")
+
+
+def test_a_picture_outside_the_folder_is_missing_unless_allowed(photos, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "far.png"
+    Image.new("RGB", (6, 6), "green").save(outside)
+    (photos / "link.png").symlink_to(outside)
+    rows = frame(photo=["link.png", str(outside), *[f"{n % 12}.png" for n in range(38)]])
+    found = load(rows, photos)
+    assert [t.reason.split(":")[0] for t in found.troubles] == [
+        "the path leads outside the image folder through a symbolic link",
+        f"the path leads outside the image folder ({str(outside)!r})",
+    ]
+    allowed = load(rows, photos, allow_outside=True)
+    assert allowed.troubles == ()
+    assert allowed.table["image_key"][0] == allowed.table["image_key"][1]
+
+
+def test_rows_joined_by_picture_and_by_column_are_one_group(photos):
+    shops = ["x", "y", "y", *[f"s{n}" for n in range(37)]]
+    found = load(frame(photo=["0.png", "0.png", "1.png", *[f"{2 + n % 10}.png" for n in range(37)]]), photos)
+    joined = load(
+        frame(photo=["0.png", "0.png", "1.png", *[f"{2 + n % 10}.png" for n in range(37)]], shop=shops),
+        photos,
+        group="shop",
+    )
+    assert found.table["group"].to_pylist()[:3] == [0, 0, 1]
+    assert joined.table["group"].to_pylist()[:3] == [0, 0, 0]
+
+
+def test_a_split_made_without_ids_does_not_depend_on_the_order_of_rows():
+    rows = frame(60).drop("photo")
+    first, second = (load_examples(r, SourceSettings(text="title", label="kind")) for r in (rows, rows.reverse()))
+    where = [{r["text"]: r["split"] for r in e.table.to_pylist()} for e in (first, second)]
+    assert where[0] == where[1]
+
+
+def test_the_fingerprint_follows_the_content_and_not_the_place_of_the_files(photos, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    for picture in photos.glob("*.png"):
+        (other / picture.name).write_bytes(picture.read_bytes())
+    assert load(frame(), photos).fingerprint == load(frame(), other).fingerprint
+    assert load(frame(), photos).fingerprint != load(frame(title=["new"] * 40), photos).fingerprint
+
+
+def test_a_split_that_loses_every_row_to_bad_pictures_is_told(photos):
+    split = ["train"] * 28 + ["dev"] * 6 + ["test"] * 6
+    photo = [f"{n % 10}.png" for n in range(34)] + ["11.png"] * 6
+    examples = load(frame(photo=photo, split=split), photos, split="split", text=None)
+    key = examples.table["image_key"][39].as_py()
+    with pytest.raises(
+        DataError, match="No test row is left: 1 of the pictures cannot be used, .*The first: cut short"
+    ):
+        examples.without_pictures({key: "cut short"})
 
 
 def test_files_for_validation_and_test_are_joined(photos):
@@ -272,3 +348,10 @@ def test_easy_vqa_has_its_rows_and_its_split():
     assert counts["test"] == 9_673
     assert counts["train"] + counts["validation"] == 38_575
     assert counts["validation"] / 38_575 == pytest.approx(0.1, abs=0.002)
+    pictures: dict[str, set[str]] = {}
+    for row in found.table.to_pylist():
+        pictures.setdefault(row["split"], set()).add(row["image_key"])
+    assert len(pictures["test"]) == 1_000
+    assert len(pictures["validation"]) == pytest.approx(400, abs=15)  # and so 10 % of the pictures too
+    assert len(pictures["train"] | pictures["validation"]) == 4_000  # no two pictures have the same bytes
+    assert not pictures["train"] & pictures["validation"]

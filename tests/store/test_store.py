@@ -1,9 +1,12 @@
 """The store: nothing served wrong, nothing lost but the unfinished shard."""
 
 import multiprocessing
+import os
 import pickle
+import random
 import shutil
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import torch
 
 from interfuse.core.errors import StoreError
 from interfuse.store import StoredTable, TokenStore
+from interfuse.store import shard as shard_module
 from interfuse.store import store as store_module
 
 SIGNATURE = {"name": "toy", "weights": "abc"}
@@ -180,3 +184,116 @@ def test_tokens_are_mapped_not_copied_into_memory(tmp_path):
     before = anonymous()
     table.gather(torch.tensor([3]))
     assert anonymous() - before < 24_000  # kB; the shard has 48,000
+
+
+def test_whichever_byte_of_a_shard_is_flipped_no_wrong_token_is_served(tmp_path):
+    store = fill(tmp_path, range(4))
+    (shard,) = store.folder.glob("*.safetensors")
+    good, keys, draw = shard.read_bytes(), [key(n) for n in range(8)], random.Random(0)
+    for place in range(len(good)):
+        bad = bytearray(good)
+        bad[place] ^= 1 << draw.randrange(8)
+        shard.unlink()  # a new file: the old one may be mapped
+        shard.write_bytes(bad)
+        again = TokenStore(tmp_path, SIGNATURE, DIM)
+        missing = again.missing(keys)
+        assert set(missing) >= set(keys[4:]), place
+        for number in range(4):
+            if key(number) not in missing:
+                found = again.table([key(number)]).gather(torch.tensor([0]))
+                assert found.tokens[0].equal(tokens(number, 1 + number % 3)), place
+
+
+def test_gather_agrees_with_a_slow_loop_over_ragged_items_in_many_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "SHARD_BYTES", 300)
+    draw = torch.Generator().manual_seed(0)
+    lengths = torch.randint(1, 9, (60,), generator=draw).tolist()
+    items = [torch.randn(length, DIM, generator=draw).bfloat16().float() for length in lengths]
+    store = TokenStore(tmp_path, SIGNATURE, DIM)
+    with store.writer() as writer:
+        for number, item in enumerate(items):
+            writer.add(key(number), item)
+    table = store.table([key(n) for n in range(60)])
+    assert len(table.paths) > 5
+    for _ in range(10):
+        asked = torch.randint(-1, 60, (16,), generator=draw)
+        found = table.gather(asked)
+        assert found.tokens.shape[1] == max(lengths[n] for n in asked.tolist() if n >= 0)
+        for row, number in enumerate(asked.tolist()):
+            expected = items[number] if number >= 0 else torch.zeros(0, DIM)
+            assert found.mask[row].tolist() == [place < len(expected) for place in range(found.mask.shape[1])]
+            assert found.tokens[row][found.mask[row]].equal(expected)
+
+
+def test_rows_that_are_all_missing_give_one_masked_token(tmp_path):
+    found = fill(tmp_path, range(2)).table([key(0)]).gather(torch.tensor([-1, -1]))
+    assert found.tokens.shape == (2, 1, DIM)
+    assert not found.mask.any()
+
+
+@pytest.mark.parametrize("bad", ["", "abc", "A" * 32, "g" * 32, "0" * 64])
+def test_a_key_that_is_no_content_hash_is_refused(tmp_path, bad):
+    store = TokenStore(tmp_path, SIGNATURE, DIM)
+    with store.writer() as writer, pytest.raises(StoreError, match=f"'{bad}' is no content hash; expected 32 hex"):
+        writer.add(bad, tokens(0))
+
+
+def test_of_two_copies_the_shard_that_sorts_first_is_served_whenever_it_was_noticed(tmp_path):
+    store = fill(tmp_path, range(1))
+    (first,) = store.folder.glob("*.safetensors")
+    first.rename(store.folder / f"m{first.name[1:]}")
+    store = TokenStore(tmp_path, SIGNATURE, DIM)
+    assert store.table([key(0)]).gather(torch.tensor([0])).tokens.equal(tokens(0, 1)[None])
+    for letter, value in (("z", 7), ("a", 9)):
+        other = TokenStore(tmp_path / letter, SIGNATURE, DIM)
+        with other.writer() as writer:
+            writer.add(key(0), tokens(value, 1))
+        (path,) = other.folder.glob("*.safetensors")
+        path.rename(store.folder / f"{letter}{path.name[1:]}")
+    store.refresh()
+    for opened in (store, TokenStore(tmp_path, SIGNATURE, DIM)):
+        assert opened.table([key(0)]).gather(torch.tensor([0])).tokens.equal(tokens(9, 1)[None])
+
+
+def test_a_damaged_copy_is_not_said_again_once_a_sound_one_stands_in(tmp_path):
+    store = fill(tmp_path, range(1))
+    (shard,) = store.folder.glob("*.safetensors")
+    content = bytearray(shard.read_bytes())
+    content[-16 - 1] ^= 1  # the one key stands last, its tokens before it
+    shard.unlink()
+    (store.folder / f"0{shard.name[1:]}").write_bytes(content)
+    assert TokenStore(tmp_path, SIGNATURE, DIM).missing([key(0)]) == [key(0)]
+    fill(tmp_path, range(1))
+    again = TokenStore(tmp_path, SIGNATURE, DIM)
+    assert (again.missing([key(0)]), again.warnings) == ([], [])
+
+
+def test_shards_of_another_width_or_an_older_format_are_ignored_and_said(tmp_path, monkeypatch):
+    fill(tmp_path, range(2))
+    wider = TokenStore(tmp_path, SIGNATURE, DIM + 1)
+    assert wider.missing([key(0)]) == [key(0)]
+    assert f"tokens of width {DIM}, expected {DIM + 1}" in wider.warnings[0]
+    monkeypatch.setattr(shard_module, "FORMAT", "3")
+    newer = TokenStore(tmp_path, SIGNATURE, DIM)
+    assert newer.missing([key(0)]) == [key(0)]
+    assert "has the format 2, expected 3" in newer.warnings[0]
+
+
+def test_old_temporary_files_are_removed_and_young_ones_kept(tmp_path):
+    folder = fill(tmp_path, range(1)).folder
+    old, young, gone = (folder / f".{name}.tokens.safetensors.0.tmp" for name in ("old", "young", "gone"))
+    for path in (old, young):
+        path.write_text("unfinished")
+    os.utime(old, (time.time() - 2 * 86_400,) * 2)
+    gone.symlink_to(folder / "renamed by another process meanwhile")
+    TokenStore(tmp_path, SIGNATURE, DIM)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_an_encoder_file_that_cannot_be_read_is_told_with_the_mend(tmp_path):
+    path = fill(tmp_path, range(1)).folder / "encoder.json"
+    path.write_text("{")
+    with pytest.raises(StoreError, match=r"encoder\.json cannot be read: .*Remove this file; it is written anew"):
+        TokenStore(tmp_path, SIGNATURE, DIM)
+    path.unlink()
+    assert TokenStore(tmp_path, SIGNATURE, DIM).missing([key(0)]) == []

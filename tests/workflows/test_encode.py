@@ -1,9 +1,8 @@
 """Encoding: once each, overlapped, safe to kill."""
 
-import random
-import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -15,7 +14,7 @@ from interfuse.core.progress import Silent
 from interfuse.core.tokens import Tokens
 from interfuse.encoders import PreparedTexts
 from interfuse.store import TokenStore
-from interfuse.workflows.encode import encode_pictures, encode_texts
+from interfuse.workflows.encode import AHEAD, encode_pictures, encode_texts
 
 
 class ToyImages:
@@ -105,8 +104,8 @@ def test_an_interrupted_run_ends_with_the_bytes_of_an_undisturbed_one(tmp_path):
     assert whole.table(keys).gather(every).tokens.equal(broken.table(keys).gather(every).tokens)
 
 
-KILLED = """
-import sys, time
+CHILDREN = """
+import os, random, signal, sys, time
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from tests.workflows.test_encode import ToyImages, openers
@@ -118,30 +117,60 @@ class Slow(ToyImages):
     def encode(self, pictures):
         time.sleep(0.01)
         return super().encode(pictures)
-print("ready", flush=True)
-encode_pictures(TokenStore(Path({root!r}), ToyImages.signature, 4), Slow(), openers(120), 4, Silent())
+def start():
+    child = os.fork()  # this process has imported all and started no thread
+    if child:
+        return child
+    try:
+        encode_pictures(TokenStore(Path({root!r}), ToyImages.signature, 4), Slow(), openers(120), 4, Silent())
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+        os._exit(1)
+    os._exit(0)
+"""
+KILL_TEN = """
+draw, killed = random.Random(0), 0
+for _ in range(10):
+    child = start()
+    time.sleep(draw.uniform(0.005, 0.1))
+    os.kill(child, signal.SIGKILL)
+    killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
+print(killed)
+"""
+RUN_TWO = """
+both = [start(), start()]
+print(*[os.waitpid(child, 0)[1] for child in both])
 """
 
 
-def test_killed_at_random_moments_it_finishes_with_the_same_bytes(tmp_path, request):
-    items, draw = openers(120), random.Random(0)
-    whole = TokenStore(tmp_path / "whole", ToyImages.signature, 4)
-    encode_pictures(whole, ToyImages(), items, 4, Silent())
-    script = KILLED.format(tests=str(request.config.rootpath), root=str(tmp_path / "killed"))
-    killed = 0
-    for _ in range(4):
-        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(draw.uniform(0.02, 0.25))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-        process.stdout.close()
+def run_children(script: str, root, request) -> list[int]:
+    start = CHILDREN.format(tests=str(request.config.rootpath), root=str(root))
+    done = subprocess.run([sys.executable, "-c", start + script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return [int(word) for word in done.stdout.split()]
+
+
+@pytest.fixture
+def undisturbed(tmp_path):
+    store = TokenStore(tmp_path / "whole", ToyImages.signature, 4)
+    encode_pictures(store, ToyImages(), openers(120), 4, Silent())
+    return store.table(list(openers(120))).gather(torch.arange(120)).tokens
+
+
+def test_killed_at_random_moments_it_finishes_with_the_same_bytes(tmp_path, request, undisturbed):
+    (killed,) = run_children(KILL_TEN, tmp_path / "killed", request)
     assert killed >= 2
     store = TokenStore(tmp_path / "killed", ToyImages.signature, 4)
-    encode_pictures(store, ToyImages(), items, 4, Silent())
-    keys, every = list(items), torch.arange(120)
-    assert whole.table(keys).gather(every).tokens.equal(store.table(keys).gather(every).tokens)
+    encode_pictures(store, ToyImages(), openers(120), 4, Silent())
+    assert store.warnings == []
+    assert store.table(list(openers(120))).gather(torch.arange(120)).tokens.equal(undisturbed)
+
+
+def test_two_processes_that_encode_the_same_pictures_at_once_end_with_the_same_bytes(tmp_path, request, undisturbed):
+    assert run_children(RUN_TWO, tmp_path / "shared", request) == [0, 0]
+    store = TokenStore(tmp_path / "shared", ToyImages.signature, 4)
+    assert store.missing(openers(120)) == []
+    assert store.table(list(openers(120))).gather(torch.arange(120)).tokens.equal(undisturbed)
 
 
 def test_texts_are_batched_by_length_and_the_long_ones_counted(tmp_path):
@@ -156,3 +185,100 @@ def test_texts_are_batched_by_length_and_the_long_ones_counted(tmp_path):
     assert found.mask.sum(1).tolist() == [1, 2, 6, 2, 1, 4]
     assert encode_texts(store, encoder, items, 2, Silent()).encoded == 0
     assert len(encoder.lengths) == 3
+
+
+def watched(items, opened):
+    """The same openers; `opened` gets the key of each picture that is opened."""
+    return {key: (lambda key=key, opener=opener: opened.append(key) or opener()) for key, opener in items.items()}
+
+
+def test_a_rerun_opens_only_the_picture_that_failed(tmp_path):
+    items, opened = openers(10, bad=(3,)), []
+    store = TokenStore(tmp_path, ToyImages.signature, 4)
+    first = encode_pictures(store, ToyImages(), items, 4, Silent())
+    encode_pictures(store, ToyImages(), watched(items, opened), 4, Silent())
+    assert opened == list(first.failures)
+
+
+def test_a_picture_whose_file_is_gone_is_no_failure_when_its_tokens_are_there(tmp_path):
+    items = openers(8)
+    keys = sorted(items)
+    store = TokenStore(tmp_path, ToyImages.signature, 4)
+    encode_pictures(store, ToyImages(), {key: items[key] for key in keys[:3]}, 4, Silent())
+
+    def gone() -> Image.Image:
+        raise FileNotFoundError("gone")
+
+    report = encode_pictures(store, ToyImages(), {**items, keys[0]: gone}, 4, Silent())
+    assert (report.encoded, report.found, dict(report.failures)) == (5, 3, {})
+
+
+def test_a_flipped_byte_is_found_and_encoded_again_to_the_same_bytes(tmp_path):
+    items = openers(10)
+    store = TokenStore(tmp_path, ToyImages.signature, 4)
+    encode_pictures(store, ToyImages(), items, 4, Silent())
+    every = torch.arange(10)
+    before = store.table(list(items)).gather(every).tokens
+    (shard,) = store.folder.glob("*.safetensors")
+    content = bytearray(shard.read_bytes())
+    content[-10 * 16 - 1] ^= 1  # the keys stand last, the tokens before them
+    shard.unlink()
+    shard.write_bytes(content)
+    again = TokenStore(tmp_path, ToyImages.signature, 4)
+    report = encode_pictures(again, ToyImages(), items, 4, Silent())
+    assert (report.encoded, len(again.warnings)) == (1, 1)
+    assert again.table(list(items)).gather(every).tokens.equal(before)
+
+
+def test_interrupted_texts_end_with_the_bytes_of_an_undisturbed_run(tmp_path):
+    items = {f"{n:032x}": "x" * (1 + n % 5) for n in range(11)}
+    whole, broken = (TokenStore(tmp_path / name, ToyTexts.signature, 3) for name in ("whole", "broken"))
+    encode_texts(whole, ToyTexts(), items, 4, Silent())
+    with broken.writer() as writer:  # one item of each batch was saved
+        for key in list(items)[::4]:
+            place = list(items).index(key)
+            found = whole.table(list(items)).gather(torch.tensor([place]))
+            writer.add(key, found.tokens[0][found.mask[0]])
+    report = encode_texts(broken, ToyTexts(), items, 4, Silent())
+    assert (report.encoded, report.found) == (8, 3)
+    one, two = (s.table(list(items)).gather(torch.arange(11)) for s in (whole, broken))
+    assert one.tokens.equal(two.tokens)
+
+
+def test_the_next_pictures_are_decoded_while_the_encoder_works_but_not_all_of_them(tmp_path):
+    opened: list[str] = []
+    ahead = threading.Event()
+
+    class Waits(ToyImages):
+        def encode(self, pictures: torch.Tensor) -> torch.Tensor:
+            if not self.calls:
+                deadline = time.monotonic() + 10
+                while len(opened) < 6 and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                if len(opened) >= 6:
+                    ahead.set()
+                time.sleep(0.05)
+                assert len(opened) <= 2 * (1 + AHEAD + 1)
+            return super().encode(pictures)
+
+    store = TokenStore(tmp_path, ToyImages.signature, 4)
+    encode_pictures(store, Waits(), watched(openers(40), opened), 2, Silent())
+    assert ahead.is_set()
+
+
+def test_progress_counts_each_missing_item_once(tmp_path):
+    told: list[tuple[object, ...]] = []
+
+    class Tells(Silent):
+        def start(self, stage: str, total: int, unit: str) -> None:
+            told.append(("start", total, unit))
+
+        def advance(self, stage: str, amount: int = 1, note: str = "") -> None:
+            told.append(("advance", amount))
+
+    store = TokenStore(tmp_path, ToyImages.signature, 4)
+    items = openers(10, bad=(3,))
+    encode_pictures(store, ToyImages(), dict(list(items.items())[:2]), 4, Silent())
+    encode_pictures(store, ToyImages(), items, 4, Tells())
+    assert told[0] == ("start", 8, "pictures")
+    assert sum(amount for what, amount, *_ in told[1:] if what == "advance") == 8

@@ -5,7 +5,8 @@ from interfuse.data.examples import Examples, Trouble, write_quarantine
 from interfuse.data.features import Features, assemble
 from interfuse.data.known import make_known
 from interfuse.data.pictures import MAX_PIXELS, PictureError, PictureIdentity, identify, open_picture
-from interfuse.data.source import SourceSettings, load_examples, load_for_run
+from interfuse.data.settings import SourceSettings
+from interfuse.data.source import load_examples, load_for_run
 
 __all__ = [
     "MAX_PIXELS",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interfuse.core.errors import DataError
 from interfuse.core.files import write_atomically
 from interfuse.core.settings import fingerprint
 
@@ -82,6 +83,9 @@ class Examples:
 
         Args:
             reasons: picture key to the reason why it cannot be used.
+
+        Raises:
+            DataError: no row of some split is left.
         """
         if not reasons:
             return self
@@ -98,6 +102,12 @@ class Examples:
         column = pa.array([None if is_bad else key for key, is_bad in zip(keys, bad, strict=True)], pa.string())
         table = self.table.set_column(COLUMNS.get_field_index("image_key"), "image_key", column)
         table = table.filter(pc.invert(pa.array(empty, pa.bool_())))
+        lost = set(self.table["split"].to_pylist()) - set(table["split"].to_pylist())
+        if lost:
+            raise DataError(
+                f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the pictures cannot be used, and rows that "
+                f"show them have no text. The first: {troubles[0].reason}."
+            )
         return replace(self, table=table, troubles=(*self.troubles, *troubles))
 
 

@@ -39,14 +39,47 @@ class Features:
         for name in ("image_items", "text_items", "labels", "rows", "groups"):
             if len(getattr(self, name)) != count:
                 raise DataError(f"Features: {name} has {len(getattr(self, name))} rows, ids have {count}.")
-        for name, items, table in (
-            ("image", self.image_items, self.image),
-            ("text", self.text_items, self.text),
-        ):
+        for name, items, table in (("image", self.image_items, self.image), ("text", self.text_items, self.text)):
             if count and int(items.max()) >= len(table):
                 raise DataError(
                     f"Features: {name} item {int(items.max())} is past the {len(table)} items of its table."
                 )
+            if count and int(items.min()) < -1:
+                raise DataError(f"Features: {name} item {int(items.min())} is below -1, which means missing.")
+        self._check_labels()
+        self._check_splits()
+
+    def _check_labels(self) -> None:
+        """Refuse labels of another shape or kind than the task's, and classes without a name."""
+        classes, labels = len(self.label_names), self.labels
+        if self.task == "multiclass":
+            if labels.ndim != 1 or labels.dtype != torch.int64:
+                raise DataError(
+                    f"Features: multiclass labels are int64 (rows,), got {labels.dtype} {tuple(labels.shape)}."
+                )
+            if len(labels) and not -1 <= int(labels.min()) <= int(labels.max()) < classes:
+                raise DataError(
+                    f"Features: labels run from {int(labels.min())} to {int(labels.max())}, but there are {classes} "
+                    "classes; -1 means unlabelled."
+                )
+        elif self.task == "multilabel" and (labels.shape != (len(self.ids), classes) or labels.dtype != torch.float32):
+            raise DataError(
+                f"Features: multilabel labels are float32 ({len(self.ids)}, {classes}), "
+                f"got {labels.dtype} {tuple(labels.shape)}."
+            )
+
+    def _check_splits(self) -> None:
+        """Refuse a row number that is not there, and a row in two splits."""
+        count, taken = len(self.ids), torch.zeros(len(self.ids), dtype=torch.bool)
+        for name, rows in self.splits.items():
+            if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < count:
+                raise DataError(
+                    f"Features: split {name!r} has row numbers from {int(rows.min())} to {int(rows.max())}, "
+                    f"but there are {count} rows."
+                )
+            if taken[rows].any() or len(rows.unique()) < len(rows):
+                raise DataError(f"Features: split {name!r} has a row that is there already, in it or in another split.")
+            taken[rows] = True
 
 
 def assemble(

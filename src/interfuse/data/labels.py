@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
-from interfuse.core.errors import DataError
+from interfuse.core.errors import DataError, unknown
+from interfuse.data.readers import drop_nan
 
 TASKS = ("multiclass", "multilabel")
+LATER = ("matching", "regression")
 SEPARATOR = "|"
 
 
@@ -15,7 +18,7 @@ def infer_task(column: pl.Series) -> str:
     """Tell the task from the labels: lists or `a|b` multilabel, fractions regression, else multiclass."""
     if isinstance(column.dtype, pl.List | pl.Array):
         return "multilabel"
-    cells = [str(cell) for cell in column.drop_nulls().to_list()]
+    cells = [str(cell) for cell in drop_nan(column).drop_nulls().to_list()]
     if any(SEPARATOR in cell for cell in cells):
         return "multilabel"
     return "regression" if cells and _all_numbers(cells) and any(not _whole(cell) for cell in cells) else "multiclass"
@@ -27,15 +30,17 @@ def read_labels(column: pl.Series, task: str) -> list[tuple[str, ...] | None]:
     Raises:
         DataError: the task cannot be learned from such labels.
     """
-    if task not in TASKS:
-        raise DataError(
-            f"Task {task!r} is not available: {', '.join(TASKS)} are. "
-            f"If the numbers in {column.name!r} are classes, say --task multiclass."
-        )
+    _check(column, task)
     rows: list[tuple[str, ...] | None] = []
-    for cell in column.to_list():
+    for cell in map(_spell_whole, drop_nan(column).to_list()):
         if isinstance(cell, list):
-            rows.append(tuple(dict.fromkeys(str(item) for item in cell if item is not None)))
+            names = tuple(dict.fromkeys(str(_spell_whole(item)) for item in cell if item is not None))
+            if task == "multiclass" and len(names) > 1:
+                raise DataError(
+                    f"Column {column.name!r} has a row with {len(names)} labels ({', '.join(names[:5])}), "
+                    "and multiclass takes one: say --task multilabel."
+                )
+            rows.append(None if task == "multiclass" and not names else names)
         elif cell is None or not str(cell).strip():
             rows.append(None)
         elif task == "multilabel":
@@ -44,6 +49,26 @@ def read_labels(column: pl.Series, task: str) -> list[tuple[str, ...] | None]:
         else:
             rows.append((str(cell).strip(),))
     return rows
+
+
+def _check(column: pl.Series, task: str) -> None:
+    """Refuse a task that is not there, and labels that cannot be read for it."""
+    if task in LATER:
+        raise DataError(
+            f"Task {task!r} is not available: {', '.join(TASKS)} are. "
+            f"If the numbers in {column.name!r} are classes, say --task multiclass."
+        )
+    if task not in TASKS:
+        raise DataError(unknown("task", task, TASKS))
+    dtype = column.dtype
+    inner = dtype.inner if isinstance(dtype, pl.List | pl.Array) else dtype
+    if inner.is_nested() or inner in (pl.Binary, pl.Object):
+        raise DataError(f"Column {column.name!r} holds {dtype} values; a label is a text, a number or a list of them.")
+
+
+def _spell_whole(cell: Any) -> Any:
+    """Write a whole float without its .0: a table with a hole in it stores whole numbers as floats."""
+    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
 
 
 def name_classes(labels: Sequence[tuple[str, ...] | None]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from interfuse.core.errors import DataError
 
@@ -33,7 +33,7 @@ class PictureIdentity:
     reason: str | None
 
 
-def identify(path: str) -> PictureIdentity:
+def identify(path: str | Path) -> PictureIdentity:
     """Hash a file and read its header; nothing is decoded."""
     try:
         if os.path.getsize(path) == 0:
@@ -44,8 +44,6 @@ def identify(path: str) -> PictureIdentity:
                 digest.update(chunk)
         with _open(path):
             return PictureIdentity(digest.hexdigest(), None)
-    except FileNotFoundError:
-        return PictureIdentity(None, "the file does not exist")
     except (OSError, ValueError) as error:
         return PictureIdentity(None, _reason(error))
 
@@ -57,32 +55,38 @@ def identify_all(paths: Iterable[str]) -> Mapping[str, PictureIdentity]:
         return dict(zip(distinct, pool.map(identify, distinct), strict=True))
 
 
-def open_picture(path: str) -> Image.Image:
+def open_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
     """Decode a picture to 8-bit RGB: upright by EXIF, alpha on white, 16 bits scaled, the first frame.
+
+    Args:
+        path: the file.
+        at_least: pixels that the shorter side must keep; a large JPEG is then decoded at 1/2, 1/4 or 1/8 of its size,
+            which is faster but gives other pixels than resizing the whole picture.
 
     Raises:
         PictureError: the file cannot be decoded; the message says why.
     """
     try:
         with _open(path) as image:
+            if at_least is not None:
+                image.draft(None, (at_least, at_least))  # only JPEG heeds it
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            return _to_rgb(upright if upright is not None else image)
+            return _to_rgb(_upright(image))
     except PictureError:
         raise
     except Exception as error:  # decoders raise anything on a broken file
         raise PictureError(_reason(error)) from error
 
 
-def _open(path: str) -> Image.Image:
+def _open(path: str | Path) -> Image.Image:
     """Open a file's header and refuse an absurd size."""
     try:
         image = Image.open(path)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise PictureError("the file is not a picture in a known format") from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"the picture is larger than the limit of {MAX_PIXELS:,} pixels") from error
-    except (OSError, FileNotFoundError):
+    except OSError:
         raise
     except Exception as error:  # decoders raise anything on a broken header
         raise PictureError(_reason(error)) from error
@@ -95,12 +99,20 @@ def _open(path: str) -> Image.Image:
     return image
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn a picture as its EXIF says; EXIF that cannot be read turns nothing, since the pixels are sound."""
+    try:
+        return ImageOps.exif_transpose(image) or image
+    except Exception:  # whatever the tags hold
+        return image
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Convert any mode to RGB."""
-    if image.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I", "F"):
-        values = np.asarray(image).astype(np.float64)
-        top = 255.0 if values.size and values.max() <= 255 else 65535.0
-        image = Image.fromarray(np.clip(values * (255.0 / top), 0, 255).round().astype(np.uint8))
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        values = np.nan_to_num(np.asarray(image).astype(np.float64))
+        levels = np.clip(values * (255.0 / _white(image.mode, values)), 0, 255)
+        image = Image.fromarray(levels.round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
@@ -108,9 +120,19 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _white(mode: str, values: np.ndarray) -> float:
+    """Say which value is white: 16 bits are told by the mode; wider modes do not say, so their largest value does."""
+    top = values.max() if values.size else 0.0
+    if mode == "F" and top <= 1:
+        return 1.0
+    return 255.0 if mode in ("I", "F") and top <= 255 else 65535.0
+
+
 def _reason(error: BaseException) -> str:
     if isinstance(error, PictureError):
         return str(error)
+    if isinstance(error, FileNotFoundError):
+        return "the file does not exist"
     if isinstance(error, PermissionError):
         return "the file may not be read"
     if isinstance(error, IsADirectoryError):
@@ -118,16 +140,28 @@ def _reason(error: BaseException) -> str:
     return f"the picture cannot be decoded: {str(error).strip() or type(error).__name__}"
 
 
-def resolve(folder: Path, name: str, given_folder: bool) -> tuple[str, str | None]:
-    """Find a picture's path below its folder; the second value says why it may not be used.
+def resolve(folder: Path, name: str, bounded: bool, allow_outside: bool = False) -> tuple[str, str | None]:
+    """Find a picture's absolute path; the second value says why it may not be used.
 
     Args:
         folder: what relative names are relative to.
         name: as the table has it.
-        given_folder: whether the folder was declared, so that nothing outside it may be read.
+        bounded: whether the folder was declared, so that an absolute name must lie in it too.
+        allow_outside: read what lies outside the folder all the same.
     """
-    path = os.path.normpath(folder / name)
-    inside = os.path.commonpath([os.path.abspath(folder), os.path.abspath(path)]) == os.path.abspath(folder)
-    if not inside and (given_folder or not os.path.isabs(name)):
-        return path, f"the path leads outside the image folder: {name}"
+    path = os.path.abspath(folder / name)
+    if allow_outside or (os.path.isabs(name) and not bounded):
+        return path, None
+    if not _inside(path, os.path.abspath(folder)):
+        return path, f"the path leads outside the image folder ({name!r})"
+    try:
+        real = os.path.realpath(path)
+    except (OSError, ValueError) as error:
+        return path, f"the path cannot be followed ({error})"
+    if not _inside(real, os.path.realpath(folder)):
+        return path, "the path leads outside the image folder through a symbolic link"
     return path, None
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

@@ -6,6 +6,8 @@ from typing import Any
 import polars as pl
 
 from interfuse.core.errors import DataError, unknown
+from interfuse.data.delimited import read_delimited
+from interfuse.data.json_lines import read_json_lines
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -32,33 +34,36 @@ def read_frame(source: Any) -> pl.DataFrame:
 def _read_file(path: Path) -> pl.DataFrame:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
-        raise DataError(f"Cannot read {path.name!r}: DATA is a file that ends in {', '.join(ENDINGS)}, or a built-in.")
+        raise DataError(
+            f"Cannot read {path.name!r}: DATA is a file that ends in {', '.join(ENDINGS)}, or the built-in easy-vqa."
+        )
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty.")
     try:
         if ending in SEPARATORS:
-            return pl.read_csv(path, separator=SEPARATORS[ending], infer_schema=False)
-        if ending == ".parquet":
-            return pl.read_parquet(path)
-        return pl.read_ndjson(path, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(f"{path} cannot be read as {ending[1:]}: {reason}") from error
+            return read_delimited(path, SEPARATORS[ending])
+        return pl.read_parquet(path) if ending == ".parquet" else read_json_lines(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path} cannot be read as {ending[1:]}: {_first_line(error)}") from error
 
 
 def _convert(source: Any) -> pl.DataFrame:
     try:
         if type(source).__module__.startswith("pandas"):
-            frame = pl.from_pandas(source.astype(object).where(source.notna(), None))
-        else:
-            frame = pl.DataFrame(pl.from_arrow(source))
+            return pl.from_pandas(source.astype(object).where(source.notna(), None))
+        return pl.DataFrame(pl.from_arrow(source))
     except (TypeError, ValueError, pl.exceptions.PolarsError, ImportError) as error:
         raise DataError(
-            f"Cannot read a {type(source).__name__} as rows: give a file, or a polars, pandas or Arrow table."
+            f"Cannot read a {type(source).__name__} as rows: give a file, or a polars, pandas or Arrow table with "
+            f"one kind of value a column ({_first_line(error)})."
         ) from error
-    return frame
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def need_column(frame: pl.DataFrame, name: str, what: str) -> pl.Series:
@@ -73,12 +78,17 @@ def need_column(frame: pl.DataFrame, name: str, what: str) -> pl.Series:
 
 
 def as_texts(column: pl.Series) -> list[str | None]:
-    """Give a column as texts; blank cells are None.
+    """Give a column as texts; blank cells, and numbers that are NaN, are None.
 
     Raises:
-        DataError: the column holds lists or other nested values.
+        DataError: the column holds lists, bytes or other values that are no text.
     """
-    if column.dtype.is_nested():
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         raise DataError(f"Column {column.name!r} holds {column.dtype} values; one text a row is expected.")
-    texts = column.cast(pl.String, strict=False).to_list()
+    texts = drop_nan(column).cast(pl.String).to_list()
     return [text if text is not None and text.strip() else None for text in texts]
+
+
+def drop_nan(column: pl.Series) -> pl.Series:
+    """Make NaN null, which is what tables of numbers mean by it."""
+    return column.fill_nan(None) if column.dtype.is_float() else column

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from interfuse.core.errors import require
 from interfuse.encoders.base import Dtype, ImageEncoder, PreparedTexts, TextEncoder
-from interfuse.encoders.efficientnet import EfficientNetLite
-from interfuse.encoders.hub import HubImageEncoder, HubTextEncoder
+from interfuse.encoders.efficientnet import IMAGE_SIZE, EfficientNetLite
+from interfuse.encoders.image import HubImageEncoder, default_hub_image_size
+from interfuse.encoders.text import HubTextEncoder
 
 PACKAGED_IMAGE, PACKAGED_TEXT = EfficientNetLite.name, "minilm"
 
@@ -28,6 +29,15 @@ def load_image_encoder(
     if name == PACKAGED_IMAGE:
         return EfficientNetLite(image_size, dtype, device)
     return HubImageEncoder(name, image_size, dtype, device)
+
+
+def default_image_size(name: str = PACKAGED_IMAGE) -> int:
+    """Tell the side in pixels of the pictures that an encoder takes where no size is given; weights stay closed.
+
+    Raises:
+        EncoderError: there is no such model, it cannot be reached, or it takes no pictures.
+    """
+    return IMAGE_SIZE if name == PACKAGED_IMAGE else default_hub_image_size(name)
 
 
 def load_text_encoder(name: str = PACKAGED_TEXT, dtype: Dtype = "auto", device: str = "cpu") -> TextEncoder:
@@ -58,6 +68,7 @@ __all__ = [
     "ImageEncoder",
     "PreparedTexts",
     "TextEncoder",
+    "default_image_size",
     "load_image_encoder",
     "load_text_encoder",
 ]

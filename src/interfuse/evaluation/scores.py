@@ -22,7 +22,7 @@ def example_scores(probs: Float[np.ndarray, "rows classes"], labels: Labels, tas
     """
     _check(probs, labels, task)
     if task == "multiclass":
-        return (probs.argmax(1) == labels).astype(np.float64)
+        return np.asarray(probs.argmax(1) == labels, dtype=np.float64)
     chosen, true = probs >= 0.5, labels.astype(bool)
     both, either = 2.0 * (chosen & true).sum(1), (chosen.sum(1) + true.sum(1)).astype(np.float64)
     return np.where(either > 0, both / np.maximum(either, 1), 1.0)

@@ -1,8 +1,9 @@
 """Encode what a store does not hold yet: decoding overlapped with encoding, batches planned once."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -29,7 +30,7 @@ class EncodeReport:
     found: int
     """Items that the store held already."""
     failures: Mapping[str, str] = field(default_factory=dict)
-    """Key of a picture to the reason why it cannot be decoded."""
+    """Key of a picture that the store does not hold to the reason why it cannot be decoded."""
     cut: int = 0
     """Texts that are longer than the encoder's limit."""
     seconds: float = 0.0
@@ -57,10 +58,10 @@ def encode_pictures(
         return EncodeReport(0, len(items))
     progress.start("encode pictures", len(missing), "pictures")
     encoded = 0
-    with ThreadPoolExecutor(DECODERS) as pool, store.writer() as writer:
-        for keys, decoded in _decode_ahead(pool, batches, items, encoder):
-            good = {key: value for key, value in zip(keys, decoded, strict=True) if isinstance(value, Tensor)}
-            failures |= {key: value for key, value in zip(keys, decoded, strict=True) if isinstance(value, str)}
+    with store.writer() as writer, _decoders() as pool:
+        for keys, decoded in _decode_ahead(pool, batches, missing, items, encoder):
+            good = {key: value for key, value in decoded.items() if isinstance(value, Tensor)}
+            failures |= {key: value for key, value in decoded.items() if isinstance(value, str) and key in missing}
             wanted = [key for key in good if key in missing]
             if wanted:
                 tokens = encoder.encode(torch.stack(list(good.values())))
@@ -109,10 +110,27 @@ def _chunks(keys: list[str], size: int) -> list[list[str]]:
     return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 
+@contextmanager
+def _decoders() -> Iterator[ThreadPoolExecutor]:
+    """Open the decoding threads; an interruption does not wait for what they have not begun."""
+    pool = ThreadPoolExecutor(DECODERS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def _decode_ahead(
-    pool: ThreadPoolExecutor, batches: list[list[str]], items: Mapping[str, Opener], encoder: ImageEncoder
-) -> Iterator[tuple[list[str], list[Tensor | str]]]:
-    """Decode the pictures of each batch, a few batches ahead of the encoder; a reason stands for a bad picture."""
+    pool: ThreadPoolExecutor,
+    batches: list[list[str]],
+    missing: set[str],
+    items: Mapping[str, Opener],
+    encoder: ImageEncoder,
+) -> Iterator[tuple[list[str], dict[str, Tensor | str]]]:
+    """Decode the pictures of each batch, a few batches ahead of the encoder; a reason stands for a bad picture.
+
+    The missing ones come first: where none of them can be decoded, the others of the batch are not needed.
+    """
 
     def decode(key: str) -> Tensor | str:
         try:
@@ -120,11 +138,18 @@ def _decode_ahead(
         except (DataError, OSError) as error:
             return str(error)
 
-    def submit(batch: Sequence[str]) -> list[Future[Tensor | str]]:
-        return [pool.submit(decode, key) for key in batch]
+    def submit(keys: Iterable[str]) -> dict[str, Future[Tensor | str]]:
+        return {key: pool.submit(decode, key) for key in keys}
 
-    waiting = [submit(batch) for batch in batches[:AHEAD]]
+    def submit_missing(batch: Sequence[str]) -> dict[str, Future[Tensor | str]]:
+        return submit(key for key in batch if key in missing)
+
+    waiting = [submit_missing(batch) for batch in batches[:AHEAD]]
     for number, batch in enumerate(batches):
         if number + AHEAD < len(batches):
-            waiting.append(submit(batches[number + AHEAD]))
-        yield batch, [future.result() for future in waiting.pop(0)]
+            waiting.append(submit_missing(batches[number + AHEAD]))
+        decoded = {key: future.result() for key, future in waiting.pop(0).items()}
+        if any(isinstance(value, Tensor) for value in decoded.values()):
+            rest = submit(key for key in batch if key not in missing)
+            decoded |= {key: future.result() for key, future in rest.items()}
+        yield batch, {key: decoded[key] for key in batch if key in decoded}  # in the planned order

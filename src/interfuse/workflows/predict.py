@@ -74,7 +74,9 @@ def predict(run: Run, data: Any, source: Source, progress: Progress | None = Non
     return Predictions(features.rows.tolist(), list(features.ids), probs, run.label_names, run.task)
 
 
-def evaluate(run: Run, data: Any, source: Source, split: str, progress: Progress | None = None) -> Mapping[str, int | float]:
+def evaluate(
+    run: Run, data: Any, source: Source, split: str, progress: Progress | None = None
+) -> Mapping[str, int | float]:
     """Score the run on the rows of one split of `data` (or on `all` rows).
 
     Raises:

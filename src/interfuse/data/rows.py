@@ -1,0 +1,197 @@
+"""Rows while they are read: columns chosen, pictures identified, rows in trouble listed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from interfuse.core.errors import ConfigError, DataError
+from interfuse.data.easy_vqa import NAME, VALIDATION, read_easy_vqa
+from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Trouble
+from interfuse.data.pictures import identify_all, resolve
+from interfuse.data.readers import as_texts, need_column, read_frame
+from interfuse.data.settings import SourceSettings
+
+PART_COLUMN = "interfuse_split"
+"""Holds the split of rows that come from separate files."""
+
+
+@dataclass
+class Rows:
+    """Rows while they are being read; the columns have one length."""
+
+    frame: pl.DataFrame
+    numbers: list[int]
+    ids: list[str]
+    images: list[str | None]
+    keys: list[str | None]
+    texts: list[str | None]
+    groups: list[str | None]
+    splits: list[str | None] | None
+    named: bool
+    """Whether the ids come from a column, so that they stay when rows change places."""
+    troubles: list[Trouble] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def keep(self, wanted: Sequence[bool]) -> None:
+        """Drop the other rows."""
+        places = [place for place, keep in enumerate(wanted) if keep]
+        self.frame = self.frame[places]
+        for name in ("numbers", "ids", "images", "keys", "texts", "groups", "splits"):
+            column = getattr(self, name)
+            if column is not None:
+                setattr(self, name, [column[place] for place in places])
+
+    def trouble(self, row: int, what: str, reason: str, consequence: str, strict: bool) -> None:
+        """List one row's trouble.
+
+        Raises:
+            DataError: `strict` is set.
+        """
+        if strict:
+            raise DataError(f"Row {self.numbers[row]} ({self.ids[row]}): {reason}. Without --strict {consequence}.")
+        self.troubles.append(Trouble(self.numbers[row], self.ids[row], what, reason, consequence))
+
+
+def read_rows(source: Any, settings: SourceSettings) -> tuple[SourceSettings, Rows]:
+    """Read the table, choose the columns, identify the pictures and leave out rows that have neither modality.
+
+    Returns:
+        The settings with the columns that a built-in or separate files bring, and the rows.
+
+    Raises:
+        DataError: file, columns or ids cannot be used; with `strict`, the first bad row or picture.
+    """
+    frame, folders, settings = _read_frames(source, settings)
+    if settings.image is None and settings.text is None:
+        raise DataError(
+            f"Which columns are the picture and the text? Give --image and --text. Columns: {', '.join(frame.columns)}."
+        )
+    count = frame.height
+    blank: list[str | None] = [None] * count
+
+    def column(name: str | None, what: str) -> list[str | None]:
+        return as_texts(need_column(frame, name, what)) if name else list(blank)
+
+    rows = Rows(
+        frame,
+        list(range(count)),
+        [name or str(row) for row, name in enumerate(column(settings.id, "the id"))],
+        column(settings.image, "the picture"),
+        list(blank),
+        column(settings.text, "the text"),
+        column(settings.group, "the group"),
+        column(settings.split, "the split") if settings.split else None,
+        settings.id is not None,
+    )
+    _check_ids(rows, settings)
+    _identify(rows, folders, settings)
+    if settings.text and not any(rows.texts):
+        raise DataError(f"No row has a text in column {settings.text!r}: every cell is blank.")
+    _drop_empty(rows, settings.strict)
+    return settings, rows
+
+
+def _read_frames(source: Any, settings: SourceSettings) -> tuple[pl.DataFrame, list[Path], SourceSettings]:
+    """Read the table or built-in and join separate files to it; say which folder each row's picture is under."""
+    if isinstance(source, str) and source == NAME:
+        chosen = replace(
+            settings, id="id", image="image", text="text", label="label", split="split", validation_share=VALIDATION
+        )
+        frame = read_easy_vqa()
+        return frame, [Path.cwd()] * frame.height, chosen
+    folder = Path(settings.image_folder) if settings.image_folder else None
+    if folder is not None and not folder.is_dir():
+        raise DataError(f"--image-folder {folder} is no folder.")
+    frame = read_frame(source)
+    own = folder or (Path(source).parent if isinstance(source, str | Path) else Path.cwd())
+    files = {"validation": settings.validation, "test": settings.test}
+    if not any(files.values()):
+        return frame, [own] * frame.height, settings
+    if settings.split or settings.folds:
+        raise ConfigError("Give --split, --folds, or files for validation and test: one way to split the rows.")
+    frames, folders = [frame.with_columns(pl.lit("train").alias(PART_COLUMN))], [own] * frame.height
+    for part, path in files.items():
+        if path is not None:
+            frames.append(_read_part(Path(path), part, settings))
+            folders += [folder or Path(path).parent] * frames[-1].height
+    try:
+        joined = pl.concat(frames, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"The files' columns do not fit together: {error}") from error
+    return joined, folders, replace(settings, split=PART_COLUMN)
+
+
+def _read_part(path: Path, part: str, settings: SourceSettings) -> pl.DataFrame:
+    """Read the file of one split; it must have every column that is used, or its rows would look empty."""
+    frame = read_frame(path)
+    for what in ("image", "text", "label", "id", "group"):
+        name = getattr(settings, what)
+        if name is not None:
+            need_column(frame, name, f"--{what} in {path.name}")
+    return frame.with_columns(pl.lit(part).alias(PART_COLUMN))
+
+
+def _check_ids(rows: Rows, settings: SourceSettings) -> None:
+    repeated = len(rows.ids) - len(set(rows.ids))
+    if repeated:
+        seen: set[str] = set()
+        first = next(name for name in rows.ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise DataError(
+            f"Column {settings.id!r} names rows, but {repeated:,} of its values repeat, such as {first!r}. "
+            "Without --id the rows are numbered."
+        )
+
+
+def _identify(rows: Rows, folders: Sequence[Path], settings: SourceSettings) -> None:
+    """Give every usable picture its key; list the others."""
+    bounded = settings.image_folder is not None
+    found: dict[tuple[Path, str], tuple[str, str | None]] = {}
+    for folder, name in zip(folders, rows.images, strict=True):
+        if name is not None and (folder, name) not in found:
+            found[folder, name] = resolve(folder, name, bounded, settings.allow_outside)
+    known = identify_all(path for path, reason in found.values() if reason is None)
+    for row, (folder, name) in enumerate(zip(folders, rows.images, strict=True)):
+        if name is None:
+            continue
+        path, reason = found[folder, name]
+        reason = reason or known[path].reason
+        rows.images[row] = path
+        if reason is None:
+            rows.keys[row] = known[path].key
+            continue
+        consequence = MISSING_IMAGE if rows.texts[row] else LEFT_OUT
+        rows.trouble(row, "image", f"{reason}: {path}", consequence, settings.strict)
+    if settings.image and not any(rows.keys):
+        first = rows.troubles[0].reason if rows.troubles else "every cell is blank"
+        raise DataError(
+            f"No picture of column {settings.image!r} could be read; the first: {first}. Is --image-folder right?"
+        )
+
+
+def _drop_empty(rows: Rows, strict: bool) -> None:
+    wanted = [bool(key or text) for key, text in zip(rows.keys, rows.texts, strict=True)]
+    listed = {trouble.row for trouble in rows.troubles if trouble.consequence == LEFT_OUT}
+    for row, keep in enumerate(wanted):
+        if not keep and rows.numbers[row] not in listed:
+            rows.trouble(row, "row", "it has neither picture nor text", LEFT_OUT, strict)
+    rows.keep(wanted)
+    if not rows.ids:
+        raise DataError("No row is left: none has a readable picture or a text.")
+
+
+def drop_unlabelled(rows: Rows, labels: list[tuple[str, ...] | None], strict: bool) -> list[tuple[str, ...]]:
+    """Leave out the rows that have no label; give the labels of the others.
+
+    Raises:
+        DataError: no row is left; with `strict`, the first row without a label.
+    """
+    for row, label in enumerate(labels):
+        if label is None:
+            rows.trouble(row, "row", "it has no label", LEFT_OUT, strict)
+    rows.keep([label is not None for label in labels])
+    if not rows.ids:
+        raise DataError("No row is left: none has a label.")
+    return [label for label in labels if label is not None]

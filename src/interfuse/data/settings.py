@@ -1,0 +1,64 @@
+"""How rows are read: which columns, and which split."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from interfuse.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """How rows are read; names are columns of the table. Paths are kept as texts, so that settings save as JSON."""
+
+    image: str | None = None
+    """Column with the picture files."""
+    text: str | None = None
+    """Column with the texts."""
+    label: str | None = None
+    """Column with the labels: one class, or several joined by | or as a list."""
+    id: str | None = None
+    """Column that names a row; none: its number."""
+    group: str | None = None
+    """Rows with the same value stay in one split; rows with the same picture always do."""
+    split: str | None = None
+    """Column with train, validation or test."""
+    image_folder: str | Path | None = None
+    """Folder that picture files are relative to; none: the table's own."""
+    validation: str | Path | None = None
+    """File with the validation rows."""
+    test: str | Path | None = None
+    """File with the test rows."""
+    task: str | None = None
+    """multiclass or multilabel; none: seen from the labels."""
+    strict: bool = False
+    """Stop at the first bad row or picture."""
+    seed: int = 0
+    """Of the splits that are made."""
+    validation_share: float = 0.15
+    """Fraction of the rows for validation where it is made."""
+    test_share: float = 0.15
+    """Fraction of the rows for test where it is made."""
+    folds: int | None = None
+    """Cross-validate: every row is a test row in one of so many folds."""
+    fold: int = 0
+    """Which fold is the test split."""
+    allow_outside: bool = False
+    """Read pictures outside the image folder too, also through symbolic links."""
+
+    def __post_init__(self) -> None:
+        """Refuse shares and folds that leave nothing to train on."""
+        for name in ("image_folder", "validation", "test"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, str(getattr(self, name)))
+        for name in ("validation_share", "test_share"):
+            if not 0 < getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be between 0 and 1, got {getattr(self, name)}.")
+        if self.validation_share + self.test_share >= 1:
+            raise ConfigError(
+                f"validation_share {self.validation_share} and test_share {self.test_share} leave no row to train on: "
+                "together they must be below 1."
+            )
+        if self.folds is not None and self.folds < 2:
+            raise ConfigError(f"folds must be at least 2, got {self.folds}.")
+        if self.fold < 0 or self.fold >= (self.folds or 1):
+            raise ConfigError(f"fold must be from 0 to {(self.folds or 1) - 1}, got {self.fold}.")

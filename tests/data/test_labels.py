@@ -1,0 +1,54 @@
+"""Labels: which task they make, and how they are read."""
+
+import polars as pl
+import pytest
+
+from interfuse.core.errors import DataError
+from interfuse.data.labels import infer_task, name_classes, read_labels
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (["a", "b"], "multiclass"),
+        (["1", "2"], "multiclass"),
+        ([1.0, None, float("nan")], "multiclass"),
+        ([True, False], "multiclass"),
+        (["1.5", "2"], "regression"),
+        ([0.5, 1.0], "regression"),
+        (["a", "b|c"], "multilabel"),
+        ([["a"], []], "multilabel"),
+    ],
+)
+def test_the_task_is_seen_from_the_labels(values, task):
+    assert infer_task(pl.Series("kind", values, strict=False)) == task
+
+
+def test_whole_numbers_that_a_hole_made_floats_are_named_as_whole_numbers():
+    read = read_labels(pl.Series("kind", [10.0, 2.0, None, float("nan")]), "multiclass")
+    assert read == [("10",), ("2",), None, None]
+    assert name_classes(read) == ("2", "10")
+
+
+def test_a_label_that_is_twice_in_a_row_counts_once_and_blanks_are_none():
+    assert read_labels(pl.Series("kind", ["a|b|a", " ", "|"]), "multilabel") == [("a", "b"), None, ()]
+    assert read_labels(pl.Series("kind", [["a", "a"], [], None]), "multilabel") == [("a",), (), None]
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "message"),
+    [
+        ([["a", "b"], ["c"]], "multiclass", r"Column 'kind' has a row with 2 labels \(a, b\), .*--task multilabel"),
+        ([[["a"]]], "multilabel", r"Column 'kind' holds List\(List\(String\)\) values; a label is a text"),
+        ([b"x"], "multiclass", "Column 'kind' holds Binary values; a label is a text"),
+        (["a"], "regression", "Task 'regression' is not available: multiclass, multilabel are"),
+        (["a"], "multi_class", "Unknown task 'multi_class'. Did you mean 'multiclass'"),
+    ],
+)
+def test_labels_that_do_not_fit_the_task_are_refused(values, task, message):
+    with pytest.raises(DataError, match=message):
+        read_labels(pl.Series("kind", values), task)
+
+
+def test_a_list_of_one_label_may_be_a_class():
+    assert read_labels(pl.Series("kind", [["a"], [], ["b"]]), "multiclass") == [("a",), None, ("b",)]
