@@ -1,18 +1,21 @@
 """Verdicts: Holm, margins, floors, and words."""
 
+import re
+
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from interfuse.core.errors import ConfigError
-from interfuse.evaluation import DesignScores, compare_designs, holm
+from interfuse.evaluation import (
+    DesignScores,
+    Interval,
+    compare_designs,
+    judge,
+    mean_interval,
+    say_against_baseline,
+    say_study,
+)
 from tests.references import statistics
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=7, unique=True))
-def test_holm_equals_its_definition(values):
-    assert holm(values) == pytest.approx(statistics.holm(values))
 
 
 def make(rate: float, seed: int, floor: bool = False, unimodal: bool = False, validation: float | None = None):
@@ -64,14 +67,63 @@ def test_the_verdict_compares_the_fusion_and_the_control_that_are_best_on_valida
             "image_only": make(0.30, 5, True, True),
         }
     )
-    assert found.verdict.startswith("Fusion beats text only (chosen: Δ 2")
-    assert "95 % CI" in found.verdict
-    assert found.verdict.endswith("4 seeds).")
+    assert (found.fusion, found.control) == ("chosen", "text_only")
+    shape = r"Fusion beats text only \(chosen by 2\d\.\d points, 95 % CI 2\d\.\d to 3\d\.\d, 4 seeds\)\."
+    assert re.fullmatch(shape, found.verdict)
+    assert found.details[0] == (
+        "Chosen on validation, never on test: chosen is the best fusion there, text_only the best unimodal control."
+    )
+    assert found.details[1].startswith("Against the baseline: chosen beats base by ")
 
 
 def test_no_evidence_is_printed_as_readily():
     found, _ = verdicts({"base": make(0.70, 1), "text_only": make(0.70, 4, True, True)})
-    assert found.verdict.startswith("No evidence that fusion beats text only (base: Δ ")
+    shape = r"No evidence that fusion beats text only \(Δ −?0\.\d, 95 % CI −\d\.\d to \d\.\d, 4 seeds\)\."
+    assert re.fullmatch(shape, found.verdict)
+    assert "That fusion is the baseline itself" in found.details[1]
+
+
+def sure(mean: float, low: float, high: float, p: float = 0.001, seeds: int = 5) -> Interval:
+    return Interval(mean, low, high, 0.001, 9.0, p, seeds)
+
+
+@pytest.mark.parametrize(
+    ("contrast", "words"),
+    [
+        (
+            sure(0.004, -0.006, 0.013, p=0.4),
+            "No evidence that fusion beats text only (Δ 0.4, 95 % CI −0.6 to 1.3, 5 seeds).",
+        ),
+        (
+            sure(0.312, 0.3, 0.324, seeds=3),
+            "Fusion beats text only (gmu by 31.2 points, 95 % CI 30.0 to 32.4, 3 seeds).",
+        ),
+        (sure(-0.05, -0.06, -0.04), "Fusion loses to text only (gmu by 5.0 points, 95 % CI 4.0 to 6.0, 5 seeds)."),
+        (
+            sure(0.006, 0.002, 0.01, seeds=1),
+            "No evidence that fusion beats text only: the difference is sure but too small to matter, below the margin "
+            "of 1 point (Δ 0.6, 95 % CI 0.2 to 1.0, 1 seed).",
+        ),
+        (
+            sure(-0.0001, -0.02, 0.02, p=0.9),
+            "No evidence that fusion beats text only (Δ 0.0, 95 % CI −2.0 to 2.0, 5 seeds).",
+        ),
+    ],
+)
+def test_the_study_s_verdict_in_words(contrast, words):
+    assert say_study("gmu", "text_only", contrast, margin=0.01) == words
+
+
+def test_words_against_the_baseline_use_the_adjusted_p_of_the_table():
+    delta = sure(0.03, 0.001, 0.059, p=0.04)
+    said = say_against_baseline("gmu", "concat", delta, p_holm=0.12, margin=0.01)
+    assert said == (
+        "Against the baseline: no evidence that gmu differs from concat "
+        "(Δ 3.0, 95 % CI 0.1 to 5.9, Holm-adjusted p 0.120)."
+    )
+    assert judge(delta.mean, 0.12, 0.01) == "no evidence"
+    said = say_against_baseline("gmu", "concat", delta, p_holm=0.0001, margin=0.05)
+    assert said.endswith("Holm-adjusted p < 0.001: sure, but below the margin of 5 points).")
 
 
 def test_a_fusion_that_hurts_is_said_to_lose():
@@ -92,3 +144,86 @@ def test_designs_scored_on_other_rows_are_refused():
         compare_designs({"base": make(0.5, 1), "short": short}, "base")
     with pytest.raises(ConfigError, match="baseline 'nobody' is no design"):
         compare_designs({"base": make(0.5, 1)}, "nobody")
+
+
+def test_the_groups_make_the_difference_exactly_that_of_the_accuracies_shown():
+    draw = np.random.default_rng(3)
+    groups = draw.integers(0, 30, 200)
+    scores = {
+        name: DesignScores(draw.integers(0, 2, (3, 200)).astype(float), np.ones((3, 5)), groups, False, False)
+        for name in ("base", "other")
+    }
+    base, other = compare_designs(scores, "base").results
+    assert (base.mean.mean, other.mean.mean) == pytest.approx([scores[n].test.mean() for n in ("base", "other")])
+    assert other.delta.mean == pytest.approx(other.mean.mean - base.mean.mean, abs=1e-12)
+    assert other.delta.high != pytest.approx(mean_interval(scores["other"].test - scores["base"].test).high, abs=1e-4)
+
+
+def test_every_contrast_is_in_holm_s_family_and_floors_show_their_difference():
+    draw = np.random.default_rng(1)
+    base = (draw.random((3, 400)) < 0.6).astype(float)
+    scores = {"base": DesignScores(base, np.ones((3, 5)), np.arange(400), False, False)}
+    for number, rate in enumerate((0.61, 0.66, 0.5, 0.7)):
+        test = (draw.random((3, 400)) < rate).astype(float)
+        scores[f"d{number}"] = DesignScores(test, np.ones((3, 5)), np.arange(400), number == 2, number == 2)
+    results = compare_designs(scores, "base").results
+    raw = [mean_interval(scores[f"d{n}"].test - base).p for n in range(4)]
+    assert results[0].p_holm is None
+    assert [r.p_holm for r in results[1:]] == pytest.approx(statistics.holm(raw))
+    floor = results[3]
+    assert (floor.verdict, floor.delta.mean < 0) == ("floor", True)
+    assert results[0].delta is None
+
+
+def test_intervals_are_cut_to_what_a_score_can_be():
+    sparse = np.zeros((2, 8))
+    sparse[:, 0] = 1
+    one = DesignScores(sparse, np.ones((2, 2)), np.zeros(8, dtype=int), False, False)
+    two = DesignScores(1 - sparse[:, ::-1].copy(), np.ones((2, 2)), np.zeros(8, dtype=int), False, False)
+    for result in compare_designs({"base": one, "other": two}, "base").results:
+        assert 0 <= result.mean.low <= result.mean.high <= 1
+        assert result.delta is None or -1 <= result.delta.low <= result.delta.high <= 1
+
+
+def test_one_seed_is_said_to_speak_of_one_trained_model():
+    single = {
+        name: DesignScores(entry.test[:1], entry.validation[:1], entry.groups, entry.floor, entry.unimodal)
+        for name, entry in {"base": make(0.8, 1), "text_only": make(0.5, 2, True, True)}.items()
+    }
+    found = compare_designs(single, "base")
+    assert "1 seed)" in found.verdict
+    assert "for this one trained model only" in found.details[-1]
+
+
+def test_without_a_control_there_is_politely_no_verdict():
+    found, words = verdicts({"base": make(0.70, 1), "better": make(0.80, 2)})
+    assert found.verdict.startswith("No verdict on fusion")
+    assert "text_only" in found.verdict
+    assert words["better"] == "wins"
+    assert (found.fusion, found.control, found.contrast) == (None, None, None)
+
+
+def test_a_single_control_is_pointed_out():
+    found, _ = verdicts({"base": make(0.70, 1), "image_only": make(0.50, 4, True, True)})
+    assert "image_only is the only unimodal control" in found.details[0]
+
+
+def test_the_majority_is_neither_fusion_nor_control_and_a_fusion_below_it_is_warned_of():
+    common = {"base": make(0.60, 1, validation=0.6), "text_only": make(0.40, 4, True, True)}
+    fine, _ = verdicts({**common, "majority": make(0.30, 5, True, validation=1.0)})
+    assert fine.fusion == "base"
+    assert re.fullmatch(r"Always answering the most frequent label scores \d\d\.\d points\.", fine.details[2])
+    low, _ = verdicts({**common, "majority": make(0.70, 5, True)})
+    assert low.details[2].startswith("Warning: base is not shown to do better than no model at all.")
+
+
+def test_without_validation_rows_nothing_is_chosen():
+    empty = make(0.5, 1)
+    entry = DesignScores(empty.test, np.zeros((4, 0)), empty.groups, False, False)
+    found, _ = verdicts({"base": entry, "text_only": make(0.5, 2, True, True)})
+    assert "there is no validation row" in found.verdict
+
+
+def test_a_margin_given_in_points_is_refused():
+    with pytest.raises(ConfigError, match=r"from 0 to below 1, got 1\. For one point give 0\.01"):
+        compare_designs({"base": make(0.5, 1)}, "base", margin=1.0)

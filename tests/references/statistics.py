@@ -3,8 +3,8 @@
 import math
 
 
-def interval(table: list[list[float]], t_quantile) -> tuple[float, float, float]:  # type: ignore[no-untyped-def]
-    """Mean, standard error and degrees of freedom, times the quantile: low and high come from these."""
+def components(table: list[list[float]]) -> tuple[float, float, float]:
+    """Mean squares of the seeds, the items and what is left."""
     k, n = len(table), len(table[0])
     mean = sum(sum(row) for row in table) / (k * n)
     seed_means = [sum(row) / n for row in table]
@@ -15,19 +15,64 @@ def interval(table: list[list[float]], t_quantile) -> tuple[float, float, float]
     for s in range(k):
         for i in range(n):
             ms_e += (table[s][i] - seed_means[s] - item_means[i] + mean) ** 2
-    ms_e /= (k - 1) * (n - 1)
-    total = ms_s + ms_i - ms_e
-    df = total**2 / (ms_s**2 / (k - 1) + ms_i**2 / (n - 1) + ms_e**2 / ((k - 1) * (n - 1)))
-    half = t_quantile(df) * math.sqrt(total / (k * n))
-    return mean, mean - half, mean + half
+    return ms_s, ms_i, ms_e / ((k - 1) * (n - 1))
+
+
+def interval(table: list[list[float]]) -> tuple[float, float, float]:
+    """Mean, standard error and degrees of freedom; where the variance is not positive, of the larger component."""
+    k, n = len(table), len(table[0])
+    mean = sum(sum(row) for row in table) / (k * n)
+    ms_s, ms_i, ms_e = components(table)
+    variance = (ms_s + ms_i - ms_e) / (k * n)
+    df = (ms_s + ms_i - ms_e) ** 2 / (ms_s**2 / (k - 1) + ms_i**2 / (n - 1) + ms_e**2 / ((k - 1) * (n - 1)))
+    if variance <= 0:
+        variance = max(ms_s, ms_i) / (k * n)
+        df = k - 1 if ms_s >= ms_i else n - 1
+    return mean, math.sqrt(variance), df
+
+
+def fold(table: list[list[float]], groups: list[int]) -> list[list[float]]:
+    """Sum the rows of each group, times groups over rows."""
+    names = sorted(set(groups))
+    return [
+        [sum(v for v, g in zip(row, groups, strict=True) if g == name) * len(names) / len(groups) for name in names]
+        for row in table
+    ]
 
 
 def holm(values: list[float]) -> list[float]:
-    """Adjust by the definition: the largest scaled p among all that are not larger."""
-    m = len(values)
-    ranked = sorted(values)
-    out = []
-    for p in values:
-        scaled = [(m - j) * q for j, q in enumerate(ranked) if q <= p and (q < p or j <= ranked.index(p))]
-        out.append(min(1.0, max(scaled)))
-    return out
+    """Adjust by the definition: the largest scaled p among all that stand no later in the ranking."""
+    ranking = sorted(range(len(values)), key=lambda place: values[place])
+    adjusted = {}
+    for position, place in enumerate(ranking):
+        scaled = [(len(values) - j) * values[other] for j, other in enumerate(ranking) if j <= position]
+        adjusted[place] = min(1.0, max(scaled))
+    return [adjusted[place] for place in range(len(values))]
+
+
+def calibration_error(confidence: list[float], right: list[bool], bins: int) -> float:
+    """Go through the bins ((m−1)/M, m/M] one by one."""
+    error = 0.0
+    for m in range(1, bins + 1):
+        inside = [(c, r) for c, r in zip(confidence, right, strict=True) if (m - 1) / bins < c <= m / bins]
+        if inside:
+            accuracy = sum(r for _, r in inside) / len(inside)
+            mean_confidence = sum(c for c, _ in inside) / len(inside)
+            error += len(inside) / len(right) * abs(accuracy - mean_confidence)
+    return error
+
+
+def macro_f1(labels: list[int], answers: list[int]) -> float:
+    """Average F1 over the classes that occur among labels or answers."""
+    values = []
+    for c in sorted(set(labels) | set(answers)):
+        hits = sum(y == c and a == c for y, a in zip(labels, answers, strict=True))
+        values.append(2 * hits / (labels.count(c) + answers.count(c)))
+    return sum(values) / len(values)
+
+
+def average_precision(relevant: list[bool], scores: list[float]) -> float:
+    """Average the precision at the rank of each relevant row; scores are distinct."""
+    ranked = [r for _, r in sorted(zip(scores, relevant, strict=True), reverse=True)]
+    precisions = [sum(ranked[: place + 1]) / (place + 1) for place, hit in enumerate(ranked) if hit]
+    return sum(precisions) / len(precisions)

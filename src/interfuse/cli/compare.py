@@ -44,6 +44,7 @@ def compare_command(
     id: options.Id = None,
     group: options.Group = None,
     image_folder: options.ImageFolder = None,
+    allow_outside: options.AllowOutside = False,
     split: options.Split = None,
     validation: options.Validation = None,
     test: options.Test = None,

@@ -18,6 +18,7 @@ def encode(
     label: options.Label = None,
     id: options.Id = None,
     image_folder: options.ImageFolder = None,
+    allow_outside: options.AllowOutside = False,
     split: options.Split = None,
     strict: options.Strict = False,
     image_encoder: options.ImageEncoder = "efficientnet-lite0",

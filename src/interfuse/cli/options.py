@@ -35,6 +35,10 @@ ImageFolder = Annotated[
         rich_help_panel="Rows",
     ),
 ]
+AllowOutside = Annotated[
+    bool,
+    typer.Option("--allow-outside", help="Read pictures outside the image folder too.", rich_help_panel="Rows"),
+]
 Split = Annotated[
     str | None, typer.Option("--split", help="Column with train, validation or test.", rich_help_panel="Rows")
 ]

@@ -23,6 +23,7 @@ def predict_command(
     text: options.Text = None,
     id: options.Id = None,
     image_folder: options.ImageFolder = None,
+    allow_outside: options.AllowOutside = False,
     strict: options.Strict = False,
     store: options.StoreFolder = None,
     device: options.Device = "cpu",

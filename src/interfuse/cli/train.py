@@ -26,6 +26,7 @@ def train(
     id: options.Id = None,
     group: options.Group = None,
     image_folder: options.ImageFolder = None,
+    allow_outside: options.AllowOutside = False,
     split: options.Split = None,
     validation: options.Validation = None,
     test: options.Test = None,

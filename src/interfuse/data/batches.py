@@ -89,4 +89,5 @@ def epoch_batches(
 def eval_batches(features: Features, rows: Int64[Tensor, " rows"], batch_size: int) -> Iterator[Batch]:
     """Give the rows in order."""
     for chosen in rows.split(batch_size):
-        yield make_batch(features, chosen)
+        if len(chosen):
+            yield make_batch(features, chosen)

@@ -1,15 +1,27 @@
-"""Designs against a baseline: differences, intervals, Holm, and a verdict in words."""
+"""Designs against a baseline: differences, intervals, Holm, and the contrast the study was made for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from interfuse.core.errors import ConfigError
 from interfuse.evaluation.intervals import Interval, mean_interval
+from interfuse.evaluation.multiple import holm
+from interfuse.evaluation.verdicts import (
+    NO_VALIDATION,
+    NO_VERDICT,
+    ONE_SEED,
+    judge,
+    say_against_baseline,
+    say_choice,
+    say_majority,
+    say_study,
+)
 
-ALPHA = 0.05
+MAJORITY = "majority"
+"""Name of the floor that always gives the most frequent label; it is neither fusion nor control."""
 
 
 @dataclass(frozen=True)
@@ -47,101 +59,87 @@ class Comparison:
     verdict: str
     """The fusion best on validation against the unimodal control best on validation."""
     details: Sequence[str]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p values for their number, step down.
-
-    The i-th smallest of m becomes the largest so far of `(m − i + 1) p_(i)`, at most 1.
-
-    Reference:
-        Holm 1979, https://www.jstor.org/stable/4615733.
-
-    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
-    [0.03, 0.06, 0.06]
-    """
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = highest
-    return adjusted
+    fusion: str | None = None
+    """The fusion that the verdict speaks of; None where there is no verdict."""
+    control: str | None = None
+    contrast: Interval | None = None
+    """Fusion minus control on test."""
 
 
 def compare_designs(scores: Mapping[str, DesignScores], baseline: str, margin: float = 0.01) -> Comparison:
     """Compare every design with the baseline, and the best fusion with the best control.
 
     Holm's family is every contrast against the baseline, floors included. `wins`: adjusted p below 0.05 and a mean
-    difference above `margin`; `loses` likewise. The study's verdict is one contrast, chosen on validation alone.
+    difference above `margin`; `loses` likewise. The study's verdict stands outside that family: it is one contrast,
+    declared beforehand, between two designs that validation chose and test did not, so its p needs no adjustment.
+
+    Args:
+        scores: each design's scores by its name.
+        baseline: name of the design that all are compared with.
+        margin: smallest difference worth a verdict, fraction 0 to 1, set before the study.
 
     Raises:
-        ConfigError: the baseline is no design, or the designs were not scored on the same rows and seeds.
+        ConfigError: the baseline is no design, the margin is no fraction, or the designs were not scored on the same
+            rows and seeds.
     """
+    _check(scores, baseline, margin)
+    base = scores[baseline]
+    others = [name for name in scores if name != baseline]
+    deltas = {name: _difference(scores[name], base) for name in others}
+    adjusted = dict(zip(others, holm([deltas[name].p for name in others]), strict=True))
+    results = []
+    for name, entry in scores.items():
+        mean = mean_interval(entry.test, entry.groups).within(0.0, 1.0)
+        if name == baseline:
+            results.append(DesignResult(name, mean, None, None, "baseline"))
+            continue
+        word = "floor" if entry.floor else judge(deltas[name].mean, adjusted[name], margin)
+        results.append(DesignResult(name, mean, deltas[name], adjusted[name], word))
+    return _conclude(scores, results, baseline, margin)
+
+
+def _difference(first: DesignScores, second: DesignScores) -> Interval:
+    return mean_interval(first.test - second.test, first.groups).within(-1.0, 1.0)
+
+
+def _conclude(
+    scores: Mapping[str, DesignScores], results: list[DesignResult], baseline: str, margin: float
+) -> Comparison:
+    """Choose fusion and control on validation, contrast them on test, and say what else must be known."""
+    controls = [name for name, entry in scores.items() if entry.unimodal]
+    fusions = [name for name, entry in scores.items() if not entry.unimodal and name != MAJORITY]
+    found = {result.design: result for result in results}
+    caveats = [ONE_SEED] if scores[baseline].test.shape[0] == 1 else []
+    if not controls or not fusions:
+        return Comparison(results, NO_VERDICT, caveats)
+    if not all(scores[name].validation.size for name in fusions + controls):
+        return Comparison(results, NO_VALIDATION, caveats)
+    fusion, control = _best_on_validation(scores, fusions), _best_on_validation(scores, controls)
+    contrast = _difference(scores[fusion], scores[control])
+    details = [say_choice(fusion, control, alone=len(controls) == 1)]
+    delta, p = found[fusion].delta, found[fusion].p_holm
+    details.append(say_against_baseline(fusion, baseline, delta, 1.0 if p is None else p, margin))
+    if MAJORITY in scores:
+        above = _difference(scores[fusion], scores[MAJORITY])
+        details.append(say_majority(found[MAJORITY].mean.mean, fusion, above))
+    verdict = say_study(fusion, control, contrast, margin)
+    return Comparison(results, verdict, details + caveats, fusion, control, contrast)
+
+
+def _best_on_validation(scores: Mapping[str, DesignScores], names: Sequence[str]) -> str:
+    """The name with the highest mean on validation; the first of equals."""
+    return max(names, key=lambda name: float(scores[name].validation.mean()))
+
+
+def _check(scores: Mapping[str, DesignScores], baseline: str, margin: float) -> None:
     if baseline not in scores:
-        raise ConfigError(f"The baseline {baseline!r} is no design of this comparison: {', '.join(scores)}.")
+        raise ConfigError(f"The baseline {baseline!r} is no design of this comparison. It has: {', '.join(scores)}.")
+    if not 0 <= margin < 1:
+        raise ConfigError(f"The margin is a fraction from 0 to below 1, got {margin:g}. For one point give 0.01.")
     base = scores[baseline]
     for name, entry in scores.items():
         if entry.test.shape != base.test.shape or not np.array_equal(entry.groups, base.groups):
             raise ConfigError(
-                f"{name} was scored on {entry.test.shape} (seeds, rows) and {baseline} on {base.test.shape}: "
-                "designs are compared on the same rows and seeds."
+                f"{name} was scored on {entry.test.shape} (seeds, rows) and {baseline} on {base.test.shape}, or their "
+                "groups differ: designs are compared on the same rows and seeds."
             )
-    others = [name for name in scores if name != baseline]
-    deltas = {name: mean_interval(scores[name].test - base.test, base.groups) for name in others}
-    adjusted = dict(zip(others, holm([deltas[name].p for name in others]), strict=True))
-    results = [
-        DesignResult(
-            name,
-            _within(mean_interval(entry.test, entry.groups)),
-            deltas.get(name),
-            adjusted.get(name),
-            _verdict(entry, deltas.get(name), adjusted.get(name), margin),
-        )
-        for name, entry in scores.items()
-    ]
-    verdict, details = _study_verdict(scores, baseline, margin)
-    return Comparison(results, verdict, details)
-
-
-def _within(interval: Interval) -> Interval:
-    """Cut the interval of a mean score to 0..1."""
-    return replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
-
-
-def _verdict(entry: DesignScores, delta: Interval | None, p: float | None, margin: float) -> str:
-    if delta is None or p is None:
-        return "baseline"
-    if entry.floor:
-        return "floor"
-    if p < ALPHA and abs(delta.mean) > margin:
-        return "wins" if delta.mean > 0 else "loses"
-    return "no evidence"
-
-
-def _study_verdict(scores: Mapping[str, DesignScores], baseline: str, margin: float) -> tuple[str, list[str]]:
-    controls = [name for name, entry in scores.items() if entry.unimodal]
-    fusions = [name for name, entry in scores.items() if not entry.unimodal and name != "majority"]
-    details = []
-    seeds = scores[baseline].test.shape[0]
-    if seeds == 1:
-        details.append("One seed: every interval speaks of this one trained model, not of the design. Use --seeds 5.")
-    if not controls or not fusions:
-        return "No verdict: it needs a fusion and a unimodal control.", details
-    fusion, control = (max(names, key=lambda n: float(scores[n].validation.mean())) for names in (fusions, controls))
-    verdict = say_contrast(scores[fusion], scores[control], fusion, control.replace("_", " "), margin)
-    details.append(f"Both were chosen on validation; {fusion} is the best fusion there and {control} the best control.")
-    if fusion != baseline:
-        details.append(say_contrast(scores[fusion], scores[baseline], fusion, baseline, margin))
-    return verdict, details
-
-
-def say_contrast(first: DesignScores, second: DesignScores, name: str, rival: str, margin: float) -> str:
-    """Put one contrast into words, in points with its 95 % interval."""
-    delta = mean_interval(first.test - second.test, first.groups)
-    seeds = f"{delta.seeds} seed{'s' if delta.seeds > 1 else ''}"
-    points = f"Δ {100 * delta.mean:.1f}, 95 % CI {100 * delta.low:.1f} to {100 * delta.high:.1f}, {seeds}"
-    points = points.replace("-", "−")
-    if delta.p >= ALPHA:
-        return f"No evidence that fusion beats {rival} ({name}: {points})."
-    if abs(delta.mean) <= margin:
-        return f"No evidence that fusion beats {rival} by more than the margin of {100 * margin:g} ({name}: {points})."
-    return f"Fusion {'beats' if delta.mean > 0 else 'loses to'} {rival} ({name}: {points})."

@@ -1,12 +1,14 @@
 """The interval of a mean over examples × seeds, where both are random."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
+
+_ZERO = 1e-15
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,15 @@ class Interval:
     p: float
     """Two-sided p value of a zero mean."""
     seeds: int
-    """With one seed the interval speaks of that trained model only, not of the design."""
+
+    @property
+    def one_model(self) -> bool:
+        """Whether the interval speaks of one trained model only: a single seed shows nothing of the next one."""
+        return self.seeds == 1
+
+    def within(self, low: float, high: float) -> "Interval":
+        """Cut the interval to what the score can be, such as 0 to 1."""
+        return replace(self, low=max(low, self.low), high=min(high, self.high))
 
 
 def mean_interval(
@@ -36,23 +46,30 @@ def mean_interval(
     column means: MS_s = nΣ(D̄_s−D̄)²/(k−1), MS_i = kΣ(D̄_i−D̄)²/(n−1), MS_e = ΣΣ(D_si−D̄_s−D̄_i+D̄)²/((k−1)(n−1)),
     V = (MS_s+MS_i−MS_e)/(kn), or max(MS_s, MS_i)/(kn) where that is not positive;
     df = (MS_s+MS_i−MS_e)² / (MS_s²/(k−1) + MS_i²/(n−1) + MS_e²/((k−1)(n−1))); D̄ ± t_df √V.
-    One seed leaves only the spread over examples: V = MS_i/n, df = n−1, for this one trained model.
+
+    Where the layout has less: one seed leaves the spread over examples, V = MS_i/n with df = n−1, for this one trained
+    model; one column leaves the spread over seeds; a single number gives an interval without bounds and p = 1.
+    No spread at all (V = 0) gives no width, and p = 1 for a mean of zero, else 0.
 
     Raises:
-        ConfigError: there is no row, or a value is not finite.
+        ConfigError: there is no row, a value is not finite, the groups do not fit, or the level is no fraction.
 
     Reference:
         Satterthwaite 1946, https://doi.org/10.2307/3002019, on the crossed random-effects layout of Searle et al. 1992.
     """
-    if scores.shape[0] < 1 or scores.shape[1] < 1 or not np.isfinite(scores).all():
-        raise ConfigError(f"An interval needs finite scores of at least one seed and row, got shape {scores.shape}.")
-    table = fold_groups(scores, groups) if groups is not None else scores
-    k, _n = table.shape
+    _check(scores, groups, level)
+    table = fold_groups(scores, groups) if groups is not None else scores.astype(np.float64)
+    k, n = table.shape
     mean = float(table.mean())
-    variance, df = _one_seed(table) if k == 1 else _two_way(table)
+    if k == n == 1:
+        return Interval(mean, -np.inf, np.inf, np.inf, 0.0, 1.0, 1)
+    if k > 1 and n > 1:
+        variance, df = _two_way(table)
+    else:
+        variance, df = float(table.var(ddof=1) / table.size), float(table.size - 1)
     error = float(np.sqrt(variance))
-    if error <= 1e-15 * max(1.0, abs(mean)):
-        return Interval(mean, mean, mean, 0.0, df, 1.0 if abs(mean) < 1e-15 else 0.0, k)
+    if error <= _ZERO * max(1.0, abs(mean)):
+        return Interval(mean, mean, mean, 0.0, df, 1.0 if abs(mean) <= _ZERO else 0.0, k)
     half = float(student.ppf(0.5 + level / 2, df)) * error
     p = float(2 * student.sf(abs(mean) / error, df))
     return Interval(mean, mean - half, mean + half, error, df, p, k)
@@ -70,22 +87,27 @@ def fold_groups(
 
 
 def _two_way(table: np.ndarray) -> tuple[float, float]:
+    """Variance of the mean and its degrees of freedom, from at least two seeds and two columns."""
     k, n = table.shape
     mean, by_seed, by_item = table.mean(), table.mean(1), table.mean(0)
     ms_s = n * np.square(by_seed - mean).sum() / (k - 1)
-    if n == 1:
-        return float(ms_s / k), float(k - 1)
     ms_i = k * np.square(by_item - mean).sum() / (n - 1)
     rest = table - by_seed[:, None] - by_item[None, :] + mean
     ms_e = np.square(rest).sum() / ((k - 1) * (n - 1))
     total = ms_s + ms_i - ms_e
     below = ms_s**2 / (k - 1) + ms_i**2 / (n - 1) + ms_e**2 / ((k - 1) * (n - 1))
-    if total > 0:
-        return float(total / (k * n)), float(max(total**2 / below, 1.0)) if below > 0 else float(k - 1)
+    if total > 0 and below > 0:
+        return float(total / (k * n)), float(total**2 / below)
     larger, df = (ms_s, k - 1) if ms_s >= ms_i else (ms_i, n - 1)
     return float(larger / (k * n)), float(df)
 
 
-def _one_seed(table: np.ndarray) -> tuple[float, float]:
-    n = table.shape[1]
-    return (float(table.var(ddof=1) / n), float(n - 1)) if n > 1 else (0.0, 1.0)
+def _check(scores: np.ndarray, groups: np.ndarray | None, level: float) -> None:
+    if scores.ndim != 2 or scores.size == 0 or not np.isfinite(scores).all():
+        raise ConfigError(
+            f"An interval needs finite scores (seeds, rows), at least one of each, got shape {scores.shape}."
+        )
+    if groups is not None and groups.shape != scores.shape[1:]:
+        raise ConfigError(f"Every row has one group: {scores.shape[1]} rows were given and groups {groups.shape}.")
+    if not 0 < level < 1:
+        raise ConfigError(f"The level of an interval is a fraction between 0 and 1, got {level}. Try 0.95.")

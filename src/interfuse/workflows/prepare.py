@@ -160,7 +160,7 @@ def encode_examples(examples: Examples, settings: EncoderSettings, progress: Pro
     ]
     if read.cut:
         notes.append(f"{read.cut:,} texts are longer than {text_encoder.max_length} tokens and were cut there.")
-    for note in notes:
+    for note in (*image_store.warnings, *text_store.warnings, *notes):
         progress.say(note)
     image_keys, text_keys = [key for key in pictures if key not in seen.failures], list(texts)
     return Encoded(

@@ -1,0 +1,100 @@
+"""Verdicts: the words of a table and the sentences above it. Numbers come in as fractions, prose is in points."""
+
+from interfuse.evaluation.intervals import Interval
+
+ALPHA = 0.05
+NO_VERDICT = (
+    "No verdict on fusion: it takes a fusion and a unimodal control. Add text_only and image_only to the designs."
+)
+NO_VALIDATION = "No verdict on fusion: its two designs are chosen on validation, and there is no validation row."
+ONE_SEED = (
+    "One seed: every interval here is for this one trained model only and says nothing of the next training of the "
+    "same design. Use --seeds 5."
+)
+
+
+def judge(delta: float, p: float, margin: float) -> str:
+    """Say `wins` or `loses` where the difference is sure and above the margin, else `no evidence`.
+
+    >>> judge(0.02, 0.001, margin=0.01), judge(-0.02, 0.001, margin=0.01), judge(0.005, 0.001, margin=0.01)
+    ('wins', 'loses', 'no evidence')
+    """
+    if p < ALPHA and abs(delta) > margin:
+        return "wins" if delta > 0 else "loses"
+    return "no evidence"
+
+
+def say_study(fusion: str, control: str, contrast: Interval, margin: float) -> str:
+    """Say whether the chosen fusion beats the chosen unimodal control."""
+    rival, verdict = _spoken(control), judge(contrast.mean, contrast.p, margin)
+    if verdict == "no evidence":
+        opening = f"No evidence that fusion beats {rival}"
+        if contrast.p < ALPHA:
+            opening += f": the difference is sure but too small to matter, below the margin of {_margin(margin)}"
+        return f"{opening} (Δ {_points(contrast.mean)}, {_interval(contrast)}, {_seeds(contrast)})."
+    word = "beats" if verdict == "wins" else "loses to"
+    return f"Fusion {word} {rival} ({fusion} {_by(contrast)}, {_seeds(contrast)})."
+
+
+def say_choice(fusion: str, control: str, alone: bool) -> str:
+    """Say how the two designs of the study's verdict were chosen; `alone`: no other control was compared."""
+    chosen = f"Chosen on validation, never on test: {fusion} is the best fusion there"
+    if alone:
+        return f"{chosen}. {control} is the only unimodal control; the other modality alone may do better."
+    return f"{chosen}, {control} the best unimodal control."
+
+
+def say_against_baseline(fusion: str, baseline: str, delta: Interval | None, p_holm: float, margin: float) -> str:
+    """Say how the chosen fusion stands against the baseline, with the p value that the table shows."""
+    if delta is None:
+        return f"That fusion is the baseline itself: no other design did better than {baseline} on validation."
+    verdict, p = judge(delta.mean, p_holm, margin), f"Holm-adjusted p {_p_value(p_holm)}"
+    if verdict == "no evidence":
+        small = f": sure, but below the margin of {_margin(margin)}" if p_holm < ALPHA else ""
+        return (
+            f"Against the baseline: no evidence that {fusion} differs from {baseline}"
+            f"{' enough to matter' if small else ''} (Δ {_points(delta.mean)}, {_interval(delta)}, {p}{small})."
+        )
+    word = "beats" if verdict == "wins" else "loses to"
+    return f"Against the baseline: {fusion} {word} {baseline} {_by(delta)}, {p}."
+
+
+def say_majority(share: float, fusion: str, above: Interval) -> str:
+    """Say what the most frequent label scores, and warn where the chosen fusion is not shown to do better."""
+    sentence = f"Always answering the most frequent label scores {_points(share)} points."
+    if above.mean > 0 and above.p < ALPHA:
+        return sentence
+    return f"Warning: {fusion} is not shown to do better than no model at all. {sentence} Look at the data first."
+
+
+def _spoken(control: str) -> str:
+    return control.replace("_", " ") if control in ("text_only", "image_only") else control
+
+
+def _by(delta: Interval) -> str:
+    """`by 31.2 points, 95 % CI 30.0 to 32.4`: a loss is told as its size."""
+    low, high = (delta.low, delta.high) if delta.mean > 0 else (-delta.high, -delta.low)
+    size = abs(delta.mean)
+    return f"by {_points(size)} points, 95 % CI {_points(low)} to {_points(high)}"
+
+
+def _interval(delta: Interval) -> str:
+    return f"95 % CI {_points(delta.low)} to {_points(delta.high)}"
+
+
+def _seeds(delta: Interval) -> str:
+    return "1 seed" if delta.one_model else f"{delta.seeds} seeds"
+
+
+def _margin(margin: float) -> str:
+    return "1 point" if margin == 0.01 else f"{100 * margin:g} points"
+
+
+def _points(value: float) -> str:
+    """Write a fraction in points: `−0.4` for -0.004, and no minus before a zero."""
+    text = f"{100 * value:.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")
+
+
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
