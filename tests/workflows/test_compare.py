@@ -322,3 +322,29 @@ def test_what_cannot_be_compared_is_told(tmp_path):
         interfuse.compare("known:xor", fusions="crossattention", out=tmp_path / "c")
     with pytest.raises(DataError, match="holds no study"):
         Study.open(tmp_path)
+
+
+def test_a_small_comparison_on_real_easy_vqa_pictures_ends_in_a_report(tmp_path):
+    """700 questions about real pictures, real encoders, from the shell to the report."""
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
+    easy_vqa = pytest.importorskip("interfuse.data.easy_vqa")
+    pytest.importorskip("easy_vqa", reason="the extra demo is not installed")
+    every = easy_vqa.read_easy_vqa()
+    parts = [every.filter(pl.col("split") == name).head(count) for name, count in (("train", 1000), ("test", 300))]
+    pl.concat(parts).write_csv(tmp_path / "rows.csv")
+    command = [
+        *(sys.executable, "-c", "from interfuse.cli.main import run; run()", "compare", str(tmp_path / "rows.csv")),
+        *("--image", "image", "--text", "text", "--label", "label", "--split", "split", "--id", "id"),
+        *("--fusions", "product,cross_attention", "--seeds", "2", "--epochs", "8", "--batch-size", "32"),
+        *("--image-size", "96", "--store", str(tmp_path / "store"), "--out", str(tmp_path / "study")),
+        *("--format", "json", "--dim", "64"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = {row["design"]: row for row in json.loads(done.stdout)}
+    assert rows["text_only"]["mean"] > rows["image_only"]["mean"] + 0.1
+    assert max(rows[name]["mean"] for name in ("product", "cross_attention")) > rows["majority"]["mean"] + 0.1
+    assert "pictures/s" in done.stderr or "pictures in" in done.stderr
+    page = (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
+    assert "cross_attention" in page
+    assert "Validation score" in page or "validation score" in page
