@@ -39,7 +39,7 @@ def bare(settings: SourceSettings, table: Path, dtype: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--epochs", default="10")
+    parser.add_argument("--epochs", default="8")
     given = parser.parse_args()
     table, images = given.folder / "products.tsv", given.folder / "images"
     settings = SourceSettings(image="image", text="product_name", label="category_l1", image_folder=str(images))

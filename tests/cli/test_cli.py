@@ -125,7 +125,7 @@ def test_compare_prints_json_alone_on_stdout_and_a_report_can_be_had_again(tmp_p
     with pytest.raises(SystemExit) as stop:
         run(["report", "study", "--out", "table.docx"])
     assert stop.value.code == 1
-    assert "A report ends in .html, .md, .json, got 'table.docx'" in capsys.readouterr().err
+    assert "A report ends in .html, .md, .csv, .json, got 'table.docx'" in capsys.readouterr().err
 
 
 def test_a_log_gets_plain_lines_and_a_terminal_gets_bars(tmp_path):

@@ -114,5 +114,5 @@ def test_what_gives_no_interval_is_refused():
         mean_interval(np.array([[np.nan, 1.0]]))
     with pytest.raises(ConfigError, match=r"Every row has one group: 3 rows were given and groups \(2,\)"):
         _check(np.zeros((2, 3)), np.array([0, 1]), 0.95)  # beneath the shape checker of the tests
-    with pytest.raises(ConfigError, match=r"a fraction between 0 and 1, got 95\. Try 0\.95"):
-        mean_interval(np.zeros((2, 3)), level=95)
+    with pytest.raises(ConfigError, match=r"a fraction between 0 and 1, got 95\.0\. Try 0\.95"):
+        mean_interval(np.zeros((2, 3)), level=95.0)

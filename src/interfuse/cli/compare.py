@@ -61,7 +61,7 @@ def compare_command(
     store: options.StoreFolder = None,
     dim: options.Dim = 128,
     encoder_layers: options.EncoderLayers = 0,
-    epochs: options.Epochs = 10,
+    epochs: options.Epochs = 8,
     batch_size: options.BatchSize = 64,
     learning_rate: options.LearningRate = 1e-3,
     dropout: options.Dropout = 0.1,

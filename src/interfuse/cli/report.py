@@ -16,7 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 def report(
     study: Annotated[Path, typer.Argument(help="Folder of a study.")],
-    out: Annotated[Path | None, typer.Option(help="File to write: .html, .md or .json.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write: .html, .md, .csv or .json.")] = None,
     output: Annotated[str, typer.Option("--format", help="table or json, on stdout.")] = "table",
 ) -> None:
     """Show a study's result again and write its report; nothing is trained.

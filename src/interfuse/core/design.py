@@ -46,7 +46,7 @@ class Design:
     """Dropout of what each sublayer adds, and before the head, fraction 0 to 1."""
     modality_dropout: float = 0.0
     """Fraction of training rows that lose one modality, drawn anew each epoch."""
-    epochs: int = 10
+    epochs: int = 8
     """Passes over the training rows."""
     batch_size: int = 64
     """Rows a step."""

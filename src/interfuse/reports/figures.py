@@ -1,147 +1,188 @@
-"""The figures of a report as plain Plotly traces; the page gives them its colours, light or dark."""
+"""The figures of the leaderboard as plain Plotly traces; the page gives them its colours, light or dark."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+from interfuse.core.records import LeaderboardRow
+from interfuse.reports.styles import Look, escape, label
 
-from interfuse.core.records import LeaderboardRow, StudySummary
-
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#999933", "#882255", "#44aa99")
-"""Colours that the colour-blind tell apart (Okabe and Ito 2008, then Tol 2021)."""
 Figure = dict[str, Any]
+ROW_HEIGHT = 40
+"""Pixels a design takes in the interval plot."""
 
 
-def figures(summary: StudySummary) -> dict[str, Figure]:
-    """Draw everything; a figure without data is left out."""
-    trained = [row for row in summary.rows if row.parameters > 0]
-    drawn = {"interval": interval_plot(summary.rows)}
-    if trained:
-        drawn["parameters"] = cost_plot(trained, [float(row.parameters) for row in trained], "trained parameters")
-        drawn["seconds"] = cost_plot(trained, [row.train_seconds for row in trained], "training seconds a run")
-    if summary.histories:
-        order = [row.design for row in summary.rows if row.design in summary.histories]
-        drawn["learning"] = learning_plot(summary, order)
-        drawn["gradients"] = gradient_plot(summary, order[0])
-    return drawn
-
-
-def interval_plot(rows: Sequence[LeaderboardRow]) -> Figure:
-    """Mean and 95 % interval of every design, the best on top."""
-    shown = list(reversed(rows))
-    means = [100 * row.mean for row in shown]
-    high = [
-        100 * (row.ci_high if row.ci_high is not None else row.mean) - m for row, m in zip(shown, means, strict=True)
-    ]
-    low = [m - 100 * (row.ci_low if row.ci_low is not None else row.mean) for row, m in zip(shown, means, strict=True)]
-    trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": means,
-        "y": [row.design for row in shown],
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": high,
-            "arrayminus": low,
-            "thickness": 2,
-            "width": 5,
-            "color": PALETTE[5],
-        },
-        "marker": {"size": 9, "color": [PALETTE[1] if row.baseline else PALETTE[0] for row in shown]},
-        "hovertemplate": "%{y}: %{x:.2f}<extra></extra>",
-    }
-    axis = {"title": {"text": f"test {rows[0].metric}, points" if rows else ""}, "zeroline": False}
-    return {"data": [trace], "layout": {"xaxis": axis, "yaxis": {"automargin": True}, "height": 90 + 30 * len(rows)}}
-
-
-def cost_plot(rows: Sequence[LeaderboardRow], costs: Sequence[float], title: str) -> Figure:
-    """Score against a cost, on a logarithmic axis."""
-    traces = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": row.design,
-            "x": [cost],
-            "y": [100 * row.mean],
-            "marker": {"size": 11, "color": PALETTE[place % len(PALETTE)]},
-            "hovertemplate": f"%{{x:,.4g}} {title}<br>%{{y:.2f}}",
-        }
-        for place, (row, cost) in enumerate(zip(rows, costs, strict=True))
-    ]
-    layout = {
-        "xaxis": {"type": "log", "title": {"text": title}, "dtick": "D2" if max(costs) < 100 * min(costs) else None},
-        "yaxis": {"title": {"text": f"test {rows[0].metric}, points"}},
-        "height": 380,
+def interval_plot(rows: Sequence[LeaderboardRow], looks: Mapping[str, Look], margin: float) -> Figure:
+    """Mean and difference from the baseline of every design with their 95 % intervals, the best on top."""
+    places = list(range(len(rows), 0, -1))
+    means = [_mean_trace(row, place, looks[row.design]) for row, place in zip(rows, places, strict=True)]
+    deltas = []
+    low, high = _delta_range(rows, margin)
+    outside = []
+    for row, place in zip(rows, places, strict=True):
+        if row.delta is None:
+            continue
+        if low <= 100 * row.delta <= high:
+            deltas.append(_delta_trace(row, place, looks[row.design]))
+        else:
+            outside.append(_edge_note(100 * row.delta, place))
+    ticks: Figure = {"tickvals": places, "ticktext": [label(row.design) for row in rows]}
+    axis_y = {**ticks, "range": [0.4, len(rows) + 0.6], "showgrid": False, "zeroline": False}
+    metric = rows[0].metric if rows else "score"
+    height = 70 + ROW_HEIGHT * len(rows)
+    common = {
+        "xaxis": {"title": {"text": f"{escape(metric)} on test, points"}, "zeroline": False},
+        "xaxis2": {"title": {"text": "difference from the baseline, points"}, "range": [low, high], "anchor": "y2"},
+        "shapes": _guides(len(rows), 100 * margin),
+        "annotations": outside,
         "showlegend": False,
     }
-    return {"data": traces, "layout": layout}
+    wide = {"xaxis": {"domain": [0, 0.485]}, "xaxis2": {"domain": [0.515, 1]}, "height": height}
+    upper = (height - 20) / (2 * height)
+    return {
+        "data": means + deltas,
+        "layout": {**common, "yaxis": axis_y, "yaxis2": {**axis_y, "showticklabels": False}},
+        "wide": wide,
+        "narrow": {
+            "xaxis": {"domain": [0, 1]},
+            "xaxis2": {"domain": [0, 1]},
+            "yaxis": {"domain": [1 - upper, 1]},
+            "yaxis2": {"domain": [0, upper - 50 / height], "showticklabels": True},
+            "height": 2 * height,
+        },
+    }
 
 
-def learning_plot(summary: StudySummary, order: Sequence[str]) -> Figure:
-    """Validation score by epoch: the mean over seeds, and the band from the lowest to the highest."""
+def cost_plot(rows: Sequence[LeaderboardRow], looks: Mapping[str, Look], costs: Sequence[float], title: str) -> Figure:
+    """Score with its interval against a cost; the axis is logarithmic where the costs span a factor of ten."""
     traces: list[Figure] = []
-    for place, design in enumerate(order):
-        curves = _curves(summary, design, "validation_score")
-        epochs = list(range(1, curves.shape[1] + 1))
-        colour = PALETTE[place % len(PALETTE)]
-        low, high, mean = curves.min(0), curves.max(0), curves.mean(0)
-        band = {
-            "type": "scatter",
-            "x": [*epochs, *reversed(epochs)],
-            "y": [*high.tolist(), *low[::-1].tolist()],
-            "fill": "toself",
-            "fillcolor": colour,
-            "opacity": 0.15,
-            "line": {"width": 0},
-            "hoverinfo": "skip",
-            "legendgroup": design,
+    for row, cost in zip(rows, costs, strict=True):
+        look = looks[row.design]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "meta": row.design,
+                "x": [cost],
+                "y": [100 * row.mean],
+                "text": [escape(row.design)],
+                "error_y": {**_bars(row.mean, row.ci_low, row.ci_high), "color": look.colour},
+                "marker": _marker(look, 11),
+                "hovertemplate": f"<b>%{{text}}</b><br>%{{y:.1f}} points<br>%{{x:,.4~g}} {title}<extra></extra>",
+            }
+        )
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"title": {"text": title}, "tickformat": "~s", **_cost_axis(costs)},
+            "yaxis": {"title": {"text": f"{escape(rows[0].metric)} on test, points"}, "zeroline": False},
+            "height": 340,
             "showlegend": False,
-        }
-        line = {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": design,
-            "legendgroup": design,
-            "x": epochs,
-            "y": mean.tolist(),
-            "line": {"color": colour, "width": 2},
-            "hovertemplate": "epoch %{x}: %{y:.2f}",
-        }
-        traces += [band, line]
-    layout = {
-        "xaxis": {"title": {"text": "epoch"}, "dtick": 1 if len(traces) and len(traces[1]["x"]) <= 20 else None},
-        "yaxis": {"title": {"text": "validation score, points"}},
-        "height": 460,
+        },
     }
-    return {"data": traces, "layout": layout}
 
 
-def gradient_plot(summary: StudySummary, design: str) -> Figure:
-    """Gradient norm of each block by epoch, for one design, the mean over its seeds."""
-    seeds = list(summary.histories[design].values())
-    blocks = seeds[0][0]["block"]
-    traces = []
-    for place, block in enumerate(blocks):
-        norms = np.mean([[row["gradient_norm"][place] for row in rows] for rows in seeds], axis=0)
-        if norms.any():
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": block.replace("_", " "),
-                    "x": list(range(1, len(norms) + 1)),
-                    "y": norms.tolist(),
-                    "line": {"color": PALETTE[place], "width": 2},
-                }
-            )
-    layout = {
-        "xaxis": {"title": {"text": f"epoch ({design})"}},
-        "yaxis": {"title": {"text": "gradient norm before clipping"}, "type": "log"},
-        "height": 380,
+def _cost_axis(costs: Sequence[float]) -> Figure:
+    """Scale of the costs: from zero, or logarithmic with ticks at 1, 2 and 5 where they span a factor of ten."""
+    low, high = min(costs), max(costs)
+    if high < 10 * low:
+        return {"rangemode": "tozero"}
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if high < 1000 * low else (1,)
+    ticks = [step * 10.0**power for power in powers for step in steps]
+    return {"type": "log", "tickvals": ticks, "range": [math.log10(low) - 0.12, math.log10(high) + 0.12]}
+
+
+def _mean_trace(row: LeaderboardRow, place: int, look: Look) -> Figure:
+    bounds = "" if row.ci_low is None or row.ci_high is None else f" [{100 * row.ci_low:.2f}, {100 * row.ci_high:.2f}]"
+    return {
+        **_dot(row, place, look, row.mean, row.ci_low, row.ci_high),
+        "hovertemplate": f"<b>%{{text}}</b><br>%{{x:.2f}}{bounds}<extra></extra>",
     }
-    return {"data": traces, "layout": layout}
 
 
-def _curves(summary: StudySummary, design: str, column: str) -> np.ndarray:
-    return 100 * np.array([[row[column] for row in rows] for rows in summary.histories[design].values()])
+def _delta_trace(row: LeaderboardRow, place: int, look: Look) -> Figure:
+    assert row.delta is not None
+    low, high = row.delta_ci_low, row.delta_ci_high
+    bounds = "" if low is None or high is None else f" [{100 * low:+.2f}, {100 * high:+.2f}]"
+    return {
+        **_dot(row, place, look, row.delta, low, high),
+        "xaxis": "x2",
+        "yaxis": "y2",
+        "hovertemplate": f"<b>%{{text}}</b><br>%{{x:+.2f}}{bounds}<br>{row.verdict}<extra></extra>",
+    }
+
+
+def _dot(row: LeaderboardRow, place: int, look: Look, value: float, low: float | None, high: float | None) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [100 * value],
+        "y": [place],
+        "text": [escape(row.design)],
+        "error_x": {**_bars(value, low, high), "color": look.colour},
+        "marker": _marker(look, 10),
+        "cliponaxis": True,
+    }
+
+
+def _marker(look: Look, size: int) -> Figure:
+    larger = 2 if look.symbol.startswith("triangle") else 0  # a triangle of one size looks smaller than a circle
+    line = {"width": 0 if look.filled else 2}
+    return {"size": size + larger, "color": look.colour, "symbol": look.marker, "line": line}
+
+
+def _bars(mean: float, low: float | None, high: float | None) -> Figure:
+    above, below = (0.0 if high is None else high - mean), (0.0 if low is None else mean - low)
+    shape: Figure = {"type": "data", "symmetric": False, "thickness": 2, "width": 0}
+    return {**shape, "array": [100 * above], "arrayminus": [100 * below]}
+
+
+def _delta_range(rows: Sequence[LeaderboardRow], margin: float) -> tuple[float, float]:
+    """Range of the differences that are judged; a floor far away must not squeeze them."""
+    judged = [row for row in rows if row.delta is not None and row.verdict != "floor"]
+    shown = judged or [row for row in rows if row.delta is not None]
+    ends = [0.0, 1.6 * margin, -1.6 * margin]
+    for row in shown:
+        ends += [end for end in (row.delta, row.delta_ci_low, row.delta_ci_high) if end is not None]
+    low, high = 100 * min(ends), 100 * max(ends)
+    pad = 0.08 * (high - low) or 1.0
+    return low - pad, high + pad
+
+
+def _edge_note(delta: float, place: int) -> Figure:
+    """Tell a difference that lies outside the panel, at the edge where it would be."""
+    text = f"◂ {delta:.1f}".replace("-", "−") if delta < 0 else f"{delta:+.1f} ▸"
+    side, anchor = ("left", 0.005) if delta < 0 else ("right", 0.995)
+    return {
+        "xref": "x2 domain",
+        "yref": "y2",
+        "x": anchor,
+        "y": place,
+        "xanchor": side,
+        "text": text,
+        "showarrow": False,
+        "font": {"size": 12, "color": "var(--soft)"},
+    }
+
+
+def _guides(rows: int, margin: float) -> list[Figure]:
+    """Draw no difference as a line, the margin around it as a band, and a hairline under every design."""
+    band = {"type": "rect", "xref": "x2", "yref": "y2 domain", "y0": 0, "y1": 1, "layer": "below"}
+    line = {"type": "line", "xref": "x2", "yref": "y2 domain", "y0": 0, "y1": 1, "layer": "below", "x0": 0, "x1": 0}
+    guides: list[Figure] = [
+        {**band, "x0": -margin, "x1": margin, "fillcolor": "var(--wash)", "line": {"width": 0}},
+        {**line, "line": {"width": 1.5, "color": "var(--grey)"}},
+    ]
+    for axis in ("", "2"):
+        hair: Figure = {
+            "type": "line",
+            "xref": f"x{axis} domain",
+            "yref": f"y{axis}",
+            "x0": 0,
+            "x1": 1,
+            "layer": "below",
+        }
+        style = {"width": 1, "color": "var(--line)", "dash": "dot"}
+        guides += [{**hair, "y0": place, "y1": place, "line": style} for place in range(1, rows + 1)]
+    return guides

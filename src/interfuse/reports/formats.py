@@ -1,44 +1,55 @@
 """A study's leaderboard as JSON, Markdown and CSV."""
 
 import csv
+import dataclasses
 import io
 import json
+import math
+import re
+from typing import Any
 
 from interfuse.core.records import LeaderboardRow, StudySummary
+from interfuse.reports.facts import data_card, notes, origin
+
+COLUMNS = [field.name for field in dataclasses.fields(LeaderboardRow)]
 
 
 def to_json(summary: StudySummary) -> str:
-    """Give the leaderboard as a JSON list of objects; fractions 0 to 1, seconds, null where there is no value."""
-    return json.dumps(summary.leaderboard(), indent=2, ensure_ascii=False, allow_nan=False)
+    """Give the leaderboard as a JSON list, the best first; fractions 0 to 1, seconds, null where there is no value."""
+    return json.dumps(_records(summary), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def to_csv(summary: StudySummary) -> str:
     """Give the leaderboard as CSV with the columns of the JSON objects."""
-    rows = summary.leaderboard()
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]) if rows else [])
+    writer = csv.DictWriter(buffer, fieldnames=COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(_records(summary))
     return buffer.getvalue()
 
 
 def to_markdown(summary: StudySummary) -> str:
-    """Give verdict and leaderboard as Markdown, in points."""
-    lines = [f"**{summary.verdict}**", "", *[f"{detail}  " for detail in summary.details], ""]
-    metric = summary.rows[0].metric if summary.rows else "score"
-    lines.append(f"| design | {metric} (95 % CI) | Δ baseline (95 % CI) | verdict | parameters | seconds |")
-    lines.append("|---|---:|---:|---|---:|---:|")
-    for row in summary.rows:
-        cells = (
-            row.design,
-            spell_mean(row),
-            spell_delta(row),
-            row.verdict,
-            f"{row.parameters:,}",
-            f"{row.train_seconds:.1f}",
-        )
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    """Give verdict, leaderboard, data and origin as Markdown, in points."""
+    rows = sort_rows(summary)
+    metric = rows[0].metric if rows else "score"
+    lines = [f"**{escape_markdown(summary.verdict)}**", ""]
+    lines += [f"- {escape_markdown(detail)}" for detail in summary.details]
+    lines += ["", f"| design | {metric} (95 % CI) | Δ baseline (95 % CI) | Holm p | verdict | parameters | seconds |"]
+    lines.append("|---|---:|---:|---:|---|---:|---:|")
+    for row in rows:
+        cells = (row.design, spell_mean(row), spell_delta(row), spell_p(row), row.verdict, *spell_cost(row))
+        lines.append("| " + " | ".join(escape_markdown(cell, bare_brackets=True) for cell in cells) + " |")
+    lines += ["", "## Data", ""]
+    lines += [f"- {name}: {escape_markdown(value)}" for name, value in data_card(summary.study)]
+    lines += [f"- {escape_markdown(note)}" for note in notes(summary.study)]
+    lines += ["", "## Reproduce", ""]
+    lines += [f"- {name}: {escape_markdown(value)}" for name, value in origin(summary.study)]
     return "\n".join(lines) + "\n"
+
+
+def sort_rows(summary: StudySummary) -> list[LeaderboardRow]:
+    """Sort the designs by their mean, the best first."""
+    return sorted(summary.rows, key=lambda row: -row.mean)
 
 
 def spell_mean(row: LeaderboardRow) -> str:
@@ -50,7 +61,44 @@ def spell_mean(row: LeaderboardRow) -> str:
 
 def spell_delta(row: LeaderboardRow) -> str:
     """Write the difference from the baseline with its interval in points: `+11.2 [+10.1, +12.4]`."""
-    if row.delta is None or row.delta_ci_low is None or row.delta_ci_high is None:
+    if row.delta is None:
         return "–"
-    low, high = 100 * row.delta_ci_low, 100 * row.delta_ci_high
-    return f"{100 * row.delta:+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
+    if row.delta_ci_low is None or row.delta_ci_high is None:
+        return signed(row.delta)
+    return f"{signed(row.delta)} [{signed(row.delta_ci_low)}, {signed(row.delta_ci_high)}]"
+
+
+def spell_p(row: LeaderboardRow) -> str:
+    """Write the adjusted p value: `< 0.001`, `0.037`."""
+    if row.p_holm is None:
+        return "–"
+    return "< 0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
+
+
+def spell_cost(row: LeaderboardRow) -> tuple[str, str]:
+    """Write parameters and training seconds."""
+    seconds = f"{row.train_seconds:,.1f}" if row.train_seconds < 100 else f"{row.train_seconds:,.0f}"
+    return f"{row.parameters:,}", seconds
+
+
+def signed(value: float) -> str:
+    """Write a fraction in points with its sign, and a zero without: `+1.2`, `−0.4`, `0.0`."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def escape_markdown(text: str, bare_brackets: bool = False) -> str:
+    """Escape what Markdown would read as markup, and keep it on one line.
+
+    `bare_brackets` leaves square brackets alone where no link can follow, as in a table of intervals.
+    """
+    flat = re.sub(r"\s+", " ", text).replace("&", "&amp;")
+    flat = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", flat)
+    return re.sub(r"([\\`*|])" if bare_brackets and "](" not in flat else r"([\\`*|\[\]])", r"\\\1", flat)
+
+
+def _records(summary: StudySummary) -> list[dict[str, Any]]:
+    return [
+        {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()}
+        for row in (dataclasses.asdict(row) for row in sort_rows(summary))
+    ]

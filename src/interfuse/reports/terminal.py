@@ -1,39 +1,72 @@
 """A study's result on a terminal."""
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from interfuse.core.records import StudySummary
-from interfuse.reports.formats import spell_delta, spell_mean
+from interfuse.core.records import LeaderboardRow, StudySummary
+from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean
 
 STYLES = {"wins": "bold green", "loses": "red", "floor": "dim", "baseline": "cyan", "no evidence": ""}
+NARROW, WIDE = 76, 104
+"""Columns below which a design takes lines instead of a row, and above which its cost is shown beside it."""
 
 
 def print_summary(summary: StudySummary, console: Console) -> None:
-    """Print the leaderboard and the verdict."""
-    metric = summary.rows[0].metric if summary.rows else "score"
+    """Print the leaderboard and the verdict; no number is cut, however narrow the terminal."""
+    rows = sort_rows(summary)
+    metric = rows[0].metric if rows else "score"
+    console.print()
+    console.print(Text(_headline(summary), style="dim"))
+    if console.width < NARROW:
+        _print_lines(rows, metric, console)
+    else:
+        console.print(_table(rows, metric, console.width >= WIDE))
+    console.print()
+    console.print(_plain(summary.verdict, "bold"))
+    for detail in summary.details:
+        console.print(_plain(detail))
+
+
+def _table(rows: list[LeaderboardRow], metric: str, wide: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("design", overflow="fold", min_width=12)
     table.add_column(f"{metric} [95 % CI]", justify="right", no_wrap=True)
     table.add_column("Δ baseline [95 % CI]", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    if console.width >= 100:
-        table.add_column("parameters", justify="right")
-        table.add_column("seconds", justify="right")
-    for row in summary.rows:
-        cells = [row.design, spell_mean(row), spell_delta(row), row.verdict]
-        if console.width >= 100:
-            cells += [f"{row.parameters:,}", f"{row.train_seconds:.1f}"]
-        table.add_row(*(Text(cell) for cell in cells), style=STYLES.get(row.verdict, ""))
-    data = summary.study.get("data", {})
-    rows = ", ".join(f"{count:,} {split}" for split, count in data.get("rows", {}).items())
-    seeds = len(summary.study.get("seeds", []))
-    console.print()
-    console.print(Text(f"{data.get('source', '')}: {rows} rows; {seeds} seeds; test scores in points", style="dim"))
-    console.print(table)
-    console.print()
-    console.print(Padding(Text(summary.verdict, style="bold"), (0, 0)))
-    for detail in summary.details:
-        console.print(Text(detail))
+    if wide:
+        table.add_column("parameters", justify="right", no_wrap=True)
+        table.add_column("seconds", justify="right", no_wrap=True)
+    for row in rows:
+        cells = [row.design, spell_mean(row), spell_delta(row), row.verdict, *(spell_cost(row) if wide else ())]
+        table.add_row(*(_plain(cell) for cell in cells), style=STYLES.get(row.verdict, ""))
+    return table
+
+
+def _print_lines(rows: list[LeaderboardRow], metric: str, console: Console) -> None:
+    for row in rows:
+        parameters, seconds = spell_cost(row)
+        console.print(_plain(f"{row.design}: {row.verdict}", STYLES.get(row.verdict, "")))
+        console.print(_plain(f"  {metric} {spell_mean(row)}"))
+        if row.delta is not None:
+            console.print(_plain(f"  Δ {spell_delta(row)}"))
+        console.print(_plain(f"  {parameters} parameters, {seconds} s", "dim"))
+
+
+def _headline(summary: StudySummary) -> str:
+    """Say what was tested, as far as the record tells."""
+    data, seeds = summary.study.get("data") or {}, len(summary.study.get("seeds") or [])
+    rows = ", ".join(f"{count:,} {split}" for split, count in (data.get("rows") or {}).items())
+    told = [f"{rows} rows" if rows else "", f"{seeds} seed{'s' if seeds > 1 else ''}" if seeds else ""]
+    opening = f"{data['source']}: " if data.get("source") else ""
+    model = " (intervals are for the one trained model only)" if seeds == 1 else ""
+    return _printable(opening + "; ".join([*filter(None, told), f"test scores in points, 95 % intervals{model}"]))
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """Make text of what a name may hold: no markup is read, and no control character reaches the terminal."""
+    return Text(_printable(text), style=style)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -80,6 +80,10 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     watcher, start = progress or Silent(), time.perf_counter()
     if settings.seeds < 1:
         raise ConfigError(f"A comparison needs at least 1 seed, got seeds={settings.seeds}.")
+    if not 0 <= settings.margin < 1:
+        raise ConfigError(
+            f"The margin is a fraction from 0 to below 1, got {settings.margin:g}. For one point give 0.01."
+        )
     designs = _list_designs(settings, source)
     prepared = prepare(source, watcher, settings.train_rows)
     bench = make_bench(prepared.features, prepared.folds, designs)

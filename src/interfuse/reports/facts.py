@@ -1,0 +1,107 @@
+"""What a study's record says of its rows and of how it was made; whatever is absent is left out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Facts = list[tuple[str, str]]
+
+
+def data_card(study: Mapping[str, Any]) -> Facts:
+    """List what the rows are."""
+    data = _table(study, "data")
+    names = data.get("label_names")
+    card = [
+        ("source", data.get("source")),
+        ("task", data.get("task")),
+        *((f"{split} rows", count) for split, count in _table(data, "rows").items()),
+        ("groups (rows that stay together)", data.get("groups")),
+        ("classes", _spell_classes([str(name) for name in names]) if names else None),
+        ("rows without a picture", data.get("missing_images")),
+        ("rows without a text", data.get("missing_texts")),
+        ("rows in trouble (quarantine.csv)", _count(data.get("troubles"))),
+    ]
+    return [(name, spell(value)) for name, value in card if value is not None]
+
+
+def notes(study: Mapping[str, Any]) -> list[str]:
+    """List what was said aloud while the rows were read."""
+    return [str(note) for note in _table(study, "data").get("notes") or []]
+
+
+def origin(study: Mapping[str, Any]) -> Facts:
+    """List what reproduces the study."""
+    seconds = {name: f"{value:,.0f} s" for name, value in _table(study, "seconds").items()}
+    facts = [
+        ("command", study.get("command")),
+        ("seeds", ", ".join(str(seed) for seed in study.get("seeds") or [])),
+        ("baseline", study.get("baseline")),
+        ("margin", None if study.get("margin") is None else f"{float(study['margin']):g} (fraction)"),
+        ("data fingerprint", _table(study, "data").get("fingerprint")),
+        ("versions", _join(_table(study, "versions"))),
+        ("machine", _join(_table(study, "machine"))),
+        ("time", _join(seconds)),
+        ("made", study.get("created")),
+    ]
+    return [(name, str(value)) for name, value in facts if value]
+
+
+def key_figures(study: Mapping[str, Any], designs: int) -> Facts:
+    """List the few numbers a reader wants first."""
+    rows, seeds = _table(_table(study, "data"), "rows"), study.get("seeds") or []
+    total = _table(study, "seconds").get("total")
+    figures = [
+        ("designs × seeds", f"{designs} × {len(seeds)}" if seeds else str(designs)),
+        ("rows " + " / ".join(rows), " / ".join(spell(count) for count in rows.values()) if rows else None),
+        ("baseline", study.get("baseline")),
+        ("wall time", spell_seconds(float(total)) if total else None),
+    ]
+    return [(name, str(value)) for name, value in figures if value]
+
+
+def design_settings(study: Mapping[str, Any]) -> tuple[Facts, Facts]:
+    """Give the settings that all designs share, and for each design what is its own."""
+    flat = []
+    for entry in study.get("designs") or []:
+        plain = {name: value for name, value in entry.items() if name not in ("name", "key", "role", "settings")}
+        flat.append((str(entry.get("name")), {**plain, **_table(entry, "settings")}))
+    if not flat:
+        return [], []
+    first = flat[0][1]
+    common = {k: v for k, v in first.items() if all(k in one and one[k] == v for _, one in flat)} if flat[1:] else {}
+    own = [(name, _join({k: v for k, v in one.items() if k not in common}, "=")) for name, one in flat]
+    return [(name, str(value)) for name, value in sorted(common.items())], own
+
+
+def spell(value: Any) -> str:
+    """Write a number with its thousands apart, anything else as it is."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def spell_seconds(seconds: float) -> str:
+    """Write a length of time.
+
+    >>> spell_seconds(42.3), spell_seconds(357), spell_seconds(8000)
+    ('42 s', '6 min', '2 h 13 min')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _spell_classes(names: list[str]) -> str:
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"{len(names):,} ({shown})"
+
+
+def _table(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = record.get(name)
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _count(value: Any) -> Any:
+    return len(value) if isinstance(value, list | tuple) else value
+
+
+def _join(values: Mapping[str, Any], equals: str = " ") -> str:
+    return ", ".join(f"{name}{equals}{value}" for name, value in values.items() if value is not None)

@@ -1,0 +1,69 @@
+"""JSON, CSV and Markdown: every field, no markup, the best first."""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+
+import pytest
+
+from interfuse.reports import to_csv, to_json, to_markdown
+from interfuse.reports.formats import signed, spell_delta, spell_mean, spell_p
+from tests.reports.conftest import NASTY, row
+
+KEYS = [
+    *("design", "fusion", "baseline", "metric", "mean", "ci_low", "ci_high", "seeds", "parameters", "train_seconds"),
+    *("delta", "delta_ci_low", "delta_ci_high", "p_holm", "verdict"),
+]
+
+
+def test_json_is_a_list_of_objects_with_every_key_and_fractions_the_best_first(summary):
+    found = json.loads(to_json(summary))
+    assert [list(entry) for entry in found] == [KEYS] * 4
+    assert [entry["design"] for entry in found] == [NASTY, "concat:hidden=512", "text_only", "majority"]
+    assert (found[0]["mean"], found[0]["delta"], found[0]["baseline"]) == (0.912, 0.111, False)
+    assert (found[1]["delta"], found[1]["p_holm"], found[1]["baseline"]) == (None, None, True)
+
+
+def test_json_has_null_where_a_number_is_not_finite(summary):
+    broken = dataclasses.replace(summary.rows[0], train_seconds=math.nan, ci_high=math.inf)
+    found = json.loads(to_json(dataclasses.replace(summary, rows=[broken])))
+    assert (found[0]["train_seconds"], found[0]["ci_high"]) == (None, None)
+
+
+def test_csv_has_the_columns_of_the_json(summary):
+    found = list(csv.DictReader(io.StringIO(to_csv(summary))))
+    assert list(found[0]) == KEYS
+    assert (found[0]["design"], found[1]["delta"]) == (NASTY, "")
+
+
+def test_markdown_tells_verdict_table_data_and_origin(summary):
+    text = to_markdown(summary)
+    assert text.startswith("**Fusion beats text only")
+    assert "| 80.1 [79.1, 81.3] | – | – | baseline | 1,234,567 | 12.3 |" in text
+    assert "| text_only | 67.0 [66.0, 68.2] | −13.1 [−15.1, −11.1] | 0.037 | floor | 60,000 | 0.4 |" in text
+    for line in ("- train rows: 6,000", "- rows in trouble (quarantine.csv): 2", "- seeds: 0, 1, 2", "feed"):
+        assert line in text
+
+
+def test_markdown_lets_no_name_be_markup_or_break_the_table(summary):
+    text = to_markdown(summary)
+    assert "<script" not in text
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    assert [line.replace("\\|", "").count("|") for line in table] == [8] * 5
+    assert "\\*b\\*" in text
+
+
+def test_points_have_one_decimal_a_true_minus_and_no_signed_zero():
+    assert [signed(value) for value in (0.012, -0.004, 0.0001, -0.0001)] == ["+1.2", "−0.4", "0.0", "0.0"]
+
+
+def test_what_has_no_interval_shows_none():
+    bare = row("a", 0.5, 0.1, ci_low=None, delta_ci_low=None, p_holm=0.0004)
+    assert (spell_mean(bare), spell_delta(bare), spell_p(bare)) == ("50.0", "+10.0", "< 0.001")
+
+
+@pytest.mark.parametrize("write", [to_json, to_csv, to_markdown])
+def test_an_empty_study_is_written_all_the_same(empty, write):
+    assert write(empty)

@@ -1,0 +1,52 @@
+"""The terminal: every number whole at every width, nothing read as markup."""
+
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from interfuse.reports import print_summary
+from tests.reports.conftest import NASTY, row
+
+
+def printed(summary, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    print_summary(summary, console)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 60, 76, 80, 104, 200])
+def test_no_number_is_cut_and_no_line_is_too_long(summary, width):
+    text = printed(summary, width)
+    for number in ("91.2 [90.2, 92.4]", "+11.1 [+9.1, +13.1]", "−13.1 [−15.1, −11.1]", "baseline"):
+        assert number in text
+    assert "…" not in text
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", [40, 104])
+def test_cost_verdict_and_details_are_told(summary, width):
+    flat = " ".join(printed(summary, width).split())
+    assert "1,234,567" in flat
+    assert "12.3" in flat
+    assert "Fusion beats text only (" in flat
+    assert flat.endswith(f"Detail {NASTY}")
+
+
+def test_names_are_shown_as_they_are_and_control_the_terminal_by_nothing(summary):
+    rows = [row("[red]a[/red]", 0.5, 0.1), row("b\x1b[2Jb", 0.4, 0.1)]
+    text = printed(dataclasses.replace(summary, rows=rows), 120)
+    assert "[red]a[/red]" in text
+    assert "\x1b" not in text
+
+
+def test_one_seed_is_flagged_in_the_headline(summary):
+    single = {**summary.study, "seeds": [0]}
+    flat = " ".join(printed(dataclasses.replace(summary, study=single), 120).split())
+    assert "1 seed; test scores in points, 95 % intervals (intervals are for the one trained model only)" in flat
+    assert "one trained model" not in printed(summary, 120)
+
+
+def test_an_empty_study_is_told(empty):
+    assert "No verdict on fusion." in printed(empty, 80)
