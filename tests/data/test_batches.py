@@ -82,3 +82,10 @@ def test_rows_of_like_length_share_a_batch(features):
     assert padded <= 1.35 * int(lengths[:50].sum())
     widths = [batch.text.mask.shape[1] for batch in batches]
     assert widths not in (sorted(widths), sorted(widths, reverse=True))
+
+
+def test_a_batch_moves_all_that_the_network_needs(features):
+    moved = make_batch(features, torch.arange(5)).to(torch.device("meta"))
+    needed = (*moved.image, *moved.text, moved.image_index, moved.text_index, moved.labels)
+    assert all(value.device.type == "meta" for value in needed)
+    assert moved.rows.device.type == "cpu"

@@ -28,6 +28,12 @@ class Batch:
     rows: Int64[Tensor, " batch"]
     """Row numbers in the features."""
 
+    def to(self, device: torch.device) -> "Batch":
+        """Move what the network needs to a device; the row numbers stay."""
+        image, text = (Tokens(t.tokens.to(device), t.mask.to(device)) for t in (self.image, self.text))
+        indices = self.image_index.to(device), self.text_index.to(device)
+        return Batch(image, text, *indices, self.labels.to(device), self.rows)
+
 
 def make_batch(
     features: Features, rows: Int64[Tensor, " batch"], dropped: Bool[Tensor, "batch 2"] | None = None

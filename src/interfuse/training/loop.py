@@ -45,11 +45,11 @@ Watch = Callable[[int, str], None]
 """Called with the steps done since the last call and a note to show beside the bar."""
 
 
-def resolve_precision(precision: Precision, dim: int) -> Literal["float32", "bfloat16"]:
+def resolve_precision(precision: Precision, dim: int, device: str = "cpu") -> Literal["float32", "bfloat16"]:
     """Choose bfloat16 autocast where the processor multiplies it natively and the matrices are wide enough to gain."""
     if precision != "auto":
         return precision
-    if torch.cuda.is_available():
+    if device != "cpu" and torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     native = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return "bfloat16" if native and dim >= 64 else "float32"
@@ -62,6 +62,7 @@ def train(
     specs: tuple[ModalitySpec, ModalitySpec],
     precision: Precision = "auto",
     watch: Watch | None = None,
+    device: str = "cpu",
 ) -> Trained:
     """Train one design with one seed; the seed decides initialisation, order and dropout only.
 
@@ -72,6 +73,7 @@ def train(
         specs: image and text tokens as `measure` saw them.
         precision: of the training step; evaluation is always float32.
         watch: told after every step.
+        device: cpu, or any other word for the accelerator that the machine has.
 
     Raises:
         ConfigError: there is no train or validation row, or the loss became NaN or infinite.
@@ -84,22 +86,28 @@ def train(
         torch.manual_seed(derive(seed, "initialise"))
         network = Network(design, *specs, classes=len(features.label_names))
         torch.manual_seed(derive(seed, "dropout"))
-        return _Loop(design, seed, features, network, resolve_precision(precision, design.dim), watch or _nobody).run()
+        accelerator = _accelerator(resolve_precision(precision, design.dim, device), device)
+        return _Loop(design, seed, features, network, accelerator, watch or _nobody).run()
 
 
 def _nobody(steps: int, note: str) -> None:
     """Watch nothing."""
 
 
+def _accelerator(precision: str, device: str) -> Accelerator:
+    """Make the accelerator anew: another run of this process may have used another precision or device."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=device == "cpu", mixed_precision="bf16" if precision == "bfloat16" else "no")
+
+
 class _Loop:
     """The state of one training."""
 
     def __init__(
-        self, design: Design, seed: int, features: Features, network: Network, precision: str, watch: Watch
+        self, design: Design, seed: int, features: Features, network: Network, accelerator: Accelerator, watch: Watch
     ) -> None:
         self.design, self.features, self.watch = design, features, watch
-        AcceleratorState._reset_state()  # another run of this process may have used another precision
-        self.accelerator = Accelerator(mixed_precision="bf16" if precision == "bfloat16" else "no")
+        self.accelerator = accelerator
         self.order = generator(seed, "order")
         steps = -(-len(features.splits["train"]) // design.batch_size) * design.epochs
         optimiser = make_optimiser(network, design)
@@ -167,6 +175,7 @@ class _Loop:
 
     def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Take one optimiser step; give the loss and the gradient norm of each block before clipping."""
+        batch = batch.to(self.accelerator.device)
         with self.accelerator.autocast():
             logits = self.network(batch.image, batch.text, batch.image_index, batch.text_index)
         loss = loss_of(logits.float(), batch.labels, self.features.task)
@@ -212,11 +221,13 @@ def validate(network: Network, features: Features, rows: Int64[Tensor, " rows"])
 
 def _logits(network: Network, features: Features, rows: Tensor, batch_size: int) -> Tensor:
     network.eval()
+    device = next(network.parameters()).device
     out = torch.empty(len(rows), len(features.label_names))
     start = 0
     for batch in eval_batches(features, rows, batch_size):
+        batch = batch.to(device)
         logits = network(batch.image, batch.text, batch.image_index, batch.text_index)
-        out[start : start + len(batch.rows)] = logits.float()
+        out[start : start + len(batch.rows)] = logits.float().cpu()
         start += len(batch.rows)
     return out
 

@@ -267,7 +267,14 @@ def _pace(bench: Bench, terms: Terms, todo: list[Trial]) -> dict[str, float]:
         short = {**features.splits, "train": features.splits["train"][: 3 * trial.design.batch_size]}
         short["validation"] = features.splits["validation"][:1]
         with limited_threads(terms.threads):
-            trained = train(replace(trial.design, epochs=1), 0, replace(features, splits=short), specs, terms.precision)
+            trained = train(
+                replace(trial.design, epochs=1),
+                0,
+                replace(features, splits=short),
+                specs,
+                terms.precision,
+                device=terms.info["device"],
+            )
         measured[trial.design.key] = 1.15 * trained.seconds / trained.history[-1]["step"]
     return measured
 

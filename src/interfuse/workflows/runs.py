@@ -61,7 +61,7 @@ def run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
     """Train, score validation and test once, and write the run."""
     features, specs = bench.rows_for(trial.design, trial.fold)
     with limited_threads(terms.threads):
-        trained = train(trial.design, trial.seed, features, specs, terms.precision, watch=tell)
+        trained = train(trial.design, trial.seed, features, specs, terms.precision, tell, terms.info["device"])
         predictions, metrics = predict_splits(trained.network, features)
     write_table(trial.folder / "predictions.parquet", predictions)
     rows = features.splits["train"]
