@@ -9,11 +9,6 @@ from torch import Tensor
 from interfuse.fusion import FUSIONS, FusionMechanism, OneKeyAttentionWarning, create_fusion
 
 BATCH, IMAGE_TOKENS, TEXT_TOKENS, IMAGE_DIM, TEXT_DIM, FUSED_DIM = 3, 5, 7, 11, 13, 34
-VARIANTS = {
-    "concat": [{}, {"hidden": 19}],
-    "cross_attention": [{}, {"num_layers": 2}, {"norm_first": False, "num_layers": 2}],
-    "product": [{}, {"hidden": 19}],
-}
 
 
 class Inputs(NamedTuple):

@@ -8,8 +8,8 @@ from torch.testing import assert_close
 
 from interfuse.core.tokens import Fused
 from interfuse.fusion import FUSIONS, create_fusion, list_fusions
-from tests.fusion.inputs import FUSED_DIM, IMAGE_DIM, TEXT_DIM, VARIANTS, build, make_inputs, silent
-from tests.references.mechanisms import REFERENCES
+from tests.fusion.inputs import FUSED_DIM, IMAGE_DIM, TEXT_DIM, build, make_inputs, silent
+from tests.references.basics import REFERENCES, VARIANTS
 
 NAMES = list_fusions()
 CASES = [(name, settings) for name in NAMES for settings in VARIANTS.get(name, [{}])]
@@ -128,6 +128,11 @@ def test_every_parameter_and_both_inputs_get_a_finite_non_zero_gradient(name, se
     fuse, inputs = build(name, **settings).double(), make_inputs(torch.float64)
     image, text = inputs.image.requires_grad_(), inputs.text.requires_grad_()
     weights = torch.randn(3, FUSED_DIM, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    if fuse.zero_gates:  # closed at the start by declaration: open after one step
+        (fuse(*inputs).vector * weights).sum().backward()
+        torch.optim.SGD(fuse.parameters(), 0.1).step()
+        image.grad = text.grad = None
+        fuse.zero_grad()
     (fuse(image, text, inputs.image_mask, inputs.text_mask).vector * weights).sum().backward()
     for key, parameter in fuse.named_parameters():
         assert parameter.grad is not None, key

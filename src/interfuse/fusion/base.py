@@ -66,6 +66,12 @@ class FusionMechanism(nn.Module, ABC):
     """Whether it averages each modality before anything else."""
     cross_attends: ClassVar[bool] = False
     """Whether one modality attends over the other's tokens, so that one token each leaves nothing to choose."""
+    gives_logits: ClassVar[bool] = False
+    """Whether the vector already is the logits (late fusion): fused_dim counts classes, a network adds no head."""
+    zero_gates: ClassVar[tuple[str, ...]] = ()
+    """Parameters (last part of the name) that start at zero: nothing behind them has a gradient at step 0."""
+    exportable: ClassVar[bool] = True
+    """Whether ONNX export is promised besides `torch.export`."""
 
     def __init__(self, config: FusionConfig) -> None:
         """Keep the settings."""
