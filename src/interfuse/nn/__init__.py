@@ -1,7 +1,15 @@
 """Blocks and masked operations: tensors in, tensors out."""
 
 from interfuse.nn.attention import Attention, check_heads
-from interfuse.nn.blocks import CrossLayer, DecoderLayer, FeedForward, GatedLinear, Readout, TransformerLayer
+from interfuse.nn.blocks import (
+    CrossLayer,
+    DecoderLayer,
+    FeedForward,
+    GatedLinear,
+    Readout,
+    TransformerLayer,
+    TwoStreams,
+)
 from interfuse.nn.masked import clean, full_mask, masked_max, masked_mean, masked_softmax
 from interfuse.nn.positions import Positions, sinusoid
 
@@ -14,6 +22,7 @@ __all__ = [
     "Positions",
     "Readout",
     "TransformerLayer",
+    "TwoStreams",
     "check_heads",
     "clean",
     "full_mask",

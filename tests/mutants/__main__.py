@@ -1,0 +1,69 @@
+"""Seed every fault in a copy of the package and run the ordinary tests on it: `make mutants`.
+
+A fault is caught by a failing test; an error at import would be no proof and counts as a survivor.
+"""
+
+import fnmatch
+import multiprocessing
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.mutants.faults import ROOT, SOURCE, Fault, read_faults
+
+TESTS = (
+    "tests/nn",
+    "tests/fusion/test_references.py",
+    "tests/fusion",
+    "tests/training/test_balance.py",
+    "tests/training/test_network.py",
+)
+"""The tests of mechanisms, blocks and training methods, the quickest first; all are part of the ordinary run."""
+
+
+def hunt(fault: Fault) -> tuple[Fault, str, float]:
+    """Run the tests on a faulty copy; give the first test that fails, or nothing."""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "interfuse"
+        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        fault.seed(copy)
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, folder)
+        torch.set_num_threads(1)
+        log = Path(folder) / "log"
+        with log.open("w") as stream:
+            os.dup2(stream.fileno(), 1)
+            os.dup2(stream.fileno(), 2)
+            code = pytest.main([*TESTS, "-x", "-q", "--tb=no", "--show-capture=no", "-p", "no:cacheprovider"])
+            sys.stdout.flush()
+        failed = re.findall(r"^FAILED (\S+?)(?: - .*)?$", log.read_text(), re.MULTILINE)
+    caught = failed[0] if code == pytest.ExitCode.TESTS_FAILED and failed else ""
+    return fault, caught, time.perf_counter() - start
+
+
+def main() -> int:
+    """Hunt all faults, or those whose file fits a pattern; print the table; 1 where one survives."""
+    os.chdir(ROOT)
+    pattern = sys.argv[1] if len(sys.argv) > 1 else "*"
+    faults = [fault for fault in read_faults() if fnmatch.fnmatch(fault.file, pattern)]
+    survivors = 0
+    print("| file | fault | caught by | s |\n|---|---|---|---:|", flush=True)
+    with multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
+        for fault, caught, seconds in pool.imap(hunt, faults):
+            survivors += not caught
+            test = caught.removeprefix("tests/") or "**survives**"
+            print(f"| {fault.file} | {fault.what} | {test} | {seconds:.0f} |", flush=True)
+    print(f"\n{len(faults)} faults seeded, {survivors} survived.")
+    return 1 if survivors or not faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
