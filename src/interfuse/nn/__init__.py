@@ -2,13 +2,16 @@
 
 from interfuse.nn.attention import Attention, check_heads
 from interfuse.nn.blocks import FeedForward, GatedLinear, Readout, TransformerLayer
-from interfuse.nn.masked import clean, full_mask, masked_max, masked_mean, masked_softmax
+from interfuse.nn.masked import clean, full_mask, masked_max, masked_mean, masked_softmax, one_at_least
+from interfuse.nn.perceptron import GatedTanh, Perceptron
 from interfuse.nn.positions import Positions, sinusoid
 
 __all__ = [
     "Attention",
     "FeedForward",
     "GatedLinear",
+    "GatedTanh",
+    "Perceptron",
     "Positions",
     "Readout",
     "TransformerLayer",
@@ -18,5 +21,6 @@ __all__ = [
     "masked_max",
     "masked_mean",
     "masked_softmax",
+    "one_at_least",
     "sinusoid",
 ]

@@ -40,3 +40,9 @@ def masked_softmax(
     lowest = torch.finfo(scores.dtype).min
     kept = scores.where(mask, torch.full((), lowest, dtype=scores.dtype, device=scores.device))
     return kept.softmax(-1).where(mask, kept.new_zeros(()))
+
+
+def one_at_least(mask: Bool[Tensor, "batch tokens"]) -> Bool[Tensor, "batch tokens"]:
+    """Call the first slot real in a row without any real token: a missing modality as one (cleaned, zero) token."""
+    first = torch.arange(mask.shape[1], device=mask.device) == 0
+    return mask | (first & ~mask.any(1, keepdim=True))
