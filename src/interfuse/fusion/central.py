@@ -40,8 +40,8 @@ class CentralFusion(FusionMechanism):
     biases understood, `v`, `t` the masked means, the scalars `a`, `b`, `g` learned.
 
     Reference:
-        Vielzeuf et al. 2018, https://arxiv.org/abs/1808.07275, the central layer. Ours pools tokens first, starts
-        the scalars of a layer equal and summing to 1, and leaves the losses of the modalities' own networks to the training.
+        Vielzeuf et al. 2018, https://arxiv.org/abs/1808.07275, the central layer. Ours pools tokens first, starts the
+        scalars of a layer equal, summing to 1, and leaves the losses of the modalities' own networks to the training.
     """
 
     pools = True

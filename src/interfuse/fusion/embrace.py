@@ -42,8 +42,8 @@ class EmbraceFusion(FusionMechanism):
 
     `d_v = ReLU(W_v v)`, `d_t = ReLU(W_t t)`, `e = r ⊙ d_v + (1 - r) ⊙ d_t`, `fused = W_2 GELU(W_1 e)`, biases
     understood, `v`, `t` the masked means. In training `r_i` is 1 with probability `p`, drawn anew for each row and
-    channel from torch's generator; in eval `r_i = p`, so that the vector is deterministic. `p` is `image_share`, 0 where
-    the image is missing and 1 where the text is: a missing modality is never chosen. With both missing `e = 0`.
+    channel from torch's generator; in eval `r_i = p`, so that the vector is deterministic. `p` is `image_share`, 0
+    where the image is missing and 1 where the text is: a missing modality is never chosen. With both missing `e = 0`.
 
     Reference:
         Choi and Lee 2019, https://arxiv.org/abs/1904.09078, docking and embracement layers. The source draws in eval

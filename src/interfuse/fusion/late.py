@@ -181,7 +181,8 @@ class LateProductFusion(LateFusion):
 
     `fused = Σ_m log p_m - (M - 1) log p(y)` over the M present modalities with `p_m = softmax(l_m)`, up to a constant
     the logarithm of `∏_m p_m / p(y)^(M-1)`; link sigmoid: `Σ_m l_m - (M - 1) logit p(y)`. A missing modality drops
-    out; with both missing the vector is the prior. Right by Bayes' rule where the modalities are independent given the class.
+    out; with both missing the vector is the prior. It is Bayes' rule where the modalities are independent given the
+    class.
 
     The prior is a buffer, uniform until `set_prior` is given the training counts; while uniform, the probabilities are
     those of late_logit.

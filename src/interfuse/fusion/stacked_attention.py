@@ -28,7 +28,7 @@ class StackedAttentionConfig(FusionConfig):
 
 
 class Hop(nn.Module):
-    """One look: `p = softmax(w · tanh(W_V V ⊕ W_u u))`, `u ← p V + u`; softmax ignores a shift, so no bias beside `w`."""
+    """One look: `p = softmax(w · tanh(W_V V ⊕ W_u u))`, `u ← p V + u`; softmax ignores a shift: `w` has no bias."""
 
     def __init__(self, width: int, hidden: int) -> None:
         """Make the maps of tokens and query, and the score."""

@@ -33,10 +33,12 @@ def masked_max(
     return highest.where(mask.any(1, keepdim=True), highest.new_zeros(()))
 
 
-def masked_softmax(
-    scores: Float[Tensor, "*axes keys"], mask: Bool[Tensor, "*#axes keys"]
-) -> Float[Tensor, "*axes keys"]:
-    """Softmax over the keys whose mask is True; a row with none gives zeros and no NaN in its gradient."""
+def masked_softmax(scores: Float[Tensor, "*axes keys"], mask: Bool[Tensor, "... keys"]) -> Float[Tensor, "*axes keys"]:
+    """Softmax over the keys whose mask is True; a row with none gives zeros and no NaN in its gradient.
+
+    The mask broadcasts to the scores (`*#axes` would say so, but its check turns a dynamic batch of an export to a
+    constant).
+    """
     lowest = torch.finfo(scores.dtype).min
     kept = scores.where(mask, torch.full((), lowest, dtype=scores.dtype, device=scores.device))
     return kept.softmax(-1).where(mask, kept.new_zeros(()))
