@@ -52,7 +52,7 @@ def combine_evidence(
     `u = u_1 u_2 / (1 - C)`, `C` the conflict `Σ_(i≠j) b_1i b_2j`. In `e = K b / u` the `1 - C`, `S_1` and `S_2` cancel
     and leave the above: nothing to divide by, whatever the conflict.
     """
-    return first + second + first * second / first.shape[-1]
+    return first + second + first * (second / first.shape[-1])
 
 
 def evidential_loss(

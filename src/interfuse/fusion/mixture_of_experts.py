@@ -59,7 +59,8 @@ class MixtureOfExpertsFusion(FusionMechanism):
 
     def gates(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch experts"]:
         """Compute the weight of each expert in each row; a row sums to 1."""
-        return self.gate(torch.cat([masked_mean(*image), masked_mean(*text)], -1)).softmax(-1)
+        scores: Tensor = self.gate(torch.cat([masked_mean(*image), masked_mean(*text)], -1))
+        return scores.softmax(-1)
 
     def load(self, image: Tokens, text: Tokens) -> Float[Tensor, " experts"]:
         """Average each expert's weight over the batch: 1 / num_experts when balanced, 0 when an expert is unused."""
