@@ -234,6 +234,12 @@ def test_the_vector_is_the_logarithm_of_the_mean_of_a_dirichlet():
     assert_close(fuse(*inputs).vector, Dirichlet(fuse.opinions(image, text).combined).mean.log())
 
 
+def test_combined_evidence_ranks_classes_by_a_sum_of_one_term_a_modality():
+    first, second = 9 * torch.rand(2, 4, 5, dtype=torch.float64)
+    log = torch.log1p(first / 5) + torch.log1p(second / 5)
+    assert_close(torch.log1p(combine_evidence(first, second) / 5), log)
+
+
 def test_certainty_that_agrees_grows_and_total_conflict_stays_finite():
     sure = torch.tensor([[1e6, 0.0, 0.0]])
     other = torch.tensor([[0.0, 1e6, 0.0]])

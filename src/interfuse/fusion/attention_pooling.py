@@ -39,8 +39,8 @@ class AttentionPoolingFusion(FusionMechanism):
     each other; biases understood. With nothing to attend to, an answer is the attention's output bias.
 
     Reference:
-        The attentional pooler of CoCa, Yu et al. 2022, https://arxiv.org/abs/2205.01917, section 3.2, which pools image
-        tokens alone. Ours pools both modalities in one softmax, so each competes with the other for attention.
+        The attentional pooler of CoCa, Yu et al. 2022, https://arxiv.org/abs/2205.01917, which pools image tokens
+        alone. Ours pools both modalities in one softmax, so each competes with the other for attention.
     """
 
     def __init__(self, config: AttentionPoolingConfig) -> None:

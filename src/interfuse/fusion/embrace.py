@@ -46,9 +46,9 @@ class EmbraceFusion(FusionMechanism):
     where the image is missing and 1 where the text is: a missing modality is never chosen. With both missing `e = 0`.
 
     Reference:
-        Choi and Lee 2019, https://arxiv.org/abs/1904.09078, docking and embracement layers. The source draws in eval
-        too; ours takes the expectation there. Ours pools tokens first; one hidden layer is the terminal network,
-        without which the expectation would be additive.
+        Choi and Lee 2019, https://arxiv.org/abs/1904.09078, docking and embracement layers. Its code draws in eval
+        too, and is NaN where no modality is there; ours takes the expectation, and zeros. Ours pools tokens first; one
+        hidden layer is the terminal network, without which the expectation would be additive.
     """
 
     pools = True

@@ -50,7 +50,8 @@ def combine_evidence(
 
     With `b = e / S`, `u = K / S`, `S = K + Σ e` the rule reads `b = (b_1 b_2 + b_1 u_2 + b_2 u_1) / (1 - C)`,
     `u = u_1 u_2 / (1 - C)`, `C` the conflict `Σ_(i≠j) b_1i b_2j`. In `e = K b / u` the `1 - C`, `S_1` and `S_2` cancel
-    and leave the above: nothing to divide by, whatever the conflict.
+    and leave the above: nothing to divide by, whatever the conflict. That is `1 + e/K = (1 + e_1/K) ⊙ (1 + e_2/K)`, so
+    the class with most evidence is found by adding `log (1 + e_m/K)`: like every late fusion it ranks additively.
     """
     return first + second + first * (second / first.shape[-1])
 

@@ -118,8 +118,8 @@ class LateMeanFusion(LateFusion):
     with both missing the vector is zero, which is uniform.
 
     Reference:
-        Late fusion by averaging in Baltrušaitis et al. 2017, https://arxiv.org/abs/1705.09406, section 5. Ours trains
-        both heads together, through the mean.
+        Late fusion by averaging in Baltrušaitis et al. 2017, https://arxiv.org/abs/1705.09406. Ours trains both heads
+        together, through the mean.
     """
 
     def __init__(self, config: LateConfig) -> None:

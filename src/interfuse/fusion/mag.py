@@ -45,7 +45,7 @@ class MagFusion(FusionMechanism):
         fused.text (batch, text_tokens, text_dim).
 
     Reference:
-        Rahman et al. 2020, https://arxiv.org/abs/1908.05787, section 3, and its code for the place of the bias (inside
+        Rahman et al. 2020, https://arxiv.org/abs/1908.05787, and its code for the place of the bias (inside
         the gate) and the 1e-6 beside `‖h‖`. The source shifts a word by the picture frame of its moment, inside BERT;
         a still picture has no moments, so ours shifts every token by the image's masked mean. Ours reads the vector
         from the image as well as the shifted text, so that it depends on the image when the text is missing.

@@ -40,16 +40,16 @@ class MmtmConfig(FusionConfig):
 class MmtmFusion(FusionMechanism):
     """Squeeze both modalities into one code that opens and shuts the channels of each.
 
-    `s = ReLU(W [v; t])`, `V' = 2σ(A s) ⊙ V`, `T' = 2σ(B s) ⊙ T`, biases understood, `v`, `t` the masked means;
-    fused = linear map of [mean V'; mean T'].
+    `s = ReLU(W [v; t])`, `V' = f σ(A s) ⊙ V`, `T' = f σ(B s) ⊙ T`, biases understood, `f` the `factor`, `v`, `t` the
+    masked means; fused = linear map of [mean V'; mean T'].
 
     Shape:
         fused.image (batch, image_tokens, image_dim), fused.text (batch, text_tokens, text_dim).
 
     Reference:
-        Joze et al. 2020, https://arxiv.org/abs/1911.08670. The published code (https://github.com/haamoon/mmtm) has σ
-        where the paper has 2σ, and a code of half the channels: `factor=1, reduction=2` here. Ours excites tokens
-        instead of feature maps.
+        Joze et al. 2020, https://arxiv.org/abs/1911.08670. Its published code, https://github.com/haamoon/mmtm, has σ
+        without a factor and a code of half the channels: `factor=1, reduction=2` here. Ours excites tokens instead of
+        feature maps, and starts from gates that leave the tokens about as they were.
     """
 
     def __init__(self, config: MmtmConfig) -> None:
