@@ -109,7 +109,7 @@ def test_softmax_weights_equal_the_class_of_torchmultimodal():
 
 
 def test_film_equals_addcmul_on_a_feature_map():
-    fuse, inputs, image, text = ready("film")
+    fuse, inputs, image, text = ready("film", num_layers=1)
     layout = fuse.image(image.tokens).transpose(1, 2)  # (batch, channels, places), as after a convolution
     scale, shift = fuse.generators[0](means(image, text)[1]).unsqueeze(-1).tensor_split(2, 1)
     inner = F.conv1d(layout, fuse.layers[0].weight.unsqueeze(-1), fuse.layers[0].bias)

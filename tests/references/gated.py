@@ -38,7 +38,7 @@ def gated_tanh(p: Params, name: str, x: np.ndarray) -> np.ndarray:
     return np.array([math.tanh(both[i]) / (1 + math.exp(-both[half + i])) for i in range(half)])
 
 
-@reference({"num_layers": 2})
+@reference({"num_layers": 1})
 def film(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.ndarray:
     width, t = config.fused_dim, mean(text)
     if not len(image):

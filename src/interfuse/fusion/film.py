@@ -14,8 +14,8 @@ from interfuse.nn import masked_mean, one_at_least
 class FilmConfig(FusionConfig):
     """Settings of `FilmFusion`."""
 
-    num_layers: int = 1
-    """Modulated residual layers."""
+    num_layers: int = 4
+    """Modulated residual layers; four as in the source."""
 
     def __post_init__(self) -> None:
         """Refuse no layers."""
@@ -28,7 +28,7 @@ class FilmConfig(FusionConfig):
     config=FilmConfig,
     reference="https://arxiv.org/abs/1709.07871",
     family="gated",
-    good_for="a text that tells which features of the picture count; few parameters, and image tokens of any number",
+    good_for="a text that tells which features of the picture count; with several layers, also which object",
     oracle="formula; torch.addcmul",
 )
 class FilmFusion(FusionMechanism):
