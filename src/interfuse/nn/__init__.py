@@ -10,7 +10,8 @@ from interfuse.nn.blocks import (
     TransformerLayer,
     TwoStreams,
 )
-from interfuse.nn.masked import clean, full_mask, masked_max, masked_mean, masked_softmax
+from interfuse.nn.masked import clean, full_mask, masked_max, masked_mean, masked_softmax, one_at_least
+from interfuse.nn.perceptron import GatedTanh, Perceptron
 from interfuse.nn.positions import Positions, sinusoid
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "DecoderLayer",
     "FeedForward",
     "GatedLinear",
+    "GatedTanh",
+    "Perceptron",
     "Positions",
     "Readout",
     "TransformerLayer",
@@ -29,5 +32,6 @@ __all__ = [
     "masked_max",
     "masked_mean",
     "masked_softmax",
+    "one_at_least",
     "sinusoid",
 ]
