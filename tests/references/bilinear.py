@@ -11,7 +11,7 @@ from tests.references.basics import Params, linear, mean, reference
 def power_norm(z: np.ndarray, eps: float) -> np.ndarray:
     """Root each channel's size, keep its sign, then divide by the root mean square."""
     rooted = [value / math.sqrt(abs(value) + eps) for value in z]
-    size = math.sqrt(sum(value * value for value in rooted) / len(rooted) + eps)
+    size = math.sqrt(math.fsum(value * value for value in rooted) / len(rooted) + eps)
     return np.array([value / size for value in rooted])
 
 

@@ -67,4 +67,4 @@ def factors(
     x: Float[Tensor, "batch dim"], factor: Float[Tensor, "rank rows fused_dim"]
 ) -> Float[Tensor, "rank batch fused_dim"]:
     """Multiply [1; x] by the factor of each rank."""
-    return nn.functional.pad(x, (1, 0), value=1.0) @ factor
+    return torch.einsum("bd,rdk->rbk", nn.functional.pad(x, (1, 0), value=1.0), factor)

@@ -12,11 +12,11 @@ from interfuse.nn import masked_mean, unit_linear
 class MutanConfig(FusionConfig):
     """Settings of `MutanFusion`."""
 
-    hidden: int = 310
+    hidden: int = 360
     """Width that each modality is projected to (the paper's t_q and t_v)."""
-    core_dim: int = 510
+    core_dim: int = 360
     """Width of the core's output (the paper's t_o)."""
-    rank: int = 5
+    rank: int = 10
     """Rank of each slice of the core."""
 
     def __post_init__(self) -> None:
@@ -39,8 +39,8 @@ class MutanFusion(FusionMechanism):
     `ṽ = W_v v`, `t̃ = W_t t`, `z = Σ_r (M_r ṽ) ⊙ (N_r t̃)`, `fused = W z`, biases understood, `v`, `t` the masked means.
 
     Reference:
-        Ben-Younes et al. 2017, https://arxiv.org/abs/1705.06676, section 3; sizes as in the authors' code. Ours
-        pools tokens first, and like the equations (unlike the paper's training) has no tanh and no dropout.
+        Ben-Younes et al. 2017, https://arxiv.org/abs/1705.06676, section 3; sizes of the authors' network without
+        attention. Ours pools tokens first, and as in the equations has no tanh (their training has) and no dropout.
     """
 
     pools = True

@@ -34,7 +34,8 @@ def masked_max(
 
 
 def masked_softmax(
-    scores: Float[Tensor, "*axes keys"], mask: Bool[Tensor, "*#axes keys"]
+    scores: Float[Tensor, "*axes keys"],
+    mask: Bool[Tensor, "*mask_axes keys"],  # broadcasts; "*#axes" would make torch.export call the batch a constant
 ) -> Float[Tensor, "*axes keys"]:
     """Softmax over the keys whose mask is True; a row with none gives zeros and no NaN in its gradient."""
     lowest = torch.finfo(scores.dtype).min
