@@ -4,6 +4,7 @@ A fault is caught by a failing test; an error at import would be no proof and co
 """
 
 import fnmatch
+import functools
 import multiprocessing
 import os
 import re
@@ -28,12 +29,12 @@ TESTS = (
 """The tests of mechanisms, blocks and training methods, the quickest first; all are part of the ordinary run."""
 
 
-def hunt(fault: Fault) -> tuple[Fault, str, float]:
+def hunt(fault: Fault, source: Path) -> tuple[Fault, str, float]:
     """Run the tests on a faulty copy; give the first test that fails, or nothing."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "interfuse"
-        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, copy)
         fault.seed(copy)
         sys.dont_write_bytecode = True
         sys.path.insert(0, folder)
@@ -56,8 +57,11 @@ def main() -> int:
     faults = [fault for fault in read_faults() if fnmatch.fnmatch(fault.file, pattern)]
     survivors = 0
     print("| file | fault | caught by | s |\n|---|---|---|---:|", flush=True)
-    with multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
-        for fault, caught, seconds in pool.imap(hunt, faults):
+    workers = multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1)
+    with tempfile.TemporaryDirectory() as folder, workers as pool:
+        source = Path(folder) / "interfuse"  # as it is now: it may be edited while the hunt is on
+        shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
+        for fault, caught, seconds in pool.imap(functools.partial(hunt, source=source), faults):
             survivors += not caught
             test = caught.removeprefix("tests/") or "**survives**"
             print(f"| {fault.file} | {fault.what} | {test} | {seconds:.0f} |", flush=True)
