@@ -23,6 +23,12 @@ def test_defaults_at_common_widths_are_small_enough_and_give_unit_size(name):
     assert 0.7 < vector.square().mean().sqrt() < 1.8
 
 
+@pytest.mark.parametrize("name", [*FAMILY, "sum", "bilinear_attention"])
+def test_widths_of_one_work(name):
+    fuse = create_fusion(name, image_dim=1, text_dim=1, fused_dim=1)
+    assert fuse(torch.randn(2, 3, 1), torch.randn(2, 4, 1)).vector.isfinite().all()
+
+
 @pytest.mark.parametrize("name", FAMILY)
 def test_the_image_changes_what_the_text_means(name):
     """Image and text interact: the mixed difference of the vector is not zero, as it is for `sum`."""
@@ -85,9 +91,9 @@ def test_the_sketch_of_mcb_is_made_in_float32_where_the_rest_is_bfloat16():
     assert_close(sketch, build("mcb").sketch(v.float(), t.float()))
 
 
-def test_the_default_sketch_is_never_wider_than_the_products_it_sketches():
-    assert create_fusion("mcb", image_dim=11, text_dim=13, fused_dim=2).width == 143
-    assert create_fusion("mcb", image_dim=2048, text_dim=768, fused_dim=2).width == 16000
+@pytest.mark.parametrize(("dims", "width"), [((1, 1), 1), ((4, 4), 16), ((11, 13), 256), ((2048, 768), 16384)])
+def test_the_default_sketch_is_the_power_of_two_that_holds_the_products(dims, width):
+    assert create_fusion("mcb", image_dim=dims[0], text_dim=dims[1], fused_dim=2).width == width
 
 
 def test_every_factor_of_low_rank_is_registered():
