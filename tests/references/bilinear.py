@@ -34,7 +34,7 @@ def multiplicative(p: Params, image: np.ndarray, text: np.ndarray, config: Any) 
 
 @reference({"sketch_dim": 24}, {"sketch_dim": 9, "eps": 0.1})
 def mcb(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.ndarray:
-    width = config.sketch_dim or 11 * 13
+    width = config.sketch_dim or 256  # the power of two that holds 11 * 13
     z = np.zeros(width)
     for i, a in enumerate(mean(image)):
         for j, b in enumerate(mean(text)):

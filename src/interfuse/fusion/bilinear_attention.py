@@ -53,12 +53,12 @@ class PairAttention(nn.Module):
 class Glimpse(nn.Module):
     """One residual step: `f_k = Σ_ij A_ij ReLU(U v_i)_k ReLU(W x_j)_k`, mapped to the width of the text."""
 
-    def __init__(self, image_dim: int, width: int, hidden: int) -> None:
-        """Make both maps and the one back."""
+    def __init__(self, image_dim: int, width: int, hidden: int, gain: float) -> None:
+        """Make both maps and the one back, at first `gain` times as large as the text."""
         super().__init__()
         self.image = unit_linear(image_dim, hidden, gain=2**0.5)
         self.text = unit_linear(width, hidden, gain=2**0.5)
-        self.project = unit_linear(hidden, width)
+        self.project = unit_linear(hidden, width, gain)
 
     def forward(
         self,
@@ -101,7 +101,10 @@ class BilinearAttentionFusion(FusionMechanism):
         width, hidden = config.fused_dim, config.hidden or config.fused_dim
         self.text = unit_linear(config.text_dim, width)
         self.attention = PairAttention(config.image_dim, width, hidden, config.num_glimpses)
-        self.glimpses = nn.ModuleList(Glimpse(config.image_dim, width, hidden) for _ in range(config.num_glimpses))
+        gain = config.num_glimpses**-0.5  # the steps are products with x: together they add (1 + gain²)^glimpses < e
+        self.glimpses = nn.ModuleList(
+            Glimpse(config.image_dim, width, hidden, gain) for _ in range(config.num_glimpses)
+        )
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
         """Weigh all pairs once, then take the residual steps."""

@@ -56,9 +56,9 @@ class BlockFusion(FusionMechanism):
         ConfigError: chunks does not divide hidden.
 
     Reference:
-        Ben-Younes et al. 2019, https://arxiv.org/abs/1902.00038, section 3, sizes as there. Ours pools tokens first,
-        bounds the gradient of root and norm (the paper's are eps → 0), scales each norm by √(hidden / chunks), and
-        unlike the authors' code has no biases inside the core.
+        Ben-Younes et al. 2019, https://arxiv.org/abs/1902.00038, its equation 4 with slices of bounded rank; sizes, and
+        root and norm of each chunk, as in the authors' code. Ours pools tokens first, bounds the gradient of root and
+        norm (theirs are eps → 0), scales each norm by √(hidden / chunks), and has no biases inside the core.
     """
 
     pools = True

@@ -17,7 +17,7 @@ class McbConfig(FusionConfig):
     """Settings of `McbFusion`."""
 
     sketch_dim: int | None = None
-    """Width of the sketch; none: 16000, or image_dim * text_dim where that is less."""
+    """Width of the sketch; none: the power of two that holds image_dim * text_dim products, at most 16384."""
     eps: float = 0.01
     """Added under the root and in the norm, so that no gradient grows more than 1/eps times; above 0."""
 
@@ -52,8 +52,8 @@ class McbFusion(FusionMechanism):
 
     Reference:
         Fukui et al. 2016, https://arxiv.org/abs/1606.01847, algorithm 1, signed root and ℓ2 as in its section 3. Ours
-        pools tokens first, bounds the gradient of root and norm (the paper's are eps → 0), scales the norm by √d, and
-        maps to fused_dim.
+        pools tokens first, bounds the gradient of root and norm (the paper's are eps → 0), scales the norm by √d, maps
+        to fused_dim, and is 16384 wide where the paper's is 16000: exported to ONNX, prefer a power of two.
     """
 
     pools = True
@@ -67,7 +67,9 @@ class McbFusion(FusionMechanism):
         """Draw the places and signs, and make the map."""
         super().__init__(config)
         self.eps = config.eps
-        self.width = config.sketch_dim or min(16000, config.image_dim * config.text_dim)
+        # A power of two: ONNX Runtime's transform of other lengths is wrong in the third digit (1.32, at 16000).
+        holds_all = 1 << (config.image_dim * config.text_dim - 1).bit_length()
+        self.width = config.sketch_dim or min(16384, holds_all)
         for modality, dim in (("image", config.image_dim), ("text", config.text_dim)):
             self.register_buffer(f"{modality}_places", torch.randint(self.width, (dim,)))
             self.register_buffer(f"{modality}_signs", 2.0 * torch.randint(2, (dim,)) - 1.0)
