@@ -10,6 +10,8 @@ export OMP_WAIT_POLICY ?= PASSIVE
 $(VENV)/.made: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -e '.[dev,demo]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $$($(BIN)/python -c "import tomllib; \
+	  print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['dev-oracles'])")
 	touch $@
 
 demo: $(VENV)/.made
