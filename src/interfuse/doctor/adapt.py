@@ -1,6 +1,7 @@
 """Find out by trying how a foreign module wants to be called."""
 
 import inspect
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from interfuse.doctor.plans import (
     says_tokens,
     says_tokens_first,
 )
-from interfuse.doctor.subject import MODALITIES, Call, Sizes, Subject, dtype_of, duplicate
+from interfuse.doctor.subject import MODALITIES, Call, Sizes, Subject, dtype_of, duplicate, opened
 from interfuse.doctor.words import raised
 
 
@@ -40,7 +41,7 @@ def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any
         module: a copy that may be called.
         image_dim: width of an image token.
         text_dim: width of a text token.
-        facts: call, layout, image_tokens, text_tokens, modalities, zero_gates, remake, where given.
+        facts: call, layout, image_tokens, text_tokens, modalities, remake, where given.
 
     Raises:
         CannotCallError: nothing worked.
@@ -53,8 +54,8 @@ def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any
         _nothing,
         image_dim,
         text_dim,
-        modalities=frozenset(facts.get("modalities", MODALITIES)),
-        zero_gates=tuple(facts.get("zero_gates", ())),
+        modalities=frozenset(facts.get("modalities") or _declared(module)),
+        zero_gates=tuple(getattr(module, "zero_gates", ())),
         sizes=sizes,
         varying=frozenset(name for name in MODALITIES if tokens[name] is None),
         remake=facts.get("remake"),
@@ -62,12 +63,21 @@ def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any
         exact=dtype_of(module),
     )
     if facts.get("call") is not None:
-        return _exact(_given(base, facts["call"])), None
+        given = _given(base, facts["call"])
+        return _exact(given.variant(module=opened(module), initial=module)), None
     plan = _search(base, facts.get("layout"))
+    base = base.variant(module=opened(module), initial=module)
     subject = _of(base, plan)
     if plan.masks:
         plan, subject = _probe_masks(base, plan)
     return _exact(subject), plan
+
+
+def _declared(module: nn.Module) -> Collection[str]:
+    """Read which modalities a module declares that it depends on."""
+    declared = getattr(module, "modalities", None)
+    sound = isinstance(declared, set | frozenset) and declared and declared <= set(MODALITIES)
+    return declared if sound else MODALITIES  # type: ignore[return-value]
 
 
 def _nothing(*_: Any) -> None:
@@ -279,7 +289,7 @@ def ignored_masks(subject: Subject, plan: Plan) -> dict[str, str]:
     """List the mask arguments without effect, each with its modality."""
     ignored: dict[str, str] = {}
     for name in plan.conventions:
-        sources = _sources(plan.masks[name]) & subject.tokens
+        sources = _sources(plan.masks[name]) & subject.tokens & subject.modalities
         if sources and not any(_heeds(subject, modality) for modality in sources):
             ignored[name] = " and ".join(sorted(sources))
     return ignored
@@ -287,13 +297,13 @@ def ignored_masks(subject: Subject, plan: Plan) -> dict[str, str]:
 
 def _exact(subject: Subject) -> Subject:
     """Compare in float64 where the module can."""
+    assert subject.initial is not None
     if subject.dtype == torch.float64:
         return subject
-    module = subject.module
+    twins = [duplicate(module).to(torch.float64) for module in (subject.module, subject.initial)]
+    better = subject.variant(module=twins[0], initial=twins[1], exact=torch.float64)
     try:
-        module = duplicate(module).to(torch.float64)
-        better = subject.variant(module=module, exact=torch.float64)
         better.look(better.inputs())
-    except Exception:
+    except Exception:  # its forward makes float32 tensors, say: "dtype" tells of it
         return subject
     return better

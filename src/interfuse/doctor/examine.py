@@ -136,9 +136,7 @@ def _examine(
     return _run(subject, findings, bool(options.get("export", True)))
 
 
-def _run(
-    subject: Subject, findings: list[Finding], export: bool
-) -> tuple[list[Finding], list[str], list[str]]:
+def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[Finding], list[str], list[str]]:
     kept: list[str] = []
     skipped: list[str] = []
     found = _guarded(Promise("deterministic in eval", is_deterministic_in_eval), subject)

@@ -156,7 +156,9 @@ class Report:
 
 
 def by_harm(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Sort findings, the worst first; the same finding is told once."""
+    """Sort findings, the worst first; what two promises saw is told once."""
     order = list(KINDS)
-    unique = dict.fromkeys(findings)
-    return tuple(sorted(unique, key=lambda f: (SEVERITIES.index(f.severity), order.index(f.kind))))
+    unique: dict[tuple[str, str, str], Finding] = {}
+    for finding in sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), order.index(f.kind))):
+        unique.setdefault((finding.kind, finding.title, finding.where), finding)
+    return tuple(unique.values())

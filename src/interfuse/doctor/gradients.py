@@ -127,7 +127,7 @@ def _cancels(name: str, learning: Learning) -> bool:
 
 def learn(subject: Subject, floor: float | None = None, passes: Sequence[str] = EVERY) -> Learning:
     """Measure gradients; only what is still dead is looked for in the next pass, and then after steps."""
-    module = subject.module
+    module = _first(subject)
     largest: dict[str, float] = {}
     bad: set[str] = set()
     with OneKeySoftmax() as watch:
@@ -139,8 +139,7 @@ def learn(subject: Subject, floor: float | None = None, passes: Sequence[str] = 
             if not math.isfinite(size):
                 bad.add(part)
         if floor is None:
-            scale = max((size for size in largest.values() if math.isfinite(size)), default=0.0)
-            limit = scale * (1e-12 if subject.exact == torch.float64 else 1e-7)
+            limit = _rounding(list(largest.values()), subject.exact)
         if all(size > limit for size in largest.values()) or bad:
             break
     blocked = [part for part, size in largest.items() if size <= limit]
@@ -150,6 +149,13 @@ def learn(subject: Subject, floor: float | None = None, passes: Sequence[str] = 
         for name in passes:
             opened |= {part for part, size in _measure(subject, later, name) if part in blocked and size > limit}
     return Learning(largest, tuple(sorted(opened)), watch.seen, tuple(sorted(bad)), limit)
+
+
+def _rounding(sizes: list[float], exact: torch.dtype) -> float:
+    """Give the size below which a gradient is rounding: relative to the third quartile, which no outlier moves."""
+    finite = sorted(size for size in sizes if math.isfinite(size))
+    scale = finite[(3 * len(finite)) // 4] if finite else 0.0
+    return scale * (1e-11 if exact == torch.float64 else 1e-6)
 
 
 def _measure(subject: Subject, module: nn.Module, name: str) -> Iterator[tuple[str, float]]:
@@ -202,9 +208,13 @@ def _parts(name: str, parameter: Tensor, grad: Tensor | None) -> Iterator[tuple[
     yield from zip((f"{name}[query]", f"{name}[key]", f"{name}[value]"), pieces, strict=True)
 
 
+def _first(subject: Subject) -> nn.Module:
+    return subject.module if subject.initial is None else subject.initial
+
+
 def stepped(subject: Subject, steps: int = 2) -> nn.Module:
     """Copy the module and take plain gradient steps on a random linear loss."""
-    module = duplicate(subject.module)
+    module = duplicate(_first(subject))
     for _ in range(steps):
         for parameter, grad in _grads(subject, module, subject.inputs()).values():
             if grad is not None and grad.isfinite().all():
@@ -214,7 +224,7 @@ def stepped(subject: Subject, steps: int = 2) -> nn.Module:
 
 def depends_on_both(subject: Subject) -> list[Finding]:
     """Change the output when image or text changes, for every modality it is meant to depend on."""
-    reach = _reach(subject, subject.module)
+    reach = _reach(subject, _first(subject))
     later: dict[str, dict[str, float]] | None = None
     found: list[Finding] = []
     where = where_is(subject.module)
@@ -225,7 +235,9 @@ def depends_on_both(subject: Subject) -> list[Finding]:
         if any(size > 1e-9 for size in later[modality].values()):
             seen = f"at step 0 another {modality} changes nothing; after two steps by {number(max(later[modality].values()))}"
             mend = "Meant so behind a zero-initialised gate; else look for a weight that starts at zero."
-            found.append(Finding("zero-gate", "info", f"The {modality} enters through a closed gate", seen, where, mend))
+            found.append(
+                Finding("zero-gate", "info", f"The {modality} enters through a closed gate", seen, where, mend)
+            )
             continue
         seen = f"another {modality} in every row moves the output by {number(max(reach[modality].values(), default=0))}"
         mend = f"Use the {modality} in what forward returns; an attention over one key ignores its query."

@@ -195,9 +195,8 @@ def _of_stream(name: str, chosen: dict[str, str]) -> str | None:
 
 
 def says_tokens(module: nn.Module) -> bool:
-    """Tell whether names or words of a module say that it is given tokens."""
-    text = " ".join([*arguments(module), type(module).__doc__ or "", type(module).forward.__doc__ or ""])
-    return bool(re.search(r"token|seq|region|patch|word|length|grid|mask", text.lower()))
+    """Tell whether the arguments' names say that they are tokens."""
+    return bool(re.search(r"token|seq|region|patch|word|length|grid|mask", " ".join(arguments(module)).lower()))
 
 
 def says_tokens_first(module: nn.Module) -> bool:

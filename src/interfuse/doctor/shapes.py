@@ -103,7 +103,9 @@ def takes_unequal_lengths(subject: Subject) -> list[Finding]:
         try:
             subject.look(subject.inputs(sizes))
         except Exception as error:
-            return [_unequal(subject, f"{sizes.image} image tokens, {sizes.text} text tokens: {raised(error)}", "error")]
+            return [
+                _unequal(subject, f"{sizes.image} image tokens, {sizes.text} text tokens: {raised(error)}", "error")
+            ]
     return []
 
 

@@ -66,9 +66,9 @@ def _parse(function: object) -> ast.FunctionDef | None:
 def drawn_at_random(cls: type, attribute: str) -> bool:
     """Tell whether a class gives an attribute, or a buffer of that name, a value that it draws at random."""
     for base in cls.__mro__:
-        for function in vars(base).values():
+        for function in vars(base).values() if base not in (nn.Module, object) else ():
             tree = _parse(function) if inspect.isfunction(function) else None
-            if tree is not None and base is not nn.Module and _draws(tree, attribute):
+            if tree is not None and _draws(tree, attribute):
                 return True
     return False
 
@@ -114,7 +114,11 @@ def keys_read(function: Callable[..., object]) -> Iterator[str]:
     """List the constant keys that a function takes from mappings: `x["image"]`, `x.get("text")`."""
     tree = _parse(function)
     for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
             yield node.slice.value
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop"):
             first = node.args[0] if node.args else None

@@ -156,9 +156,7 @@ def _unsaved(subject: Subject) -> list[Finding]:
         seen = f"{name} is {how}, is not in state_dict() and shapes the output (a change moves it by {number(moved)})"
         title = "State does not survive saving and loading" if random else "A constant that does not follow .to(device)"
         mend = "register_buffer(name, tensor) saves it and moves it."
-        found.append(
-            Finding("state-lost" if random else "not-a-buffer", severity, title, seen, where_is(owner), mend)
-        )
+        found.append(Finding("state-lost" if random else "not-a-buffer", severity, title, seen, where_is(owner), mend))
     return found
 
 
@@ -175,7 +173,9 @@ def guess_remake(subject: Subject) -> Callable[[], nn.Module] | None:
             given[name] = value
         elif parameter.default is parameter.empty:
             meant = role(name)
-            if meant is None or not any(word in name.lower() for word in ("dim", "size", "width", "d_", "_d", "in", "ch")):
+            if meant is None or not any(
+                word in name.lower() for word in ("dim", "size", "width", "d_", "_d", "in", "ch")
+            ):
                 return None
             given[name] = subject.image_dim if meant == "image" else subject.text_dim
     return lambda: cls(**given)

@@ -87,6 +87,8 @@ class Subject:
     """The module's own dtype."""
     exact: torch.dtype = torch.float64
     """The dtype that numbers are compared in."""
+    initial: nn.Module | None = None
+    """The module as it came, where `module` has its zero parameters opened; gradients are taken of this one."""
     _labels: dict[str, Labels] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -208,6 +210,17 @@ def dtype_of(module: nn.Module) -> torch.dtype:
 def duplicate(module: nn.Module) -> nn.Module:
     """Copy a module so that the original is never touched."""
     return copy.deepcopy(module)
+
+
+def opened(module: nn.Module) -> nn.Module:
+    """Copy a module and move every parameter that is all zeros, so that no closed gate hides what lies behind it."""
+    copied = duplicate(module)
+    draw = torch.Generator().manual_seed(4)
+    for parameter in copied.parameters():
+        if parameter.is_floating_point() and parameter.numel() and not parameter.detach().any():
+            noise = 0.3 * torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
+            parameter.data = noise.to(parameter)
+    return copied
 
 
 @contextlib.contextmanager
