@@ -25,6 +25,10 @@ from interfuse.doctor.subject import MODALITIES, Call, Sizes, Subject, dtype_of,
 from interfuse.doctor.words import raised
 
 
+Scored = tuple[float, Plan]
+"""How much padding leaks, and the plan under which it does."""
+
+
 class CannotCallError(InterfuseError, TypeError):
     """No way of calling the module worked."""
 
@@ -219,16 +223,18 @@ class _Softmaxes(OneKeySoftmax):
 def _probe_masks(base: Subject, plan: Plan) -> tuple[Plan, Subject]:
     """Find whose each mask is and what its True means: padding must then move the output least."""
     names = list(plan.masks)
-    best: tuple[float, Plan] | None = None
+    best: Scored | None = None
     for masks in mask_sources(base.module, plan.arguments):
         for how in _likely(names):
             candidate = replace(plan, masks=masks, conventions=dict.fromkeys(names, how))
             best = _better(base, candidate, best)
     if best is not None and best[0] > 0 and len(names) > 1:
         for name in names:
+            assert best is not None
+            settled = best[1]
             for how in _likely([name]):
-                conventions = {**best[1].conventions, name: how}
-                best = _better(base, replace(best[1], conventions=conventions), best)
+                candidate = replace(settled, conventions={**settled.conventions, name: how})
+                best = _better(base, candidate, best)
     if best is None:
         return plan, _of(base, plan)
     return best[1], _of(base, best[1])
@@ -242,7 +248,7 @@ def _likely(names: list[str]) -> list[str]:
     return order
 
 
-def _better(base: Subject, plan: Plan, best: tuple[float, Plan] | None) -> tuple[float, Plan] | None:
+def _better(base: Subject, plan: Plan, best: Scored | None) -> Scored | None:
     if best is not None and best[0] == 0:
         return best
     score = _leak(_of(base, plan))

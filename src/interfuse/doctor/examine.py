@@ -11,7 +11,11 @@ from interfuse.core.errors import ConfigError, unknown
 from interfuse.doctor.adapt import CannotCallError, adapt, ignored_masks
 from interfuse.doctor.exporting import exports_with_dynamic_axes
 from interfuse.doctor.findings import Finding, Report, by_harm
-from interfuse.doctor.gradients import depends_on_both, gives_every_parameter_a_gradient
+from interfuse.doctor.gradients import (
+    depends_on_both,
+    gives_every_parameter_a_gradient,
+    lets_gradients_reach_both_inputs,
+)
 from interfuse.doctor.isolation import is_deterministic_in_eval, lets_each_sample_stand_alone
 from interfuse.doctor.padding import (
     hides_poison_under_the_mask,
@@ -74,6 +78,7 @@ PROMISES = (
     Promise("every parameter registered", registers_every_parameter),
     Promise("every parameter trains", gives_every_parameter_a_gradient),
     Promise("depends on both modalities", depends_on_both),
+    Promise("gradient reaches both inputs", lets_gradients_reach_both_inputs),
     Promise("state survives saving", survives_saving_and_loading),
     Promise("torch.export", exports_with_dynamic_axes, lengths=True),
 )
@@ -182,7 +187,8 @@ def _guarded(promise: Promise, subject: Subject) -> list[Finding]:
 def _cannot(error: CannotCallError, where: str) -> Finding:
     mend = (
         "Say how: examine(module, image_dim=…, text_dim=…, call=lambda module, image, text, image_mask, text_mask: "
-        "module(…)), with tokens (batch, tokens, dim) and masks True = real; image_tokens=49 where their number is fixed."
+        "module(…)), with tokens (batch, tokens, dim) and masks True = real; image_tokens=49 where only "
+        "that many fit."
     )
     tried = dict.fromkeys(error.tried)
     seen = f"{len(tried)} ways tried. {some(list(tried), 8)}"

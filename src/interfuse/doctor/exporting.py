@@ -6,8 +6,8 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from interfuse.doctor.findings import Finding, Severity
-from interfuse.doctor.subject import MODALITIES, Sizes, Subject
+from interfuse.doctor.findings import Finding
+from interfuse.doctor.subject import MODALITIES, Inputs, Sizes, Subject
 from interfuse.doctor.words import number, raised, where_is
 
 
@@ -23,14 +23,12 @@ class _Called(nn.Module):
 
     def forward(self, image: Tensor, text: Tensor, image_mask: Tensor, text_mask: Tensor) -> dict[str, Tensor]:
         """Give the outputs that have a row for each row of input."""
-        from interfuse.doctor.subject import Inputs
-
         output = self._call(Inputs(image, text, image_mask, text_mask), self.module)
         return {name: output[name] for name in self._names if name in output}
 
 
-def exports_with_dynamic_axes(subject: Subject, severity: Severity = "info") -> list[Finding]:
-    """Export with a dynamic batch and dynamic tokens, and agree at another size; `severity` of a failed export."""
+def exports_with_dynamic_axes(subject: Subject) -> list[Finding]:
+    """Export with a dynamic batch and dynamic tokens, and agree at another size."""
     inputs = subject.inputs()
     batch = torch.export.Dim("batch")
     image = {0: batch, 1: torch.export.Dim("image_tokens")} if _varies(subject, "image") else {0: batch}
@@ -50,7 +48,7 @@ def exports_with_dynamic_axes(subject: Subject, severity: Severity = "info") -> 
             other = _other(subject)
             got = program(*other)
     except Exception as error:
-        return [Finding("export", severity, "torch.export with dynamic axes fails", raised(error), where, mend)]
+        return [Finding("export", "info", "torch.export with dynamic axes fails", raised(error), where, mend)]
     finally:
         logger.setLevel(level)
     gap = max(subject.compare(subject.look(other), got, other))
@@ -65,7 +63,7 @@ def _varies(subject: Subject, modality: str) -> bool:
     return modality in subject.tokens and modality in subject.varying
 
 
-def _other(subject: Subject) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _other(subject: Subject) -> Inputs:
     image = 17 if "image" in subject.varying else subject.sizes.image
     text = (image if subject.equal else 19) if "text" in subject.varying else subject.sizes.text
     other = subject.inputs(Sizes(2, image, text), seed=3)

@@ -40,6 +40,7 @@ KINDS: dict[str, int | None] = {
     "poison-leak": None,
     "not-a-buffer": None,
     "zero-gate": None,
+    "blocked-input": None,
     "cancelled-bias": None,
     "unread-module": None,
     "how-called": None,

@@ -23,7 +23,7 @@ class OneKeySoftmax(TorchDispatchMode):
 
     def __init__(self) -> None:
         """Start at none."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -233,7 +233,8 @@ def depends_on_both(subject: Subject) -> list[Finding]:
             continue
         later = _reach(subject, stepped(subject)) if later is None else later
         if any(size > 1e-9 for size in later[modality].values()):
-            seen = f"at step 0 another {modality} changes nothing; after two steps by {number(max(later[modality].values()))}"
+            most = number(max(later[modality].values()))
+            seen = f"at step 0 another {modality} changes nothing; after two steps by {most}"
             mend = "Meant so behind a zero-initialised gate; else look for a weight that starts at zero."
             found.append(
                 Finding("zero-gate", "info", f"The {modality} enters through a closed gate", seen, where, mend)
@@ -249,6 +250,29 @@ def depends_on_both(subject: Subject) -> list[Finding]:
     if not found and len(subject.modalities) > 1:
         found += _fusing(subject, reach, where)
     return found
+
+
+def lets_gradients_reach_both_inputs(subject: Subject, floor: float = 0.0) -> list[Finding]:
+    """Let a gradient flow back to every modality that the output depends on."""
+    inputs = subject.inputs()
+    leaves = {m: inputs.values(m).clone().requires_grad_() for m in MODALITIES}
+    output = subject.run(inputs._replace(**leaves))
+    draw = torch.Generator().manual_seed(2)
+    weighed = [
+        (leaf * torch.randn(leaf.shape, generator=draw, dtype=torch.float64).to(leaf)).sum() for leaf in output.values()
+    ]
+    total = torch.stack(weighed).sum()
+    blocked = sorted(subject.modalities)
+    if total.requires_grad:
+        grads = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+        sizes = {m: 0.0 if g is None else float(g.abs().max()) for m, g in zip(MODALITIES, grads, strict=True)}
+        blocked = [m for m in blocked if not sizes[m] > floor]
+    if not blocked:
+        return []
+    seen = f"the gradient at the {' and the '.join(blocked)} is 0"
+    mend = "Harmless on frozen features; with a trainable encoder in front take away detach() or no_grad()."
+    title = "No gradient reaches what stands in front"
+    return [Finding("blocked-input", "info", title, seen, where_is(subject.module), mend)]
 
 
 def _fusing(subject: Subject, reach: dict[str, dict[str, float]], where: str) -> list[Finding]:

@@ -3,19 +3,50 @@
 import re
 
 IMAGE = frozenset(
-    "image images img imgs visual visuals vision vis visn v i im picture pictures pixel pixels video frame frames "
-    "region regions patch patches grid x1 a1 m1 f1 input1 modality1 feat1 feats1 left".split()
+    (
+        *("image", "images", "img", "imgs", "im", "i", "visual", "visuals", "vision", "vis", "visn", "v"),
+        *(
+            "picture",
+            "pictures",
+            "pixel",
+            "pixels",
+            "video",
+            "frame",
+            "frames",
+            "region",
+            "regions",
+            "patch",
+            "patches",
+        ),
+        *("grid", "x1", "a1", "m1", "f1", "input1", "modality1", "feat1", "feats1", "left"),
+    )
 )
 TEXT = frozenset(
-    "text texts txt language languages lang l t s sentence sentences caption captions question questions q_text word words "
-    "x2 a2 m2 f2 input2 modality2 feat2 feats2 right linguistic".split()
+    (
+        *(
+            "text",
+            "texts",
+            "txt",
+            "t",
+            "language",
+            "languages",
+            "lang",
+            "l",
+            "linguistic",
+            "s",
+            "sentence",
+            "sentences",
+        ),
+        *("caption", "captions", "question", "questions", "word", "words"),
+        *("x2", "a2", "m2", "f2", "input2", "modality2", "feat2", "feats2", "right"),
+    )
 )
 MASK = re.compile(r"mask|padding|(^|_)pads?($|_)|valid")
 ATTENTION_ONLY = ("attn_mask", "tgt_mask", "memory_mask", "src_mask", "head_mask", "causal_mask", "is_causal")
 QUERY = ("query", "queries", "q", "tgt", "target", "hidden_states", "x", "inputs_embeds")
 CONTEXT = (
-    "key", "keys", "k", "value", "values", "kv", "key_value", "context", "ctx", "memory", "mem", "encoder_hidden_states",
-    "cond", "condition", "guide", "source", "src", "y", "media", "other",
+    "key", "keys", "k", "value", "values", "kv", "key_value", "context", "ctx", "memory", "mem",
+    "encoder_hidden_states", "cond", "condition", "guide", "source", "src", "y", "media", "other",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from interfuse.doctor.findings import Finding, Severity
+from interfuse.doctor.findings import Finding
 from interfuse.doctor.subject import MODALITIES, Inputs, Subject
 from interfuse.doctor.words import number, raised, where_is
 
@@ -17,24 +17,26 @@ MEND_NO_MASK = (
 )
 
 
-def hides_values_under_the_mask(subject: Subject, garbage: Sequence[float] = (0.0, 9.0)) -> list[Finding]:
-    """Give bit for bit the same output whatever finite values stand under the mask."""
-    return _leaks(subject, garbage, MODALITIES)
+def hides_values_under_the_mask(
+    subject: Subject, garbage: Sequence[float] = (0.0, 9.0), slack: float | None = None
+) -> list[Finding]:
+    """Give the same output whatever finite values stand under the mask: bit for bit, but for `slack`."""
+    return _leaks(subject, garbage, MODALITIES, slack)
 
 
 def hides_poison_under_the_mask(
-    subject: Subject, garbage: Sequence[float] = (1e4, *POISON), severity: Severity = "info"
+    subject: Subject, garbage: Sequence[float] = (1e4, *POISON), slack: float | None = None
 ) -> list[Finding]:
     """Give bit for bit the same output even with huge values, NaN or inf under the mask."""
     sound = [m for m in MODALITIES if m in subject.masks and not _leaks(subject, (0.0, 9.0), [m])]
     gaps = {value: _gap(subject, value, sound) for value in garbage}
-    worst = {value: gap for value, gap in gaps.items() if gap > 0}
+    worst = {value: gap for value, gap in gaps.items() if gap > (_slack(subject) if slack is None else slack)}
     if not worst:
         return []
     seen = ", ".join(f"{value:g} moves the output by {number(gap)}" for value, gap in worst.items())
     mend = "Put zeros under the mask on entry with torch.where (0 * NaN is NaN, so multiplying does not)."
     title = "Huge values, NaN or inf under the mask would reach the output"
-    return [Finding("poison-leak", severity, title, seen, where_is(subject.module), mend)]
+    return [Finding("poison-leak", "info", title, seen, where_is(subject.module), mend)]
 
 
 def _gap(subject: Subject, value: float, modalities: Sequence[str]) -> float:
@@ -46,9 +48,16 @@ def _gap(subject: Subject, value: float, modalities: Sequence[str]) -> float:
     return max(subject.compare(subject.look(inputs), subject.look(dirty), inputs))
 
 
-def _leaks(subject: Subject, garbage: Sequence[float], modalities: Sequence[str]) -> list[Finding]:
+def _slack(subject: Subject) -> float:
+    """Rounding that a kernel may show when only what is masked changes."""
+    return 1e-12 if subject.exact == torch.float64 else 1e-6
+
+
+def _leaks(
+    subject: Subject, garbage: Sequence[float], modalities: Sequence[str], slack: float | None = None
+) -> list[Finding]:
     found: list[Finding] = []
-    slack = 0.0 if subject.exact == torch.float64 else 1e-6
+    slack = _slack(subject) if slack is None else slack
     for modality in modalities:
         if modality not in subject.tokens:
             continue
@@ -64,8 +73,8 @@ def _leak(subject: Subject, modality: str, seen: str) -> Finding:
     where = where_is(subject.module)
     if modality in subject.masks:
         mend = (
-            "Hand the mask to every attention (key_padding_mask: True = ignore; SDPA: True = attend), and to every mean, "
-            "maximum, norm, convolution or recurrence over tokens."
+            "Hand the mask to every attention (key_padding_mask: True = ignore; SDPA: True = attend), and to every "
+            "mean, maximum, norm, convolution or recurrence over tokens."
         )
         return Finding("padding-leak", "error", f"Padding of the {modality} changes the output", seen, where, mend)
     title = f"Takes no {modality} mask: padded {modality} tokens count as real"
@@ -107,7 +116,7 @@ def takes_no_mask_for_all_real(subject: Subject, unmasked: Subject) -> list[Find
     return [Finding("padding-leak", "warning", "No mask is not all real", seen, where_is(subject.module), mend)]
 
 
-def survives_a_missing_modality(subject: Subject) -> list[Finding]:
+def survives_a_missing_modality(subject: Subject, slack: float | None = None) -> list[Finding]:
     """Give finite output and gradients for a row without image, text or both, and hide what stands there.
 
     Missing is a mask all False; to a module that takes no mask of the modality it is a row of zeros.
@@ -123,8 +132,8 @@ def survives_a_missing_modality(subject: Subject) -> list[Finding]:
             found.append(_missing("missing-nan", subject, name, f"Missing {name} gives NaN or inf", seen))
             continue
         gap = _content(subject, inputs, missing)
-        if gap > 0:
-            seen = f"the first row's {name} mask is all False, and changing what stands there moves its output by {number(gap)}"
+        if gap > (_slack(subject) if slack is None else slack):
+            seen = f"row 0's {name} mask is all False; changing what stands there moves its output by {number(gap)}"
             found.append(_missing("missing-leak", subject, name, f"Missing {name} leaks its content", seen))
     return _once(found)
 
@@ -184,17 +193,15 @@ def _content(subject: Subject, inputs: Inputs, missing: Sequence[str]) -> float:
             values = inputs.values(modality)
             fresh = torch.randn(values.shape, dtype=values.dtype, device="cpu").to(values.device)
             other = other.having(modality, torch.where(empty[:, None, None], 3 * fresh + values, values))
-    slack = 0.0 if subject.exact == torch.float64 else 1e-6
-    gap = subject.compare(plain, subject.look(other), inputs)[0]
-    return gap if gap > slack else 0.0
+    return subject.compare(plain, subject.look(other), inputs)[0]
 
 
 def _missing(kind: str, subject: Subject, name: str, title: str, seen: str) -> Finding:
     modality = name.split()[0]
     way = "a mask all False" if modality in subject.masks else "a row of zeros"
     mend = (
-        f"Missing is {way}: put zeros (or one learned absent token) in place of such a row before anything else, and let "
-        "its attention give zeros; a softmax of scores that are all -inf is NaN, and of scores all -1e9 it is uniform."
+        f"Missing is {way}: put zeros (or one learned absent token) in place of such a row before anything else, and "
+        "let its attention give zeros; a softmax of scores all -inf is NaN, and of scores all -1e9 it is uniform."
     )
     if modality not in subject.masks:
         mend = "Missing is a row of zeros: add an eps inside each square root, norm and quotient."

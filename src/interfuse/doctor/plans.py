@@ -25,7 +25,14 @@ CONVENTIONS: dict[str, Convention] = {
     "True = real (batch, tokens, 1)": lambda mask, _: mask[:, :, None],
     "1.0 = ignore": lambda mask, dtype: (~mask).to(dtype),
 }
-LAYOUTS = (("tokens", "tokens"), ("tokens", "pooled"), ("pooled", "tokens"), ("pooled", "pooled"), ("map", "tokens"), ("map", "pooled"))  # fmt: skip
+LAYOUTS = (
+    ("tokens", "tokens"),
+    ("tokens", "pooled"),
+    ("pooled", "tokens"),
+    ("pooled", "pooled"),
+    ("map", "tokens"),
+    ("map", "pooled"),
+)
 PAIRS = ("inputs", "modalities", "features", "feats", "xs", "x", "batch", "data", "embeddings", "tokens", "input")
 
 
@@ -68,7 +75,8 @@ class Plan:
         if layout == "pooled":
             return values[:, 0]
         if layout == "map":
-            return values.transpose(1, 2).unflatten(2, (2, -1))
+            grid: Tensor = values.transpose(1, 2).unflatten(2, (2, -1))
+            return grid
         return values.transpose(0, 1) if self.tokens_first else values
 
     def __str__(self) -> str:

@@ -187,7 +187,8 @@ def makes_its_layers_at_once(before: nn.Module, after: nn.Module) -> list[Findin
     new = sorted(set(after.state_dict()) - set(before.state_dict()))
     if not new or uninitialised:
         return []
-    seen = f"the first call made {some(new)}: an optimiser made before it never sees them, and load_state_dict refuses them"
+    seen = f"the first call made {len(new)} tensors, {some(new)}: an optimiser made before it never sees them, "
+    seen += "and load_state_dict refuses them"
     mend = "Make every layer in __init__ from widths given there, or use nn.LazyLinear and run one batch first."
     title = "Layers are made in forward"
     return [Finding("lazy-layers", "error", title, seen, where_is(after), mend)]
