@@ -24,7 +24,6 @@ from interfuse.doctor.plans import (
 from interfuse.doctor.subject import MODALITIES, Call, Sizes, Subject, dtype_of, duplicate, opened
 from interfuse.doctor.words import raised
 
-
 Scored = tuple[float, Plan]
 """How much padding leaks, and the plan under which it does."""
 

@@ -70,7 +70,7 @@ def lets_each_sample_stand_alone(subject: Subject) -> list[Finding]:
     mend = (
         "nn.MultiheadAttention reads (batch, dim) as one unbatched sequence and, without batch_first=True, "
         "(batch, tokens, dim) as (tokens, batch, dim): give (batch, tokens, dim) with batch_first=True. Else look at "
-        "the axis of each softmax, mean and norm. A module meant to be sequence-first: examine(…, layout='tokens-first')."
+        "the axis of each softmax, mean and norm. Sequence-first on purpose: examine(…, layout='tokens-first')."
     )
     where = where_is(subject.module)
     return [Finding("batch-leak", "error", "Samples of a batch mix", how.format(number(worst)), where, mend)]
