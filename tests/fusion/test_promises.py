@@ -38,7 +38,7 @@ from interfuse.doctor.state import registers_every_parameter, survives_saving_an
 from interfuse.doctor.subject import opened
 from interfuse.fusion import FUSIONS, create_fusion, list_fusions
 from tests.fusion.inputs import FUSED_DIM, IMAGE_DIM, TEXT_DIM, build, make_inputs, silent
-from tests.references.basics import REFERENCES, VARIANTS
+from tests.references.basics import VARIANTS
 
 NAMES = list_fusions()
 CASES = [(name, settings) for name in NAMES for settings in VARIANTS.get(name, [{}])]
@@ -65,21 +65,6 @@ def subject_of(name, dtype=torch.float64, **settings) -> Subject:
 def vector_of(subject: Subject) -> Subject:
     """The same mechanism when nothing but its vector is used."""
     return dataclasses.replace(subject, call=lambda module, *inputs: module(*inputs).vector, _labels={})
-
-
-@every_case
-def test_the_vector_equals_a_slow_reference_row_by_row(name, settings):
-    fuse, inputs = build(name, **settings).double(), make_inputs(torch.float64)
-    with torch.no_grad():
-        for parameter in fuse.parameters():  # zero-initialised biases must count too
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    params = {key: value.detach().numpy() for key, value in fuse.state_dict().items()}
-    vector = fuse(*inputs).vector
-    for row in range(len(inputs.image)):
-        image = inputs.image[row][inputs.image_mask[row]].numpy()
-        text = inputs.text[row][inputs.text_mask[row]].numpy()
-        expected = torch.from_numpy(REFERENCES[name](params, image, text, fuse.config))
-        assert_close(vector[row], expected, rtol=1e-9, atol=1e-9)
 
 
 @every_case
@@ -181,6 +166,9 @@ def test_dropout_is_silent_in_eval_and_acts_in_training(name):
     extra = {"hidden": 19} if name == "concat" else {}
     fuse, inputs = build(name, dropout=0.5, **extra), make_inputs()
     assert torch.equal(fuse(*inputs).vector, fuse(*inputs).vector)
+    with torch.no_grad():
+        for parameter in fuse.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)  # a gate that starts at zero would hide it
     fuse.train()
     assert not torch.equal(fuse(*inputs).vector, fuse(*inputs).vector)
 

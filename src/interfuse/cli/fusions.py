@@ -1,17 +1,14 @@
 """`interfuse fusions`: what mechanisms there are, and what one of them computes."""
 
-import inspect
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from interfuse.core.settings import describe
-from interfuse.fusion import FUSIONS, create_fusion
-
-EXAMPLE = {"image_dim": 2048, "text_dim": 768, "fused_dim": 512}
+from interfuse.fusion import FUSIONS
+from interfuse.workflows.mechanisms import SIZES, mechanism_facts, mechanisms_page
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,6 +20,7 @@ def fusions(
     name: Annotated[
         str | None, typer.Argument(help="Show one mechanism; a pattern such as '*attention*' lists.")
     ] = None,
+    format: Annotated[Literal["text", "md"], typer.Option(help="text, or md: the page docs/mechanisms.md.")] = "text",
 ) -> None:
     """List the fusion mechanisms, or show one: equation, settings, source.
 
@@ -31,29 +29,32 @@ def fusions(
     - `interfuse fusions`
     - `interfuse fusions cross_attention`
     """
+    if format == "md":
+        typer.echo(mechanisms_page(), nl=False)
+        return
     console = Console()
     if name is not None and not any(mark in name for mark in "*?["):
         _show(console, name)
         return
-    table = Table(title="Parameters at image 2048, text 768, fused 512", box=None)
-    for column in ("name", "family", "parameters", "good for"):
-        table.add_column(column, justify="right" if column == "parameters" else "left")
-    for entry in FUSIONS:
-        if entry.name in FUSIONS.names(name or "*"):
-            size = sum(p.numel() for p in create_fusion(entry.name, **EXAMPLE).parameters())
-            table.add_row(entry.name, entry.family, f"{size:,}", entry.good_for)
+    table = Table(box=None)
+    for column in ("name", "family", "parameters", "Mflop", "source"):
+        table.add_column(column, justify="right" if column in ("parameters", "Mflop") else "left", no_wrap=True)
+    for facts in map(mechanism_facts, FUSIONS.names(name or "*")):
+        size, cost = f"{facts.parameters:,}", f"{facts.flops / 1e6:,.1f}"
+        source = facts.reference.removeprefix("https://").replace("arxiv.org/abs/", "arXiv:")
+        table.add_row(facts.name, facts.family, size, cost, source)
     console.print(table)
+    console.print(f"\nParameters, and forward cost of one row, at {SIZES}.")
+    console.print("`interfuse fusions NAME` shows equation, settings, what it is checked against and good for.")
 
 
 def _show(console: Console, name: str) -> None:
-    entry = FUSIONS.entry(name)
-    console.print(f"[bold]{name}[/bold] — {entry.family}; {escape(entry.good_for)}\n")
-    console.print(escape(inspect.getdoc(entry.build) or ""))
+    facts = mechanism_facts(name)
+    console.print(f"[bold]{name}[/bold] — {facts.family}; {escape(facts.good_for)}\n")
+    console.print(escape(facts.doc), highlight=False)
     console.print("\n[bold]Settings[/bold]")
-    docs: dict[str, str] = {}
-    for config in reversed(entry.config.__mro__[:-1]):
-        docs |= describe(config)
-    for field, setting in entry.config.__dataclass_fields__.items():
-        default = "" if repr(setting.default).startswith("<dataclasses._MISSING") else f" = {setting.default!r}"
-        console.print(f"  {field}{escape(default)}: {escape(docs.get(field, ''))}", highlight=False)
-    console.print(f"\nChecked against: a slow reference; {escape(entry.oracle)}\nSource: {entry.reference}")
+    for setting in facts.settings:
+        default = f" = {setting.default}" if setting.default else ""
+        console.print(f"  {setting.name}{escape(default)}: {escape(setting.doc)}", highlight=False)
+    console.print(f"\n{facts.parameters:,} parameters, {facts.flops / 1e6:,.1f} Mflop a row at {SIZES}")
+    console.print(f"Checked against: a slow reference; {escape(facts.oracle)}\nSource: {facts.reference}")

@@ -46,6 +46,12 @@ class Design:
     """Dropout of what each sublayer adds, and before the head, fraction 0 to 1."""
     modality_dropout: float = 0.0
     """Fraction of training rows that lose one modality, drawn anew each epoch."""
+    unimodal_heads: float = 0.0
+    """Weight of the sum of both modalities' own losses, each from a linear head on its adapter; 0: none."""
+    balance: Literal["none", "ogm_ge", "gradient_blending"] = "none"
+    """Hold back the modality that learns faster, or weigh the losses by how well each generalises; or neither."""
+    ogm_alpha: float = 0.3
+    """How strongly ogm_ge holds back."""
     epochs: int = 8
     """Passes over the training rows."""
     batch_size: int = 64
@@ -66,6 +72,7 @@ class Design:
         owner = f"design {self.name or self.fusion!r}"
         at_least(owner, 1, dim=self.dim, num_heads=self.num_heads, epochs=self.epochs, batch_size=self.batch_size)
         at_least(owner, 0, encoder_layers=self.encoder_layers, weight_decay=self.weight_decay, clip=self.clip)
+        at_least(owner, 0, unimodal_heads=self.unimodal_heads, ogm_alpha=self.ogm_alpha)
         for name in ("dropout", "modality_dropout", "warmup"):
             value = getattr(self, name)
             if not 0 <= value < 1:

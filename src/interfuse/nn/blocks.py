@@ -19,15 +19,19 @@ class FeedForward(nn.Sequential):
 
 
 class TransformerLayer(nn.Module):
-    """Pre-LN Transformer encoder layer: `x += Att(LN x)`, `x += FF(LN x)`; dropout on what is added, nowhere else.
+    """Transformer encoder layer: self-attention, then the feed-forward network, each with a residual.
+
+    Pre-LN: `x += Att(LN x)`, `x += FF(LN x)`; post-LN: `x = LN(x + Att x)`, `x = LN(x + FF x)`.
+    Dropout acts on what is added, nowhere else.
 
     Reference:
-        Xiong et al. 2020, https://arxiv.org/abs/2002.04745.
+        Xiong et al. 2020, https://arxiv.org/abs/2002.04745, which compares both.
     """
 
-    def __init__(self, dim: int, num_heads: int, dropout: float = 0.0) -> None:
+    def __init__(self, dim: int, num_heads: int, dropout: float = 0.0, norm_first: bool = True) -> None:
         """Make the attention, the feed-forward network and their norms."""
         super().__init__()
+        self.norm_first = norm_first
         self.attention_norm, self.attention = nn.LayerNorm(dim), Attention(dim, num_heads)
         self.forward_norm, self.feed_forward = nn.LayerNorm(dim), FeedForward(dim)
         self.dropout = nn.Dropout(dropout)
@@ -36,10 +40,69 @@ class TransformerLayer(nn.Module):
         self, tokens: Float[Tensor, "batch tokens dim"], mask: Bool[Tensor, "batch tokens"]
     ) -> Float[Tensor, "batch tokens dim"]:
         """Let the tokens of each row attend to each other."""
-        normed = self.attention_norm(tokens)
-        tokens = tokens + self.dropout(self.attention(normed, normed, mask))
+        if self.norm_first:
+            normed = self.attention_norm(tokens)
+            tokens = tokens + self.dropout(self.attention(normed, normed, mask))
+            updated: Tensor = tokens + self.dropout(self.feed_forward(self.forward_norm(tokens)))
+            return updated
+        tokens = self.attention_norm(tokens + self.dropout(self.attention(tokens, tokens, mask)))
+        normed_after: Tensor = self.forward_norm(tokens + self.dropout(self.feed_forward(tokens)))
+        return normed_after
+
+
+class CrossLayer(nn.Module):
+    """Pre-LN cross-attention layer without self-attention: `x += Att(LN x → LN y)`, `x += FF(LN x)`.
+
+    Reference:
+        The crossmodal block of Tsai et al. 2019, https://arxiv.org/abs/1906.00295; both norms are separate here.
+    """
+
+    def __init__(self, dim: int, num_heads: int, dropout: float = 0.0) -> None:
+        """Make the attention, the feed-forward network and the three norms."""
+        super().__init__()
+        self.query_norm, self.memory_norm, self.attention = (
+            nn.LayerNorm(dim),
+            nn.LayerNorm(dim),
+            Attention(dim, num_heads),
+        )
+        self.forward_norm, self.feed_forward = nn.LayerNorm(dim), FeedForward(dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        tokens: Float[Tensor, "batch queries dim"],
+        memory: Float[Tensor, "batch keys dim"],
+        mask: Bool[Tensor, "batch keys"],
+    ) -> Float[Tensor, "batch queries dim"]:
+        """Update `tokens` by what they find in `memory`."""
+        tokens = tokens + self.dropout(self.attention(self.query_norm(tokens), self.memory_norm(memory), mask))
         updated: Tensor = tokens + self.dropout(self.feed_forward(self.forward_norm(tokens)))
         return updated
+
+
+class DecoderLayer(nn.Module):
+    """Post-LN decoder layer: self-attention, attention to the other stream, feed-forward network.
+
+    `x = LN(x + Att(x → x))`, `x = LN(x + Att(x → y))`, `x = LN(x + FF x)`.
+
+    Reference:
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, without the causal mask.
+    """
+
+    def __init__(self, dim: int, num_heads: int, dropout: float = 0.0) -> None:
+        """Make both attentions, the feed-forward network and their norms."""
+        super().__init__()
+        self.attention, self.attention_norm = Attention(dim, num_heads), nn.LayerNorm(dim)
+        self.cross, self.cross_norm = Attention(dim, num_heads), nn.LayerNorm(dim)
+        self.feed_forward, self.forward_norm = FeedForward(dim), nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, stream: Tokens, memory: Tokens) -> Tokens:
+        """Update the tokens of `stream` by each other and by `memory`."""
+        x, mask = stream
+        x = self.attention_norm(x + self.dropout(self.attention(x, x, mask)))
+        x = self.cross_norm(x + self.dropout(self.cross(x, memory.tokens, memory.mask)))
+        return Tokens(self.forward_norm(x + self.dropout(self.feed_forward(x))), mask)
 
 
 class Readout(nn.Linear):

@@ -33,10 +33,11 @@ def masked_max(
     return highest.where(mask.any(1, keepdim=True), highest.new_zeros(()))
 
 
-def masked_softmax(
-    scores: Float[Tensor, "*axes keys"], mask: Bool[Tensor, "*#axes keys"]
-) -> Float[Tensor, "*axes keys"]:
-    """Softmax over the keys whose mask is True; a row with none gives zeros and no NaN in its gradient."""
+def masked_softmax(scores: Float[Tensor, "*axes keys"], mask: Bool[Tensor, "... keys"]) -> Float[Tensor, "*axes keys"]:
+    """Softmax over the keys whose mask is True; a row with none gives zeros and no NaN in its gradient.
+
+    The mask broadcasts over the scores' other axes.
+    """
     lowest = torch.finfo(scores.dtype).min
     kept = scores.where(mask, torch.full((), lowest, dtype=scores.dtype, device=scores.device))
     return kept.softmax(-1).where(mask, kept.new_zeros(()))

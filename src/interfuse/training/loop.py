@@ -18,6 +18,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.seeds import derive, generator
 from interfuse.data import Batch, Features, epoch_batches, eval_batches
 from interfuse.evaluation import example_scores
+from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.network import ModalitySpec, Network, count_parameters
 from interfuse.training.optimiser import make_optimiser, make_schedule
 
@@ -117,6 +118,9 @@ class _Loop:
             name: [p for p in block.parameters() if p.requires_grad] for name, block in network.blocks().items()
         }
         self.steps = 0
+        self.weights = _first_weights(design) if network.unimodal_heads else None  # of fused, image and text loss
+        estimates = self.weights is not None and design.balance == "gradient_blending"
+        self.before = self.losses() if estimates else None
 
     def run(self) -> Trained:
         """Run all epochs and keep the best."""
@@ -161,6 +165,9 @@ class _Loop:
                 f"design {self.design.name!r}: the training loss became {train_loss} in epoch {epoch}. "
                 "Mend: a lower learning_rate, clip above 0, or norm=standard."
             )
+        if self.before is not None:
+            after = self.losses()
+            self.weights, self.before = blending_weights(self.before, after), after
         score, loss_value = validate(self._plain(), self.features, self.features.splits["validation"])
         return {
             "epoch": epoch,
@@ -177,9 +184,12 @@ class _Loop:
         """Take one optimiser step; give the loss and the gradient norm of each block before clipping."""
         batch = batch.to(self.accelerator.device)
         with self.accelerator.autocast():
-            logits = self.network(batch.image, batch.text, batch.image_index, batch.text_index)
-        loss = loss_of(logits.float(), batch.labels, self.features.task)
-        self.accelerator.backward(loss)
+            heads = {} if self.weights is None else {"unimodal": True}
+            logits = self.network(batch.image, batch.text, batch.image_index, batch.text_index, **heads)
+        loss, taught = self.loss(logits.float(), batch.labels)
+        self.accelerator.backward(taught)
+        if self.weights is not None and self.design.balance == "ogm_ge":
+            self.hold_back(logits.detach().float(), batch.labels)
         norms = torch.stack([_norm(parameters) for parameters in self.blocks.values()]).cpu()
         if self.design.clip:
             trained = [p for parameters in self.blocks.values() for p in parameters]
@@ -190,9 +200,51 @@ class _Loop:
         self.steps += 1
         return loss.detach().cpu(), norms
 
+    def loss(self, logits: Float[Tensor, "*three batch classes"], labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the fused head's loss, and what is differentiated: with unimodal heads the weighted sum of all three."""
+        if self.weights is None:
+            loss = loss_of(logits, labels, self.features.task)
+            return loss, loss
+        losses = torch.stack([loss_of(head, labels, self.features.task) for head in logits])
+        return losses[0], (losses * self.weights.to(losses.device)).sum()
+
+    def hold_back(self, logits: Float[Tensor, "three batch classes"], labels: Tensor) -> None:
+        """Hold back the adapter whose modality is ahead (OGM-GE)."""
+        scores = [true_class_score(head, labels, self.features.task) for head in logits[1:]]
+        factors = ogm_coefficients(scores[0], scores[1], self.design.ogm_alpha)
+        for name, factor in zip(("image_adapter", "text_adapter"), factors, strict=True):
+            modulate(self.blocks[name], factor)
+
+    def losses(self) -> Losses:
+        """Measure the mean loss of every head on the validation rows and on as many train rows."""
+        validation = self.features.splits["validation"]
+        train = self.features.splits["train"]
+        spread = torch.linspace(0, len(train) - 1, min(len(train), len(validation))).long()
+        return Losses(*(_head_losses(self._plain(), self.features, rows) for rows in (train[spread], validation)))
+
     def _plain(self) -> Network:
         network: Network = self.accelerator.unwrap_model(self.network, keep_fp32_wrapper=False)
         return network
+
+
+def _first_weights(design: Design) -> Tensor:
+    """Weigh the fused, image and text loss; heads that do not teach the adapters learn with weight 1."""
+    if design.balance == "gradient_blending":
+        return torch.full((3,), 1 / 3)
+    own = design.unimodal_heads or 1.0
+    return torch.tensor([1.0, own, own])
+
+
+@torch.inference_mode()
+def _head_losses(network: Network, features: Features, rows: Tensor) -> Tensor:
+    network.eval()
+    total, device = torch.zeros(3), next(network.parameters()).device
+    for batch in eval_batches(features, rows, EVAL_BATCH):
+        batch = batch.to(device)
+        logits = network(batch.image, batch.text, batch.image_index, batch.text_index, unimodal=True).float()
+        losses = torch.stack([loss_of(head, batch.labels, features.task) for head in logits])
+        total += losses.cpu() * len(batch.rows)
+    return total / len(rows)
 
 
 def loss_of(logits: Float[Tensor, "batch classes"], labels: Tensor, task: str) -> Float[Tensor, ""]:

@@ -105,8 +105,9 @@ class Network(nn.Module):
             )
         pool = pools(design)
         self.image_adapter, self.text_adapter = Adapter(design, image, pool), Adapter(design, text, pool)
-        self.fusion = make_fusion(design)
-        self.head = Head(design, classes)
+        self.fusion = make_fusion(design, classes)
+        self.head = nn.Identity() if self.fusion.gives_logits else Head(design, classes)
+        self.unimodal_heads, self.heads_teach = _unimodal_heads(design, self.fusion, classes)
         for modality in {
             "image",
             "text",
@@ -119,8 +120,12 @@ class Network(nn.Module):
         text: Tokens,
         image_index: Int64[Tensor, " batch"] | None = None,
         text_index: Int64[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch classes"]:
-        """Compute the logits; each distinct picture and text is adapted once."""
+        unimodal: bool = False,
+    ) -> Float[Tensor, "*three batch classes"]:
+        """Compute the logits; each distinct picture and text is adapted once.
+
+        With `unimodal` (the network must have unimodal heads) the first axis is: fused, image alone, text alone.
+        """
         adapted_image, image_mask = self.image_adapter(*image)
         adapted_text, text_mask = self.text_adapter(*text)
         if image_index is not None:
@@ -128,16 +133,21 @@ class Network(nn.Module):
         if text_index is not None:
             adapted_text, text_mask = adapted_text.index_select(0, text_index), text_mask[text_index]
         logits: Tensor = self.head(self.fusion(adapted_image, adapted_text, image_mask, text_mask).vector)
-        return logits
+        if not unimodal:
+            return logits
+        pooled = {"image": masked_mean(adapted_image, image_mask), "text": masked_mean(adapted_text, text_mask)}
+        alone = (self.unimodal_heads[name](x if self.heads_teach else x.detach()) for name, x in pooled.items())
+        return torch.stack([logits, *alone])
 
     def blocks(self) -> dict[str, nn.Module]:
         """Name the parts whose training health is watched."""
-        return {
+        blocks = {
             "image_adapter": self.image_adapter,
             "text_adapter": self.text_adapter,
             "fusion": self.fusion,
             "head": self.head,
         }
+        return blocks | ({"unimodal_heads": self.unimodal_heads} if self.unimodal_heads else {})
 
 
 def pools(design: Design) -> bool:
@@ -147,15 +157,27 @@ def pools(design: Design) -> bool:
     return design.pool == "mean" or (design.pool == "auto" and pooled_anyway)
 
 
-def make_fusion(design: Design) -> FusionMechanism:
-    """Make the design's fusion at the design's width.
+def _unimodal_heads(design: Design, fusion: FusionMechanism, classes: int) -> tuple[nn.ModuleDict, bool]:
+    """Make a linear head for each modality where a training-time method asks for it; whether they teach the adapters.
+
+    A control sees one modality: there is nothing to balance, and it gets no heads.
+    """
+    wanted = (design.unimodal_heads > 0 or design.balance != "none") and len(fusion.modalities) == 2
+    heads = {name: nn.Linear(design.dim, classes) for name in ("image", "text")} if wanted else {}
+    return nn.ModuleDict(heads), design.unimodal_heads > 0 or design.balance == "gradient_blending"
+
+
+def make_fusion(design: Design, classes: int) -> FusionMechanism:
+    """Make the design's fusion at the design's width; a late mechanism gives the logits of the classes themselves.
 
     Raises:
         ConfigError: the fusion or one of its settings is not known, or cannot work.
     """
-    known = FUSIONS.entry(design.fusion).config.__dataclass_fields__
+    entry = FUSIONS.entry(design.fusion)
+    known = entry.config.__dataclass_fields__
     shared = {name: getattr(design, name) for name in ("num_heads", "dropout") if name in known}
-    widths = {"image_dim": design.dim, "text_dim": design.dim, "fused_dim": design.dim}
+    fused_dim = classes if getattr(entry.build, "gives_logits", False) else design.dim
+    widths = {"image_dim": design.dim, "text_dim": design.dim, "fused_dim": fused_dim}
     return FUSIONS.create(design.fusion, **{**shared, **design.settings, **widths})
 
 

@@ -1,0 +1,85 @@
+"""LXMERT's cross-modality layer: shared cross-attention, then each stream's own self-attention and feed-forward."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from interfuse.core.settings import at_least
+from interfuse.core.tokens import Fused, Tokens
+from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
+from interfuse.nn import Attention, Readout, TransformerLayer
+
+
+@dataclass(frozen=True)
+class LxmertConfig(AttentionConfig):
+    """Settings of `LxmertFusion`."""
+
+    num_layers: int = 1
+    """Cross-modality layers; the paper has five."""
+
+    def __post_init__(self) -> None:
+        """Refuse no layers."""
+        super().__post_init__()
+        at_least("lxmert", 1, num_layers=self.num_layers)
+
+
+class CrossModalityLayer(nn.Module):
+    """One cross-attention for both directions, then a post-LN Transformer layer for each stream."""
+
+    def __init__(self, config: LxmertConfig) -> None:
+        """Make the shared attention with its norm, and a layer for each stream."""
+        super().__init__()
+        width, heads = config.fused_dim, config.num_heads
+        self.cross, self.cross_norm = Attention(width, heads), nn.LayerNorm(width)
+        self.image = TransformerLayer(width, heads, config.dropout, norm_first=False)
+        self.text = TransformerLayer(width, heads, config.dropout, norm_first=False)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, image: Tokens, text: Tokens) -> tuple[Tokens, Tokens]:
+        """Update both streams; both directions read the states before the update."""
+        to_image = self.dropout(self.cross(image.tokens, text.tokens, text.mask))
+        to_text = self.dropout(self.cross(text.tokens, image.tokens, image.mask))
+        new_image = self.image(self.cross_norm(image.tokens + to_image), image.mask)
+        new_text = self.text(self.cross_norm(text.tokens + to_text), text.mask)
+        return Tokens(new_image, image.mask), Tokens(new_text, text.mask)
+
+
+@FUSIONS.register(
+    "lxmert",
+    config=LxmertConfig,
+    reference="https://arxiv.org/abs/1908.07490",
+    family="cross-attention",
+    good_for="relations within each modality after it has seen the other; more parameters than cross_attention",
+    oracle="transformers LxmertXLayer",
+)
+class LxmertFusion(FusionMechanism):
+    """Attend across with shared weights, then within each stream, then feed forward.
+
+    Per layer, post-LN: `V = LN(V + Att_x(V → T))`, `T = LN(T + Att_x(T → V))`, one `Att_x` and one LN for both, reading
+    the states before the update; then `x = LN(x + Att(x → x))`, `x = LN(x + FF x)` for each stream with its own
+    weights; fused = linear map of [mean V; mean T].
+
+    Shape:
+        fused.image (batch, image_tokens, fused_dim), fused.text (batch, text_tokens, fused_dim).
+
+    Reference:
+        Tan and Bansal 2019, https://arxiv.org/abs/1908.07490, section 2.2. Ours reads out both means where the paper
+        takes [CLS], and drops the key bias.
+    """
+
+    cross_attends = True
+
+    def __init__(self, config: LxmertConfig) -> None:
+        """Make the projections, the layers and the readout."""
+        super().__init__(config)
+        width = config.fused_dim
+        self.image, self.text = nn.Linear(config.image_dim, width), nn.Linear(config.text_dim, width)
+        self.layers = nn.ModuleList(CrossModalityLayer(config) for _ in range(config.num_layers))
+        self.readout = Readout(width, width, width)
+
+    def fuse(self, image: Tokens, text: Tokens) -> Fused:
+        """Project, run the layers, read out."""
+        image, text = Tokens(self.image(image.tokens), image.mask), Tokens(self.text(text.tokens), text.mask)
+        for layer in self.layers:
+            image, text = layer(image, text)
+        return Fused(self.readout(image, text), image.tokens, text.tokens)
