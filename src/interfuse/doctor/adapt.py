@@ -113,10 +113,10 @@ def _works(subject: Subject) -> str | None:
 
 def _of(base: Subject, plan: Plan) -> Subject:
     """Make the subject that a plan means."""
-    given = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout != "pooled")
-    fixed = {"image"} if plan.layout[0] == "map" else set()
+    given = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "tokens")
+    maps = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "map")
     sizes = base.sizes
-    if fixed:
+    if maps and "image" in base.varying:
         sizes = replace(sizes, image=6)
     if plan.equal:
         sizes = replace(sizes, text=sizes.image)
@@ -126,7 +126,8 @@ def _of(base: Subject, plan: Plan) -> Subject:
         masks=frozenset(masked) & given,
         tokens=given,
         sizes=sizes,
-        varying=(base.varying & given) - fixed,
+        maps=maps,
+        varying=base.varying & given,
         equal=plan.equal,
     )
 
@@ -165,18 +166,19 @@ def _first_layout(base: Subject, plan: Plan, layout: str | None, first: bool, tr
             return found
     if layout == "pooled":
         return attempt(layout=("pooled", "pooled"))
-    for pair in LAYOUTS[:3]:
-        found = attempt(layout=pair)
-        if found is not None:
+    both = attempt()
+    if both is not None or layout == "tokens":
+        return both or attempt(equal=True)
+    mixed = [found for pair in LAYOUTS[1:3] if (found := attempt(layout=pair)) is not None]
+    for found in mixed:  # the wrong one may run too: an unbatched recurrence, a lucky broadcast
+        if not lets_each_sample_stand_alone(_of(base, found)):
             return found
-    equal, pooled = attempt(equal=True), None
-    if layout is None:
-        pooled = attempt(layout=("pooled", "pooled"))
+    equal, pooled = attempt(equal=True), attempt(layout=("pooled", "pooled"))
     if equal is not None and (pooled is None or plan.masks or says_tokens(base.module) or _attends(base, equal)):
         return equal
     if pooled is not None:
         return pooled
-    return attempt(layout=LAYOUTS[4]) or attempt(layout=LAYOUTS[5])
+    return next(iter(mixed), None) or attempt(layout=LAYOUTS[4]) or attempt(layout=LAYOUTS[5])
 
 
 def _with_required_masks(base: Subject, plan: Plan, tried: list[str]) -> Plan | None:

@@ -102,7 +102,7 @@ def _one_key(dead: list[str], learning: Learning, where: str) -> Finding:
 
 def _dead(subject: Subject, dead: list[str], learning: Learning, where: str) -> Finding:
     own = dict(subject.module.named_parameters())
-    count = sum(own[name].numel() if name in own else 0 for name in dead)
+    count = sum(own[name].numel() if name in own else own[name.split("[")[0]].numel() // 3 for name in dead)
     total = sum(p.numel() for p in own.values())
     alive = max(learning.largest.values(), default=0.0)
     return Finding(
@@ -121,8 +121,8 @@ def _cancels(name: str, learning: Learning) -> bool:
     """A bias is shift-invariant where the weight of the same layer does learn."""
     if "bias" not in name.rsplit(".", 1)[-1]:
         return False
-    weight = "weight".join(name.rsplit("bias", 1))
-    return learning.largest.get(weight, 0.0) > learning.floor
+    weights = ["weight".join(name.rsplit("bias", 1)), name.replace("in_proj_bias[key]", "k_proj_weight")]
+    return any(learning.largest.get(w, 0.0) > learning.floor or w in learning.opened for w in weights if w != name)
 
 
 def learn(subject: Subject, floor: float | None = None, passes: Sequence[str] = EVERY) -> Learning:

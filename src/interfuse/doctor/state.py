@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from interfuse.doctor.findings import Finding, Severity
 from interfuse.doctor.names import role
@@ -129,6 +130,8 @@ def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] 
 
 
 def _fits(module: nn.Module, state: dict[str, Tensor]) -> bool:
+    if any(isinstance(p, UninitializedTensorMixin) for p in (*module.parameters(), *module.buffers())):
+        return False
     shapes = {key: value.shape for key, value in module.state_dict().items()}
     return shapes == {key: value.shape for key, value in state.items()}
 
@@ -183,7 +186,7 @@ def guess_remake(subject: Subject) -> Callable[[], nn.Module] | None:
 
 def makes_its_layers_at_once(before: nn.Module, after: nn.Module) -> list[Finding]:
     """Have all its parameters and buffers before the first call."""
-    uninitialised = {name for name, p in before.named_parameters() if isinstance(p, nn.UninitializedParameter)}
+    uninitialised = {name for name, p in before.named_parameters() if isinstance(p, UninitializedTensorMixin)}
     new = sorted(set(after.state_dict()) - set(before.state_dict()))
     if not new or uninitialised:
         return []

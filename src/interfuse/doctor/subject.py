@@ -70,6 +70,8 @@ class Subject:
     """Modalities whose mask the module takes."""
     tokens: frozenset[str] = frozenset(MODALITIES)
     """Modalities given as tokens; the others are pooled, one token a row."""
+    maps: frozenset[str] = frozenset()
+    """Modalities given as a map (batch, dim, height, width), which has no padding."""
     modalities: frozenset[str] = frozenset(MODALITIES)
     """Modalities that the output is meant to depend on."""
     zero_gates: tuple[str, ...] = ()
@@ -120,10 +122,10 @@ class Subject:
         draw = torch.Generator().manual_seed(seed)
         made: dict[str, Tensor] = {}
         for name, count, dim in (("image", sizes.image, self.image_dim), ("text", sizes.text, self.text_dim)):
-            count = count if name in self.tokens else 1
+            count = count if name in self.tokens | self.maps else 1
             values = torch.randn(sizes.batch, count, dim, generator=draw, dtype=self.exact)
             step = 1 if name == "image" or self.equal else 2
-            short = torch.zeros(sizes.batch) if full else step * (torch.arange(sizes.batch) % 3)
+            short = torch.zeros(sizes.batch) if full or name in self.maps else step * (torch.arange(sizes.batch) % 3)
             mask = torch.arange(count) < (count - short).clamp_min(1)[:, None]
             made |= {name: values.to(self.device), f"{name}_mask": mask.to(self.device)}
         return Inputs(**made)
@@ -154,7 +156,7 @@ class Subject:
         return found
 
     def _counts(self, sizes: Sizes) -> tuple[int, int, int]:
-        image = sizes.image if "image" in self.tokens else 1
+        image = sizes.image if "image" in self.tokens | self.maps else 1
         return sizes.batch, image, sizes.text if "text" in self.tokens else 1
 
     def _order(self, leaf: Tensor, name: str, labels: Labels) -> Labels:
@@ -208,8 +210,36 @@ def dtype_of(module: nn.Module) -> torch.dtype:
 
 
 def duplicate(module: nn.Module) -> nn.Module:
-    """Copy a module so that the original is never touched."""
-    return copy.deepcopy(module)
+    """Copy a module so that the original is never touched; what cannot be copied, such as a lock, is shared."""
+    try:
+        return copy.deepcopy(module)
+    except Exception:
+        memo: dict[int, Any] = {}
+        for part in module.modules():
+            for name, value in vars(part).items():
+                if not name.startswith("_") or name not in vars(nn.Module()):
+                    _remember(value, memo)
+        return copy.deepcopy(module, memo)
+
+
+def _remember(value: Any, memo: dict[int, Any]) -> None:
+    """Note what stands in a copy for a value that cannot be copied: a tensor's own values, else the value itself."""
+    if isinstance(value, Tensor):
+        if not value.is_leaf:
+            memo[id(value)] = value.detach().clone()
+        return
+    if isinstance(value, list | tuple):
+        for child in value:
+            _remember(child, memo)
+        return
+    if isinstance(value, dict):
+        for child in value.values():
+            _remember(child, memo)
+        return
+    try:
+        copy.deepcopy(value)
+    except Exception:
+        memo[id(value)] = value
 
 
 def opened(module: nn.Module) -> nn.Module:
