@@ -244,6 +244,8 @@ def _probe_masks(base: Subject, plan: Plan) -> tuple[Plan, Subject]:
 def _likely(names: list[str]) -> list[str]:
     """Order the conventions: a name with "pad" more likely says what to ignore."""
     order = list(CONVENTIONS)
+    if any("len" in name for name in names):
+        order.insert(0, order.pop(order.index("lengths (batch)")))
     if any("pad" in name for name in names):
         order.insert(0, order.pop(order.index("True = ignore")))
     return order

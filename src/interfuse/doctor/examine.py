@@ -150,6 +150,8 @@ def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[
         subject = subject.variant(seeded=True)
     else:
         kept += ["deterministic in eval"] if not found else []
+    if any(finding.kind == "state-moves" for finding in found):
+        subject = subject.variant(call=_restoring(subject))
     for promise in PROMISES:
         reason = _reason_to_skip(promise, subject, export)
         if reason:
@@ -160,6 +162,19 @@ def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[
         if not any(finding.severity != "info" for finding in found):
             kept.append(promise.name)
     return findings, kept, skipped
+
+
+def _restoring(subject: Subject) -> Call:
+    """Put the buffers back before each call, so that one call does not change the next."""
+    kept = {name: buffer.clone() for name, buffer in subject.module.named_buffers()}
+
+    def call(module: nn.Module, *inputs: Any) -> Any:
+        for name, buffer in module.named_buffers():
+            if name in kept:
+                buffer.data.copy_(kept[name])
+        return subject.call(module, *inputs)
+
+    return call
 
 
 def _reason_to_skip(promise: Promise, subject: Subject, export: bool) -> str:

@@ -31,6 +31,7 @@ KINDS: dict[str, int | None] = {
     "unequal-lengths": 10,
     "shape": None,
     "state-moves": None,
+    "inputs-change": None,
     "crash": None,
     "no-mask": 5,
     "no-fusion": None,

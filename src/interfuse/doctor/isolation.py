@@ -4,7 +4,7 @@ import torch
 
 from interfuse.doctor.findings import Finding
 from interfuse.doctor.outputs import change
-from interfuse.doctor.subject import Subject
+from interfuse.doctor.subject import Inputs, Subject
 from interfuse.doctor.words import number, where_is
 
 
@@ -22,6 +22,13 @@ def is_deterministic_in_eval(subject: Subject) -> list[Finding]:
         mend = "Update buffers under `if self.training:` alone."
         where = where_is(subject.module)
         found.append(Finding("state-moves", "warning", "A call in eval mode changes the state", evidence, where, mend))
+    given = Inputs(*(value.clone() for value in inputs))
+    with torch.no_grad():
+        subject.call(subject.module, *given)
+    if any(change(a, b) > 0 for a, b in zip(given[:2], inputs[:2], strict=True)):
+        evidence, mend = "after a call the tensors given hold other values", "x = x / n instead of x /= n."
+        where = where_is(subject.module)
+        found.append(Finding("inputs-change", "warning", "It changes its inputs in place", evidence, where, mend))
     gap = max((change(first[name], second[name]) for name in first if name in second), default=0.0)
     if gap > 0 and not moved:
         found.append(

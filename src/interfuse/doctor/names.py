@@ -41,7 +41,7 @@ TEXT = frozenset(
         *("x2", "a2", "m2", "f2", "input2", "modality2", "feat2", "feats2", "right"),
     )
 )
-MASK = re.compile(r"mask|padding|(^|_)pads?($|_)|valid")
+MASK = re.compile(r"mask|padding|(^|_)pads?($|_)|valid|lengths?$|(^|_)lens?$")
 ATTENTION_ONLY = ("attn_mask", "tgt_mask", "memory_mask", "src_mask", "head_mask", "causal_mask", "is_causal")
 QUERY = ("query", "queries", "q", "tgt", "target", "hidden_states", "x", "inputs_embeds")
 CONTEXT = (

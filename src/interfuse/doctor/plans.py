@@ -24,6 +24,7 @@ CONVENTIONS: dict[str, Convention] = {
     "True = real (batch, 1, tokens)": lambda mask, _: mask[:, None, :],
     "True = real (batch, tokens, 1)": lambda mask, _: mask[:, :, None],
     "1.0 = ignore": lambda mask, dtype: (~mask).to(dtype),
+    "lengths (batch)": lambda mask, _: mask.sum(1),
 }
 LAYOUTS = (
     ("tokens", "tokens"),
@@ -69,7 +70,9 @@ class Plan:
             if name in self.conventions:
                 turn = CONVENTIONS[self.conventions[name]]
                 given[name] = _pack_masks(source, masks, turn, image.dtype)
-        return module(**given)
+        first = [n for n, p in arguments(module).items() if p.kind is p.POSITIONAL_ONLY and n in given]
+        before = [given.pop(name) for name in first]
+        return module(*before, **given)
 
     def _lay(self, values: Tensor, layout: str) -> Tensor:
         if layout == "pooled":
@@ -121,8 +124,7 @@ def arguments(module: nn.Module) -> dict[str, inspect.Parameter]:
 def assignments(module: nn.Module) -> Iterator[dict[str, str]]:
     """Guess which arguments are image and text, the likeliest first; a required unknown one is given None."""
     given = arguments(module)
-    if any(p.kind is p.VAR_POSITIONAL for p in given.values()):
-        yield {next(n for n, p in given.items() if p.kind is p.VAR_POSITIONAL): "star"}
+    yield from _starred(module)
     plain = [n for n, p in given.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not is_mask(n)]
     needed = [name for name in plain if given[name].default is inspect.Parameter.empty]
 
@@ -151,6 +153,15 @@ def assignments(module: nn.Module) -> Iterator[dict[str, str]]:
             yield complete({needed[0]: source})
 
 
+def _starred(module: nn.Module) -> Iterator[dict[str, str]]:
+    """Both as `*args`, or as the keys that forward takes from `**kwargs`."""
+    for name, parameter in arguments(module).items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            yield {name: "star"}
+        if parameter.kind is parameter.VAR_KEYWORD and len(_keys(module)) == 2:
+            yield {key: meant for meant, key in _keys(module).items()}
+
+
 def _one_named(
     needed: list[str], named: dict[str, str], complete: Callable[[dict[str, str]], dict[str, str]]
 ) -> Iterator[dict[str, str]]:
@@ -161,8 +172,14 @@ def _one_named(
         yield complete({name: meant, rest[0]: "text" if meant == "image" else "image"})
 
 
+def _keys(module: nn.Module) -> dict[str, str]:
+    """Read which constant keys forward takes image and text from."""
+    read = [(role(key), key) for key in keys_read(type(module).forward) if not is_mask(key)]
+    return {meant: key for meant, key in read if meant is not None}
+
+
 def _containers(module: nn.Module) -> Iterator[str]:
-    keys = {role(key): key for key in keys_read(type(module).forward) if role(key) and not is_mask(key)}
+    keys = _keys(module)
     if len(keys) == 2:
         yield f"dict:{keys['image']}:{keys['text']}"
     yield from ("list", "tuple", "dict:image:text")

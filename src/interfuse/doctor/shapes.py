@@ -51,12 +51,13 @@ def keeps_its_dtype(subject: Subject) -> list[Finding]:
         try:
             output = subject.look(subject.inputs().to(dtype), module.to(dtype))
         except Exception as error:
-            severity: Severity = "error" if dtype == subject.dtype else "warning"
+            severity: Severity = "error" if dtype == subject.dtype else "info"
             found.append(_dtype(subject, severity, f"{_name(dtype)} fails", raised(error)))
             continue
         other = {name: _name(leaf.dtype) for name, leaf in output.items() if leaf.dtype != dtype}
         if other:
-            found.append(_dtype(subject, "warning", f"{_name(dtype)} in, another dtype out", str(other)))
+            severity = "warning" if dtype == subject.dtype else "info"
+            found.append(_dtype(subject, severity, f"{_name(dtype)} in, another dtype out", str(other)))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from interfuse.doctor.findings import Finding, Severity
 from interfuse.doctor.names import role
@@ -31,7 +31,7 @@ def registers_every_parameter(subject: Subject) -> list[Finding]:
     return [
         Finding(
             "unregistered-parameters",
-            "error" if moved else "info",
+            "error" if moved else "warning",
             "Parameters that no optimiser sees and no checkpoint saves",
             seen,
             f"{some(list(hidden))}; {where_is(subject.module)}",
@@ -130,7 +130,7 @@ def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] 
 
 
 def _fits(module: nn.Module, state: dict[str, Tensor]) -> bool:
-    if any(isinstance(p, UninitializedTensorMixin) for p in (*module.parameters(), *module.buffers())):
+    if any(is_lazy(p) for p in (*module.parameters(), *module.buffers())):
         return False
     shapes = {key: value.shape for key, value in module.state_dict().items()}
     return shapes == {key: value.shape for key, value in state.items()}
@@ -186,7 +186,7 @@ def guess_remake(subject: Subject) -> Callable[[], nn.Module] | None:
 
 def makes_its_layers_at_once(before: nn.Module, after: nn.Module) -> list[Finding]:
     """Have all its parameters and buffers before the first call."""
-    uninitialised = {name for name, p in before.named_parameters() if isinstance(p, UninitializedTensorMixin)}
+    uninitialised = {name for name, p in before.named_parameters() if is_lazy(p)}
     new = sorted(set(after.state_dict()) - set(before.state_dict()))
     if not new or uninitialised:
         return []

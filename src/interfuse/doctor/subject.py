@@ -104,7 +104,8 @@ class Subject:
         return 1e-7 if self.exact == torch.float64 else 1e-4
 
     def run(self, inputs: Inputs, module: nn.Module | None = None) -> Leaves:
-        """Call the module, or a variant of it, and name its float outputs."""
+        """Call the module, or a variant of it, on copies of the inputs, and name its float outputs."""
+        inputs = Inputs(*(value.clone() for value in inputs))
         if self.seeded:
             torch.manual_seed(0)
         with warnings.catch_warnings():
