@@ -1,7 +1,7 @@
 """Promises about learning: every parameter gets a gradient, and the output depends on both modalities."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +51,14 @@ class Learning:
     floor: float
     """At or below it a gradient counts as none."""
 
+    def learns(self, name: str) -> bool:
+        """Tell whether a part has a gradient at step 0 or after steps."""
+        return self.largest.get(name, 0.0) > self.floor or name in self.opened
+
     @property
     def dead(self) -> list[str]:
         """Parts without a gradient, even after steps."""
-        return [n for n, size in self.largest.items() if size <= self.floor and n not in self.opened]
+        return [name for name in self.largest if not self.learns(name)]
 
 
 def gives_every_parameter_a_gradient(
@@ -68,7 +72,7 @@ def gives_every_parameter_a_gradient(
         mend = "Add an eps inside square roots, norms, logarithms and quotients; start from smaller weights."
         seen = f"NaN or inf at {some(list(learning.bad))}"
         found.append(Finding("bad-gradient", "error", "A gradient is not finite", seen, where, mend))
-    cancelled = [name for name in learning.dead if _cancels(name, learning)]
+    cancelled = [name for name in learning.dead if _cancels(name, learning.learns)]
     dead = [name for name in learning.dead if name not in cancelled]
     if cancelled:
         seen = f"its weight learns, the bias has gradient 0: {some(cancelled)}"
@@ -117,12 +121,18 @@ def _dead(subject: Subject, dead: list[str], learning: Learning, where: str) -> 
     )
 
 
-def _cancels(name: str, learning: Learning) -> bool:
+def _cancels(name: str, learns: Callable[[str], bool]) -> bool:
     """A bias is shift-invariant where the weight of the same layer does learn."""
     if "bias" not in name.rsplit(".", 1)[-1]:
         return False
     weights = ["weight".join(name.rsplit("bias", 1)), name.replace("in_proj_bias[key]", "k_proj_weight")]
-    return any(learning.largest.get(w, 0.0) > learning.floor or w in learning.opened for w in weights if w != name)
+    return any(learns(weight) for weight in weights if weight != name)
+
+
+def _blocked(largest: dict[str, float], limit: float) -> list[str]:
+    """List the parts without a gradient, but for biases that cancel."""
+    found = [part for part, size in largest.items() if size <= limit]
+    return [part for part in found if not _cancels(part, lambda name: largest.get(name, 0.0) > limit)]
 
 
 def learn(subject: Subject, floor: float | None = None, passes: Sequence[str] = EVERY) -> Learning:
@@ -140,9 +150,9 @@ def learn(subject: Subject, floor: float | None = None, passes: Sequence[str] = 
                 bad.add(part)
         if floor is None:
             limit = _rounding(list(largest.values()), subject.exact)
-        if all(size > limit for size in largest.values()) or bad:
+        if bad or not _blocked(largest, limit):
             break
-    blocked = [part for part, size in largest.items() if size <= limit]
+    blocked = _blocked(largest, limit)
     opened: set[str] = set()
     if blocked and not bad:
         later = stepped(subject)
