@@ -1,5 +1,7 @@
 """Broken fusion modules, each broken in one way that published code is; `DEFECTS` says what must be found."""
 
+from types import SimpleNamespace
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -32,6 +34,18 @@ class DictOfLayers(nn.Module):
 
     def forward(self, inputs):
         return self.head(torch.cat([self.projections["v"](inputs["v"]), self.projections["t"](inputs["t"])], -1))
+
+
+class BagOfWeights(nn.Module):
+    """A parameter kept on an object that is no module."""
+
+    def __init__(self):
+        super().__init__()
+        self.bag = SimpleNamespace(weight=nn.Parameter(torch.randn(IMAGE, TEXT)))
+        self.out = nn.Linear(TEXT, WIDTH)
+
+    def forward(self, image, text):
+        return self.out(image @ self.bag.weight * text)
 
 
 class PooledVectorsAsOneSequence(nn.Module):
@@ -361,6 +375,7 @@ class CrossmodalOfOneLength(nn.Module):
 DEFECTS = [
     (1, ListOfFactors, "unregistered-parameters"),
     (1, DictOfLayers, "unregistered-parameters"),
+    (1, BagOfWeights, "unregistered-parameters"),
     (2, PooledVectorsAsOneSequence, "batch-leak"),
     (2, WithoutBatchFirst, "batch-leak"),
     (2, SoftmaxOverTheBatch, "batch-leak"),

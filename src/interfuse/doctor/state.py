@@ -65,6 +65,8 @@ def _tensors(value: Any, path: str, known: set[int], parts: set[int], depth: int
         children = [(f"[{key!r}]", child) for key, child in value.items()]
     elif isinstance(value, list | tuple | set | frozenset):
         children = [(f"[{i}]", child) for i, child in enumerate(value)]
+    elif hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
+        children = [(f".{key}", child) for key, child in vars(value).items()]
     if depth:
         for name, child in children:
             yield from _tensors(child, f"{path}{name}", known, parts, depth - 1)
