@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint bench bench-known clean
+.PHONY: demo test lint bench bench-known mutants clean
 
 # The environment is made where it is absent and mended where pyproject.toml is newer.
 # torch is pinned to the release whose CPU build the library is tested with.
@@ -31,6 +31,9 @@ bench: $(VENV)/.made
 
 bench-known: $(VENV)/.made
 	$(BIN)/python benchmarks/known.py
+
+mutants: $(VENV)/.made
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info
