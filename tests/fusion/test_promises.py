@@ -1,4 +1,4 @@
-"""Every registered mechanism keeps every promise of the doctor, and equals its reference; a new one is covered at once.
+"""Every registered mechanism keeps every promise of the doctor; a new one is covered by being registered.
 
 The promises are the doctor's own functions, held here to the strict reading: bit for bit under the mask, 1e-7 in
 float64, huge values, NaN and inf under the mask too, and not even a finding that is mere information.
