@@ -110,9 +110,9 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from tests.workflows.test_encode import ToyImages, openers
 from interfuse.core.progress import Silent
-from interfuse.store import TokenStore, store
+from interfuse.store import TokenStore, writer
 from interfuse.workflows.encode import encode_pictures
-store.SHARD_BYTES = 64
+writer.SHARD_BYTES = 64
 class Slow(ToyImages):
     def encode(self, pictures):
         time.sleep(0.01)
