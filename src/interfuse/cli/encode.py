@@ -1,9 +1,11 @@
 """`interfuse encode`: fill the store, so that later commands find every token."""
 
+from typing import Annotated
+
 import typer
 
 from interfuse.cli import options
-from interfuse.workflows import prepare
+from interfuse.workflows import Portion, encode_source
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,10 +28,20 @@ def encode(
     image_size: options.ImageSize = None,
     store: options.StoreFolder = None,
     device: options.Device = "cpu",
+    shard: Annotated[
+        str,
+        typer.Option(
+            "--shard", help="Encode every n-th batch only, as 2/8, for batch schedulers.", rich_help_panel="Machine"
+        ),
+    ] = "1/1",
 ) -> None:
     """Encode each distinct picture and text of DATA once; a second time encodes nothing.
 
-    Example: `interfuse encode products.csv --image photo --text title --label category --image-folder photos`
+    Examples:
+
+    - `interfuse encode products.csv --image photo --text title --image-folder photos`
+    - `interfuse encode products.csv --image photo --text title --shard $SLURM_ARRAY_TASK_ID/8`
     """
+    portion = Portion.parse(shard)
     with options.watching() as progress:
-        prepare(options.make_source(**locals()), progress)
+        encode_source(options.make_source(**locals()), progress, portion)

@@ -15,6 +15,8 @@ from interfuse.core.errors import DataError
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is opened, in pixels; a larger one counts as missing."""
+DRAFT_PIXELS = 16_000_000
+"""A JPEG of more pixels is decoded at 1/2, 1/4 or 1/8 of its size where the encoder needs far less."""
 _CHUNK_BYTES = 1 << 20
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit is lower
@@ -55,20 +57,21 @@ def identify_all(paths: Iterable[str]) -> Mapping[str, PictureIdentity]:
         return dict(zip(distinct, pool.map(identify, distinct), strict=True))
 
 
-def open_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
+def open_picture(path: str | Path, at_least: int | None = None, above: int = 0) -> Image.Image:
     """Decode a picture to 8-bit RGB: upright by EXIF, alpha on white, 16 bits scaled, the first frame.
 
     Args:
         path: the file.
         at_least: pixels that the shorter side must keep; a large JPEG is then decoded at 1/2, 1/4 or 1/8 of its size,
             which is faster but gives other pixels than resizing the whole picture.
+        above: pixels that a picture must have more of to be decoded so.
 
     Raises:
         PictureError: the file cannot be decoded; the message says why.
     """
     try:
         with _open(path) as image:
-            if at_least is not None:
+            if at_least is not None and image.width * image.height > above:
                 image.draft(None, (at_least, at_least))  # only JPEG heeds it
             image.load()
             return _to_rgb(_upright(image))

@@ -81,7 +81,9 @@ class Writer:
             if key is None:
                 continue
             if not finite[place]:
-                raise StoreError(f"Item {key}: the encoder gave NaN or infinity. Use another precision for the encoder.")
+                raise StoreError(
+                    f"Item {key}: the encoder gave NaN or infinity. Use another precision for the encoder."
+                )
             kept = rows[place] if mask is None else rows[place][mask[place]]
             self._items[key] = kept.clone()
             self._bytes += kept.nbytes
@@ -139,4 +141,3 @@ class Writer:
         finally:
             for claim in claims:
                 claim.release()
-
