@@ -189,7 +189,7 @@ def test_int8_rows_come_back_within_half_a_step_of_their_own_scale(tmp_path):
     assert ((found.tokens - values).abs() <= step * 0.501).all()
     assert not found.tokens[0, 0].any()
     rows = to_rows("int8", values)
-    out = torch.empty_like(values)
+    out = torch.zeros_like(values)
     from_rows("int8", rows, out)
     slow = np.frombuffer(rows[..., 8:].contiguous().numpy().tobytes(), np.float32).reshape(6, 3, 1)
     assert np.allclose(out.numpy(), rows[..., :8].numpy() * slow)

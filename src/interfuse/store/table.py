@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interfuse.core.errors import StoreError
 from interfuse.core.tokens import Tokens
-from interfuse.store.coding import Coding, from_rows
+from interfuse.store.coding import Coding, from_rows, zeros
 from interfuse.store.damage import bury
 from interfuse.store.shard import map_tokens, resume_checksum
 
@@ -60,8 +60,7 @@ class StoredTable:
         chosen = items.numpy()
         lengths = self._lengths(chosen)
         width = max(1, int(lengths.max(initial=1)))
-        make = torch.empty if (lengths == width).all() else torch.zeros
-        tokens = make(len(chosen), width, self.dim)
+        tokens = zeros(len(chosen), width, self.dim)
         for slot, (item, length) in enumerate(zip(chosen.tolist(), lengths.tolist(), strict=True)):
             if item >= 0:
                 from_rows(self.coding, self._rows(item, length), tokens[slot, :length])
