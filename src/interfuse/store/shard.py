@@ -131,6 +131,15 @@ def map_tokens(path: Path) -> Tensor:
     return tokens.view(total, width)
 
 
+def tensor_dtype(header: Header) -> torch.dtype:
+    """Give the number format of a shard's tokens.
+
+    Raises:
+        LookupError: it is none that a store writes.
+    """
+    return _DTYPES[header.entries["tokens"]["dtype"]]
+
+
 def checksum(key: str, tokens: Tensor) -> int:
     """CRC-32 of the key and the tokens' bytes, so that a damaged key does not serve another item's tokens."""
     return resume_checksum(zlib.crc32(bytes.fromhex(key)), tokens)
