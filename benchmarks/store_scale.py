@@ -75,9 +75,7 @@ def measure_open(root: Path) -> None:
         f"start = time.perf_counter(); store = s.TokenStore(Path(sys.argv[1]), {SIGNATURE!r}, 2048)\n"
         "print(time.perf_counter() - start)"
     )
-    times = [
-        float(subprocess.check_output([sys.executable, "-c", script, str(root / "million")])) for _ in range(6)
-    ]
+    times = [float(subprocess.check_output([sys.executable, "-c", script, str(root / "million")])) for _ in range(6)]
     print(f"1,000,000 items in {-(-1_000_000 // PER_SHARD):,} shards")
     print(f"first opening, every shard read and the snapshot written: {times[0]:.2f} s")
     print(f"later openings: median {statistics.median(times[1:]):.3f} s, slowest {max(times[1:]):.3f} s")
@@ -137,7 +135,10 @@ def measure_loading(root: Path, batch_size: int) -> None:
     features = Features(*tables, items, items, labels, "multiclass", names, items, ids, items, {})
     for design_text, dim in (("cross_attention", 128), ("cross_attention", 512), ("shared_cross_attention", 768)):
         design = parse_designs(design_text, {"dim": dim, "num_heads": 8})[0]
-        specs = [ModalitySpec(t.dim, (7, 7) if t is tables[0] else None, torch.zeros(t.dim), torch.ones(t.dim)) for t in tables]
+        specs = [
+            ModalitySpec(t.dim, (7, 7) if t is tables[0] else None, torch.zeros(t.dim), torch.ones(t.dim))
+            for t in tables
+        ]
         network = Network(design, *specs, classes=80)
         optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
         loads, steps = [], []

@@ -19,7 +19,13 @@ from tests.workflows.test_encode import ToyImages
 
 KINDS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP")
 MODES = ("RGB", "L", "P", "1", "CMYK", "RGBA", "LA")
-WRITES = {"PNG": "RGB L P 1 RGBA LA", "JPEG": "RGB L CMYK", "GIF": "RGB L P 1", "WEBP": "RGB RGBA L", "BMP": "RGB L P 1"}
+WRITES = {
+    "PNG": "RGB L P 1 RGBA LA",
+    "JPEG": "RGB L CMYK",
+    "GIF": "RGB L P 1",
+    "WEBP": "RGB RGBA L",
+    "BMP": "RGB L P 1",
+}
 TEXTS = ("短い文", "مرحبا بالعالم", "👩‍👩‍👧‍👦🏳️‍🌈", "a\0b\0", "x" * 100_000, "\u202eabc\u200b", "\t\x07bell", "ﬀ ﷽ Z͑ͫ̓")
 
 

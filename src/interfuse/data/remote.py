@@ -39,7 +39,9 @@ def fetch(url: str) -> io.BytesIO:
     except FileNotFoundError as error:
         raise DataError("the remote file does not exist") from error
     except ImportError as error:  # the part of fsspec that speaks this protocol
-        raise DataError(f"{url.partition(':')[0]}:// needs a package: {error} pip install 'interfuse[remote]'") from error
+        raise DataError(
+            f"{url.partition(':')[0]}:// needs a package: {error} pip install 'interfuse[remote]'"
+        ) from error
     except Exception as error:  # whatever a server or its client does
         raise DataError(f"the remote file cannot be fetched: {str(error).strip() or type(error).__name__}") from error
     if len(content) > MAX_BYTES:
