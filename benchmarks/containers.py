@@ -140,7 +140,7 @@ class Lance:
         kinds = {"key": pa.binary(16), "image": pa.large_binary(), "text": pa.large_binary()}
         lance.write_dataset(arrow_parts(parts), self.path, schema=pa.schema(list(kinds.items())))
 
-    def open(self, count: int) -> None:
+    def open(self, _: int) -> None:
         import lance
 
         self.data = lance.dataset(self.path)
@@ -164,7 +164,7 @@ class Datasets:
                 writer.write_batch(part)
             writer.close()
 
-    def open(self, count: int) -> None:
+    def open(self, _: int) -> None:
         import datasets
 
         self.data = datasets.Dataset.from_file(str(self.path)).with_format("arrow")
@@ -206,7 +206,7 @@ class Zarr:
             arrays["text"][start : start + len(names)] = padded
             start += len(names)
 
-    def open(self, count: int) -> None:
+    def open(self, _: int) -> None:
         import zarr
 
         root = zarr.open_group(self.path, mode="r")

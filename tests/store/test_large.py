@@ -108,11 +108,11 @@ def test_a_damaged_item_past_the_limit_is_found_when_first_read_and_missing_from
     for item in range(5):
         try:
             table.gather(torch.tensor([item]))
-        except StoreError as error:
-            assert "an item is damaged on disk" in str(error)
-            assert "the same command again encodes it anew" in str(error)
+        except StoreError:
             bad.append(item)
     assert len(bad) == 1
+    with pytest.raises(StoreError, match="an item is damaged on disk .*the same command again encodes it anew"):
+        table.gather(torch.tensor(bad))
     again = TokenStore(tmp_path, SIGNATURE, DIM)
     assert again.missing(keys) == [keys[bad[0]]]
     with again.writer() as writer:
@@ -170,11 +170,11 @@ def test_a_write_that_fails_beside_the_encoder_is_told_at_the_next_item(tmp_path
     monkeypatch.setattr(writer_module, "SHARD_BYTES", 1)
     monkeypatch.setattr(writer_module, "write_shard", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
     store = TokenStore(tmp_path, SIGNATURE, DIM)
-    with pytest.raises(StoreError, match=r"cannot be written: .*No space left.*Free some space"):
-        with store.writer() as writer:
-            for number in range(50):
-                writer.add(key(number), tokens(number))
-                time.sleep(0.01)
+    expected = pytest.raises(StoreError, match=r"cannot be written: .*No space left.*Free some space")
+    with expected, store.writer() as writer:
+        for number in range(50):
+            writer.add(key(number), tokens(number))
+            time.sleep(0.01)
     assert number < 49
 
 

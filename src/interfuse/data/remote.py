@@ -66,7 +66,7 @@ def to_path(name: str | Path) -> str | Path:
 
 
 def as_written(folder: Path, name: str) -> str:
-    """Give the name as the disk has it: where there is no such file but one whose name is that text in Latin-1, that."""
+    """Give the name as the disk has it; where no file has it in UTF-8 but one has it in Latin-1, that one's."""
     if name.isascii() or "\0" in name or os.path.lexists(folder / name):
         return name
     try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from interfuse.core.errors import StoreError
 from interfuse.core.files import read_json
-from interfuse.store.damage import bury, buried
+from interfuse.store.damage import buried, bury
 from interfuse.store.shard import SUFFIX, Header, checksum, map_tokens, read_items, tensor_dtype
 
 

@@ -18,7 +18,7 @@ from interfuse.core.errors import StoreError
 from interfuse.core.files import read_json, write_json
 from interfuse.core.settings import fingerprint
 from interfuse.store.coding import Coding, row_format
-from interfuse.store.damage import bury, buried
+from interfuse.store.damage import buried, bury
 from interfuse.store.index import COLUMNS, EMPTY, Index, key_array, merge, read_snapshot, write_snapshot
 from interfuse.store.shard import SUFFIX, checksum, map_tokens, read_items
 from interfuse.store.table import StoredTable
@@ -67,6 +67,12 @@ class TokenStore:
         self.warnings: list[str] = []
         """What was found damaged, in words."""
         self._guard = threading.RLock()  # a writer looks things up from its own thread
+        self._seen: set[str] = set()
+        self._names: list[str] = []
+        self._in_snapshot = 0
+        self._snapshot, self._loose = EMPTY, EMPTY
+        self._sound = [np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)]
+        self._buried: set[tuple[str, int]] = set()
         self._forget()
         self._remove_stale()
         self.refresh()
@@ -140,9 +146,11 @@ class TokenStore:
             self.coding,
             paths,
             shard.astype(np.int32),
-            key_checksum=key_checksum,
-            sound=sound,
-            **columns,
+            columns["start"],
+            columns["length"],
+            columns["checksum"],
+            key_checksum,
+            sound,
         )
 
     def _locate(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -240,8 +248,7 @@ class TokenStore:
 
     def _forget(self) -> None:
         """Begin with nothing known."""
-        self._seen: set[str] = set()
-        self._names: list[str] = []
+        self._seen, self._names = set(), []
         self._in_snapshot = 0
         self._snapshot, self._loose = EMPTY, EMPTY
         self._sound = [np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)]

@@ -2,9 +2,10 @@
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
 from safetensors import SafetensorError
@@ -12,22 +13,34 @@ from torch import Tensor
 
 from interfuse.core.errors import StoreError
 from interfuse.core.settings import fingerprint
-from interfuse.store.coding import to_rows
+from interfuse.store.coding import Coding, to_rows
 from interfuse.store.locks import Claim, locked
 from interfuse.store.shard import SUFFIX, write_shard
-
-if TYPE_CHECKING:
-    from interfuse.store.store import TokenStore
 
 SHARD_BYTES = 64 << 20
 """A shard is written when its tokens reach this size, in bytes; an interruption loses at most two."""
 _KEY = re.compile(r"[0-9a-f]{32}")
 
 
+@runtime_checkable
+class Home(Protocol):
+    """What a writer needs of its store."""
+
+    dim: int
+    coding: Coding
+    folder: Path
+
+    def refresh(self) -> None:
+        """Take notice of shards that were written since."""
+
+    def peek(self, keys: Iterable[str]) -> set[str]:
+        """Give those of these keys that are there by now."""
+
+
 class Writer:
     """Collects new items and writes a shard when there is enough; one shard is written while the next is collected."""
 
-    def __init__(self, store: "TokenStore") -> None:
+    def __init__(self, store: Home) -> None:
         """Begin with nothing collected."""
         self.store = store
         self._items: dict[str, Tensor] = {}
