@@ -283,15 +283,18 @@ def test_the_second_run_of_a_study_calls_no_encoder(shop, study, tmp_path, monke
     assert study.record  # the first run filled the store
     calls: list[str] = []
     room = sys.modules["interfuse.workflows.prepare"]
-    for name in ("load_image_encoder", "load_text_encoder"):
 
-        def counted(*given, load=getattr(room, name), **named):
+    def counted(load):
+        def run(*given, **named):
             encoder = load(*given, **named)
             plain = encoder.encode
             encoder.encode = lambda batch: calls.append(encoder.name) or plain(batch)
             return encoder
 
-        monkeypatch.setattr(room, name, counted)
+        return run
+
+    for name in ("load_image_encoder", "load_text_encoder"):
+        monkeypatch.setattr(room, name, counted(getattr(room, name)))
     store = study.folder.parent / "store"
     prepare(source(shop, store), Silent())
     assert calls == []
