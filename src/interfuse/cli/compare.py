@@ -53,6 +53,7 @@ def compare_command(
         typer.Option(min=2, help="Cross-validate: every row is a test row once.", rich_help_panel="Rows"),
     ] = None,
     task: options.Task = None,
+    hard_negatives: options.HardNegatives = False,
     strict: options.Strict = False,
     train_rows: options.TrainRows = None,
     image_encoder: options.ImageEncoder = "efficientnet-lite0",

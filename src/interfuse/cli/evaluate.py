@@ -31,6 +31,7 @@ def evaluate_command(
     split: options.Split = None,
     validation: options.Validation = None,
     test: options.Test = None,
+    hard_negatives: options.HardNegatives = False,
     strict: options.Strict = False,
     store: options.StoreFolder = None,
     seed: options.Seed = 0,

@@ -48,7 +48,19 @@ Validation = Annotated[
 Test = Annotated[Path | None, typer.Option("--test", help="File with the test rows.", rich_help_panel="Rows")]
 Task = Annotated[
     str | None,
-    typer.Option("--task", help="multiclass or multilabel (default: seen from the labels).", rich_help_panel="Rows"),
+    typer.Option(
+        "--task",
+        help="multiclass, multilabel, matching or regression (default: seen from the labels; without any, matching).",
+        rich_help_panel="Rows",
+    ),
+]
+HardNegatives = Annotated[
+    bool,
+    typer.Option(
+        "--hard-negatives",
+        help="Matching from captions: pair pictures with captions like their own.",
+        rich_help_panel="Rows",
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad row or picture.", rich_help_panel="Rows")]
 TrainRows = Annotated[

@@ -31,6 +31,7 @@ def train(
     validation: options.Validation = None,
     test: options.Test = None,
     task: options.Task = None,
+    hard_negatives: options.HardNegatives = False,
     strict: options.Strict = False,
     image_encoder: options.ImageEncoder = "efficientnet-lite0",
     text_encoder: options.TextEncoder = "minilm",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -14,6 +14,7 @@ from interfuse.data.pictures import identify_all, resolve
 from interfuse.data.readers import as_texts, need_column, read_frame
 from interfuse.data.settings import SourceSettings
 
+L = TypeVar("L")
 PART_COLUMN = "interfuse_split"
 """Holds the split of rows that come from separate files."""
 
@@ -34,6 +35,8 @@ class Rows:
     """Whether the ids come from a column, so that they stay when rows change places."""
     troubles: list[Trouble] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    label_names: tuple[str, ...] | None = None
+    """The classes, where the source declares them; else those that occur."""
 
     def keep(self, wanted: Sequence[bool]) -> None:
         """Drop the other rows."""
@@ -182,7 +185,7 @@ def _drop_empty(rows: Rows, strict: bool) -> None:
         raise DataError("No row is left: none has a readable picture or a text.")
 
 
-def drop_unlabelled(rows: Rows, labels: list[tuple[str, ...] | None], strict: bool) -> list[tuple[str, ...]]:
+def drop_unlabelled(rows: Rows, labels: list[L | None], strict: bool) -> list[L]:
     """Leave out the rows that have no label; give the labels of the others.
 
     Raises:
@@ -195,3 +198,18 @@ def drop_unlabelled(rows: Rows, labels: list[tuple[str, ...] | None], strict: bo
     if not rows.ids:
         raise DataError("No row is left: none has a label.")
     return [label for label in labels if label is not None]
+
+
+def drop_incomplete(rows: Rows, strict: bool) -> None:
+    """Leave out the rows that lack a picture or a text, of which no pair can be made.
+
+    Raises:
+        DataError: no row is left; with `strict`, the first such row.
+    """
+    wanted = [bool(key and text) for key, text in zip(rows.keys, rows.texts, strict=True)]
+    for row, keep in enumerate(wanted):
+        if not keep:
+            rows.trouble(row, "row", "a pair needs both a picture and a text", LEFT_OUT, strict)
+    rows.keep(wanted)
+    if not rows.ids:
+        raise DataError("No row is left: none has both a picture and a text.")

@@ -29,7 +29,9 @@ class SourceSettings:
     test: str | Path | None = None
     """File with the test rows."""
     task: str | None = None
-    """multiclass or multilabel; none: seen from the labels."""
+    """multiclass, multilabel, matching or regression; none: seen from the labels, matching where there are none."""
+    hard_negatives: bool = False
+    """Matching from captions: pair a picture with captions like its own, not with any."""
     strict: bool = False
     """Stop at the first bad row or picture."""
     seed: int = 0

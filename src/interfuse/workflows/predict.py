@@ -25,12 +25,17 @@ class Predictions:
     rows: list[int]
     ids: list[str]
     probs: np.ndarray
-    """(rows, classes), float32."""
+    """(rows, classes), float32; for regression the numbers, (rows, 1)."""
     label_names: tuple[str, ...]
     task: str
 
     def frame(self) -> pl.DataFrame:
-        """Give a table: row, id, label (several joined by | for multilabel), a probability column a class."""
+        """Give a table: row, id, label (several joined by | for multilabel), a probability column a class.
+
+        For regression: row, id and the predicted number.
+        """
+        if self.task == "regression":
+            return pl.DataFrame({"row": self.rows, "id": self.ids, "prediction": self.probs[:, 0]})
         if self.task == "multilabel":
             labels = ["|".join(self.label_names[i] for i in np.flatnonzero(p >= 0.5)) for p in self.probs]
         else:
