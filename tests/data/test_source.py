@@ -102,7 +102,6 @@ def test_fractions_make_the_task_regression_and_rows_without_a_number_are_left_o
     [
         ({}, {"label": "kindd"}, r"Unknown column for the label: 'kindd'\. Did you mean 'kind'"),
         ({}, {"label": None, "text": None}, r"Which column is the label\? Give --label\. Columns: photo, title, kind"),
-        ({}, {"image": None, "text": None}, r"Give --image and --text\. Columns: photo, title, kind"),
         ({}, {"task": "regression"}, r"Column 'kind' has 'a' \(row 0\), which is no finite number.*--task multiclass"),
         ({"kind": [0.5] * 40}, {}, "The number 'kind' is the same in every train row"),
         ({}, {"task": "ranking"}, "Unknown task 'ranking'"),

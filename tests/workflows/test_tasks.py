@@ -10,9 +10,10 @@ from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Silent
 from interfuse.core.records import read_table
-from interfuse.data import SourceSettings
+from interfuse.data import SourceSettings, make_known
 from interfuse.training import load_run
 from interfuse.workflows import EncoderSettings, Source, evaluate, predict, train_run
+from interfuse.workflows.predict import without
 
 COLOURS = ("red", "blue", "green", "white")
 
@@ -124,3 +125,20 @@ def test_late_mechanisms_are_refused_for_numbers(shop, store, tmp_path):
     source = Source(str(shop / "shop.parquet"), read, EncoderSettings(image_size=64, store=store))
     with pytest.raises(ConfigError, match="blends the answers of classes, and the task is regression"):
         train_run(source, tmp_path / "run", Design(late[0], dim=16, image_size=64), progress=Silent())
+
+
+def test_rows_without_a_modality_are_drawn_by_seed_one_fraction_within_another():
+    features = make_known("known:xor", rows=(10, 10, 80))
+    rows = features.splits["test"]
+    taken = []
+    for share in (0.0, 0.25, 0.5, 1.0):
+        items = without(features, rows, {"image": share}, seed=3).image_items
+        taken.append(set(rows[items[rows] < 0].tolist()))
+        assert (items[features.splits["train"]] >= 0).all()
+    assert [len(chosen) for chosen in taken] == [0, 20, 40, 80]
+    assert taken[1] < taken[2] < taken[3]
+    other = without(features, rows, {"image": 0.25}, seed=4).image_items
+    assert set(rows[other[rows] < 0].tolist()) != taken[1]
+    both = without(features, rows, {"image": 0.5, "text": 0.5}, seed=3)
+    assert (both.text_items < 0).sum() == 40
+    assert not (both.text_items < 0).equal(both.image_items < 0)

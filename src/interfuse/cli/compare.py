@@ -45,6 +45,8 @@ def compare_command(
     group: options.Group = None,
     image_folder: options.ImageFolder = None,
     allow_outside: options.AllowOutside = False,
+    join: options.Join = None,
+    unpack_to: options.UnpackTo = None,
     split: options.Split = None,
     validation: options.Validation = None,
     test: options.Test = None,

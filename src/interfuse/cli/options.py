@@ -14,11 +14,16 @@ from interfuse.workflows.prepare import EncoderSettings, Source, default_store
 
 Data = Annotated[
     str,
-    typer.Argument(help="CSV, TSV, JSONL or Parquet file, or a built-in: easy-vqa, known:binding, known:xor, …"),
+    typer.Argument(
+        help="CSV, TSV, JSONL or Parquet file; a folder of pictures; coco:DIR; hf:DIR or hf:NAME; wds:PATTERN; "
+        "or a built-in: easy-vqa, known:binding, …"
+    ),
 ]
 Image = Annotated[str | None, typer.Option("--image", help="Column with the picture files.", rich_help_panel="Rows")]
 Text = Annotated[str | None, typer.Option("--text", help="Column with the texts.", rich_help_panel="Rows")]
-Label = Annotated[str | None, typer.Option("--label", help="Column with the labels.", rich_help_panel="Rows")]
+Label = Annotated[
+    str | None, typer.Option("--label", help="Column with the labels; none: there is none.", rich_help_panel="Rows")
+]
 Id = Annotated[
     str | None,
     typer.Option("--id", help="Column that names a row (default: its number).", rich_help_panel="Rows"),
@@ -38,6 +43,18 @@ ImageFolder = Annotated[
 AllowOutside = Annotated[
     bool,
     typer.Option("--allow-outside", help="Read pictures outside the image folder too.", rich_help_panel="Rows"),
+]
+Join = Annotated[
+    str | None,
+    typer.Option("--join", help="FILE:KEY, more columns from another file by that column.", rich_help_panel="Rows"),
+]
+UnpackTo = Annotated[
+    Path | None,
+    typer.Option(
+        "--unpack-to",
+        help="Folder for the pictures inside hf: and wds: (default: the user's cache).",
+        rich_help_panel="Rows",
+    ),
 ]
 Split = Annotated[
     str | None, typer.Option("--split", help="Column with train, validation or test.", rich_help_panel="Rows")

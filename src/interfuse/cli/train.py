@@ -27,6 +27,8 @@ def train(
     group: options.Group = None,
     image_folder: options.ImageFolder = None,
     allow_outside: options.AllowOutside = False,
+    join: options.Join = None,
+    unpack_to: options.UnpackTo = None,
     split: options.Split = None,
     validation: options.Validation = None,
     test: options.Test = None,
