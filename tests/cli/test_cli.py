@@ -13,7 +13,7 @@ from interfuse.cli.main import app, run
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.fusion import list_fusions
 
-COMMANDS = ["demo", "compare", "train", "predict", "evaluate", "encode", "fusions", "report"]
+COMMANDS = ["demo", "inspect", "compare", "train", "predict", "evaluate", "encode", "fusions", "report"]
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -105,7 +105,7 @@ def test_train_then_evaluate_then_predict_from_the_shell(tmp_path, capsys, monke
     assert float(re.search(r"accuracy: ([\d.]+)", caught.out)[1]) < 0.6  # half of xor's answers, whatever is guessed
     for word, message in (
         ("image", "--missing is image=FRACTION"),
-        ("image=2", "goes? without image is from 0 to 1, got 2"),
+        ("image=2", "that go without image is from 0 to 1, got 2"),
         ("sound=0.5", "Unknown modality 'sound'"),
     ):
         with pytest.raises(SystemExit):

@@ -69,6 +69,8 @@ def compare_command(
     learning_rate: options.LearningRate = 1e-3,
     dropout: options.Dropout = 0.1,
     modality_dropout: options.ModalityDropout = 0.0,
+    objective: options.Objective = "auto",
+    class_weights: options.ClassWeights = "none",
     seed: options.Seed = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Trainings side by side.", rich_help_panel="Machine")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads a training.", rich_help_panel="Machine")] = 1,
@@ -92,6 +94,8 @@ def compare_command(
         "learning_rate": learning_rate,
         "dropout": dropout,
         "modality_dropout": modality_dropout,
+        "objective": objective,
+        "class_weights": class_weights,
     }
     settings = CompareSettings(
         fusions, designs, base, baseline, seeds, margin, jobs, threads, check_precision(precision), train_rows

@@ -130,6 +130,13 @@ ModalityDropout = Annotated[
     float,
     typer.Option("--modality-dropout", help="Fraction of train rows that lose a modality.", rich_help_panel="Training"),
 ]
+Objective = Annotated[
+    str, typer.Option("--objective", help="auto, cross_entropy or focal.", rich_help_panel="Training")
+]
+ClassWeights = Annotated[
+    str,
+    typer.Option("--class-weights", help="none, or balanced: rare classes weigh more.", rich_help_panel="Training"),
+]
 EncoderLayers = Annotated[
     int,
     typer.Option(

@@ -1,6 +1,7 @@
 """What the library does, a file each: encode, train, compare, predict."""
 
 from interfuse.workflows.compare import CompareSettings, compare
+from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
 from interfuse.workflows.prepare import (
     EncoderSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "default_store",
     "encode_examples",
     "evaluate",
+    "inspect_source",
     "predict",
     "prepare",
     "train_run",
