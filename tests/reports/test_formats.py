@@ -79,6 +79,11 @@ def test_points_have_one_decimal_a_true_minus_and_no_signed_zero():
     assert [signed(value) for value in (0.012, -0.004, 0.0001, -0.0001)] == ["+1.2", "−0.4", "0.0", "0.0"]
 
 
+def test_a_negative_mean_has_a_true_minus():
+    assert spell_mean(row("a", -0.031)) == "−3.1 [−4.1, −1.9]"
+    assert spell_mean(row("a", -0.0001, ci_low=None)) == "0.0"
+
+
 def test_what_has_no_interval_shows_none():
     bare = row("a", 0.5, 0.1, ci_low=None, delta_ci_low=None, p_holm=0.0004)
     assert (spell_mean(bare), spell_delta(bare), spell_p(bare)) == ("50.0", "+10.0", "< 0.001")

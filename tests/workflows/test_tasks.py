@@ -115,6 +115,16 @@ def test_weighted_and_focal_objectives_train_in_a_run(shop, store, tmp_path, set
     assert run.info["metrics"]["test"]["mAP"] > 0
 
 
+@pytest.mark.parametrize("fusion", ["concat", "cross_attention"])
+@pytest.mark.parametrize("lacking", ["image", "text"])
+def test_a_table_without_one_modality_trains_all_the_same(shop, store, tmp_path, fusion, lacking):
+    given = {"image": "photo", "text": "caption", "label": "tags", lacking: "none"}
+    source = Source(str(shop / "shop.parquet"), SourceSettings(**given), EncoderSettings(image_size=64, store=store))
+    design = Design(fusion, dim=16, epochs=1, batch_size=32, image_size=64)
+    run = train_run(source, tmp_path / "run", design, progress=Silent())
+    assert 0 <= run.info["metrics"]["test"]["mAP"] <= 1
+
+
 def test_late_mechanisms_are_refused_for_numbers(shop, store, tmp_path):
     from interfuse.fusion import list_fusions
 

@@ -75,8 +75,8 @@ def sort_rows(summary: StudySummary) -> list[LeaderboardRow]:
 def spell_mean(row: LeaderboardRow) -> str:
     """Write a mean with its interval in points: `98.4 [97.9, 98.8]`."""
     if row.ci_low is None or row.ci_high is None:
-        return f"{100 * row.mean:.1f}"
-    return f"{100 * row.mean:.1f} [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}]"
+        return points(row.mean)
+    return f"{points(row.mean)} [{points(row.ci_low)}, {points(row.ci_high)}]"
 
 
 def spell_delta(row: LeaderboardRow) -> str:
@@ -99,6 +99,12 @@ def spell_cost(row: LeaderboardRow) -> tuple[str, str]:
     """Write parameters and training seconds."""
     seconds = f"{row.train_seconds:,.1f}" if row.train_seconds < 100 else f"{row.train_seconds:,.0f}"
     return f"{row.parameters:,}", seconds
+
+
+def points(value: float) -> str:
+    """Write a fraction in points: `67.0`, `−3.1` (R² may be negative), and no minus before a zero."""
+    text = f"{100 * value:.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
 def signed(value: float) -> str:
