@@ -9,7 +9,8 @@ from interfuse.core.seeds import derive
 
 NEIGHBOURS = 64
 """Most similar captions that a hard negative is looked for among."""
-_CHUNK = 512
+_CELLS = 1 << 24
+"""Similarities that are held at once."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +103,16 @@ class _Pool:
 
 
 def _nearest(texts: Sequence[str]) -> np.ndarray:
-    """List for each text the others by falling cosine of their TF-IDF vectors, at most 64."""
+    """List for each text the others by falling cosine of their TF-IDF vectors, at most 64; time is quadratic."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
         vectors = TfidfVectorizer(sublinear_tf=True, dtype=np.float32).fit_transform(texts)
     except ValueError:  # no text has a word
         return np.zeros((len(texts), 0), dtype=np.int64)
-    width, found = min(NEIGHBOURS, len(texts) - 1), []
-    for start in range(0, len(texts), _CHUNK):
-        similar = (vectors[start : start + _CHUNK] @ vectors.T).toarray()
+    width, found, chunk = min(NEIGHBOURS, len(texts) - 1), [], max(1, _CELLS // len(texts))
+    for start in range(0, len(texts), chunk):
+        similar = (vectors[start : start + chunk] @ vectors.T).toarray()
         similar[np.arange(len(similar)), np.arange(start, start + len(similar))] = -1.0  # not with itself
         near = np.argpartition(-similar, width - 1, axis=1)[:, :width] if width else np.zeros((len(similar), 0), int)
         order = np.take_along_axis(similar, near, 1)
