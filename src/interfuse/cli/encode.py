@@ -23,6 +23,8 @@ def encode(
     id: options.Id = None,
     image_folder: options.ImageFolder = None,
     allow_outside: options.AllowOutside = False,
+    join: options.Join = None,
+    unpack_to: options.UnpackTo = None,
     split: options.Split = None,
     strict: options.Strict = False,
     image_encoder: options.ImageEncoder = "efficientnet-lite0",

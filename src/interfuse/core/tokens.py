@@ -79,10 +79,14 @@ class MemoryTable:
 
     def lengths(self, items: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
         """Count the tokens of these items; item -1 has none."""
+        if len(self) == 0:
+            return torch.zeros_like(items)
         return self.mask[items.clamp_min(0)].sum(1) * (items >= 0)
 
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:
         """Copy the tokens of these items, float32, padded to the longest; item -1 is missing."""
+        if len(self) == 0:
+            return Tokens(torch.zeros(len(items), 1, self.dim), torch.zeros(len(items), 1, dtype=torch.bool))
         there = items >= 0
         safe = items.clamp_min(0)
         mask = self.mask[safe] & there.unsqueeze(-1)

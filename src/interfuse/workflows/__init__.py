@@ -2,6 +2,7 @@
 
 from interfuse.workflows.compare import CompareSettings, compare
 from interfuse.workflows.encode import Portion
+from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
 from interfuse.workflows.prepare import (
     EncoderSettings,
@@ -28,6 +29,7 @@ __all__ = [
     "encode_examples",
     "encode_source",
     "evaluate",
+    "inspect_source",
     "predict",
     "prepare",
     "train_run",

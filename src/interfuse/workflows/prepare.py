@@ -281,6 +281,8 @@ def _prepared(
         "missing_texts": int((features.text_items < 0).sum()),
         "troubles": len(examples.troubles) if examples else 0,
         "notes": [*(examples.notes if examples else ()), *notes],
-        "settings": {k: v for k, v in to_plain(replace(source.read, image_folder=None)).items() if v is not None},
+        "settings": {
+            k: v for k, v in to_plain(replace(source.read, image_folder=None, unpack_to=None)).items() if v is not None
+        },
     }
     return Prepared(features, folds, card, info, seconds, examples)
