@@ -1,4 +1,4 @@
-"""Intervals of metrics that are no mean over examples (AUC, macro F1, mAP): a bootstrap of groups, crossed with seeds."""
+"""Intervals of metrics that are no mean over examples (AUC, macro F1, mAP): groups are bootstrapped, seeds crossed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -45,9 +45,13 @@ def measure_shapley(
     image = 0.5 * (image_alone - neither + both - text_alone)
     text = 0.5 * (text_alone - neither + both - image_alone)
     together = both - text_alone - image_alone + neither
-    parts = {"image": image, "text": text, "interaction": together}
-    scores = {"both": both, "image_alone": image_alone, "text_alone": text_alone, "neither": neither}
+    parts = [mean_interval(values.astype(np.float64)[None], groups) for values in (image, text, together)]
     return Shapley(
-        **{name: mean_interval(values.astype(np.float64)[None], groups) for name, values in parts.items()},
-        **{name: float(values.mean()) for name, values in scores.items()},
+        image=parts[0],
+        text=parts[1],
+        interaction=parts[2],
+        both=float(both.mean()),
+        image_alone=float(image_alone.mean()),
+        text_alone=float(text_alone.mean()),
+        neither=float(neither.mean()),
     )

@@ -127,7 +127,11 @@ class Network(nn.Module):
             adapted_image, image_mask = adapted_image.index_select(0, image_index), image_mask[image_index]
         if text_index is not None:
             adapted_text, text_mask = adapted_text.index_select(0, text_index), text_mask[text_index]
-        logits: Tensor = self.head(self.fusion(adapted_image, adapted_text, image_mask, text_mask).vector)
+        return self.interact(Tokens(adapted_image, image_mask), Tokens(adapted_text, text_mask))
+
+    def interact(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch classes"]:
+        """Compute the logits of tokens that are adapted already."""
+        logits: Tensor = self.head(self.fusion(image.tokens, text.tokens, image.mask, text.mask).vector)
         return logits
 
     def blocks(self) -> dict[str, nn.Module]:
