@@ -12,11 +12,23 @@ from interfuse.evaluation.decomposition import (
     estimate_decomposition,
 )
 from interfuse.evaluation.emap import Emap, interaction_share, measure_emap, project_additive, tied_scores
+from interfuse.evaluation.findings import (
+    say_attention,
+    say_calibration,
+    say_decomposition,
+    say_diagnosis,
+    say_emap,
+    say_missing,
+    say_needs_both,
+    say_permutation,
+    say_shapley,
+)
 from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
 from interfuse.evaluation.missing import MissingPoint, missing_curve
 from interfuse.evaluation.multiple import holm
 from interfuse.evaluation.needs_both import NeedsBoth, find_needs_both
 from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
+from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.shapley import Shapley, measure_shapley
 from interfuse.evaluation.tuning import expected_maximum
@@ -40,6 +52,7 @@ __all__ = [
     "Shapley",
     "Simulation",
     "aggregate_scores",
+    "attention_spread",
     "bootstrap_interval",
     "calibration_error",
     "compare_designs",
@@ -62,8 +75,18 @@ __all__ = [
     "measure_shapley",
     "missing_curve",
     "perceptual_score",
+    "profile_rows",
     "project_additive",
     "say_against_baseline",
+    "say_attention",
+    "say_calibration",
+    "say_decomposition",
+    "say_diagnosis",
+    "say_emap",
+    "say_missing",
+    "say_needs_both",
+    "say_permutation",
+    "say_shapley",
     "say_study",
     "tied_scores",
 ]

@@ -1,5 +1,6 @@
 """The assembled network, the loop, and runs on disk."""
 
+from interfuse.training.absent import logits_without
 from interfuse.training.attention import AttentionMaps, Captured, attention_maps, capture_attention
 from interfuse.training.loop import EVAL_BATCH, Precision, Trained, predict_probs, resolve_precision, train
 from interfuse.training.network import (
@@ -32,6 +33,7 @@ __all__ = [
     "capture_attention",
     "count_parameters",
     "load_run",
+    "logits_without",
     "make_fusion",
     "match_hidden",
     "measure",

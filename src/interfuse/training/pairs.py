@@ -9,8 +9,8 @@ from torch import Tensor
 from interfuse.core.tokens import Tokens
 from interfuse.training.network import Adapter, Network
 
-PAIRS = 96
-"""Pairs a pass of fusion and head: few enough that what lies between its layers stays in the processor's cache."""
+TOKENS = 4096
+"""Tokens a pass of fusion and head: few enough that what lies between its layers stays in the processor's cache."""
 ADAPTED = 256
 """Items a pass of an adapter."""
 
@@ -21,7 +21,7 @@ def pair_logits(
     image: Tokens,
     text: Tokens,
     tell: Callable[[int], None] | None = None,
-    pairs: int = PAIRS,
+    pairs: int | None = None,
 ) -> Float[Tensor, "texts images classes"]:
     """Compute `L[i, j]`, the logits of text i with image j, in eval mode, in the precision of the tokens.
 
@@ -33,11 +33,12 @@ def pair_logits(
         image: tokens of the distinct pictures; a row without any is a missing picture.
         text: tokens of the distinct texts, likewise.
         tell: called with the number of pairs done since the last call.
-        pairs: at most so many at once.
+        pairs: at most so many at once; none: as many as make 4,096 tokens.
     """
     network.eval()
     images, texts = adapt(network.image_adapter, image), adapt(network.text_adapter, text)
     table: Tensor | None = None
+    pairs = pairs or max(1, TOKENS // (images.mask.shape[1] + texts.mask.shape[1]))
     for rows, columns in _blocks(_lengths(texts), len(images.tokens), pairs):
         width = int(_lengths(texts)[rows[0]])
         one = Tokens(*(_repeat(part[rows, :width], len(columns)) for part in texts))

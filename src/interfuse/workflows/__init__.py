@@ -1,6 +1,7 @@
 """What the library does, a file each: encode, train, compare, predict."""
 
 from interfuse.workflows.compare import CompareSettings, compare
+from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, open_for_diagnosis
 from interfuse.workflows.predict import Predictions, evaluate, predict
 from interfuse.workflows.prepare import (
     EncoderSettings,
@@ -15,6 +16,7 @@ from interfuse.workflows.train import train_run
 
 __all__ = [
     "CompareSettings",
+    "DiagnoseSettings",
     "EncoderSettings",
     "Predictions",
     "Prepared",
@@ -22,8 +24,10 @@ __all__ = [
     "Study",
     "compare",
     "default_store",
+    "diagnose",
     "encode_examples",
     "evaluate",
+    "open_for_diagnosis",
     "predict",
     "prepare",
     "train_run",
