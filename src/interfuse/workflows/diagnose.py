@@ -216,7 +216,7 @@ def _examples(
                 row=int(features.rows[row]),
                 id=features.ids[row],
                 text=table["text"][row].as_py() if table is not None else None,
-                label=_spell(features, found.labels[number], label=True),
+                label=_spell(features, np.asarray(found.labels[number]), label=True),
                 image_answer=_spell(features, found.logits["image"][number]),
                 text_answer=_spell(features, found.logits["text"][number]),
                 image=Path(picture).name if picture else None,

@@ -1,5 +1,6 @@
 """Measures of one trained network on cached tokens: every pair of some rows, and every row without a modality."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -37,6 +38,7 @@ from interfuse.evaluation import (
     tied_scores,
 )
 from interfuse.evaluation.decomposition import NULL_LIMIT
+from interfuse.fusion import OneKeyAttentionWarning
 from interfuse.training import Network, attention_maps, logits_without, pair_logits
 
 CELLS = (20, 12, 8, 6, 4, 3, 2)
@@ -92,12 +94,12 @@ def pair_table(network: Network, features: Features, rows: Tensor, tell: Callabl
     """Compute `L[i, j]` for all pairs of these rows; a text or picture that rows share is computed once."""
     images, image_of = features.image_items[rows].unique(return_inverse=True)
     texts, text_of = features.text_items[rows].unique(return_inverse=True)
-    device = next(network.parameters()).device
+    like = next(network.parameters())
     image, text = (
-        Tokens(*(part.to(device) for part in table.gather(items)))
-        for table, items in ((features.image, images), (features.text, texts))
+        Tokens(found.tokens.to(like), found.mask.to(like.device))
+        for found in (features.image.gather(images), features.text.gather(texts))
     )
-    table = pair_logits(network, image, text, tell).float().cpu().numpy()
+    table = pair_logits(network, image, text, tell).cpu().numpy()
     spread: np.ndarray = table[np.ix_(text_of.numpy(), image_of.numpy())]
     return spread
 
@@ -105,8 +107,11 @@ def pair_table(network: Network, features: Features, rows: Tensor, tell: Callabl
 def decompose_rows(table: np.ndarray, labels: np.ndarray) -> EstimatedDecomposition:
     """Sort images and texts into cells by their answers, as many cells as the null allows, and decompose."""
     by_text, by_image = profile_rows(table)
+    thin = (len(np.unique(labels)) - 1) / (2 * len(labels) * np.log(2))  # bits of chance a degree of freedom
     found = None
     for cells in CELLS:
+        if cells > CELLS[-1] and (cells - 1) ** 2 * thin > 1.5 * NULL_LIMIT:
+            continue  # the null would be too large: do not solve for it
         first, second = discretise(by_image, cells), discretise(by_text, cells)
         found = estimate_decomposition(first, second, labels.astype(np.int64), seed=derive(0, "null"))
         if found.null.synergy <= NULL_LIMIT:
@@ -119,7 +124,11 @@ def row_logits(network: Network, features: Features, rows: Tensor, tell: Callabl
     """Run every row in all four states."""
     logits = {}
     for name, without in STATES.items():
-        logits[name] = logits_without(network, features, rows, without).numpy()
+        alike = len(without) == 2  # of nothing every row makes the same
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the absent token is one, and that is meant
+            found = logits_without(network, features, rows[:1] if alike else rows, without)
+        logits[name] = found.expand(len(rows), -1).numpy()
         tell(len(rows))
     return RowLogits(logits, features.labels[rows].numpy(), features.groups[rows].numpy(), features.task)
 
