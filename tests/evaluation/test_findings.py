@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 
 from interfuse.evaluation import (
+    Calibration,
+    Emap,
     attention_spread,
+    mean_interval,
     measure_emap,
     measure_permutation,
     profile_rows,
+    say_calibration,
     say_diagnosis,
     say_emap,
     say_permutation,
@@ -42,6 +46,24 @@ def test_not_needed_is_never_called_not_used():
     assert "it is used all the same: 30.8 % of the logits' variance" in used.verdict
     alone = say_permutation(measure_permutation(table(0, 3, 0), b, "multiclass", 0.5), 40, 0.5)
     assert "The image is not used: no answer changes with it." in alone.verdict
+
+
+def test_few_rows_leave_it_open_and_are_not_called_no_need():
+    few = Emap(0.9, 0.85, mean_interval(np.array([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])), 0.4)
+    assert few.delta.low < 0 < few.delta.high
+    assert say_emap(few, 6).verdict.startswith("These rows cannot tell whether the interaction is needed (Δ 16.7")
+    a, b = np.array([0, 0, 1, 1] * 10), np.array([0, 1] * 20)
+    both = measure_permutation(table(1, 1, 0) + np.array([0, -1]), a & b, "multiclass", 0.5)
+    assert "whether their interaction is, these rows cannot tell" in say_diagnosis(few, both, "accuracy")
+
+
+def test_a_temperature_that_does_not_mend_the_rows_is_not_praised():
+    before, worse = Calibration(0.13, 0.2, 0.1, []), Calibration(0.25, 0.3, 0.2, [])
+    assert "2.00, which does not mend these rows (25.0 points)" in say_calibration(before, 9, 2.0, worse).verdict
+    assert "too sure of itself on validation: temperature 2.00 leaves 13.0 points here" in (
+        say_calibration(worse, 9, 2.0, before).verdict
+    )
+    assert say_calibration(before, 9, None, None).notes == ("There are no validation rows to fit a temperature on.",)
 
 
 def test_a_model_that_is_all_interaction_is_told_to_read_the_share():

@@ -54,7 +54,7 @@ def test_the_page_needs_nothing_from_outside_and_runs_nothing():
 
 def test_curves_run_from_the_lower_left_of_their_frame():
     html = diagnosis_to_html(made())
-    assert 'd="M40.0 23.6 L352.0 86.0"' in html  # (0, 90 %) and (1, 50 %) in a frame of 312 × 156 pixels
+    assert 'd="M40.0 23.6 L346.0 86.0"' in html  # (0, 90 %) and (1, 50 %) in a frame of 306 × 156 pixels
 
 
 def test_text_markdown_and_json_say_the_same():

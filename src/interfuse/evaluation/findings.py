@@ -12,6 +12,8 @@ from interfuse.evaluation.shapley import Shapley
 
 SMALL = 0.01
 """A loss below one point is not called a need, however sure."""
+CLOSE = 0.03
+"""Only where the interval of a loss ends below this is it called not needed."""
 IDLE = 1e-4
 """An interaction share below this is rounding."""
 
@@ -25,19 +27,28 @@ def needed(drop: Interval) -> bool:
     return drop.low > 0 and drop.mean >= SMALL
 
 
+def spared(drop: Interval) -> bool:
+    """Whether a loss is surely small: an interval that reaches further leaves it open."""
+    return not needed(drop) and drop.high < CLOSE
+
+
 def say_diagnosis(emap: Emap, permutation: Permutation, metric: str) -> str:
     """Say in one sentence what the model needs of its two modalities and of their interaction."""
     image, text = needed(permutation.image.drop), needed(permutation.text.drop)
     losses = f"permuting the image costs {_points(permutation.image.drop.mean)} points of {metric}, the text "
     losses += f"{_points(permutation.text.drop.mean)}"
-    if image and text:
-        if needed(emap.delta):
-            return f"Multimodal: this model needs both modalities and their interaction ({losses}; EMAP costs " + (
-                f"{_points(emap.delta.mean)})."
-            )
+    if image and text and needed(emap.delta):
+        cost = _points(emap.delta.mean)
+        return f"Multimodal: this model needs both modalities and their interaction ({losses}; EMAP costs {cost})."
+    if image and text and spared(emap.delta):
         return (
             f"Both modalities, no need of interaction: {losses}, but adding up what each says is as good here "
             f"(EMAP Δ {_points(emap.delta.mean)}). Not needed does not mean not used."
+        )
+    if image and text:
+        return (
+            f"Both modalities are needed ({losses}); whether their interaction is, these rows cannot tell "
+            f"(EMAP Δ {_points(emap.delta.mean)}, {_interval(emap.delta)})."
         )
     if not image and not text:
         return f"Neither modality is shown to help on these rows ({losses})."
@@ -54,10 +65,16 @@ def say_emap(found: Emap, rows: int) -> Measure:
             f"The interaction is needed: without it the score falls by {_points(found.delta.mean)} points "
             f"({_interval(found.delta)})."
         )
-    else:
+    elif spared(found.delta):
         verdict = (
             f"The interaction is not needed on these rows (Δ {_points(found.delta.mean)}, {_interval(found.delta)}); "
             f"it is used all the same: {100 * found.interaction_share:.1f} % of the logits' variance is interaction."
+        )
+    else:
+        verdict = (
+            f"These rows cannot tell whether the interaction is needed (Δ {_points(found.delta.mean)}, "
+            f"{_interval(found.delta)}): take more. {100 * found.interaction_share:.1f} % of the logits' variance is "
+            "interaction, so it is used."
         )
     meaning = (
         "EMAP replaces the model by the nearest sum of an image part and a text part, over all pairs of the rows. "
@@ -205,8 +222,10 @@ def say_calibration(before: Calibration, rows: int, temperature: float | None, a
     else:
         if before.ece >= SMALL:
             sure = "too sure of itself" if temperature > 1 else "not sure enough"
+            verdict += f" The model is {sure} on validation: temperature {temperature:.2f}"
+            left = f"{_points(after.ece)} points"
             verdict += (
-                f" The model is {sure}: with temperature {temperature:.2f}, {_points(after.ece)} points are left."
+                f" leaves {left} here." if after.ece < before.ece else f", which does not mend these rows ({left})."
             )
         values += [
             Value("temperature", temperature, ""),

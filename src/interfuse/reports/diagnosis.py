@@ -9,7 +9,7 @@ from interfuse.core.diagnosis import Diagnosis, Measure, Value
 from interfuse.reports.formats import escape_markdown
 from interfuse.reports.overlay import Illustration
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 360, 190, 40, 26, 8
+WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 360, 190, 40, 14, 26, 8
 """Of a curve's drawing, in pixels."""
 
 
@@ -64,7 +64,7 @@ def diagnosis_to_html(diagnosis: Diagnosis, illustrations: Mapping[int, Illustra
         tone=_tone(diagnosis.verdict),
         examples=[(example, shown.get(example.row, Illustration())) for example in diagnosis.examples],
         curves={measure.key: draw_curves(measure) for measure in diagnosis.measures if measure.curves},
-        frame={"width": WIDTH, "height": HEIGHT, "left": LEFT, "bottom": BOTTOM, "top": TOP},
+        frame={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "bottom": BOTTOM, "top": TOP},
     )
 
 
@@ -91,7 +91,9 @@ def draw_curves(measure: Measure) -> list[dict[str, str]]:
     """Give each curve of a measure as an SVG path in a frame from 0 to 1 either way."""
     drawn = []
     for number, (name, points) in enumerate(measure.curves.items()):
-        places = [(LEFT + x * (WIDTH - LEFT - 8), TOP + (1 - y) * (HEIGHT - TOP - BOTTOM)) for x, y in sorted(points)]
+        places = [
+            (LEFT + x * (WIDTH - LEFT - RIGHT), TOP + (1 - y) * (HEIGHT - TOP - BOTTOM)) for x, y in sorted(points)
+        ]
         path = " ".join(f"{'L' if at else 'M'}{x:.1f} {y:.1f}" for at, (x, y) in enumerate(places))
         drawn.append({"name": name, "path": path, "colour": f"var(--series-{number % 8})"})
     return drawn
