@@ -1,11 +1,13 @@
 """Diagnosis end to end: the known tasks get their known verdicts, and the page shows what the rows hold."""
 
+import dataclasses
 import json
 import re
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 import interfuse
@@ -15,9 +17,10 @@ from interfuse.core.errors import DataError
 from interfuse.core.files import read_json
 from interfuse.data import SourceSettings, make_known
 from interfuse.evaluation import measure_emap
-from interfuse.training import load_run
+from interfuse.training import Network, load_run
 from interfuse.workflows import DiagnoseSettings, EncoderSettings, Source, diagnose, open_for_diagnosis, train_run
-from interfuse.workflows.measures import pair_table
+from interfuse.workflows.bench import make_bench
+from interfuse.workflows.measures import measure_pairs, measure_rows, pair_table, row_logits
 
 SMALL = {"dim": 32, "num_heads": 4, "batch_size": 128, "dropout": 0.0, "epochs": 5, "learning_rate": 3e-3}
 
@@ -92,6 +95,32 @@ def test_with_modality_dropout_the_absent_state_is_trusted_and_the_curve_ends_at
     assert number(found, "shapley", "worth more together") < -0.3  # either alone tells all
     never = load_run(folder / "xor-product-0")
     assert "never trained on rows without an image or a text" in examined(never, "xor").measure("missing").notes[0]
+
+
+def test_label_sets_and_rows_that_miss_a_picture_are_measured_too():
+    features = make_known("known:xor", rows=(200, 100, 100))
+    items = features.image_items.clone()
+    items[::5] = -1
+    labels = torch.nn.functional.one_hot(features.labels, 2).float()
+    features = dataclasses.replace(features, task="multilabel", labels=labels, image_items=items)
+    design = make_design("merged_attention", {}, {"dim": 16, "num_heads": 2})
+    bench = make_bench(features, (features.splits,), [design])
+    _, specs = bench.rows_for(design, 0)
+    network, rows = Network(design, *specs, classes=2).eval(), features.splits["test"]
+    verdict, measures = measure_pairs(network, features, rows[:40], lambda done: None)
+    found = row_logits(network, features, rows, lambda done: None)
+    _, more = measure_rows(found, ())
+    assert [measure.key for measure in (*measures, *more)] == [
+        "permutation",
+        "emap",
+        "shapley",
+        "needs_both",
+        "missing",
+    ]
+    assert all(np.isfinite(value.value) for measure in (*measures, *more) for value in measure.values)
+    assert "example F1" in verdict
+    missing = (features.image_items[rows] < 0).numpy()
+    assert (found.logits["both"][missing] == found.logits["text"][missing]).all()
 
 
 @pytest.fixture(scope="module")
