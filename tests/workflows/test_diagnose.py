@@ -181,3 +181,6 @@ def test_rows_of_another_table_are_all_used_and_that_is_said(shop):
     assert "all of its rows are used" in found.notes[0]
     with pytest.raises(DataError, match=r"There is no row in split 'test'\. DATA has: all"):
         diagnose(run, frame, source, DiagnoseSettings(on="test"))
+    other = dataclasses.replace(run, info={**run.info, "task": "regression"})
+    with pytest.raises(DataError, match="multiclass and multilabel runs; this one was trained for 'regression'"):
+        diagnose(other, frame, source)

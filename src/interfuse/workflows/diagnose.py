@@ -92,6 +92,8 @@ def diagnose(
         DataError: the rows cannot be read, or the split is not there.
     """
     settings, watcher, start = settings or DiagnoseSettings(), progress or Silent(), time.perf_counter()
+    if run.task not in ("multiclass", "multilabel"):
+        raise DataError(f"diagnose measures multiclass and multilabel runs; this one was trained for {run.task!r}.")
     features, examples = read_for_run(run, data, source, watcher, labelled=True)
     splits, notes = find_splits(run, features)
     name, rows = _choose(splits, settings.on, len(features.ids))
