@@ -67,9 +67,9 @@ def test_the_maps_are_the_weights_of_their_direction_averaged_over_heads():
         network(image, text)
     by_name = {call.name: call.weights.mean(1) for call in found}
     maps = attention_maps(network, image, text)
-    assert_close(maps.image_to_text, by_name["layers.0.image.attention"])
+    assert_close(maps.image_to_text, by_name["streams.layers.0.image.attention"])
     real = text.mask.unsqueeze(-1)
-    assert_close(maps.text_to_image, by_name["layers.0.text.attention"] * real)
+    assert_close(maps.text_to_image, by_name["streams.layers.0.text.attention"] * real)
 
 
 def test_a_fusion_that_does_not_attend_has_no_map_and_no_relevance():
