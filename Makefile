@@ -3,13 +3,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint bench bench-known clean
+.PHONY: demo test lint bench bench-known mutants clean
 
 # The environment is made where it is absent and mended where pyproject.toml is newer.
 # torch is pinned to the release whose CPU build the library is tested with.
 $(VENV)/.made: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -e '.[dev,demo]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $$($(BIN)/python -c "import tomllib; \
+	  print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['dev-oracles'])")
 	touch $@
 
 demo: $(VENV)/.made
@@ -31,6 +33,9 @@ bench: $(VENV)/.made
 
 bench-known: $(VENV)/.made
 	$(BIN)/python benchmarks/known.py
+
+mutants: $(VENV)/.made
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info

@@ -50,7 +50,7 @@ def test_post_norm_cross_attention_equals_a_torch_decoder_layer_without_its_self
     torch.manual_seed(0)
     fuse = create_fusion("cross_attention", image_dim=24, text_dim=24, fused_dim=24, num_heads=3, norm_first=False)
     twin = torch.nn.TransformerDecoderLayer(24, 3, 96, 0.0, "gelu", batch_first=True).eval()
-    ours = fuse.eval().layers[0].text
+    ours = fuse.eval().streams.layers[0].text
     with torch.no_grad():
         twin.self_attn.out_proj.weight.zero_()
         twin.self_attn.out_proj.bias.zero_()

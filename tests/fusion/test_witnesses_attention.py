@@ -57,8 +57,8 @@ def test_lxmert_equals_the_layer_of_transformers():
     layer = transformers_class("lxmert.modeling_lxmert", "LxmertXLayer")
     fuse, s = make("lxmert", num_layers=2), streams()
     config = LxmertConfig(hidden_size=DIM, num_attention_heads=HEADS, intermediate_size=FORWARD)
-    v, t = fuse.image(s.image), fuse.text(s.text)
-    for ours in fuse.layers:
+    v, t = fuse.streams.image(s.image), fuse.streams.text(s.text)
+    for ours in fuse.streams.layers:
         twin = layer(config).double().eval()
         cross = twin.visual_attention
         copy_attention(ours.cross, cross.att.query, cross.att.key, cross.att.value, cross.output.dense)
@@ -121,8 +121,8 @@ def test_mult_equals_a_torch_convolution_decoder_layers_and_encoder_layers():
 
 def test_dfaf_gated_attention_equals_scaled_dot_product_attention_of_gated_projections():
     fuse, s = make("dfaf"), streams()
-    flow = fuse.layers[0].image
-    stream, other = Tokens(fuse.image(s.image), s.image_mask), torch.randn(4, DIM, dtype=torch.float64)
+    flow = fuse.streams.layers[0].image
+    stream, other = Tokens(fuse.streams.image(s.image), s.image_mask), torch.randn(4, DIM, dtype=torch.float64)
     scale = 1 + 1 / (1 + torch.exp(-(other @ flow.gate.weight.T + flow.gate.bias)))
     key_weight, value_weight = flow.intra.key_value.weight.chunk(2)
     x = stream.tokens
@@ -174,8 +174,8 @@ def test_bidirectional_equals_the_fusion_layer_of_grounding_dino():
         d_model=DIM, encoder_ffn_dim=2 * DIM, encoder_attention_heads=2 * HEADS, fusion_dropout=0.0, fusion_droppath=0.0
     )
     fuse, s = make("bidirectional", num_layers=2, layer_scale=0.5), streams()
-    v, t = fuse.image(s.image), fuse.text(s.text)
-    for ours in fuse.layers:
+    v, t = fuse.streams.image(s.image), fuse.streams.text(s.text)
+    for ours in fuse.streams.layers:
         twin = layer(config).double().eval()
         for name, theirs in (("image", "vision"), ("text", "text")):
             for part, other in (
@@ -203,8 +203,11 @@ def test_two_way_equals_the_block_of_sam_where_all_tokens_are_real():
     )
     config._attn_implementation = "eager"
     fuse, s = make("two_way", num_layers=2), streams()
-    v, t = fuse.image(s.image)[:, None], fuse.text(s.text)[:, None]  # (batch, prompts of SAM, tokens, dim)
-    for ours in fuse.layers:
+    v, t = (
+        fuse.streams.image(s.image)[:, None],
+        fuse.streams.text(s.text)[:, None],
+    )  # (batch, prompts of SAM, tokens, dim)
+    for ours in fuse.streams.layers:
         twin = block(config, attention_downsample_rate=1).double().eval()
         for mine, other in (
             (ours.text.attention, twin.self_attn),
@@ -262,9 +265,9 @@ def test_post_norm_cross_attention_equals_the_cross_layer_of_bridgetower():
     )
     config._attn_implementation = "eager"
     fuse, s = make("cross_attention", norm_first=False), streams()
-    v, t = fuse.image(s.image), fuse.text(s.text)
+    v, t = fuse.streams.image(s.image), fuse.streams.text(s.text)
     v, t = (x / x.norm(dim=-1, keepdim=True) for x in (v, t))
-    ours, twin = fuse.layers[0].text, layer(config).double().eval()
+    ours, twin = fuse.streams.layers[0].text, layer(config).double().eval()
     cross = twin.crossattention
     copy_attention(ours.attention, cross.self.query, cross.self.key, cross.self.value, cross.output.dense)
     copy_norm(ours.attention_norm, cross.output.LayerNorm)

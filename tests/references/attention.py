@@ -23,6 +23,7 @@ def shared_cross_attention(p: Params, image: np.ndarray, text: np.ndarray, confi
 
 @reference({"num_layers": 2}, {"norm_first": False, "num_layers": 2})
 def cross_attention(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.ndarray:
+    p = inside(p)
     width, heads = config.fused_dim, config.num_heads
     v = each(lambda x: linear(p, "image", x), image, width)
     t = each(lambda x: linear(p, "text", x), text, width)
@@ -65,6 +66,10 @@ def merged_attention(p: Params, image: np.ndarray, text: np.ndarray, config: Any
     return readout(p, x[: len(v)], x[len(v) :])
 
 
+def inside(p: Params) -> Params:
+    return {name.removeprefix("streams."): value for name, value in p.items()}
+
+
 def project(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> tuple[np.ndarray, np.ndarray]:
     width = config.fused_dim
     return each(lambda x: linear(p, "image", x), image, width), each(lambda x: linear(p, "text", x), text, width)
@@ -103,10 +108,17 @@ def decoder_layer(p: Params, name: str, x: np.ndarray, y: np.ndarray, heads: int
 
 @reference({"num_layers": 2})
 def lxmert(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.ndarray:
+    p = inside(p)
     (v, t), heads = project(p, image, text, config), config.num_heads
     for n in range(config.num_layers):
-        to_v, to_t = attend(p, f"layers.{n}.cross", v, t, heads), attend(p, f"layers.{n}.cross", t, v, heads)
-        v, t = normed(p, f"layers.{n}.cross_norm", v + to_v), normed(p, f"layers.{n}.cross_norm", t + to_t)
+        to_v, to_t = (
+            attend(p, f"layers.{n}.cross", v, t, heads),
+            attend(p, f"layers.{n}.cross", t, v, heads),
+        )
+        v, t = (
+            normed(p, f"layers.{n}.cross_norm", v + to_v),
+            normed(p, f"layers.{n}.cross_norm", t + to_t),
+        )
         v, t = post_layer(p, f"layers.{n}.image", v, heads), post_layer(p, f"layers.{n}.text", t, heads)
     return readout(p, v, t)
 
@@ -133,6 +145,7 @@ def mcan(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.ndar
 
 @reference({"num_layers": 2})
 def dfaf(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.ndarray:
+    p = inside(p)
     (v, t), heads, width = project(p, image, text, config), config.num_heads, config.fused_dim
 
     def between(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -198,6 +211,7 @@ def gated_cross_attention(p: Params, image: np.ndarray, text: np.ndarray, config
 
 @reference({"num_layers": 2, "layer_scale": 1e-4})
 def bidirectional(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.ndarray:
+    p = inside(p)
     (v, t), heads, width = project(p, image, text, config), config.num_heads, config.fused_dim
     size = width // heads
     for n in range(config.num_layers):
@@ -223,6 +237,7 @@ def bidirectional(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -
 
 @reference({"num_layers": 2})
 def two_way(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.ndarray:
+    p = inside(p)
     (v, t), heads = project(p, image, text, config), config.num_heads
     for n in range(config.num_layers):
         t = decoder_layer(p, f"layers.{n}.text", t, v, heads)

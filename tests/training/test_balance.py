@@ -133,7 +133,7 @@ def test_heads_teach_the_adapters_only_where_they_are_weighted(features):
     taught = gradients(loop(features, unimodal_heads=1.0), features)
     name = "text_adapter.project.weight"
     assert not torch.allclose(plain[name], taught[name])
-    assert_close(plain["fusion.readout.weight"], taught["fusion.readout.weight"])
+    assert_close(plain["fusion.streams.readout.weight"], taught["fusion.streams.readout.weight"])
     assert taught["unimodal_heads.text.weight"].any()
 
 

@@ -12,6 +12,7 @@ from interfuse.data import make_known
 from interfuse.training import count_parameters, load_run, measure, predict_probs, resolve_precision, save_run, train
 from interfuse.training.optimiser import make_optimiser, make_schedule
 
+RUN_INFO = {"task": "multiclass", "label_names": ["0", "1"]}
 BASE = {"dim": 32, "num_heads": 4, "epochs": 4, "batch_size": 32, "dropout": 0.1}
 
 
@@ -94,6 +95,23 @@ def test_multilabel_trains_on_sets(features):
     assert trained.history[-1]["validation_score"] > 0.95
 
 
+@pytest.mark.parametrize("fusion", ["late_mean", "late_logit", "late_product", "evidential"])
+def test_late_fusion_learns_what_is_additive_and_comes_back_from_disk(fusion, tmp_path):
+    rows = make_known("known:redundant", rows=(256, 64, 64))
+    trained = run(rows, fusion)
+    assert trained.history[-1]["validation_score"] > 0.9
+    info = {"task": "multiclass", "label_names": rows.label_names}
+    save_run(tmp_path, trained.network, make_design(fusion, {}, BASE), info, trained.history)
+    again, test = load_run(tmp_path), rows.splits["test"]
+    assert predict_probs(again.network, rows, test).equal(predict_probs(trained.network, rows, test))
+
+
+def test_the_product_rule_knows_how_often_each_class_occurs(features):
+    shares = torch.bincount(features.labels[features.splits["train"]], minlength=2) + 1.0
+    trained = run(features, "late_product", epochs=1)
+    torch.testing.assert_close(trained.network.fusion.prior, (shares / shares.sum()).log())
+
+
 def test_weight_decay_acts_on_the_weights_of_linear_maps_alone(features):
     network = run(features, "merged_attention", epochs=1).network
     network.requires_grad_(True)
@@ -131,9 +149,8 @@ def test_an_empty_split_is_told(features):
 
 def test_a_run_comes_back_from_disk_with_the_same_numbers(features, tmp_path):
     trained = run(features, "cross_attention", epochs=1, gate="glu", encoder_layers=1)
-    info = {"task": "multiclass", "label_names": ["0", "1"]}
     design = make_design("cross_attention", {"epochs": 1, "gate": "glu", "encoder_layers": 1}, BASE)
-    save_run(tmp_path, trained.network, design, info, trained.history)
+    save_run(tmp_path, trained.network, design, RUN_INFO, trained.history)
     again = load_run(tmp_path)
     rows = features.splits["test"]
     assert predict_probs(again.network, features, rows).equal(predict_probs(trained.network, features, rows))

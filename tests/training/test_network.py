@@ -134,3 +134,19 @@ def test_a_pooled_table_holds_the_masked_means():
     assert_close(pooled.tokens[2, 0], tokens[2, :2].mean(0))
     assert dataclasses.is_dataclass(pooled)
     assert pooled.gather(torch.tensor([-1])).mask.tolist() == [[False]]
+
+
+@pytest.mark.parametrize("fusion", ["late_mean", "late_logit", "late_product", "evidential"])
+def test_a_late_mechanism_gives_the_logits_itself(fusion):
+    network, (image, text) = build(fusion), inputs()
+    assert isinstance(network.head, torch.nn.Identity)
+    assert network.fusion.config.fused_dim == 3
+    adapted = [network.image_adapter(*image), network.text_adapter(*text)]
+    vector = network.fusion(adapted[0][0], adapted[1][0], adapted[0][1], adapted[1][1]).vector
+    assert network(image, text).equal(vector)
+
+
+@pytest.mark.parametrize(("task", "link"), [("multiclass", "softmax"), ("multilabel", "sigmoid")])
+def test_a_late_mechanism_links_its_outputs_as_the_task_does(task, link):
+    design = make_design("late_mean", {}, {"dim": 16})
+    assert Network(design, IMAGE, TEXT, 3, task).fusion.config.link == link

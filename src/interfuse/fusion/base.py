@@ -50,6 +50,19 @@ class AttentionConfig(FusionConfig):
         check_heads("attention fusion", self.fused_dim, self.num_heads)
 
 
+@dataclass(frozen=True)
+class LayeredConfig(AttentionConfig):
+    """Settings of a mechanism that attends in layers, one after the other."""
+
+    num_layers: int = 1
+    """Layers, one after the other."""
+
+    def __post_init__(self) -> None:
+        """Refuse no layers."""
+        super().__post_init__()
+        at_least("attention fusion", 1, num_layers=self.num_layers)
+
+
 class FusionMechanism(nn.Module, ABC):
     """Let image and text tokens interact; give one vector a row, and the updated tokens where they are kept.
 

@@ -5,25 +5,17 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
-from interfuse.nn import Readout, masked_softmax
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
+from interfuse.nn import TwoStreams, masked_softmax
 
 
 @dataclass(frozen=True)
-class BidirectionalConfig(AttentionConfig):
+class BidirectionalConfig(LayeredConfig):
     """Settings of `BidirectionalFusion`."""
 
-    num_layers: int = 1
-    """Layers."""
     layer_scale: float = 1.0
     """First value of the learned scale of what a layer adds; published detectors start at 1e-4."""
-
-    def __post_init__(self) -> None:
-        """Refuse no layers."""
-        super().__post_init__()
-        at_least("bidirectional", 1, num_layers=self.num_layers)
 
 
 class BidirectionalLayer(nn.Module):
@@ -83,16 +75,12 @@ class BidirectionalFusion(FusionMechanism):
     cross_attends = True
 
     def __init__(self, config: BidirectionalConfig) -> None:
-        """Make the projections, the layers and the readout."""
+        """Make the layers between the streams."""
         super().__init__(config)
-        width = config.fused_dim
-        self.image, self.text = nn.Linear(config.image_dim, width), nn.Linear(config.text_dim, width)
-        self.layers = nn.ModuleList(BidirectionalLayer(config) for _ in range(config.num_layers))
-        self.readout = Readout(width, width, width)
+        layers = (BidirectionalLayer(config) for _ in range(config.num_layers))
+        self.streams = TwoStreams(config.image_dim, config.text_dim, config.fused_dim, layers)
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
-        """Project, run the layers, read out."""
-        image, text = Tokens(self.image(image.tokens), image.mask), Tokens(self.text(text.tokens), text.mask)
-        for layer in self.layers:
-            image, text = layer(image, text)
-        return Fused(self.readout(image, text), image.tokens, text.tokens)
+        """Run the layers."""
+        fused: Fused = self.streams(image, text)
+        return fused

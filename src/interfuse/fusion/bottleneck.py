@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
 from interfuse.nn import Readout, TransformerLayer
 
 
 @dataclass(frozen=True)
-class BottleneckConfig(AttentionConfig):
+class BottleneckConfig(LayeredConfig):
     """Settings of `BottleneckFusion`."""
 
     num_layers: int = 2

@@ -5,25 +5,17 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
-from interfuse.nn import Attention, FeedForward, Readout
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
+from interfuse.nn import Attention, FeedForward, TwoStreams
 
 
 @dataclass(frozen=True)
-class CrossAttentionConfig(AttentionConfig):
+class CrossAttentionConfig(LayeredConfig):
     """Settings of `CrossAttentionFusion`."""
 
-    num_layers: int = 1
-    """Co-attention layers."""
     norm_first: bool = True
     """Normalise before each sublayer (pre-LN), or after adding it (post-LN, as ViLBERT and METER)."""
-
-    def __post_init__(self) -> None:
-        """Refuse no layers."""
-        super().__post_init__()
-        at_least("cross_attention", 1, num_layers=self.num_layers)
 
 
 class Direction(nn.Module):
@@ -100,20 +92,13 @@ class CrossAttentionFusion(FusionMechanism):
     cross_attends = True
 
     def __init__(self, config: CrossAttentionConfig) -> None:
-        """Make the projections to one width, the layers, the last norms and the readout."""
+        """Make the layers between the streams; pre-LN streams are normalised at the end."""
         super().__init__(config)
-        width = config.fused_dim
-        self.image = nn.Linear(config.image_dim, width)
-        self.text = nn.Linear(config.text_dim, width)
-        self.layers = nn.ModuleList(CoAttentionLayer(config) for _ in range(config.num_layers))
-        last = nn.LayerNorm if config.norm_first else nn.Identity
-        self.image_norm, self.text_norm = last(width), last(width)
-        self.readout = Readout(width, width, width)
+        layers = (CoAttentionLayer(config) for _ in range(config.num_layers))
+        widths = config.image_dim, config.text_dim, config.fused_dim
+        self.streams = TwoStreams(*widths, layers, norm=config.norm_first)
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
-        """Project, run the layers, normalise, read out."""
-        image, text = Tokens(self.image(image.tokens), image.mask), Tokens(self.text(text.tokens), text.mask)
-        for layer in self.layers:
-            image, text = layer(image, text)
-        new_image, new_text = self.image_norm(image.tokens), self.text_norm(text.tokens)
-        return Fused(self.readout(Tokens(new_image, image.mask), Tokens(new_text, text.mask)), new_image, new_text)
+        """Run the layers."""
+        fused: Fused = self.streams(image, text)
+        return fused

@@ -1,34 +1,18 @@
 """DFAF: attention between the modalities, then within each, gated by the other's pooled vector."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
-from interfuse.nn import Attention, Readout, masked_mean
-
-
-@dataclass(frozen=True)
-class DfafConfig(AttentionConfig):
-    """Settings of `DfafFusion`."""
-
-    num_layers: int = 1
-    """Blocks of inter-modality and intra-modality flow."""
-
-    def __post_init__(self) -> None:
-        """Refuse no blocks."""
-        super().__post_init__()
-        at_least("dfaf", 1, num_layers=self.num_layers)
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
+from interfuse.nn import Attention, TwoStreams, masked_mean
 
 
 class Flow(nn.Module):
     """One stream's half of a block."""
 
-    def __init__(self, config: DfafConfig) -> None:
+    def __init__(self, config: LayeredConfig) -> None:
         """Make the attention to the other stream, the gate, and the gated attention to itself."""
         super().__init__()
         width = config.fused_dim
@@ -55,7 +39,7 @@ class Flow(nn.Module):
 class FlowBlock(nn.Module):
     """Inter-modality flow, then dynamic intra-modality flow, of both streams."""
 
-    def __init__(self, config: DfafConfig) -> None:
+    def __init__(self, config: LayeredConfig) -> None:
         """Make a half for each stream."""
         super().__init__()
         self.image, self.text = Flow(config), Flow(config)
@@ -69,7 +53,7 @@ class FlowBlock(nn.Module):
 
 @FUSIONS.register(
     "dfaf",
-    config=DfafConfig,
+    config=LayeredConfig,
     reference="https://arxiv.org/abs/1812.05252",
     family="cross-attention",
     good_for="relations within a modality that depend on what the other one says",
@@ -93,17 +77,13 @@ class DfafFusion(FusionMechanism):
 
     cross_attends = True
 
-    def __init__(self, config: DfafConfig) -> None:
-        """Make the projections, the blocks and the readout."""
+    def __init__(self, config: LayeredConfig) -> None:
+        """Make the blocks between the streams."""
         super().__init__(config)
-        width = config.fused_dim
-        self.image, self.text = nn.Linear(config.image_dim, width), nn.Linear(config.text_dim, width)
-        self.layers = nn.ModuleList(FlowBlock(config) for _ in range(config.num_layers))
-        self.readout = Readout(width, width, width)
+        layers = (FlowBlock(config) for _ in range(config.num_layers))
+        self.streams = TwoStreams(config.image_dim, config.text_dim, config.fused_dim, layers)
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
-        """Project, run the blocks, read out."""
-        image, text = Tokens(self.image(image.tokens), image.mask), Tokens(self.text(text.tokens), text.mask)
-        for layer in self.layers:
-            image, text = layer(image, text)
-        return Fused(self.readout(image, text), image.tokens, text.tokens)
+        """Run the blocks."""
+        fused: Fused = self.streams(image, text)
+        return fused

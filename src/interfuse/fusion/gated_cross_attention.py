@@ -1,34 +1,18 @@
 """Flamingo's gated cross-attention: the text looks at the image through gates that start closed."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
 from interfuse.nn import Attention, FeedForward, Readout
-
-
-@dataclass(frozen=True)
-class GatedCrossAttentionConfig(AttentionConfig):
-    """Settings of `GatedCrossAttentionFusion`."""
-
-    num_layers: int = 1
-    """Gated layers."""
-
-    def __post_init__(self) -> None:
-        """Refuse no layers."""
-        super().__post_init__()
-        at_least("gated_cross_attention", 1, num_layers=self.num_layers)
 
 
 class GatedCrossLayer(nn.Module):
     """One layer: `T += tanh(α) Att(LN T → V)`, `T += tanh(β) FF(LN T)`, `α = β = 0` at first."""
 
-    def __init__(self, config: GatedCrossAttentionConfig) -> None:
+    def __init__(self, config: LayeredConfig) -> None:
         """Make the attention, the feed-forward network, their norms and their gates."""
         super().__init__()
         width = config.fused_dim
@@ -49,7 +33,7 @@ class GatedCrossLayer(nn.Module):
 
 @FUSIONS.register(
     "gated_cross_attention",
-    config=GatedCrossAttentionConfig,
+    config=LayeredConfig,
     reference="https://arxiv.org/abs/2204.14198",
     family="cross-attention",
     good_for="a text model that must not be disturbed at first: training starts from the text stream as it was",
@@ -72,7 +56,7 @@ class GatedCrossAttentionFusion(FusionMechanism):
     cross_attends = True
     zero_gates = ("attention_gate", "forward_gate")
 
-    def __init__(self, config: GatedCrossAttentionConfig) -> None:
+    def __init__(self, config: LayeredConfig) -> None:
         """Make the projections, the layers and the readout."""
         super().__init__(config)
         width = config.fused_dim

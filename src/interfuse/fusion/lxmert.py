@@ -1,32 +1,16 @@
 """LXMERT's cross-modality layer: shared cross-attention, then each stream's own self-attention and feed-forward."""
 
-from dataclasses import dataclass
-
 from torch import nn
 
-from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
-from interfuse.nn import Attention, Readout, TransformerLayer
-
-
-@dataclass(frozen=True)
-class LxmertConfig(AttentionConfig):
-    """Settings of `LxmertFusion`."""
-
-    num_layers: int = 1
-    """Cross-modality layers; the paper has five."""
-
-    def __post_init__(self) -> None:
-        """Refuse no layers."""
-        super().__post_init__()
-        at_least("lxmert", 1, num_layers=self.num_layers)
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
+from interfuse.nn import Attention, TransformerLayer, TwoStreams
 
 
 class CrossModalityLayer(nn.Module):
     """One cross-attention for both directions, then a post-LN Transformer layer for each stream."""
 
-    def __init__(self, config: LxmertConfig) -> None:
+    def __init__(self, config: LayeredConfig) -> None:
         """Make the shared attention with its norm, and a layer for each stream."""
         super().__init__()
         width, heads = config.fused_dim, config.num_heads
@@ -46,7 +30,7 @@ class CrossModalityLayer(nn.Module):
 
 @FUSIONS.register(
     "lxmert",
-    config=LxmertConfig,
+    config=LayeredConfig,
     reference="https://arxiv.org/abs/1908.07490",
     family="cross-attention",
     good_for="relations within each modality after it has seen the other; more parameters than cross_attention",
@@ -63,23 +47,19 @@ class LxmertFusion(FusionMechanism):
         fused.image (batch, image_tokens, fused_dim), fused.text (batch, text_tokens, fused_dim).
 
     Reference:
-        Tan and Bansal 2019, https://arxiv.org/abs/1908.07490, section 2.2. Ours reads out both means where the paper
-        takes [CLS], and drops the key bias.
+        Tan and Bansal 2019, https://arxiv.org/abs/1908.07490, section 2.2, with five layers. Ours reads out both means
+        where the paper takes [CLS], and drops the key bias.
     """
 
     cross_attends = True
 
-    def __init__(self, config: LxmertConfig) -> None:
-        """Make the projections, the layers and the readout."""
+    def __init__(self, config: LayeredConfig) -> None:
+        """Make the layers between the streams."""
         super().__init__(config)
-        width = config.fused_dim
-        self.image, self.text = nn.Linear(config.image_dim, width), nn.Linear(config.text_dim, width)
-        self.layers = nn.ModuleList(CrossModalityLayer(config) for _ in range(config.num_layers))
-        self.readout = Readout(width, width, width)
+        layers = (CrossModalityLayer(config) for _ in range(config.num_layers))
+        self.streams = TwoStreams(config.image_dim, config.text_dim, config.fused_dim, layers)
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
-        """Project, run the layers, read out."""
-        image, text = Tokens(self.image(image.tokens), image.mask), Tokens(self.text(text.tokens), text.mask)
-        for layer in self.layers:
-            image, text = layer(image, text)
-        return Fused(self.readout(image, text), image.tokens, text.tokens)
+        """Run the layers."""
+        fused: Fused = self.streams(image, text)
+        return fused

@@ -6,23 +6,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
 from interfuse.nn import DecoderLayer, TransformerLayer, masked_softmax
 
 
 @dataclass(frozen=True)
-class McanConfig(AttentionConfig):
+class McanConfig(LayeredConfig):
     """Settings of `McanFusion`."""
 
     num_layers: int = 2
     """Self-attention layers of the text and guided layers of the image; the paper has six of each."""
-
-    def __post_init__(self) -> None:
-        """Refuse no layers."""
-        super().__post_init__()
-        at_least("mcan", 1, num_layers=self.num_layers)
 
 
 class AttentionReduction(nn.Module):

@@ -5,23 +5,17 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
 from interfuse.nn import Readout, TransformerLayer
 
 
 @dataclass(frozen=True)
-class MergedAttentionConfig(AttentionConfig):
+class MergedAttentionConfig(LayeredConfig):
     """Settings of `MergedAttentionFusion`."""
 
     num_layers: int = 2
     """Transformer layers; two have as many parameters as one layer of cross_attention."""
-
-    def __post_init__(self) -> None:
-        """Refuse no layers."""
-        super().__post_init__()
-        at_least("merged_attention", 1, num_layers=self.num_layers)
 
 
 @FUSIONS.register(

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from interfuse.core.errors import ConfigError
 from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
 from interfuse.nn import CrossLayer, Readout, TransformerLayer, clean
 
 
 @dataclass(frozen=True)
-class MultConfig(AttentionConfig):
+class MultConfig(LayeredConfig):
     """Settings of `MultFusion`."""
 
     num_layers: int = 2
@@ -26,9 +26,9 @@ class MultConfig(AttentionConfig):
     """Text tokens that one convolved token sees."""
 
     def __post_init__(self) -> None:
-        """Refuse no layers and even kernels."""
+        """Refuse even kernels."""
         super().__post_init__()
-        at_least("mult", 1, num_layers=self.num_layers, image_kernel=self.image_kernel, text_kernel=self.text_kernel)
+        at_least("mult", 1, image_kernel=self.image_kernel, text_kernel=self.text_kernel)
         at_least("mult", 0, self_layers=self.self_layers)
         for name in ("image_kernel", "text_kernel"):
             if getattr(self, name) % 2 == 0:

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
 from interfuse.nn import Attention, FeedForward
 
 
 @dataclass(frozen=True)
-class QFormerConfig(AttentionConfig):
+class QFormerConfig(LayeredConfig):
     """Settings of `QFormerFusion`."""
 
     num_queries: int = 8
@@ -22,9 +22,9 @@ class QFormerConfig(AttentionConfig):
     """Layers; the paper has twelve, with cross-attention in every second."""
 
     def __post_init__(self) -> None:
-        """Refuse no queries and no layers."""
+        """Refuse no queries."""
         super().__post_init__()
-        at_least("q_former", 1, num_queries=self.num_queries, num_layers=self.num_layers)
+        at_least("q_former", 1, num_queries=self.num_queries)
 
 
 class QFormerLayer(nn.Module):

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
 from interfuse.nn import Attention, FeedForward
 
 
 @dataclass(frozen=True)
-class ResamplerConfig(AttentionConfig):
+class ResamplerConfig(LayeredConfig):
     """Settings of `ResamplerFusion`."""
 
     num_latents: int = 8
@@ -22,9 +22,9 @@ class ResamplerConfig(AttentionConfig):
     """Layers; the paper has six."""
 
     def __post_init__(self) -> None:
-        """Refuse no latents and no layers."""
+        """Refuse no latents."""
         super().__post_init__()
-        at_least("resampler", 1, num_latents=self.num_latents, num_layers=self.num_layers)
+        at_least("resampler", 1, num_latents=self.num_latents)
 
 
 class ResamplerLayer(nn.Module):

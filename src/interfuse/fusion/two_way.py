@@ -1,32 +1,16 @@
 """SAM's two-way block: the text looks at the image, thinks, and the image looks back."""
 
-from dataclasses import dataclass
-
 from torch import nn
 
-from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
-from interfuse.nn import Attention, DecoderLayer, Readout
-
-
-@dataclass(frozen=True)
-class TwoWayConfig(AttentionConfig):
-    """Settings of `TwoWayFusion`."""
-
-    num_layers: int = 1
-    """Two-way blocks; the paper has two."""
-
-    def __post_init__(self) -> None:
-        """Refuse no blocks."""
-        super().__post_init__()
-        at_least("two_way", 1, num_layers=self.num_layers)
+from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
+from interfuse.nn import Attention, DecoderLayer, TwoStreams
 
 
 class TwoWayBlock(nn.Module):
     """A decoder layer of the text over the image, then attention of the image over the new text."""
 
-    def __init__(self, config: TwoWayConfig) -> None:
+    def __init__(self, config: LayeredConfig) -> None:
         """Make the text's layer, and the image's attention and norm."""
         super().__init__()
         width, heads = config.fused_dim, config.num_heads
@@ -43,7 +27,7 @@ class TwoWayBlock(nn.Module):
 
 @FUSIONS.register(
     "two_way",
-    config=TwoWayConfig,
+    config=LayeredConfig,
     reference="https://arxiv.org/abs/2304.02643",
     family="cross-attention",
     good_for="few text tokens that prompt many image tokens: the image's update is one attention, no feed-forward",
@@ -59,23 +43,20 @@ class TwoWayFusion(FusionMechanism):
         fused.image (batch, image_tokens, fused_dim), fused.text (batch, text_tokens, fused_dim).
 
     Reference:
-        The mask decoder of Kirillov et al. 2023, https://arxiv.org/abs/2304.02643, appendix A. Ours attends at full
+        The mask decoder of Kirillov et al. 2023, https://arxiv.org/abs/2304.02643, appendix A, which has two
+        blocks. Ours attends at full
         width, uses GELU, leaves positions to whoever makes the tokens, and keeps the first self-attention's residual.
     """
 
     cross_attends = True
 
-    def __init__(self, config: TwoWayConfig) -> None:
-        """Make the projections, the blocks and the readout."""
+    def __init__(self, config: LayeredConfig) -> None:
+        """Make the blocks between the streams."""
         super().__init__(config)
-        width = config.fused_dim
-        self.image, self.text = nn.Linear(config.image_dim, width), nn.Linear(config.text_dim, width)
-        self.layers = nn.ModuleList(TwoWayBlock(config) for _ in range(config.num_layers))
-        self.readout = Readout(width, width, width)
+        layers = (TwoWayBlock(config) for _ in range(config.num_layers))
+        self.streams = TwoStreams(config.image_dim, config.text_dim, config.fused_dim, layers)
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
-        """Project, run the blocks, read out."""
-        image, text = Tokens(self.image(image.tokens), image.mask), Tokens(self.text(text.tokens), text.mask)
-        for layer in self.layers:
-            image, text = layer(image, text)
-        return Fused(self.readout(image, text), image.tokens, text.tokens)
+        """Run the blocks."""
+        fused: Fused = self.streams(image, text)
+        return fused

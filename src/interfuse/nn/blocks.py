@@ -1,10 +1,12 @@
 """Blocks that mechanisms and networks are composed of."""
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from interfuse.core.tokens import Tokens
+from interfuse.core.tokens import Fused, Tokens
 from interfuse.nn.attention import Attention
 from interfuse.nn.masked import masked_mean
 
@@ -115,6 +117,35 @@ class Readout(nn.Linear):
     def forward(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch fused_dim"]:  # type: ignore[override]
         """Average both streams and map them."""
         return super().forward(torch.cat([masked_mean(*image), masked_mean(*text)], -1))
+
+
+class TwoStreams(nn.Module):
+    """Two streams brought to one width, updated by layers that see both, and read out.
+
+    `V = W_v V`, `T = W_t T`; `V, T = layer(V, T)` one layer after the other; fused = linear map of [mean V; mean T].
+
+    Shape:
+        (batch, image_tokens, image_dim), (batch, text_tokens, text_dim) -> `Fused`, all at width dim.
+    """
+
+    def __init__(
+        self, image_dim: int, text_dim: int, dim: int, layers: Iterable[nn.Module], norm: bool = False
+    ) -> None:
+        """Make both projections, with `norm` a last LayerNorm for each stream, and the readout."""
+        super().__init__()
+        self.image, self.text = nn.Linear(image_dim, dim), nn.Linear(text_dim, dim)
+        self.layers = nn.ModuleList(layers)
+        self.image_norm = nn.LayerNorm(dim) if norm else nn.Identity()
+        self.text_norm = nn.LayerNorm(dim) if norm else nn.Identity()
+        self.readout = Readout(dim, dim, dim)
+
+    def forward(self, image: Tokens, text: Tokens) -> Fused:
+        """Project, run the layers, read out."""
+        image, text = Tokens(self.image(image.tokens), image.mask), Tokens(self.text(text.tokens), text.mask)
+        for layer in self.layers:
+            image, text = layer(image, text)
+        image, text = Tokens(self.image_norm(image.tokens), image.mask), Tokens(self.text_norm(text.tokens), text.mask)
+        return Fused(self.readout(image, text), image.tokens, text.tokens)
 
 
 class GatedLinear(nn.Module):

@@ -36,8 +36,15 @@ def masked_max(
 def masked_softmax(scores: Float[Tensor, "*axes keys"], mask: Bool[Tensor, "... keys"]) -> Float[Tensor, "*axes keys"]:
     """Softmax over the keys whose mask is True; a row with none gives zeros and no NaN in its gradient.
 
-    The mask broadcasts over the scores' other axes.
+    The mask broadcasts to the scores (`*#axes` would say so, but its check turns a dynamic batch of an export to a
+    constant).
     """
     lowest = torch.finfo(scores.dtype).min
     kept = scores.where(mask, torch.full((), lowest, dtype=scores.dtype, device=scores.device))
     return kept.softmax(-1).where(mask, kept.new_zeros(()))
+
+
+def one_at_least(mask: Bool[Tensor, "batch tokens"]) -> Bool[Tensor, "batch tokens"]:
+    """Call the first slot real in a row without any real token: a missing modality as one (cleaned, zero) token."""
+    first = torch.arange(mask.shape[1], device=mask.device) == 0
+    return mask | (first & ~mask.any(1, keepdim=True))

@@ -18,7 +18,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.seeds import derive, generator
 from interfuse.data import Batch, Features, epoch_batches, eval_batches
 from interfuse.evaluation import example_scores
-from interfuse.fusion import FUSIONS
+from interfuse.fusion.late import LateFusion, LateProductFusion
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.network import ModalitySpec, Network, count_parameters
 from interfuse.training.objective import Objective, make_objective, to_probs
@@ -86,14 +86,22 @@ def train(
     for name, rows in (("train", train_rows), ("validation", validation_rows)):
         if len(rows) == 0:
             raise ConfigError(f"There is no {name} row: {len(features.ids)} rows in all. Give more rows or a split.")
-    if features.task == "regression" and getattr(FUSIONS.entry(design.fusion).build, "gives_logits", False):
-        raise ConfigError(f"{design.fusion} blends the answers of classes, and the task is regression: choose another.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "initialise"))
-        network = Network(design, *specs, classes=len(features.label_names))
+        network = Network(design, *specs, len(features.label_names), features.task)
+        if isinstance(network.fusion, LateProductFusion):
+            network.fusion.set_prior(_count_labels(features, train_rows), len(train_rows))
         torch.manual_seed(derive(seed, "dropout"))
         accelerator = _accelerator(resolve_precision(precision, design.dim, device), device)
         return _Loop(design, seed, features, network, accelerator, watch or _nobody).run()
+
+
+def _count_labels(features: Features, rows: Tensor) -> Tensor:
+    """Count the train rows of each class, or with each label."""
+    labels = features.labels[rows]
+    if features.task == "multilabel":
+        return labels.sum(0)
+    return torch.bincount(labels, minlength=len(features.label_names))
 
 
 def _nobody(steps: int, note: str) -> None:
@@ -144,7 +152,9 @@ class _Loop:
         assert weights is not None
         network.load_state_dict(weights)
         network.eval().cpu()
-        for head in (network.head, *network.unimodal_heads.values()):
+        fusion = network.fusion
+        last = [fusion.image, fusion.text] if isinstance(fusion, LateFusion) else [network.head]
+        for head in (*last, *network.unimodal_heads.values()):
             self.objective.unstandardise(head)
         return Trained(network, history, best_epoch, count_parameters(network), time.perf_counter() - start)
 

@@ -95,7 +95,9 @@ class Network(nn.Module):
         row i has picture i and text i.
     """
 
-    def __init__(self, design: Design, image: ModalitySpec, text: ModalitySpec, classes: int) -> None:
+    def __init__(
+        self, design: Design, image: ModalitySpec, text: ModalitySpec, classes: int, task: str = "multiclass"
+    ) -> None:
         """Make the parts; the fusion gets the design's width, heads and dropout where it has such settings."""
         super().__init__()
         if design.encoder_layers and design.dim % design.num_heads:
@@ -105,7 +107,7 @@ class Network(nn.Module):
             )
         pool = pools(design)
         self.image_adapter, self.text_adapter = Adapter(design, image, pool), Adapter(design, text, pool)
-        self.fusion = make_fusion(design, classes)
+        self.fusion = make_fusion(design, classes, task)
         self.head = nn.Identity() if self.fusion.gives_logits else Head(design, classes)
         self.unimodal_heads, self.heads_teach = _unimodal_heads(design, self.fusion, classes)
         for modality in {
@@ -167,8 +169,12 @@ def _unimodal_heads(design: Design, fusion: FusionMechanism, classes: int) -> tu
     return nn.ModuleDict(heads), design.unimodal_heads > 0 or design.balance == "gradient_blending"
 
 
-def make_fusion(design: Design, classes: int) -> FusionMechanism:
-    """Make the design's fusion at the design's width; a late mechanism gives the logits of the classes themselves.
+LINKS = {"multilabel": "sigmoid", "regression": "identity"}
+"""How a late mechanism's outputs become predictions, by task; any other task: softmax."""
+
+
+def make_fusion(design: Design, classes: int, task: str = "multiclass") -> FusionMechanism:
+    """Make the design's fusion at the design's width; a late mechanism gives the logits of the task's classes itself.
 
     Raises:
         ConfigError: the fusion or one of its settings is not known, or cannot work.
@@ -176,6 +182,8 @@ def make_fusion(design: Design, classes: int) -> FusionMechanism:
     entry = FUSIONS.entry(design.fusion)
     known = entry.config.__dataclass_fields__
     shared = {name: getattr(design, name) for name in ("num_heads", "dropout") if name in known}
+    if "link" in known:
+        shared["link"] = LINKS.get(task, "softmax")
     fused_dim = classes if getattr(entry.build, "gives_logits", False) else design.dim
     widths = {"image_dim": design.dim, "text_dim": design.dim, "fused_dim": fused_dim}
     return FUSIONS.create(design.fusion, **{**shared, **design.settings, **widths})

@@ -74,7 +74,7 @@ def load_run(folder: Path) -> Run:
             raise DataError(f"{folder}: format {info['format']} is not {FORMAT}; open it with the version it names.")
         design = build(Design, "run.json's design", info["design"])
         image, text = (_spec(info["inputs"][modality]) for modality in ("image", "text"))
-        network = Network(design, image, text, classes=len(info["label_names"]))
+        network = Network(design, image, text, len(info["label_names"]), str(info["task"]))
         network.load_state_dict(load_file(folder / "model.safetensors"))
     except (ConfigError, KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         if isinstance(error, DataError):

@@ -127,9 +127,9 @@ def _match(design: Design, designs: list[Design], bench: Bench) -> Design:
     """Resolve `hidden=match` to the width that gives concat as many parameters as the largest other design."""
     if design.settings.get("hidden") != "match":
         return design
-    classes = len(bench.features.label_names)
+    classes, task = len(bench.features.label_names), bench.features.task
     others = [other for other in designs if other.settings.get("hidden") != "match"]
-    sizes = [count_parameters(Network(d, *bench.rows_for(d, 0)[1], classes=classes)) for d in others]
+    sizes = [count_parameters(Network(d, *bench.rows_for(d, 0)[1], classes, task)) for d in others]
     hidden = match_hidden(design, *bench.rows_for(design, 0)[1], classes, max(sizes))
     plain = {name: value for name, value in to_plain(design).items() if name not in ("fusion", "settings", "name")}
     named = make_design(design.fusion, {**design.settings, "hidden": hidden}, plain)

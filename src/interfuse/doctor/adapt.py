@@ -1,0 +1,318 @@
+"""Find out by trying how a foreign module wants to be called."""
+
+import inspect
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from interfuse.core.errors import InterfuseError
+from interfuse.doctor.gradients import OneKeySoftmax
+from interfuse.doctor.isolation import lets_each_sample_stand_alone
+from interfuse.doctor.plans import (
+    CONVENTIONS,
+    LAYOUTS,
+    Plan,
+    arguments,
+    assignments,
+    mask_sources,
+    says_tokens,
+    says_tokens_first,
+)
+from interfuse.doctor.subject import MODALITIES, Call, Sizes, Subject, dtype_of, duplicate, opened
+from interfuse.doctor.words import raised
+
+Scored = tuple[float, Plan]
+"""How much padding leaks, and the plan under which it does."""
+
+
+class CannotCallError(InterfuseError, TypeError):
+    """No way of calling the module worked."""
+
+    def __init__(self, tried: list[str]) -> None:
+        """Keep what was tried."""
+        super().__init__("; ".join(tried))
+        self.tried = tried
+
+
+def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any]) -> tuple[Subject, Plan | None]:
+    """Make a subject of a module in eval mode; the plan says how it is called.
+
+    Args:
+        module: a copy that may be called.
+        image_dim: width of an image token.
+        text_dim: width of a text token.
+        facts: call, layout, image_tokens, text_tokens, modalities, remake, where given.
+
+    Raises:
+        CannotCallError: nothing worked.
+    """
+    tokens = {name: facts.get(f"{name}_tokens") for name in MODALITIES}
+    usual = Sizes()
+    sizes = Sizes(usual.batch, tokens["image"] or usual.image, tokens["text"] or usual.text)
+    base = Subject(
+        module,
+        _nothing,
+        image_dim,
+        text_dim,
+        modalities=frozenset(facts.get("modalities") or _declared(module)),
+        zero_gates=tuple(getattr(module, "zero_gates", ())),
+        sizes=sizes,
+        varying=frozenset(name for name in MODALITIES if tokens[name] is None),
+        remake=facts.get("remake"),
+        dtype=dtype_of(module),
+        exact=dtype_of(module),
+    )
+    if facts.get("call") is not None:
+        given = _given(base, facts["call"])
+        return _exact(given.variant(module=opened(module), initial=module)), None
+    plan = _search(base, facts.get("layout"))
+    base = base.variant(module=opened(module), initial=module)
+    subject = _of(base, plan)
+    if plan.masks:
+        plan, subject = _probe_masks(base, plan)
+    return _exact(subject), plan
+
+
+def _declared(module: nn.Module) -> Collection[str]:
+    """Read which modalities a module declares that it depends on."""
+    declared = getattr(module, "modalities", None)
+    sound = isinstance(declared, set | frozenset) and declared and declared <= set(MODALITIES)
+    return declared if sound else MODALITIES  # type: ignore[return-value]
+
+
+def _nothing(*_: Any) -> None:
+    raise AssertionError("a subject without a call")
+
+
+def _given(base: Subject, call: Call) -> Subject:
+    """Take the user's call; find whether it wants equal lengths, and whether it looks at the masks."""
+    tried: list[str] = []
+    count = base.sizes.image
+    for equal, sizes in ((False, base.sizes), (True, Sizes(base.sizes.batch, count, count)), (True, Sizes(3, 1, 1))):
+        varying = base.varying if sizes.image > 1 else frozenset[str]()
+        subject = base.variant(call=call, equal=equal, sizes=sizes, varying=varying)
+        error = _works(subject)
+        if error is None:
+            heeded = frozenset(m for m in MODALITIES if _heeds(subject, m))
+            return subject.variant(masks=heeded)
+        tried.append(f"call(module, image ({sizes.image} tokens), text ({sizes.text} tokens), masks): {error}")
+    raise CannotCallError(tried)
+
+
+def _works(subject: Subject) -> str | None:
+    """Run at two sizes; say what went wrong."""
+    try:
+        labels = subject.labels()
+    except Exception as error:
+        return raised(error)
+    return None if labels else "no float output has an axis of the batch's size"
+
+
+def _of(base: Subject, plan: Plan) -> Subject:
+    """Make the subject that a plan means."""
+    given = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "tokens")
+    maps = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "map")
+    sizes = base.sizes
+    if maps and "image" in base.varying:
+        sizes = replace(sizes, image=6)
+    if plan.equal:
+        sizes = replace(sizes, text=sizes.image)
+    masked = {part for name in plan.conventions for part in _sources(plan.masks[name])}
+    return base.variant(
+        call=plan.call,
+        masks=frozenset(masked) & given,
+        tokens=given,
+        sizes=sizes,
+        maps=maps,
+        varying=base.varying & given,
+        equal=plan.equal,
+    )
+
+
+def _sources(source: str) -> set[str]:
+    return set(source.split("+")) if source.split("+")[0] in MODALITIES else set(MODALITIES)
+
+
+def _search(base: Subject, layout: str | None) -> Plan:
+    """Try the likely calls in turn; tokens of unequal lengths first, pooled vectors last."""
+    tried: list[str] = []
+    ways: list[dict[str, str]] = []
+    for way in assignments(base.module):
+        if way not in ways:
+            ways.append(way)
+    if not ways:
+        tried.append(f"forward({', '.join(arguments(base.module))}) has no two arguments for image and text")
+    first = layout == "tokens-first" or (layout is None and says_tokens_first(base.module))
+    for way in ways:
+        for masks in mask_sources(base.module, way):
+            plan = _first_layout(base, Plan(way, masks), layout, first, tried)
+            if plan is not None:
+                return plan
+    raise CannotCallError(tried)
+
+
+def _first_layout(base: Subject, plan: Plan, layout: str | None, first: bool, tried: list[str]) -> Plan | None:
+    """Find the layout in which one assignment works."""
+
+    def attempt(**changes: Any) -> Plan | None:
+        return _with_required_masks(base, replace(plan, **changes), tried)
+
+    if first:
+        found = attempt(tokens_first=True)
+        if found is not None and (layout or not lets_each_sample_stand_alone(_of(base, found))):
+            return found
+    if layout == "pooled":
+        return attempt(layout=("pooled", "pooled"))
+    both = attempt()
+    if both is not None or layout == "tokens":
+        return both or attempt(equal=True)
+    mixed = [found for pair in LAYOUTS[1:3] if (found := attempt(layout=pair)) is not None]
+    for found in mixed:  # the wrong one may run too: an unbatched recurrence, a lucky broadcast
+        if not lets_each_sample_stand_alone(_of(base, found)):
+            return found
+    equal, pooled = attempt(equal=True), attempt(layout=("pooled", "pooled"))
+    if equal is not None and (pooled is None or plan.masks or says_tokens(base.module) or _attends(base, equal)):
+        return equal
+    if pooled is not None:
+        return pooled
+    return next(iter(mixed), None) or attempt(layout=LAYOUTS[4]) or attempt(layout=LAYOUTS[5])
+
+
+def _with_required_masks(base: Subject, plan: Plan, tried: list[str]) -> Plan | None:
+    """Run a plan; masks that must be given are tried in each convention."""
+    given = arguments(base.module)
+    needed = [name for name in plan.masks if given[name].default is inspect.Parameter.empty]
+    for how in CONVENTIONS if needed else ("",):
+        candidate = replace(plan, conventions=dict.fromkeys(needed, how))
+        error = _works(_of(base, candidate))
+        if error is None:
+            return candidate
+    tried.append(f"{candidate}: {error}")
+    return None
+
+
+def _attends(base: Subject, plan: Plan) -> bool:
+    """Tell whether a softmax runs over an axis of as many keys as there are tokens."""
+    subject = _of(base, plan)
+    watch = _Softmaxes()
+    with watch:
+        subject.look(subject.inputs())
+    return subject.sizes.image in watch.sizes
+
+
+class _Softmaxes(OneKeySoftmax):
+    """Note the number of keys of every softmax."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        super().__init__()
+        self.sizes: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Look at a call and let it pass."""
+        name = str(func)
+        if name.startswith("aten._softmax.") and args[0].dim():
+            self.sizes.add(args[0].shape[args[1]])
+        elif "scaled_dot_product" in name:
+            self.sizes.add(args[1].shape[-2])
+        return func(*args, **(kwargs or {}))
+
+
+def _probe_masks(base: Subject, plan: Plan) -> tuple[Plan, Subject]:
+    """Find whose each mask is and what its True means: padding must then move the output least."""
+    names = list(plan.masks)
+    best: Scored | None = None
+    for masks in mask_sources(base.module, plan.arguments):
+        for how in _likely(names):
+            candidate = replace(plan, masks=masks, conventions=dict.fromkeys(names, how))
+            best = _better(base, candidate, best)
+    if best is not None and best[0] > 0 and len(names) > 1:
+        for name in names:
+            assert best is not None
+            settled = best[1]
+            for how in _likely([name]):
+                candidate = replace(settled, conventions={**settled.conventions, name: how})
+                best = _better(base, candidate, best)
+    if best is None:
+        return plan, _of(base, plan)
+    return best[1], _of(base, best[1])
+
+
+def _likely(names: list[str]) -> list[str]:
+    """Order the conventions: a name with "pad" more likely says what to ignore."""
+    order = list(CONVENTIONS)
+    if any("len" in name for name in names):
+        order.insert(0, order.pop(order.index("lengths (batch)")))
+    if any("pad" in name for name in names):
+        order.insert(0, order.pop(order.index("True = ignore")))
+    return order
+
+
+def _better(base: Subject, plan: Plan, best: Scored | None) -> Scored | None:
+    if best is not None and best[0] == 0:
+        return best
+    score = _leak(_of(base, plan))
+    if score is None or (best is not None and score >= best[0]):
+        return best
+    return score, plan
+
+
+def _leak(subject: Subject) -> float | None:
+    """Measure how much more padding moves the output than real tokens do; None where it fails."""
+    total = 0.0
+    try:
+        inputs, other = subject.inputs(), subject.inputs(seed=11)
+        plain = subject.look(inputs)
+        for modality in MODALITIES:
+            if modality not in subject.tokens:
+                continue
+            values, mask, fresh = inputs.values(modality), inputs.mask(modality).unsqueeze(-1), other.values(modality)
+            padding = subject.look(inputs.having(modality, torch.where(mask, values, fresh)))
+            real = subject.look(inputs.having(modality, torch.where(mask, fresh, values)))
+            moved = max(subject.compare(plain, padding, inputs))
+            total += min(moved / (1e-9 + min(max(subject.compare(plain, real, inputs)), 1e6)), 1e6)
+        nothing = {name: torch.zeros_like(leaf) for name, leaf in plain.items()}
+        total += 1e6 * (max(subject.compare(plain, nothing, inputs)) == float("inf"))
+    except Exception:
+        return None
+    return total if total > 1e-6 else 0.0
+
+
+def _heeds(subject: Subject, modality: str) -> bool:
+    """Tell whether a mask of one modality has any effect on what real tokens give."""
+    if modality not in subject.tokens:
+        return False
+    inputs = subject.inputs()
+    full = inputs.having(modality, mask=torch.ones_like(inputs.mask(modality)))
+    try:
+        gap = max(subject.compare(subject.look(inputs), subject.look(full), inputs, inputs))
+    except Exception:
+        return True
+    return gap > 0
+
+
+def ignored_masks(subject: Subject, plan: Plan) -> dict[str, str]:
+    """List the mask arguments without effect, each with its modality."""
+    ignored: dict[str, str] = {}
+    for name in plan.conventions:
+        sources = _sources(plan.masks[name]) & subject.tokens & subject.modalities
+        if sources and not any(_heeds(subject, modality) for modality in sources):
+            ignored[name] = " and ".join(sorted(sources))
+    return ignored
+
+
+def _exact(subject: Subject) -> Subject:
+    """Compare in float64 where the module can."""
+    assert subject.initial is not None
+    if subject.dtype == torch.float64:
+        return subject
+    twins = [duplicate(module).to(torch.float64) for module in (subject.module, subject.initial)]
+    better = subject.variant(module=twins[0], initial=twins[1], exact=torch.float64)
+    try:
+        better.look(better.inputs())
+    except Exception:  # its forward makes float32 tensors, say: "dtype" tells of it
+        return subject
+    return better

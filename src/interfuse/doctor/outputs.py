@@ -1,0 +1,95 @@
+"""What a module gave back: its float tensors by name, what their axes mean, and which values are of real tokens."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Leaves = dict[str, Tensor]
+Labels = tuple[str | None, ...]
+"""One of batch, image, text, merged:FRONT:FIRST or None (a fixed axis) for each axis of a tensor."""
+
+
+def leaves(output: Any) -> Leaves:
+    """Collect the float tensors of nested tuples, lists, mappings and dataclasses."""
+    return {name or "output": value for name, value in _walk(output, "") if value.is_floating_point()}
+
+
+def _walk(output: Any, name: str) -> Iterator[tuple[str, Tensor]]:
+    children: list[tuple[str, Any]] = []
+    if isinstance(output, Tensor):
+        yield name, output
+    elif isinstance(output, Mapping):
+        children = [(str(key), value) for key, value in output.items()]
+    elif isinstance(output, tuple) and hasattr(output, "_fields"):
+        children = list(zip(output._fields, output, strict=True))
+    elif isinstance(output, tuple | list):
+        children = [(str(i), value) for i, value in enumerate(output)]
+    elif dataclasses.is_dataclass(output) and not isinstance(output, type):
+        children = [(f.name, getattr(output, f.name)) for f in dataclasses.fields(output)]
+    elif hasattr(output, "__dict__") and not isinstance(output, type | torch.nn.Module):
+        children = list(vars(output).items())
+    for key, value in children:
+        yield from _walk(value, f"{name}.{key}" if name else key)
+
+
+def label(first: Tensor, second: Tensor, sizes: tuple[int, int, int], others: tuple[int, int, int]) -> Labels:
+    """Tell what each axis is from one tensor at two sizes (batch, image tokens, text tokens)."""
+    if first.dim() != second.dim():
+        return (None,) * first.dim()
+    found: list[str | None] = []
+    for a, b in zip(first.shape, second.shape, strict=True):
+        front = a - sizes[1] - sizes[2]
+        if (a, b) == (sizes[0], others[0]) and "batch" not in found:
+            found.append("batch")
+        elif (a, b) == (sizes[1], others[1]) and sizes[1] != others[1]:
+            found.append("image")
+        elif (a, b) == (sizes[2], others[2]) and sizes[2] != others[2]:
+            found.append("text")
+        elif 0 <= front <= 4 and b - others[1] - others[2] == front and a != b:
+            found.append(f"merged:{front}:image")
+        else:
+            found.append(None)
+    return tuple(found)
+
+
+def visible(leaf: Tensor, labels: Labels, image_mask: Tensor, text_mask: Tensor) -> list[Tensor]:
+    """Take each row's values at real tokens, flat; masks (batch, tokens), True = real."""
+    rows = leaf.movedim(labels.index("batch"), 0)
+    rest = [mark for mark in labels if mark != "batch"]
+    picked: list[Tensor] = []
+    for row, image, text in zip(rows, image_mask, text_mask, strict=True):
+        kept = row
+        for axis, mark in enumerate(rest):
+            keep = _keep(mark, row.shape[axis], image, text)
+            if keep is not None and len(keep) == row.shape[axis]:
+                kept = kept.index_select(axis, keep.nonzero().flatten())
+        picked.append(kept.flatten())
+    return picked
+
+
+def _keep(mark: str | None, size: int, image: Tensor, text: Tensor) -> Tensor | None:
+    if mark == "image":
+        return image
+    if mark == "text":
+        return text
+    if mark is None:
+        return None
+    _, front, first = mark.split(":")
+    own = torch.ones(size - len(image) - len(text), dtype=torch.bool, device=image.device)
+    parts = [image, text] if first == "image" else [text, image]
+    return torch.cat([own[: int(front)], *parts, own[int(front) :]])
+
+
+def change(first: Tensor, second: Tensor) -> float:
+    """Largest difference between two tensors, relative to 1 + their size; inf where one alone is not a number."""
+    if first.shape != second.shape:
+        return float("inf")
+    if not first.numel():
+        return 0.0
+    a, b = first.detach().double(), second.detach().double()
+    same = (a == b) | (a.isnan() & b.isnan())
+    gap = ((a - b).abs() / (1 + b.abs())).masked_fill(same, 0.0)
+    return float(gap.nan_to_num(nan=torch.inf).max())

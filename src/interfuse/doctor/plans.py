@@ -1,0 +1,233 @@
+"""Ways of calling a foreign module: which argument is which modality, in what layout, with which kind of mask."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interfuse.doctor.names import ATTENTION_ONLY, is_mask, role, stream
+from interfuse.doctor.source import keys_read
+
+Convention = Callable[[Tensor, torch.dtype], Tensor]
+CONVENTIONS: dict[str, Convention] = {
+    "True = real": lambda mask, _: mask,
+    "True = ignore": lambda mask, _: ~mask,
+    "1 = real": lambda mask, _: mask.long(),
+    "1.0 = real": lambda mask, dtype: mask.to(dtype),
+    "additive (batch, 1, 1, tokens)": lambda mask, dtype: _additive(mask, dtype)[:, None, None, :],
+    "True = real (batch, 1, 1, tokens)": lambda mask, _: mask[:, None, None, :],
+    "additive": lambda mask, dtype: _additive(mask, dtype),
+    "True = real (batch, 1, tokens)": lambda mask, _: mask[:, None, :],
+    "True = real (batch, tokens, 1)": lambda mask, _: mask[:, :, None],
+    "1.0 = ignore": lambda mask, dtype: (~mask).to(dtype),
+    "lengths (batch)": lambda mask, _: mask.sum(1),
+}
+LAYOUTS = (
+    ("tokens", "tokens"),
+    ("tokens", "pooled"),
+    ("pooled", "tokens"),
+    ("pooled", "pooled"),
+    ("map", "tokens"),
+    ("map", "pooled"),
+)
+PAIRS = ("inputs", "modalities", "features", "feats", "xs", "x", "batch", "data", "embeddings", "tokens", "input")
+
+
+def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to call a module."""
+
+    arguments: dict[str, str]
+    """Argument -> image, text, or a container of both: list, tuple, dict:IMAGE_KEY:TEXT_KEY, star; or none."""
+    masks: dict[str, str] = field(default_factory=dict)
+    """Mask argument -> image, text, image+text, text+image, or a container of both."""
+    conventions: dict[str, str] = field(default_factory=dict)
+    """Mask argument -> key of `CONVENTIONS`."""
+    layout: tuple[str, str] = ("tokens", "tokens")
+    tokens_first: bool = False
+    equal: bool = False
+
+    def call(self, module: nn.Module, image: Tensor, text: Tensor, image_mask: Tensor, text_mask: Tensor) -> Any:
+        """Call the module this way."""
+        values = {
+            "image": self._lay(image, self.layout[0]),
+            "text": self._lay(text, self.layout[1]),
+        }
+        star = [name for name, source in self.arguments.items() if source == "star"]
+        if star:
+            return module(values["image"], values["text"])
+        given = {name: _pack(source, values) for name, source in self.arguments.items()}
+        masks = {"image": image_mask, "text": text_mask}
+        for name, source in self.masks.items():
+            if name in self.conventions:
+                turn = CONVENTIONS[self.conventions[name]]
+                given[name] = _pack_masks(source, masks, turn, image.dtype)
+        first = [n for n, p in arguments(module).items() if p.kind is p.POSITIONAL_ONLY and n in given]
+        before = [given.pop(name) for name in first]
+        return module(*before, **given)
+
+    def _lay(self, values: Tensor, layout: str) -> Tensor:
+        if layout == "pooled":
+            return values[:, 0]
+        if layout == "map":
+            grid: Tensor = values.transpose(1, 2).unflatten(2, (2, -1))
+            return grid
+        return values.transpose(0, 1) if self.tokens_first else values
+
+    def __str__(self) -> str:
+        """Write it as the call that it is."""
+        parts = []
+        for name, source in self.arguments.items():
+            shape = ""
+            if source in ("image", "text"):
+                layout = self.layout[0 if source == "image" else 1]
+                first = "tokens, batch, dim" if self.tokens_first else "batch, tokens, dim"
+                shape = {"tokens": f" ({first})", "pooled": " (batch, dim)", "map": " (batch, dim, h, w)"}[layout]
+            parts.append(f"{name}={source}{shape}")
+        parts += [f"{name}={self.masks[name]} mask, {how}" for name, how in self.conventions.items()]
+        return f"forward({', '.join(parts)})"
+
+
+def _pack(source: str, values: dict[str, Tensor]) -> Any:
+    if source == "none":
+        return None
+    if source in values:
+        return values[source]
+    pair = [values["image"], values["text"]]
+    if source == "list":
+        return pair
+    if source == "tuple":
+        return tuple(pair)
+    _, image, text = source.split(":")
+    return {image: pair[0], text: pair[1]}
+
+
+def _pack_masks(source: str, masks: dict[str, Tensor], turn: Convention, dtype: torch.dtype) -> Any:
+    if "+" in source:
+        return turn(torch.cat([masks[name] for name in source.split("+")], 1), dtype)
+    return _pack(source, {name: turn(mask, dtype) for name, mask in masks.items()})
+
+
+def arguments(module: nn.Module) -> dict[str, inspect.Parameter]:
+    """List the arguments of forward."""
+    return dict(inspect.signature(module.forward).parameters)
+
+
+def assignments(module: nn.Module) -> Iterator[dict[str, str]]:
+    """Guess which arguments are image and text, the likeliest first; a required unknown one is given None."""
+    given = arguments(module)
+    yield from _starred(module)
+    plain = [n for n, p in given.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not is_mask(n)]
+    needed = [name for name in plain if given[name].default is inspect.Parameter.empty]
+
+    def complete(chosen: dict[str, str]) -> dict[str, str]:
+        return {name: chosen.get(name, "none") for name in plain if name in chosen or name in needed}
+
+    named: dict[str, str] = {}
+    for name in plain:
+        meant = role(name)
+        if meant and meant not in named.values():
+            named[name] = meant
+    if len(named) == 2:
+        yield complete(named)
+    yield from _one_named(needed, named, complete)
+    asks = [name for name in plain if stream(name) == "query" and (name in needed or len(needed) < 2)]
+    gives = [name for name in plain if stream(name) == "context" and (name in needed or len(needed) < 2)]
+    if asks and gives:
+        for ask, give in (("text", "image"), ("image", "text")):
+            yield complete({asks[0]: ask, **dict.fromkeys(gives, give)})
+    pool = needed if len(needed) >= 2 else plain
+    if len(pool) >= 2:
+        yield complete({pool[0]: "image", pool[1]: "text"})
+        yield complete({pool[0]: "text", pool[1]: "image"})
+    if len(needed) == 1 or (needed and needed[0] in PAIRS):
+        for source in _containers(module):
+            yield complete({needed[0]: source})
+
+
+def _starred(module: nn.Module) -> Iterator[dict[str, str]]:
+    """Both as `*args`, or as the keys that forward takes from `**kwargs`."""
+    for name, parameter in arguments(module).items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            yield {name: "star"}
+        if parameter.kind is parameter.VAR_KEYWORD and len(_keys(module)) == 2:
+            yield {key: meant for meant, key in _keys(module).items()}
+
+
+def _one_named(
+    needed: list[str], named: dict[str, str], complete: Callable[[dict[str, str]], dict[str, str]]
+) -> Iterator[dict[str, str]]:
+    """One argument says image or text and another required one says nothing: that is the other modality."""
+    rest = [name for name in needed if name not in named]
+    if len(named) == 1 and rest:
+        ((name, meant),) = named.items()
+        yield complete({name: meant, rest[0]: "text" if meant == "image" else "image"})
+
+
+def _keys(module: nn.Module) -> dict[str, str]:
+    """Read which constant keys forward takes image and text from."""
+    read = [(role(key), key) for key in keys_read(type(module).forward) if not is_mask(key)]
+    return {meant: key for meant, key in read if meant is not None}
+
+
+def _containers(module: nn.Module) -> Iterator[str]:
+    keys = _keys(module)
+    if len(keys) == 2:
+        yield f"dict:{keys['image']}:{keys['text']}"
+    yield from ("list", "tuple", "dict:image:text")
+
+
+def mask_sources(module: nn.Module, chosen: dict[str, str]) -> list[dict[str, str]]:
+    """Guess whose each mask argument is; several guesses where one mask may be anyone's."""
+    given = arguments(module)
+    names = [n for n, p in given.items() if is_mask(n) and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    names = [n for n in names if n not in ATTENTION_ONLY or (n == "attn_mask" and "key_padding_mask" not in names)]
+    container = next((s for s in chosen.values() if s in ("list", "tuple") or s.startswith("dict:")), None)
+    sure: dict[str, str] = {}
+    for name in names:
+        meant = container or role(name) or _of_stream(name, chosen)
+        if meant:
+            sure[name] = meant
+    open_names = [name for name in names if name not in sure]
+    if len(open_names) == 2 and not sure:
+        return [dict(zip(open_names, order, strict=True)) for order in (("image", "text"), ("text", "image"))]
+    if len(open_names) == 1:
+        left = [m for m in ("text", "image") if m not in sure.values()]
+        joint = [] if sure else ["image+text", "text+image"]
+        return [{**sure, open_names[0]: meant} for meant in (*left, *joint)] or [sure]
+    return [sure]
+
+
+def _of_stream(name: str, chosen: dict[str, str]) -> str | None:
+    """Find whose the mask is from the stream that its name belongs to."""
+    asked = {stream(argument): source for argument, source in chosen.items() if stream(argument)}
+    if len(asked) < 2:
+        return None
+    for prefix, which in (("key", "context"), ("encoder", "context"), ("memory", "context"), ("context", "context"),
+                          ("media", "context"), ("kv", "context"), ("tgt", "query"), ("query", "query"),
+                          ("q_", "query"), ("attention_mask", "query")):  # fmt: skip
+        if name.startswith(prefix):
+            return asked[which]
+    return None
+
+
+def says_tokens(module: nn.Module) -> bool:
+    """Tell whether the arguments' names say that they are tokens."""
+    return bool(re.search(r"token|seq|region|patch|word|length|grid|mask", " ".join(arguments(module)).lower()))
+
+
+def says_tokens_first(module: nn.Module) -> bool:
+    """Tell whether the source says (tokens, batch, dim)."""
+    try:
+        text = inspect.getsource(type(module))
+    except (OSError, TypeError):
+        return False
+    return bool(re.search(r"\((seq\w*|len\w*|num_\w+|tokens|[LTSN]\w{0,2}),\s*(batch\w*|bs|bsz|[BN])\b", text))

@@ -1,0 +1,126 @@
+"""What the source tells: arguments that are never read, attributes drawn at random."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+
+from torch import nn
+
+from interfuse.doctor.findings import Finding
+from interfuse.doctor.words import where_is
+
+FOREIGN = ("torch", "transformers", "torchvision", "timm")
+RANDOM = ("rand", "randn", "randint", "randperm", "normal_", "uniform_", "bernoulli", "multinomial", "choice", "random",
+          "normal", "uniform", "permutation", "shuffle", "rand_like", "randn_like", "integers", "sample")  # fmt: skip
+
+
+def reads_every_argument(module: nn.Module) -> list[Finding]:
+    """Read every argument of `__init__` and `forward`, of the module and of its own parts."""
+    found: list[Finding] = []
+    for cls in dict.fromkeys(type(part) for part in module.modules()):
+        if cls.__module__.split(".")[0] in FOREIGN:
+            continue
+        for name in _unread(cls.__dict__.get("__init__")):
+            seen = f"__init__ takes {name!r} and never reads it"
+            mend = "Use it, or take it away: whoever sets it believes that it acts."
+            found.append(
+                Finding("ignored-setting", "warning", f"The setting {name!r} has no effect", seen, where_is(cls), mend)
+            )
+        for name in _unread(cls.__dict__.get("forward")):
+            seen = f"forward takes {name!r} and never reads it"
+            mend = "Use it, or take it away."
+            title = f"The argument {name!r} has no effect"
+            found.append(Finding("ignored-argument", "warning", title, seen, where_is(cls), mend))
+    return found
+
+
+def _unread(function: object) -> list[str]:
+    """List the arguments that a function's body never mentions."""
+    tree = _parse(function)
+    if tree is None or _is_stub(tree):
+        return []
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store)}
+    if "locals" in read:
+        return []
+    given = tree.args
+    names = [argument.arg for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs)][1:]
+    return [name for name in names if name not in read and not name.startswith("_")]
+
+
+def _is_stub(tree: ast.FunctionDef) -> bool:
+    body = [node for node in tree.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+    return all(isinstance(node, ast.Pass | ast.Raise) for node in body)
+
+
+def _parse(function: object) -> ast.FunctionDef | None:
+    if not callable(function):
+        return None
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body[0]
+    except (OSError, TypeError, SyntaxError, IndexError):
+        return None
+    return tree if isinstance(tree, ast.FunctionDef) else None
+
+
+def drawn_at_random(cls: type, attribute: str) -> bool:
+    """Tell whether a class gives an attribute, or a buffer of that name, a value that it draws at random."""
+    for base in cls.__mro__:
+        for function in vars(base).values() if base not in (nn.Module, object) else ():
+            tree = _parse(function) if inspect.isfunction(function) else None
+            if tree is not None and _draws(tree, attribute):
+                return True
+    return False
+
+
+def _draws(tree: ast.FunctionDef, attribute: str) -> bool:
+    random_names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            draws = _calls_random(node.value) or any(
+                isinstance(part, ast.Name) and part.id in random_names for part in ast.walk(node.value)
+            )
+            for target in node.targets:
+                if draws and isinstance(target, ast.Name):
+                    random_names.add(target.id)
+                if draws and isinstance(target, ast.Attribute) and target.attr == attribute:
+                    return True
+        if isinstance(node, ast.Call) and _names_buffer(node, attribute):
+            value = node.args[1] if len(node.args) > 1 else None
+            if value is not None and (
+                _calls_random(value)
+                or any(isinstance(part, ast.Name) and part.id in random_names for part in ast.walk(value))
+            ):
+                return True
+    return False
+
+
+def _names_buffer(node: ast.Call, attribute: str) -> bool:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    first = node.args[0] if node.args else None
+    return name == "register_buffer" and isinstance(first, ast.Constant) and first.value == attribute
+
+
+def _calls_random(tree: ast.AST) -> bool:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in RANDOM:
+                return True
+    return False
+
+
+def keys_read(function: Callable[..., object]) -> Iterator[str]:
+    """List the constant keys that a function takes from mappings: `x["image"]`, `x.get("text")`."""
+    tree = _parse(function)
+    for node in ast.walk(tree) if tree is not None else ():
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
+            yield node.slice.value
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop"):
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value

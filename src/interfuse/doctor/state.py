@@ -1,0 +1,199 @@
+"""Promises about state: every weight is registered, and saving then loading brings the module back."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from interfuse.doctor.findings import Finding, Severity
+from interfuse.doctor.names import role
+from interfuse.doctor.source import drawn_at_random
+from interfuse.doctor.subject import Subject, duplicate
+from interfuse.doctor.words import number, raised, some, where_is
+
+OWN = frozenset(vars(nn.Module())) | {"training"}
+DEPTH = 4
+
+
+def registers_every_parameter(subject: Subject) -> list[Finding]:
+    """Keep no trainable tensor and no layer where `parameters()` does not see it."""
+    hidden = {name: t for name, t in hidden_tensors(subject.module) if t.requires_grad}
+    if not hidden:
+        return []
+    moved = max((_moves(subject, name) for name in list(hidden)[:4]), default=0.0)
+    count = sum(tensor.numel() for tensor in hidden.values())
+    seen = f"{len(hidden)} tensors of {count:,} weights require a gradient and are not in parameters() or state_dict()"
+    seen += f"; changing one moves the output by {number(moved)}" if moved else "; none of them moves the output"
+    return [
+        Finding(
+            "unregistered-parameters",
+            "error" if moved else "warning",
+            "Parameters that no optimiser sees and no checkpoint saves",
+            seen,
+            f"{some(list(hidden))}; {where_is(subject.module)}",
+            "Use nn.ParameterList, nn.ModuleList, nn.ParameterDict or nn.ModuleDict, or assign nn.Parameter to self.",
+        )
+    ]
+
+
+def hidden_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Find the tensors in attributes, lists and dicts, that are no parameter or buffer of the module."""
+    known = {id(tensor) for tensor in (*module.parameters(), *module.buffers())}
+    parts = {id(part) for part in module.modules()}
+    for prefix, part in module.named_modules():
+        for name, value in vars(part).items():
+            if name not in OWN:
+                path = f"{prefix}.{name}" if prefix else name
+                yield from _tensors(value, path, known, parts, DEPTH)
+
+
+def _tensors(value: Any, path: str, known: set[int], parts: set[int], depth: int) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        if id(value) not in known and value.numel():
+            known.add(id(value))
+            yield path, value
+        return
+    children: list[tuple[str, Any]] = []
+    if isinstance(value, nn.Module):
+        if id(value) not in parts:
+            children = [(f".{name}", tensor) for name, tensor in (*value.named_parameters(), *value.named_buffers())]
+    elif isinstance(value, dict):
+        children = [(f"[{key!r}]", child) for key, child in value.items()]
+    elif isinstance(value, list | tuple | set | frozenset):
+        children = [(f"[{i}]", child) for i, child in enumerate(value)]
+    elif hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
+        children = [(f".{key}", child) for key, child in vars(value).items()]
+    if depth:
+        for name, child in children:
+            yield from _tensors(child, f"{path}{name}", known, parts, depth - 1)
+
+
+def _moves(subject: Subject, path: str) -> float:
+    """Measure what a change of one hidden tensor does to the output."""
+    changed = duplicate(subject.module)
+    tensor = dict(hidden_tensors(changed)).get(path)
+    if tensor is None:
+        return 0.0
+    with torch.no_grad():
+        if tensor.is_floating_point() or tensor.is_complex():
+            tensor.data = tensor.data + torch.randn_like(tensor)
+        elif tensor.dim():
+            tensor.data = tensor.data.roll(1, 0)
+    inputs = subject.inputs()
+    try:
+        gap = max(subject.compare(subject.look(inputs), subject.look(inputs, changed), inputs))
+    except Exception:
+        return 0.0
+    return gap
+
+
+def survives_saving_and_loading(subject: Subject) -> list[Finding]:
+    """Give bit for bit the same output from a module made again that has loaded the state."""
+    remake = subject.remake or guess_remake(subject)
+    found = _reload(subject, remake) if remake is not None else None
+    if found is not None:
+        return found
+    return _unsaved(subject)
+
+
+def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] | None:
+    """Save, make again with other randomness, load; None where what was made is another module."""
+    state = {key: value.detach().clone().contiguous() for key, value in subject.module.state_dict().items()}
+    where = where_is(subject.module)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(12345)
+        try:
+            again = remake().to(subject.device).eval()
+        except Exception as error:
+            if subject.remake is None:
+                return None
+            seen = f"its own settings fail: {raised(error)}"
+            mend = "Keep the settings as they were given."
+            return [Finding("state-lost", "error", "It cannot be made again from its settings", seen, where, mend)]
+    if subject.remake is None and not _fits(again, state):
+        return None
+    try:
+        again.to(subject.exact).load_state_dict(load(save(state)))
+    except Exception as error:
+        mend = "Make every layer and buffer in __init__."
+        return [Finding("state-lost", "error", "Its state cannot be loaded", raised(error), where, mend)]
+    inputs = subject.inputs()
+    gap = max(subject.compare(subject.look(inputs), subject.look(inputs, again), inputs))
+    if gap == 0 or subject.seeded:
+        return []
+    lost = [name for name, _ in hidden_tensors(subject.module)] + sorted(_unsaved_buffers(subject.module))
+    seen = f"made again and loaded, the same batch differs by {number(gap)}; not in state_dict(): {some(lost) or '?'}"
+    mend = "Hold what is drawn or counted in register_buffer (persistent), what is learned in nn.Parameter."
+    return [Finding("state-lost", "error", "State does not survive saving and loading", seen, where, mend)]
+
+
+def _fits(module: nn.Module, state: dict[str, Tensor]) -> bool:
+    if any(is_lazy(p) for p in (*module.parameters(), *module.buffers())):
+        return False
+    shapes = {key: value.shape for key, value in module.state_dict().items()}
+    return shapes == {key: value.shape for key, value in state.items()}
+
+
+def _unsaved_buffers(module: nn.Module) -> dict[str, Tensor]:
+    saved = set(module.state_dict())
+    return {name: buffer for name, buffer in module.named_buffers() if name not in saved}
+
+
+def _unsaved(subject: Subject) -> list[Finding]:
+    """Judge unsaved tensors from the source, where the module cannot be made again."""
+    found: list[Finding] = []
+    hidden = {name: t for name, t in hidden_tensors(subject.module) if not t.requires_grad}
+    for name in [*hidden, *_unsaved_buffers(subject.module)]:
+        path, _, attribute = name.split("[")[0].rpartition(".")
+        owner = subject.module.get_submodule(path)
+        random = drawn_at_random(type(owner), attribute)
+        if name not in hidden and not random:
+            continue
+        moved = _moves(subject, name) if name in hidden else 1.0
+        if not moved:
+            continue
+        severity: Severity = "error" if random else "info"
+        how = "drawn at random when made" if random else "a plain attribute"
+        seen = f"{name} is {how}, is not in state_dict() and shapes the output (a change moves it by {number(moved)})"
+        title = "State does not survive saving and loading" if random else "A constant that does not follow .to(device)"
+        mend = "register_buffer(name, tensor) saves it and moves it."
+        found.append(Finding("state-lost" if random else "not-a-buffer", severity, title, seen, where_is(owner), mend))
+    return found
+
+
+def guess_remake(subject: Subject) -> Callable[[], nn.Module] | None:
+    """Guess how the module was made: from a config, or from attributes and widths named like the arguments."""
+    cls, module = type(subject.module), subject.module
+    given: dict[str, Any] = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        value = getattr(module, name, parameter.empty)
+        plain = isinstance(value, int | float | str | bool | type(None)) or "config" in name.lower()
+        if value is not parameter.empty and plain and not isinstance(value, nn.Module):
+            given[name] = value
+        elif parameter.default is parameter.empty:
+            meant = role(name)
+            if meant is None or not any(
+                word in name.lower() for word in ("dim", "size", "width", "d_", "_d", "in", "ch")
+            ):
+                return None
+            given[name] = subject.image_dim if meant == "image" else subject.text_dim
+    return lambda: cls(**given)
+
+
+def makes_its_layers_at_once(before: nn.Module, after: nn.Module) -> list[Finding]:
+    """Have all its parameters and buffers before the first call."""
+    uninitialised = {name for name, p in before.named_parameters() if is_lazy(p)}
+    new = sorted(set(after.state_dict()) - set(before.state_dict()))
+    if not new or uninitialised:
+        return []
+    seen = f"the first call made {len(new)} tensors, {some(new)}: an optimiser made before it never sees them, "
+    seen += "and load_state_dict refuses them"
+    mend = "Make every layer in __init__ from widths given there, or use nn.LazyLinear and run one batch first."
+    title = "Layers are made in forward"
+    return [Finding("lazy-layers", "error", title, seen, where_is(after), mend)]
