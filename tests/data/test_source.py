@@ -10,7 +10,7 @@ from PIL import Image
 
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.settings import to_plain
-from interfuse.data import SourceSettings, load_examples, load_for_run, write_quarantine
+from interfuse.data import SourceSettings, load_examples, load_for_run, refold, write_quarantine
 from interfuse.data.easy_vqa import read_easy_vqa
 
 COLUMNS = {"image": "photo", "text": "title", "label": "kind"}
@@ -310,6 +310,21 @@ def test_files_for_validation_and_test_are_joined(photos):
     assert {k: len(v) for k, v in parts(found).items()} == {"train": 30, "validation": 6, "test": 4}
     with pytest.raises(ConfigError, match="one way to split the rows"):
         load(str(photos / "train.csv"), photos, split="kind", **files)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_fold_of_a_table_read_once_is_the_fold_of_one_read_anew(photos, named):
+    data = frame(48).with_columns(pl.Series("name", [f"r{n}" for n in range(48)]))
+    data = data.with_columns(pl.when(pl.int_range(48) % 5 == 0).then(None).otherwise(pl.col("photo")).alias("photo"))
+    settings = [
+        SourceSettings(**COLUMNS, image_folder=photos, folds=4, fold=fold, id="name" if named else None)
+        for fold in range(4)
+    ]
+    first = load_examples(data, settings[0])
+    for one in settings:
+        assert refold(first, one).table.equals(load_examples(data, one).table)
+    with pytest.raises(DataError, match="read with folds"):
+        refold(first, SourceSettings(**COLUMNS))
 
 
 def test_folds_make_every_row_a_test_row_once_and_keep_groups_together(photos):
