@@ -148,6 +148,8 @@ def _features(run: Run, data: Any, source: Source, progress: Progress, labelled:
     if source.is_known:
         return make_known(data, source.read.seed)
     examples = load_for_run(data, source.read, run.task, run.label_names, labelled)
+    for note in examples.notes:
+        progress.say(note)
     encoded = encode_examples(examples, source.encode, progress)
     _same_encoders(run, encoded.signatures)
     examples = examples.without_pictures(encoded.failures)
