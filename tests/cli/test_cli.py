@@ -13,7 +13,19 @@ from interfuse.cli.main import app, run
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.fusion import list_fusions
 
-COMMANDS = ["demo", "inspect", "compare", "train", "predict", "evaluate", "encode", "fusions", "doctor", "report"]
+COMMANDS = [
+    "demo",
+    "inspect",
+    "compare",
+    "train",
+    "predict",
+    "evaluate",
+    "encode",
+    "store",
+    "fusions",
+    "doctor",
+    "report",
+]
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:

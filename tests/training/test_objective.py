@@ -98,13 +98,16 @@ def test_regression_standardises_by_the_train_rows_and_builds_the_scale_into_the
     assert float(objective(logits[:2], torch.tensor([50.0, 70.0]))) == pytest.approx(slow / 2, rel=1e-5)
 
 
-@pytest.mark.parametrize("balance", ["none", "ogm_ge", "gradient_blending"])
-def test_a_number_is_learned_in_its_own_unit_and_comes_back_so(features, balance):
+@pytest.mark.parametrize(
+    ("fusion", "balance"),
+    [("concat", "none"), ("concat", "ogm_ge"), ("concat", "gradient_blending"), ("late_mean", "none")],
+)
+def test_a_number_is_learned_in_its_own_unit_and_comes_back_so(features, fusion, balance):
     target = 5000.0 + 900.0 * features.labels.float()
     numbers = dataclasses.replace(features, labels=target, label_names=("price",), task="regression")
     rows = features.splits["train"]
     specs = (measure(features.image, features.image_items[rows]), measure(features.text, features.text_items[rows]))
-    design = Design("concat", dim=16, epochs=5, batch_size=32, learning_rate=5e-3, dropout=0.0, balance=balance)
+    design = Design(fusion, dim=16, epochs=5, batch_size=32, learning_rate=5e-3, dropout=0.0, balance=balance)
     trained = train(design, 0, numbers, specs, "float32")
     predicted = predict_probs(trained.network, numbers, features.splits["validation"])
     assert predicted.shape == (64, 1)

@@ -18,7 +18,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.seeds import derive, generator
 from interfuse.data import Batch, Features, epoch_batches, eval_batches
 from interfuse.evaluation import example_scores
-from interfuse.fusion.late import LateFusion, LateProductFusion
+from interfuse.fusion.late import LateProductFusion
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.network import ModalitySpec, Network, count_parameters
 from interfuse.training.objective import Objective, make_objective, to_probs
@@ -152,10 +152,8 @@ class _Loop:
         assert weights is not None
         network.load_state_dict(weights)
         network.eval().cpu()
-        fusion = network.fusion
-        last = [fusion.image, fusion.text] if isinstance(fusion, LateFusion) else [network.head]
-        for head in (*last, *network.unimodal_heads.values()):
-            self.objective.unstandardise(head)
+        for module in network.tails():
+            self.objective.unstandardise(module)
         return Trained(network, history, best_epoch, count_parameters(network), time.perf_counter() - start)
 
     def epoch(self, epoch: int) -> dict[str, Any]:
