@@ -20,6 +20,7 @@ COMMANDS = [
     "train",
     "predict",
     "evaluate",
+    "diagnose",
     "encode",
     "store",
     "fusions",

@@ -50,7 +50,7 @@ def hunt(fault: Fault, source: Path, tests: tuple[str, ...]) -> tuple[Fault, str
             os.dup2(stream.fileno(), 2)
             code = pytest.main([*tests, *QUIET])
             sys.stdout.flush()
-        failed = re.findall(r"^FAILED (\S+?)(?: - .*)?$", log.read_text(), re.MULTILINE)
+        failed = re.findall(r"^FAILED (.+?)(?: - .*)?$", log.read_text(), re.MULTILINE)
     caught = failed[0] if code == pytest.ExitCode.TESTS_FAILED and failed else ""
     return fault, caught, time.perf_counter() - start
 

@@ -1,27 +1,92 @@
 """Pure scores and statistics: arrays in, numbers and verdicts out."""
 
+from interfuse.evaluation.bootstrap import Metric, Resampling, bootstrap_interval
+from interfuse.evaluation.calibration import Calibration, fit_temperature, measure_calibration
 from interfuse.evaluation.comparison import Comparison, DesignResult, DesignScores, compare_designs
 from interfuse.evaluation.coverage import Simulation, measure_coverage
+from interfuse.evaluation.decomposition import (
+    Decomposition,
+    EstimatedDecomposition,
+    decompose,
+    discretise,
+    estimate_decomposition,
+)
+from interfuse.evaluation.emap import Emap, interaction_share, measure_emap, project_additive, tied_scores
+from interfuse.evaluation.findings import (
+    say_attention,
+    say_calibration,
+    say_decomposition,
+    say_diagnosis,
+    say_emap,
+    say_missing,
+    say_needs_both,
+    say_permutation,
+    say_shapley,
+)
 from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
+from interfuse.evaluation.missing import MissingPoint, missing_curve
 from interfuse.evaluation.multiple import holm
+from interfuse.evaluation.needs_both import NeedsBoth, find_needs_both
+from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
+from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
+from interfuse.evaluation.shapley import Shapley, measure_shapley
+from interfuse.evaluation.tuning import expected_maximum
 from interfuse.evaluation.verdicts import judge, say_against_baseline, say_study
 
 __all__ = [
+    "Calibration",
     "Comparison",
+    "Decomposition",
     "DesignResult",
     "DesignScores",
+    "Emap",
+    "EstimatedDecomposition",
     "Interval",
+    "Metric",
+    "MissingPoint",
+    "NeedsBoth",
+    "Perceptual",
+    "Permutation",
+    "Resampling",
+    "Shapley",
     "Simulation",
     "aggregate_scores",
+    "attention_spread",
+    "bootstrap_interval",
     "calibration_error",
     "compare_designs",
+    "decompose",
+    "discretise",
+    "estimate_decomposition",
     "example_scores",
+    "expected_maximum",
+    "find_needs_both",
+    "fit_temperature",
     "fold_groups",
     "holm",
+    "interaction_share",
     "judge",
     "mean_interval",
+    "measure_calibration",
     "measure_coverage",
+    "measure_emap",
+    "measure_permutation",
+    "measure_shapley",
+    "missing_curve",
+    "perceptual_score",
+    "profile_rows",
+    "project_additive",
     "say_against_baseline",
+    "say_attention",
+    "say_calibration",
+    "say_decomposition",
+    "say_diagnosis",
+    "say_emap",
+    "say_missing",
+    "say_needs_both",
+    "say_permutation",
+    "say_shapley",
     "say_study",
+    "tied_scores",
 ]

@@ -9,7 +9,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
 from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
-from interfuse.nn import CrossLayer, Readout, TransformerLayer, clean
+from interfuse.nn import CrossLayer, Readout, TransformerLayer
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,15 @@ class MultFusion(FusionMechanism):
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
         """Convolve, run both streams on the convolved tokens, read out."""
-        image = Tokens(_convolve(self.image_convolution, image), image.mask)
-        text = Tokens(_convolve(self.text_convolution, text), text.mask)
+        image = Tokens(_convolve(self.image_convolution, image.tokens), image.mask)
+        text = Tokens(_convolve(self.text_convolution, text.tokens), text.mask)
         new_image, new_text = self.image(image, text), self.text(text, image)
         return Fused(self.readout(new_image, new_text), new_image.tokens, new_text.tokens)
 
 
-def _convolve(convolution: nn.Conv1d, stream: Tokens) -> Float[Tensor, "batch tokens fused_dim"]:
-    """Convolve along the tokens; padding holds zeros, as beyond the ends."""
-    return clean(convolution(stream.tokens.transpose(1, 2)).transpose(1, 2), stream.mask)
+def _convolve(
+    convolution: nn.Conv1d, tokens: Float[Tensor, "batch tokens dim"]
+) -> Float[Tensor, "batch tokens fused_dim"]:
+    """Convolve along the tokens; padding is given as zeros, as beyond the ends, and what falls on it stays masked."""
+    convolved: Tensor = convolution(tokens.transpose(1, 2))
+    return convolved.transpose(1, 2)

@@ -1,13 +1,22 @@
 """Records in, pages and tables out; a report never sees a model."""
 
+from interfuse.reports.diagnosis import diagnosis_to_html, diagnosis_to_json, diagnosis_to_markdown, diagnosis_to_text
 from interfuse.reports.formats import to_csv, to_json, to_markdown
 from interfuse.reports.html import to_html
 from interfuse.reports.inspection import inspection_to_html, inspection_to_json, print_inspection
+from interfuse.reports.overlay import Illustration, draw_heat, picture_uri
 from interfuse.reports.terminal import print_summary
 
 __all__ = [
+    "Illustration",
+    "diagnosis_to_html",
+    "diagnosis_to_json",
+    "diagnosis_to_markdown",
+    "diagnosis_to_text",
+    "draw_heat",
     "inspection_to_html",
     "inspection_to_json",
+    "picture_uri",
     "print_inspection",
     "print_summary",
     "to_csv",

@@ -134,7 +134,7 @@ class Network(nn.Module):
             adapted_image, image_mask = adapted_image.index_select(0, image_index), image_mask[image_index]
         if text_index is not None:
             adapted_text, text_mask = adapted_text.index_select(0, text_index), text_mask[text_index]
-        logits: Tensor = self.head(self.fusion(adapted_image, adapted_text, image_mask, text_mask).vector)
+        logits = self.interact(Tokens(adapted_image, image_mask), Tokens(adapted_text, text_mask))
         if not unimodal:
             return logits
         pooled = {"image": masked_mean(adapted_image, image_mask), "text": masked_mean(adapted_text, text_mask)}
@@ -145,6 +145,11 @@ class Network(nn.Module):
         """List the parts whose last linear map gives the predictions: the head, or a late mechanism's own heads."""
         late = [self.fusion.get_submodule(name) for name in ("image", "text")] if self.fusion.gives_logits else []
         return [*(late or [self.head]), *self.unimodal_heads.values()]
+
+    def interact(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch classes"]:
+        """Compute the logits of tokens that are adapted already."""
+        logits: Tensor = self.head(self.fusion(image.tokens, text.tokens, image.mask, text.mask).vector)
+        return logits
 
     def blocks(self) -> dict[str, nn.Module]:
         """Name the parts whose training health is watched."""

@@ -1,6 +1,7 @@
 """What the library does, a file each: encode, train, compare, predict."""
 
 from interfuse.workflows.compare import CompareSettings, compare
+from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, open_for_diagnosis
 from interfuse.workflows.encode import Portion
 from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
@@ -18,6 +19,7 @@ from interfuse.workflows.train import train_run
 
 __all__ = [
     "CompareSettings",
+    "DiagnoseSettings",
     "EncoderSettings",
     "Portion",
     "Predictions",
@@ -26,10 +28,12 @@ __all__ = [
     "Study",
     "compare",
     "default_store",
+    "diagnose",
     "encode_examples",
     "encode_source",
     "evaluate",
     "inspect_source",
+    "open_for_diagnosis",
     "predict",
     "prepare",
     "train_run",

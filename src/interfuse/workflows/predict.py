@@ -13,7 +13,7 @@ from interfuse.core.errors import ConfigError, DataError, unknown
 from interfuse.core.files import write_atomically
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import generator
-from interfuse.data import Features, assemble, load_for_run, make_known
+from interfuse.data import Examples, Features, assemble, load_for_run, make_known
 from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, predict_probs
 from interfuse.workflows.prepare import Source, encode_examples
@@ -73,7 +73,7 @@ def predict(run: Run, data: Any, source: Source, progress: Progress | None = Non
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
     """
     watcher = progress or Silent()
-    features = _features(run, data, source, watcher, labelled=False)
+    features, _ = read_for_run(run, data, source, watcher, labelled=False)
     warn_of_missing(run, features, watcher)
     rows = torch.arange(len(features.ids))
     probs = predict_probs(run.network, features, rows).numpy()
@@ -109,7 +109,7 @@ def evaluate(
             raise ConfigError(unknown("modality", modality, ("image", "text")))
         if not 0 <= share <= 1:
             raise ConfigError(f"The fraction of rows that go without {modality} is from 0 to 1, got {share:g}.")
-    features = _features(run, data, source, watcher, labelled=True)
+    features, _ = read_for_run(run, data, source, watcher, labelled=True)
     rows = torch.arange(len(features.ids)) if split == "all" else features.splits.get(split, torch.arange(0))
     given = [name for name, part in features.splits.items() if len(part)]
     if len(rows) == 0:
@@ -142,11 +142,17 @@ def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
             )
 
 
-def _features(run: Run, data: Any, source: Source, progress: Progress, labelled: bool) -> Features:
-    """Read all rows as the run was trained, and encode what the store does not hold."""
+def read_for_run(
+    run: Run, data: Any, source: Source, progress: Progress, labelled: bool
+) -> tuple[Features, Examples | None]:
+    """Read all rows as the run was trained, and encode what the store does not hold; no examples where all is made up.
+
+    Raises:
+        DataError: the rows cannot be read, or their tokens are not those the run was trained on.
+    """
     source = source_of(run, data, source)
     if source.is_known:
-        return make_known(data, source.read.seed)
+        return make_known(data, source.read.seed), None
     examples = load_for_run(data, source.read, run.task, run.label_names, labelled)
     for note in examples.notes:
         progress.say(note)
@@ -155,7 +161,7 @@ def _features(run: Run, data: Any, source: Source, progress: Progress, labelled:
     examples = examples.without_pictures(encoded.failures)
     for trouble in examples.troubles:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
-    return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index)
+    return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index), examples
 
 
 def _same_encoders(run: Run, signatures: Mapping[str, Any]) -> None:

@@ -1,0 +1,140 @@
+"""Intervals of metrics that are no mean over examples (AUC, macro F1, mAP): groups are bootstrapped, seeds crossed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, Num
+from scipy.stats import t as student
+
+from interfuse.core.errors import ConfigError
+from interfuse.evaluation.intervals import Interval
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+"""Predictions and labels of some rows to one number; the mean of nothing is never asked for."""
+Predictions = Float[np.ndarray, "_ _"] | Float[np.ndarray, "_ _ _"]
+"""(seeds, rows) or (seeds, rows, classes); what does not fit gets an error that says so."""
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How to bootstrap."""
+
+    draws: int = 300
+    """Resamples of the groups."""
+    seed: int = 0
+    """Of the draws."""
+    level: float = 0.95
+    """Of the interval, a fraction."""
+
+
+def bootstrap_interval(
+    metric: Metric,
+    predictions: Predictions,
+    labels: Num[np.ndarray, "..."],
+    groups: Int[np.ndarray, " _"] | None = None,
+    rival: Predictions | None = None,
+    how: Resampling | None = None,
+) -> Interval:
+    """Interval of a metric, or of its difference between two designs, over examples and seeds.
+
+    Every resample draws whole groups and is scored on all seeds of both designs, so rows and seeds stay paired. With
+    m_s the metric (or difference) of seed s, k seeds, var* over resamples: `V_i = var*(mean_s m_s)`,
+    `V_s = var_s(m_s)/k`, `V_e = max(0, mean_s var*(m_s) − V_i)/(k − 1)` (the part that both count),
+    `V = V_i + V_s − V_e`, or max(V_i, V_s) where that is not positive;
+    `df = V² / (V_s²/(k−1) + V_i²/(G−1) + V_e²/((k−1)(G−1)))`. For a mean over rows this is `mean_interval`, up to the
+    noise of the draws. One seed leaves V_i, for that one trained model.
+
+    Args:
+        metric: predictions and labels of some rows to a number; a resample where it gives NaN or raises ValueError
+            (an AUC of one class) is drawn again.
+        predictions: of the design, a matrix for each seed.
+        labels: of the rows.
+        groups: rows that are drawn together; none: each row alone.
+        rival: predictions of the design to compare with, same seeds and rows.
+        how: draws, seed and level.
+
+    Raises:
+        ConfigError: shapes do not fit, there is one group only, or the metric is undefined on nearly every resample.
+
+    Reference:
+        The components are those of `mean_interval`; Owen 2007, https://arxiv.org/abs/0712.1111, shows that drawing
+        rows and seeds both from one bootstrap counts V_e three times.
+    """
+    how = how or Resampling()
+    sides = [predictions] if rival is None else [predictions, rival]
+    members = _check(sides, labels, groups)
+    everything = np.arange(len(labels))
+    own = _score(metric, sides, labels, everything)
+    if own is None:
+        raise ConfigError("The metric is not defined on these rows: it gives no finite number.")
+    drawn = _resample(metric, sides, labels, members, how)
+    return _combine(own, drawn, len(members), how.level)
+
+
+def _combine(own: np.ndarray, drawn: np.ndarray, count: int, level: float) -> Interval:
+    """Join the spread over groups and the spread over seeds."""
+    seeds, mean = len(own), float(own.mean())
+    by_item = float(drawn.mean(1).var(ddof=1))
+    if seeds == 1:
+        variance, df = by_item, count - 1.0
+    else:
+        by_seed = float(own.var(ddof=1) / seeds)
+        rest = max(0.0, float(drawn.var(axis=0, ddof=1).mean()) - by_item) / (seeds - 1)
+        variance = by_item + by_seed - rest
+        below = by_seed**2 / (seeds - 1) + by_item**2 / (count - 1) + rest**2 / ((seeds - 1) * (count - 1))
+        if variance > 0 and below > 0:
+            df = variance**2 / below
+        else:
+            variance, df = (by_item, count - 1.0) if by_item >= by_seed else (by_seed, seeds - 1.0)
+    error = float(np.sqrt(variance))
+    if error == 0:
+        return Interval(mean, mean, mean, 0.0, df, 1.0 if mean == 0 else 0.0, seeds)
+    half = float(student.ppf(0.5 + level / 2, df)) * error
+    return Interval(mean, mean - half, mean + half, error, df, float(2 * student.sf(abs(mean) / error, df)), seeds)
+
+
+def _resample(
+    metric: Metric, sides: list[np.ndarray], labels: np.ndarray, members: list[np.ndarray], how: Resampling
+) -> np.ndarray:
+    """Score resamples of the groups: (draws, seeds)."""
+    draw, tries = np.random.default_rng(how.seed), 0
+    found: list[np.ndarray] = []
+    while len(found) < how.draws:
+        tries += 1
+        if tries > 4 * how.draws:
+            raise ConfigError("The metric is undefined on most resamples: too few rows of some class.")
+        chosen = draw.integers(len(members), size=len(members))
+        scores = _score(metric, sides, labels, np.concatenate([members[number] for number in chosen]))
+        if scores is not None:
+            found.append(scores)
+    return np.array(found)
+
+
+def _score(metric: Metric, sides: list[np.ndarray], labels: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
+    """Score every seed on these rows; the difference where there are two sides; None where it is undefined."""
+    picked = labels[rows]
+    try:
+        scores = np.array([[metric(seed[rows], picked) for seed in side] for side in sides], dtype=np.float64)
+    except ValueError:
+        return None
+    result: np.ndarray = scores[0] if len(scores) == 1 else scores[0] - scores[1]
+    return result if np.isfinite(result).all() else None
+
+
+def _check(sides: list[np.ndarray], labels: np.ndarray, groups: np.ndarray | None) -> list[np.ndarray]:
+    """Refuse shapes that do not fit; list the rows of each group."""
+    for side in sides:
+        if side.shape[:2] != (len(sides[0]), len(labels)):
+            raise ConfigError(
+                f"Predictions are (seeds, rows, …) with the same seeds and rows everywhere: got {side.shape} for "
+                f"{len(sides[0])} seeds and {len(labels)} labels."
+            )
+    numbers = np.arange(len(labels)) if groups is None else groups
+    if len(numbers) != len(labels):
+        raise ConfigError(f"Every row has one group: {len(labels)} rows were given and {len(numbers)} groups.")
+    order = np.argsort(numbers, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
+    if len(members) < 2:
+        raise ConfigError("A bootstrap needs at least two groups.")
+    return members

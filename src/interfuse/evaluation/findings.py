@@ -1,0 +1,280 @@
+"""Findings: each measure of multimodality as a record with its verdict in words."""
+
+from interfuse.core.diagnosis import Measure, Value
+from interfuse.evaluation.calibration import Calibration
+from interfuse.evaluation.decomposition import EstimatedDecomposition
+from interfuse.evaluation.emap import Emap
+from interfuse.evaluation.intervals import Interval
+from interfuse.evaluation.missing import MissingPoint
+from interfuse.evaluation.needs_both import NeedsBoth
+from interfuse.evaluation.permutation import Perceptual, Permutation
+from interfuse.evaluation.shapley import Shapley
+
+SMALL = 0.01
+"""A loss below one point is not called a need, however sure."""
+CLOSE = 0.03
+"""Only where the interval of a loss ends below this is it called not needed."""
+IDLE = 1e-4
+"""An interaction share below this is rounding."""
+
+
+MOSTLY = 0.9
+"""An interaction share above which the additive rest is chance."""
+
+
+def needed(drop: Interval) -> bool:
+    """Whether a loss is sure and at least a point."""
+    return drop.low > 0 and drop.mean >= SMALL
+
+
+def spared(drop: Interval) -> bool:
+    """Whether a loss is surely small: an interval that reaches further leaves it open."""
+    return not needed(drop) and drop.high < CLOSE
+
+
+def say_diagnosis(emap: Emap, permutation: Permutation, metric: str) -> str:
+    """Say in one sentence what the model needs of its two modalities and of their interaction."""
+    image, text = needed(permutation.image.drop), needed(permutation.text.drop)
+    losses = f"permuting the image costs {_points(permutation.image.drop.mean)} points of {metric}, the text "
+    losses += f"{_points(permutation.text.drop.mean)}"
+    if image and text and needed(emap.delta):
+        cost = _points(emap.delta.mean)
+        return f"Multimodal: this model needs both modalities and their interaction ({losses}; EMAP costs {cost})."
+    if image and text and spared(emap.delta):
+        return (
+            f"Both modalities, no need of interaction: {losses}, but adding up what each says is as good here "
+            f"(EMAP Δ {_points(emap.delta.mean)}). Not needed does not mean not used."
+        )
+    if image and text:
+        return (
+            f"Both modalities are needed ({losses}); whether their interaction is, these rows cannot tell "
+            f"(EMAP Δ {_points(emap.delta.mean)}, {_interval(emap.delta)})."
+        )
+    if not image and not text:
+        return f"Neither modality is shown to help on these rows ({losses})."
+    one, other = ("image", "text") if image else ("text", "image")
+    return f"Unimodal in effect: this model needs the {one}; the {other} is not shown to help on these rows ({losses})."
+
+
+def say_emap(found: Emap, rows: int) -> Measure:
+    """Say whether the interaction is needed."""
+    if found.interaction_share <= IDLE:
+        verdict = "The logits are a sum of an image part and a text part: this model has no interaction at all."
+    elif needed(found.delta):
+        verdict = (
+            f"The interaction is needed: without it the score falls by {_points(found.delta.mean)} points "
+            f"({_interval(found.delta)})."
+        )
+    elif spared(found.delta):
+        verdict = (
+            f"The interaction is not needed on these rows (Δ {_points(found.delta.mean)}, {_interval(found.delta)}); "
+            f"it is used all the same: {100 * found.interaction_share:.1f} % of the logits' variance is interaction."
+        )
+    else:
+        verdict = (
+            f"These rows cannot tell whether the interaction is needed (Δ {_points(found.delta.mean)}, "
+            f"{_interval(found.delta)}): take more. {100 * found.interaction_share:.1f} % of the logits' variance is "
+            "interaction, so it is used."
+        )
+    meaning = (
+        "EMAP replaces the model by the nearest sum of an image part and a text part, over all pairs of the rows. "
+        "Δ = 0 reads 'not needed', never 'not used': AND is solved by a sum, although its modalities interact. The "
+        "interaction share tells how much of the logits no sum can give."
+    )
+    notes: tuple[str, ...] = ()
+    if found.interaction_share > MOSTLY:
+        notes = (
+            "Nearly all of the logits is interaction: what the sum is left with is chance, such as unequal numbers of "
+            "rows, and its score with it. Read the interaction share.",
+        )
+    values = (
+        Value("model", found.score),
+        Value("additive projection", found.additive_score),
+        _value("Δ", found.delta),
+        Value("interaction share", found.interaction_share, "share"),
+    )
+    return Measure("emap", "Does it need the interaction?", verdict, meaning, values, rows, notes)
+
+
+def say_permutation(found: Permutation, rows: int, majority: float) -> Measure:
+    """Say which modality the score goes with."""
+    sentences = [_say_perceptual(name, getattr(found, name)) for name in ("image", "text")]
+    meaning = (
+        "The score lost when one modality is taken from a random other row, exactly averaged over all permutations; "
+        "the perceptual score divides the loss by the score, or by what lies above the majority. A score of 0 means "
+        "that the modality does not help; 'answers changed' tells whether it is used at all."
+    )
+    values = [Value("model", found.score), Value("majority", majority)]
+    for name, one in (("image", found.image), ("text", found.text)):
+        values += [
+            Value(f"{name} permuted", one.permuted),
+            _value(f"lost with the {name}", one.drop),
+            Value(f"perceptual score of the {name}", one.share, "share"),
+            Value(f"perceptual score of the {name}, above majority", one.share_above_majority, "share"),
+            Value(f"answers changed by the {name}", one.changed, "share"),
+        ]
+    return Measure("permutation", "Which modality does it look at?", " ".join(sentences), meaning, tuple(values), rows)
+
+
+def say_shapley(found: Shapley, rows: int, doubts: tuple[str, ...]) -> Measure:
+    """Say how the score is shared."""
+    above = found.both - found.neither
+    verdict = (
+        f"Of the {_points(above)} points above no input at all, {_points(found.image.mean)} go to the image and "
+        f"{_points(found.text.mean)} to the text; "
+    )
+    if found.interaction.low > 0:
+        verdict += "together they are worth more than apart."
+    elif found.interaction.high < 0:
+        verdict += "they partly say the same."
+    else:
+        verdict += "no evidence that together they are worth more or less than apart."
+    meaning = (
+        "Exact Shapley values of two players: each modality's part of the score, averaged over which comes first. "
+        "Absent means the model's own absent token. The parts add up to v(both) − v(neither)."
+    )
+    values = (
+        *(_value(f"part of the {name}", getattr(found, name)) for name in ("image", "text")),
+        _value("worth more together", found.interaction),
+        Value("both", found.both),
+        Value("image alone", found.image_alone),
+        Value("text alone", found.text_alone),
+        Value("neither", found.neither),
+    )
+    return Measure("shapley", "How is the score shared?", verdict, meaning, values, rows, doubts)
+
+
+def say_decomposition(found: EstimatedDecomposition, rows: int) -> Measure:
+    """Say where the information lies, with the null beside it."""
+    value, null = found.value, found.null
+    parts = {
+        "told by either alone": (value.redundancy, null.redundancy),
+        "told by the image only": (value.unique_first, null.unique_first),
+        "told by the text only": (value.unique_second, null.unique_second),
+        "told only by both together": (value.synergy, null.synergy),
+    }
+    largest = max(parts, key=lambda name: parts[name][0])
+    verdict = f"Most of the {value.total:.2f} bit about the label is {largest} ({parts[largest][0]:.2f} bit)."
+    if found.advice is not None or value.total <= 2 * null.total:
+        verdict = "Too few rows for so many cells to say where the information lies."
+    meaning = (
+        "Partial information decomposition: images (and texts) are sorted into cells by the answers that the model "
+        "gives them, then the information about the label is parted into redundancy, unique and synergy. Beside each "
+        "stands what permuted labels show: that much is noise. It is shown, never subtracted."
+    )
+    values = []
+    for name, (own, chance) in parts.items():
+        values += [Value(name, own, "bits"), Value(f"{name}, permuted labels", chance, "bits")]
+    values += [Value("cells a modality", float(found.clusters), ""), Value("solver's bound", value.gap, "bits")]
+    notes = () if found.advice is None else (found.advice,)
+    return Measure("decomposition", "Where does the information lie?", verdict, meaning, tuple(values), rows, notes)
+
+
+def say_needs_both(found: NeedsBoth, rows: int, doubts: tuple[str, ...]) -> Measure:
+    """Say how many rows need both."""
+    count = len(found.rows)
+    verdict = (
+        f"{count:,} of {rows:,} rows ({100 * found.share.mean:.1f} %) are right with both modalities and wrong with "
+        "either alone."
+        if count
+        else f"No row of {rows:,} is right with both modalities and wrong with either alone."
+    )
+    meaning = (
+        "A row counts as right where its score is above ½. Alone means that the other is the model's absent token."
+    )
+    values = (
+        _value("need both", found.share, "share"),
+        Value("right with the image alone", found.image_suffices, "share"),
+        Value("right with the text alone", found.text_suffices, "share"),
+    )
+    return Measure("needs_both", "Which examples need both?", verdict, meaning, values, rows, doubts)
+
+
+def say_missing(curves: dict[str, list[MissingPoint]], rows: int, doubts: tuple[str, ...]) -> Measure:
+    """Say what is left when a modality is absent."""
+    ends = {name: points[-1].score for name, points in curves.items()}
+    whole = next(iter(curves.values()))[0].score
+    verdict = (
+        f"From {_points(whole)} points the score falls to {_points(ends['image'])} when every image is absent, and to "
+        f"{_points(ends['text'])} when every text is."
+    )
+    meaning = (
+        "The score when 0, 10, … 100 % of the rows lack one modality, exactly averaged over which rows. Training with "
+        "modality dropout is what makes the right end useful."
+    )
+    values = (
+        Value("nothing absent", whole),
+        *(Value(f"every {name} absent", score) for name, score in ends.items()),
+    )
+    lines = {f"{name} absent": [(p.fraction, p.score) for p in points] for name, points in curves.items()}
+    return Measure("missing", "What if a modality is missing?", verdict, meaning, values, rows, doubts, lines)
+
+
+def say_calibration(before: Calibration, rows: int, temperature: float | None, after: Calibration | None) -> Measure:
+    """Say whether the probabilities can be trusted."""
+    verdict = f"Probabilities are off by {_points(before.ece)} points on average (ECE, 15 bins)."
+    if before.ece < SMALL:
+        verdict = f"Yes: they are off by {_points(before.ece)} points on average (ECE, 15 bins)."
+    values = [Value("ECE", before.ece), Value("NLL", before.nll, "nats"), Value("Brier", before.brier, "")]
+    notes: tuple[str, ...] = ()
+    if temperature is None or after is None:
+        notes = ("There are no validation rows to fit a temperature on.",)
+    else:
+        if before.ece >= SMALL:
+            sure = "too sure of itself" if temperature > 1 else "not sure enough"
+            verdict += f" The model is {sure} on validation: temperature {temperature:.2f}"
+            left = f"{_points(after.ece)} points"
+            verdict += (
+                f" leaves {left} here." if after.ece < before.ece else f", which does not mend these rows ({left})."
+            )
+        values += [
+            Value("temperature", temperature, ""),
+            Value("ECE after scaling", after.ece),
+            Value("NLL after scaling", after.nll, "nats"),
+            Value("Brier after scaling", after.brier, ""),
+        ]
+    meaning = (
+        "Expected calibration error: how far confidence and accuracy lie apart. Temperature scaling divides the "
+        "logits by one number fitted on validation; it changes no answer."
+    )
+    curve = {"right": [(sure_, right) for _, sure_, right in before.bins]}
+    return Measure(
+        "calibration", "Can its probabilities be trusted?", verdict, meaning, tuple(values), rows, notes, curve
+    )
+
+
+def say_attention(spread: dict[str, float], rows: int) -> Measure:
+    """Say how widely the attention is spread: effective keys / keys of each direction."""
+    said = [f"{name} spreads over {100 * share:.0f} % of its tokens" for name, share in spread.items()]
+    verdict = f"Attention {' and '.join(said)}." if said else "The fusion does not attend: there is no map to draw."
+    meaning = (
+        "Effective number of tokens attended to (exp of the entropy) by their number, averaged over heads, layers and "
+        "tokens: 100 % is a plain average, small is a sharp choice. Attention shows where the model looks, not what "
+        "moved its answer; relevance (Chefer et al. 2021) weighs attention by the answer's gradient."
+    )
+    values = tuple(Value(name, share, "share") for name, share in spread.items())
+    return Measure("attention", "Where does it look?", verdict, meaning, values, rows)
+
+
+def _say_perceptual(name: str, one: Perceptual) -> str:
+    if needed(one.drop):
+        return f"The {name} is needed: without it {_points(one.drop.mean)} points are lost ({_interval(one.drop)})."
+    if one.changed <= IDLE:
+        return f"The {name} is not used: no answer changes with it."
+    return (
+        f"The {name} is not shown to help (Δ {_points(one.drop.mean)}, {_interval(one.drop)}), though it changes "
+        f"{100 * one.changed:.1f} % of the answers."
+    )
+
+
+def _value(name: str, found: Interval, unit: str = "points") -> Value:
+    return Value(name, found.mean, unit, found.low, found.high)
+
+
+def _points(value: float) -> str:
+    text = f"{100 * value:.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")
+
+
+def _interval(found: Interval) -> str:
+    return f"95 % CI {_points(found.low)} to {_points(found.high)}"

@@ -1,0 +1,115 @@
+"""Permutation: what a model loses when one modality is taken from another row."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, Num
+
+from interfuse.core.errors import ConfigError
+from interfuse.evaluation.emap import Table, check_table, diagonal, tied_scores
+from interfuse.evaluation.intervals import Interval, mean_interval
+
+
+@dataclass(frozen=True)
+class Perceptual:
+    """How much of a model's score goes with one modality."""
+
+    permuted: float
+    """Mean score over all permutations of that modality."""
+    drop: Interval
+    """Score − permuted, over the rows of this one trained model."""
+    share: float
+    """drop / score: the perceptual score, 0 where the score itself is 0."""
+    share_above_majority: float
+    """drop / (1 − majority); 0 where there is only one class."""
+    changed: float
+    """Part of the row and permutation pairs whose answer changes: above 0 the modality is used, whatever it helps."""
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """Perceptual scores of both modalities."""
+
+    score: float
+    image: Perceptual
+    text: Perceptual
+
+
+def measure_permutation(
+    logits: Table,
+    labels: Num[np.ndarray, "..."],
+    task: str,
+    majority: float,
+    groups: Int[np.ndarray, " rows"] | None = None,
+) -> Permutation:
+    """Permute either modality over the rows; exact over all permutations, for the table holds every pair.
+
+    A uniform permutation gives row i each picture equally often, so the mean over all of them is the mean over the
+    row of the table: nothing is drawn.
+
+    Args:
+        logits: `L[i, j]`, the text of row i with the picture of row j.
+        labels: as `example_scores`.
+        task: multiclass or multilabel.
+        majority: score of always answering the most frequent label, fraction 0 to 1.
+        groups: rows of one group are one item of the interval.
+
+    Raises:
+        ConfigError: the table is not square or not finite.
+
+    Reference:
+        Gat et al. 2021, the perceptual score, https://arxiv.org/abs/2110.14375; there over drawn permutations.
+    """
+    check_table(logits)
+    table = logits.astype(np.float64)
+    spread = float(table.std())
+    own = tied_scores(diagonal(table), labels, task, spread)
+    answers = _answers(table, task)
+    rows = np.arange(len(table))
+    kept = answers[rows, rows]
+    made = {}
+    for modality, turned, answered in (
+        ("image", table, answers),
+        ("text", table.swapaxes(0, 1), answers.swapaxes(0, 1)),
+    ):
+        partner = np.stack([tied_scores(turned[:, j], labels, task, spread) for j in rows], 1).mean(1)
+        differs = (answered != kept[:, None]).any(-1) if task == "multilabel" else answered != kept[:, None]
+        made[modality] = perceptual_score(own, partner, majority, float(differs.mean()), groups)
+    return Permutation(float(own.mean()), made["image"], made["text"])
+
+
+def perceptual_score(
+    own: Float[np.ndarray, " rows"],
+    permuted: Float[np.ndarray, " rows"],
+    majority: float,
+    changed: float = float("nan"),
+    groups: Int[np.ndarray, " rows"] | None = None,
+) -> Perceptual:
+    """Sum up what permuting one modality costs: `(acc − permuted acc) / acc` and `/ (1 − majority)`.
+
+    Args:
+        own: score of each row, 0 to 1.
+        permuted: mean score of each row over permutations of the modality.
+        majority: score of always answering the most frequent label, fraction 0 to 1.
+        changed: part of the answers that permuting changes.
+        groups: rows of one group are one item of the interval.
+
+    Raises:
+        ConfigError: the majority is no fraction.
+    """
+    if not 0 <= majority <= 1:
+        raise ConfigError(f"The majority's score is a fraction from 0 to 1, got {majority}.")
+    drop = mean_interval((own - permuted)[None], groups).within(-1.0, 1.0)
+    score, room = float(own.mean()), 1 - majority
+    return Perceptual(
+        permuted=float(permuted.mean()),
+        drop=drop,
+        share=drop.mean / score if score > 0 else 0.0,
+        share_above_majority=drop.mean / room if room > 0 else 0.0,
+        changed=changed,
+    )
+
+
+def _answers(table: np.ndarray, task: str) -> np.ndarray:
+    """What the model answers to each pair: a class, or a set of them."""
+    return np.asarray(table > 0) if task == "multilabel" else table.argmax(-1)

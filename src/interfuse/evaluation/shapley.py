@@ -1,0 +1,57 @@
+"""Shapley values of two players: how the score above chance is shared between image and text."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from interfuse.evaluation.intervals import Interval, mean_interval
+
+
+@dataclass(frozen=True)
+class Shapley:
+    """Each modality's part of the score; the parts add up to what both give above neither."""
+
+    image: Interval
+    text: Interval
+    interaction: Interval
+    """v(text, image) − v(text) − v(image) + v(neither): above 0 they are worth more together, below 0 they repeat."""
+    both: float
+    image_alone: float
+    text_alone: float
+    neither: float
+
+
+def measure_shapley(
+    both: Float[np.ndarray, " rows"],
+    image_alone: Float[np.ndarray, " rows"],
+    text_alone: Float[np.ndarray, " rows"],
+    neither: Float[np.ndarray, " rows"],
+    groups: Int[np.ndarray, " rows"] | None = None,
+) -> Shapley:
+    """Share the score exactly: `φ_t = ½ [v(t) − v(∅) + v(t, i) − v(i)]`, likewise for the image.
+
+    Args:
+        both: score of each row with both modalities.
+        image_alone: score with the text absent, which is the model's own absent state.
+        text_alone: score with the image absent.
+        neither: score with both absent.
+        groups: rows of one group are one item of the intervals.
+
+    Reference:
+        Shapley 1953 with two players. MM-SHAP, Parcalabescu and Frank 2023, https://arxiv.org/abs/2212.08158, samples
+        over single tokens and shares the probability; ours is exact, over whole modalities, and shares the score.
+    """
+    image = 0.5 * (image_alone - neither + both - text_alone)
+    text = 0.5 * (text_alone - neither + both - image_alone)
+    together = both - text_alone - image_alone + neither
+    parts = [mean_interval(values.astype(np.float64)[None], groups) for values in (image, text, together)]
+    return Shapley(
+        image=parts[0],
+        text=parts[1],
+        interaction=parts[2],
+        both=float(both.mean()),
+        image_alone=float(image_alone.mean()),
+        text_alone=float(text_alone.mean()),
+        neither=float(neither.mean()),
+    )

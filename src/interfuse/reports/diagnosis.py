@@ -1,0 +1,116 @@
+"""A diagnosis as text, Markdown, JSON and one self-contained page. No request leaves the page."""
+
+import json
+from collections.abc import Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from interfuse.core.diagnosis import Diagnosis, Measure, Value
+from interfuse.reports.formats import escape_markdown
+from interfuse.reports.overlay import Illustration
+
+WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 360, 190, 40, 14, 26, 8
+"""Of a curve's drawing, in pixels."""
+
+
+def diagnosis_to_json(diagnosis: Diagnosis) -> str:
+    """Give the record as JSON; fractions 0 to 1."""
+    return json.dumps(diagnosis.plain(), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def diagnosis_to_text(diagnosis: Diagnosis) -> str:
+    """Give the diagnosis for a terminal: headline, then each measure with its numbers."""
+    lines = [diagnosis.verdict, "", about(diagnosis)]
+    lines += [f"Note: {note}" for note in diagnosis.notes]
+    for measure in diagnosis.measures:
+        lines += ["", f"{measure.title}  ({measure.rows:,} rows)", f"  {measure.verdict}"]
+        width = max((len(value.name) for value in measure.values), default=0)
+        lines += [f"    {value.name:<{width}}  {spell_value(value)}" for value in measure.values]
+        lines += [f"  Doubt: {note}" for note in measure.notes]
+    lines += ["", f"Intervals are for this one trained model. {diagnosis.seconds:.1f} s."]
+    return _printable("\n".join(lines))
+
+
+def diagnosis_to_markdown(diagnosis: Diagnosis) -> str:
+    """Give the diagnosis as Markdown."""
+    lines = [f"**{escape_markdown(diagnosis.verdict)}**", "", escape_markdown(about(diagnosis)), ""]
+    lines += [f"- {escape_markdown(note)}" for note in diagnosis.notes]
+    for measure in diagnosis.measures:
+        lines += ["", f"## {measure.title}", "", f"{escape_markdown(measure.verdict)} ({measure.rows:,} rows)", ""]
+        lines += [f"*{escape_markdown(measure.meaning)}*", ""]
+        if measure.values:
+            lines += ["| | |", "|---|---:|"]
+            lines += [
+                f"| {escape_markdown(v.name)} | {escape_markdown(spell_value(v), True)} |" for v in measure.values
+            ]
+        lines += [f"\n> {escape_markdown(note)}" for note in measure.notes]
+    return "\n".join(lines) + "\n"
+
+
+def diagnosis_to_html(diagnosis: Diagnosis, illustrations: Mapping[int, Illustration] | None = None) -> str:
+    """Render the page; `illustrations` by row number in the source."""
+    environment = Environment(
+        loader=PackageLoader("interfuse.reports", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["spell_value"] = spell_value
+    shown = illustrations or {}
+    return environment.get_template("diagnosis.html.j2").render(
+        diagnosis=diagnosis,
+        about=about(diagnosis),
+        tone=_tone(diagnosis.verdict),
+        examples=[(example, shown.get(example.row, Illustration())) for example in diagnosis.examples],
+        curves={measure.key: draw_curves(measure) for measure in diagnosis.measures if measure.curves},
+        frame={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "bottom": BOTTOM, "top": TOP},
+    )
+
+
+def about(diagnosis: Diagnosis) -> str:
+    """Say what was diagnosed."""
+    return f"{diagnosis.design} (seed {diagnosis.seed}) on {diagnosis.source}, {diagnosis.split} rows"
+
+
+def spell_value(value: Value) -> str:
+    """Write a number in its unit, with its interval: `+4.1 [2.0, 6.2] points`."""
+    if value.unit in ("points", "share"):
+        scale, digits, unit = 100.0, 1, " points" if value.unit == "points" else " %"
+    else:
+        scale, digits, unit = 1.0, 3 if value.unit else 2, f" {value.unit}" if value.unit else ""
+    number = _number(scale * value.value, digits)
+    if value.name.startswith("cells"):
+        return f"{value.value:.0f}"
+    if value.low is None or value.high is None:
+        return f"{number}{unit}"
+    return f"{number} [{_number(scale * value.low, digits)}, {_number(scale * value.high, digits)}]{unit}"
+
+
+def draw_curves(measure: Measure) -> list[dict[str, str]]:
+    """Give each curve of a measure as an SVG path in a frame from 0 to 1 either way."""
+    drawn = []
+    for number, (name, points) in enumerate(measure.curves.items()):
+        places = [
+            (LEFT + x * (WIDTH - LEFT - RIGHT), TOP + (1 - y) * (HEIGHT - TOP - BOTTOM)) for x, y in sorted(points)
+        ]
+        path = " ".join(f"{'L' if at else 'M'}{x:.1f} {y:.1f}" for at, (x, y) in enumerate(places))
+        drawn.append({"name": name, "path": path, "colour": f"var(--series-{number % 8})"})
+    return drawn
+
+
+def _tone(verdict: str) -> str:
+    """Give the colour of the verdict's mark."""
+    if verdict.startswith("Multimodal"):
+        return "good"
+    return "bad" if verdict.startswith(("Unimodal", "Neither")) else "open"
+
+
+def _number(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def _printable(text: str) -> str:
+    """Let no control character of a name reach the terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in text)

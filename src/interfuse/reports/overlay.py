@@ -1,0 +1,53 @@
+"""Heat over a picture: what was looked at glows, the rest stays as it is."""
+
+import base64
+import io
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+SIDE = 224
+"""Longest side in pixels of a picture on the page."""
+HEAT = (255, 106, 0)
+STRONGEST = 0.72
+"""Opacity where the heat is greatest, a fraction."""
+
+
+@dataclass(frozen=True)
+class Illustration:
+    """What the page shows of one row."""
+
+    pictures: dict[str, str] = field(default_factory=dict)
+    """Caption to the picture as a data URI."""
+    words: list[tuple[str, float]] = field(default_factory=list)
+    """The text's tokens, each with its relevance, fraction 0 to 1."""
+
+
+def draw_heat(picture: Image.Image, heat: Float[np.ndarray, "rows columns"]) -> Image.Image:
+    """Lay a grid of weights over a picture as a translucent colour; the weights are spread over the whole of it.
+
+    Weights below 0 count as 0; a grid of equal weights gives no heat at all, for it points at nothing.
+    """
+    shown = shrink(picture)
+    values = np.clip(heat.astype(np.float64), 0, None)
+    spread = float(values.max() - values.min())
+    strength = (values - values.min()) / spread if spread > 1e-12 else np.zeros_like(values)
+    mask = Image.fromarray(np.round(255 * STRONGEST * strength).astype(np.uint8))
+    mask = mask.resize(shown.size, Image.Resampling.BICUBIC)
+    return Image.composite(Image.new("RGB", shown.size, HEAT), shown, mask)
+
+
+def shrink(picture: Image.Image) -> Image.Image:
+    """Bring the longest side to the page's size."""
+    scale = SIDE / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+
+
+def picture_uri(picture: Image.Image) -> str:
+    """Write a picture into the page itself."""
+    buffer = io.BytesIO()
+    shrink(picture).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,234 @@
+"""Is it really multimodal? Every measure of one trained network, as a record and a page."""
+
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interfuse.core.diagnosis import Diagnosis, Example
+from interfuse.core.errors import DataError
+from interfuse.core.files import write_atomically, write_json
+from interfuse.core.progress import Progress, Silent
+from interfuse.core.records import read_table
+from interfuse.data import Examples, Features
+from interfuse.fusion import FUSIONS
+from interfuse.reports import diagnosis_to_html
+from interfuse.training import Run, load_run, logits_without
+from interfuse.workflows.illustrate import illustrate
+from interfuse.workflows.measures import (
+    STATES,
+    RowLogits,
+    measure_attention,
+    measure_pairs,
+    measure_rows,
+    measure_trust,
+    row_logits,
+    take_rows,
+)
+from interfuse.workflows.predict import read_for_run
+from interfuse.workflows.prepare import Source
+from interfuse.workflows.runs import limited_threads
+from interfuse.workflows.study import Study
+
+SHOWN = 12
+"""Examples that the page shows."""
+
+
+@dataclass(frozen=True)
+class DiagnoseSettings:
+    """How much to look at."""
+
+    rows: int = 300
+    """Rows whose pairs are all computed; their number is squared."""
+    on: str = "auto"
+    """Split to diagnose: test, validation, train or all; auto: the first of test, validation and all there is."""
+    seed: int = 0
+    """Of the draw of these rows."""
+    threads: int = 2
+    """CPU threads."""
+
+
+def open_for_diagnosis(folder: Path | str, design: str | None = None) -> Run:
+    """Open a run, or of a study the run of its first seed of one design: the fusion best on validation by default.
+
+    Raises:
+        DataError: the folder holds neither, or no such design.
+    """
+    folder = Path(folder)
+    if not (folder / "study.json").is_file():
+        return load_run(folder)
+    study = Study.open(folder)
+    if design is not None:
+        return study.run(design)
+    runs = [load_run(trial.folder) for trial in study.trials() if trial.seed == study.record["seeds"][0]]
+    fusions = [run for run in runs if len(FUSIONS.entry(run.design.fusion).build.modalities) == 2]  # type: ignore[attr-defined]
+    return max(fusions or runs, key=lambda run: next(iter(run.info["metrics"].get("validation", {"": 0.0}).values())))
+
+
+def diagnose(
+    run: Run,
+    data: Any,
+    source: Source,
+    settings: DiagnoseSettings | None = None,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> Diagnosis:
+    """Measure whether a network uses and needs both modalities; write `diagnosis.json` beside the run, and the page.
+
+    Args:
+        run: the trained network.
+        data: labelled rows.
+        source: how to read and encode them.
+        settings: how much to look at.
+        out: the page; none: `diagnosis.html` beside the run.
+        progress: told how far it is.
+
+    Raises:
+        DataError: the rows cannot be read, or the split is not there.
+    """
+    settings, watcher, start = settings or DiagnoseSettings(), progress or Silent(), time.perf_counter()
+    if run.task not in ("multiclass", "multilabel"):
+        raise DataError(f"diagnose measures multiclass and multilabel runs; this one was trained for {run.task!r}.")
+    features, examples = read_for_run(run, data, source, watcher, labelled=True)
+    splits, notes = find_splits(run, features)
+    name, rows = _choose(splits, settings.on, len(features.ids))
+    drawn = take_rows(rows, settings.rows, settings.seed)
+    if len(drawn) < len(rows):
+        notes.append(f"Pairs are those of {len(drawn):,} of the {len(rows):,} {name} rows, drawn with a seed.")
+    with limited_threads(settings.threads):
+        watcher.start("pairs", _count_pairs(features, drawn), "pairs")
+        verdict, measures = measure_pairs(run.network, features, drawn, lambda done: watcher.advance("pairs", done))
+        watcher.finish("pairs")
+        watcher.start("rows", len(STATES) * len(rows), "rows")
+        found = row_logits(run.network, features, rows, lambda done: watcher.advance("rows", done))
+        watcher.finish("rows")
+        both, more = measure_rows(found, _doubts(run))
+        trust = measure_trust(found, _validation(run, features, splits, name))
+        looks = measure_attention(run.network, features, drawn)
+        shown = _examples(features, examples, rows, found, both.rows)
+        pictures = illustrate(run, features, examples, rows[both.rows[:SHOWN]])
+    diagnosis = Diagnosis(
+        run=run.folder.name
+        if run.folder.name != str(run.info["seed"])
+        else f"{run.design.name}, seed {run.folder.name}",
+        design=run.design.name,
+        fusion=run.design.fusion,
+        seed=int(run.info["seed"]),
+        source=Path(str(data)).name if isinstance(data, str | Path) else "data frame",
+        split=name,
+        metric="example F1" if run.task == "multilabel" else "accuracy",
+        verdict=verdict,
+        measures=(*measures, *more, trust, looks),
+        examples=tuple(shown),
+        notes=tuple(notes),
+        seconds=time.perf_counter() - start,
+        version=version("interfuse"),
+    )
+    write_json(run.folder / "diagnosis.json", diagnosis.plain())
+    page = diagnosis_to_html(diagnosis, pictures)
+    write_atomically(out or run.folder / "diagnosis.html", lambda path: path.write_text(page, encoding="utf-8"))
+    return diagnosis
+
+
+def find_splits(run: Run, features: Features) -> tuple[dict[str, Tensor], list[str]]:
+    """Find which rows are test and validation: as DATA declares them, else as the run remembers its own rows."""
+    splits = {name: rows for name, rows in features.splits.items() if len(rows)}
+    if set(splits) - {"all"}:
+        return splits, []
+    record = run.folder / "predictions.parquet"
+    if record.is_file():
+        place = {
+            (row, name): at for at, (row, name) in enumerate(zip(features.rows.tolist(), features.ids, strict=True))
+        }
+        known: dict[str, list[int]] = {}
+        for row in read_table(record).select(["row", "id", "split", "label"]).to_pylist():
+            at = place.get((row["row"], row["id"]))
+            if at is None or _label(features, at) != row["label"]:
+                break
+            known.setdefault(row["split"], []).append(at)
+        else:
+            return {name: torch.tensor(rows) for name, rows in known.items()}, [
+                "The rows are those that the run was trained with: its own split is used."
+            ]
+    return splits, [
+        "DATA declares no split and is not the table that the run was trained with: all of its rows are used. "
+        "Rows that the run was trained on make it look better than it is."
+    ]
+
+
+def _label(features: Features, row: int) -> list[int]:
+    label = features.labels[row]
+    return np.flatnonzero(label.numpy()).tolist() if label.ndim else [int(label)]
+
+
+def _choose(splits: dict[str, Tensor], wanted: str, count: int) -> tuple[str, Tensor]:
+    if wanted == "all":
+        return "all", torch.arange(count)
+    names = ("test", "validation", "all") if wanted == "auto" else (wanted,)
+    for name in names:
+        if len(splits.get(name, ())) > 1:
+            return name, splits[name]
+    raise DataError(f"There is no row in split {wanted!r}. DATA has: {', '.join(splits) or 'none'}.")
+
+
+def _count_pairs(features: Features, rows: Tensor) -> int:
+    return len(features.image_items[rows].unique()) * len(features.text_items[rows].unique())
+
+
+def _doubts(run: Run) -> tuple[str, ...]:
+    """Say of which modality the absent token was never trained."""
+    untrained = [
+        word
+        for modality, word in (("image", "an image"), ("text", "a text"))
+        if not run.info["trained_on_missing"][modality]
+    ]
+    if not untrained:
+        return ()
+    return (
+        f"The run never trained on rows without {' or '.join(untrained)}: the absent token is untrained, so what is "
+        "measured with it tells little. Mend: train with --modality-dropout 0.1.",
+    )
+
+
+def _validation(
+    run: Run, features: Features, splits: dict[str, Tensor], diagnosed: str
+) -> tuple[np.ndarray, np.ndarray] | None:
+    rows = splits.get("validation")
+    if rows is None or len(rows) == 0 or diagnosed in ("validation", "all"):
+        return None
+    return logits_without(run.network, features, rows).numpy(), features.labels[rows].numpy()
+
+
+def _examples(
+    features: Features, examples: Examples | None, rows: Tensor, found: RowLogits, needing: np.ndarray
+) -> list[Example]:
+    """Describe the rows that need both."""
+    table = examples.table if examples is not None else None
+    shown = []
+    for number in needing[:SHOWN].tolist():
+        row = int(rows[number])
+        picture = table["image"][row].as_py() if table is not None else None
+        shown.append(
+            Example(
+                row=int(features.rows[row]),
+                id=features.ids[row],
+                text=table["text"][row].as_py() if table is not None else None,
+                label=_spell(features, np.asarray(found.labels[number]), label=True),
+                image_answer=_spell(features, found.logits["image"][number]),
+                text_answer=_spell(features, found.logits["text"][number]),
+                image=Path(picture).name if picture else None,
+            )
+        )
+    return shown
+
+
+def _spell(features: Features, values: np.ndarray, label: bool = False) -> str:
+    if features.task == "multilabel":
+        chosen = np.flatnonzero(values > (0.5 if label else 0.0))
+        return ", ".join(features.label_names[number] for number in chosen) or "none"
+    return features.label_names[int(values) if label else int(values.argmax())]

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from interfuse.evaluation import (
+    Calibration,
+    Emap,
+    attention_spread,
+    mean_interval,
+    measure_emap,
+    measure_permutation,
+    profile_rows,
+    say_calibration,
+    say_diagnosis,
+    say_emap,
+    say_permutation,
+)
+
+LABELS = np.array([0, 1] * 20)
+
+
+def table(image: float, text: float, both: float) -> np.ndarray:
+    """Two classes; the logit of class 1 is a sum of parts, on rows whose bits are all four pairs equally often."""
+    a, b = np.array([0, 0, 1, 1] * 10) - 0.5, np.array([0, 1] * 20) - 0.5
+    one = image * a[None, :] + text * b[:, None] + 4 * both * a[None, :] * b[:, None]
+    return np.stack([-one, one], -1)
+
+
+def headline(logits: np.ndarray, labels: np.ndarray) -> str:
+    emap = measure_emap(logits, labels, "multiclass")
+    return say_diagnosis(emap, measure_permutation(logits, labels, "multiclass", 0.5), "accuracy")
+
+
+def test_the_headline_tells_what_is_needed():
+    a, b = np.array([0, 0, 1, 1] * 10), np.array([0, 1] * 20)
+    assert headline(table(0, 0, 1), 1 - (a ^ b)).startswith("Multimodal: this model needs both modalities and")
+    assert headline(table(0, 1, 0), b).startswith("Unimodal in effect: this model needs the text; the image")
+    assert headline(table(1, 0, 0), a).startswith("Unimodal in effect: this model needs the image; the text")
+    assert headline(table(1, 1, 0) + np.array([0, -1]), a & b).startswith("Both modalities, no need of interaction")
+    assert headline(table(0, 0, 0), a).startswith("Neither modality is shown to help")
+
+
+def test_not_needed_is_never_called_not_used():
+    b = np.array([0, 1] * 20)
+    used = say_emap(measure_emap(table(0, 3, 1), b, "multiclass"), 40)
+    assert "not needed on these rows (Δ 0.0" in used.verdict
+    assert "it is used all the same: 30.8 % of the logits' variance" in used.verdict
+    alone = say_permutation(measure_permutation(table(0, 3, 0), b, "multiclass", 0.5), 40, 0.5)
+    assert "The image is not used: no answer changes with it." in alone.verdict
+
+
+def test_few_rows_leave_it_open_and_are_not_called_no_need():
+    few = Emap(0.9, 0.85, mean_interval(np.array([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])), 0.4)
+    assert few.delta.low < 0 < few.delta.high
+    assert say_emap(few, 6).verdict.startswith("These rows cannot tell whether the interaction is needed (Δ 16.7")
+    a, b = np.array([0, 0, 1, 1] * 10), np.array([0, 1] * 20)
+    both = measure_permutation(table(1, 1, 0) + np.array([0, -1]), a & b, "multiclass", 0.5)
+    assert "whether their interaction is, these rows cannot tell" in say_diagnosis(few, both, "accuracy")
+
+
+def test_a_temperature_that_does_not_mend_the_rows_is_not_praised():
+    before, worse = Calibration(0.13, 0.2, 0.1, []), Calibration(0.25, 0.3, 0.2, [])
+    assert "2.00, which does not mend these rows (25.0 points)" in say_calibration(before, 9, 2.0, worse).verdict
+    assert "too sure of itself on validation: temperature 2.00 leaves 13.0 points here" in (
+        say_calibration(worse, 9, 2.0, before).verdict
+    )
+    assert say_calibration(before, 9, None, None).notes == ("There are no validation rows to fit a temperature on.",)
+
+
+def test_a_model_that_is_all_interaction_is_told_to_read_the_share():
+    a, b = np.array([0, 0, 1, 1] * 10), np.array([0, 1] * 20)
+    assert say_emap(measure_emap(table(0, 0, 1), 1 - (a ^ b), "multiclass"), 40).notes[0].endswith("interaction share.")
+
+
+def test_pictures_that_the_model_cannot_tell_apart_have_one_profile():
+    by_text, by_image = profile_rows(table(0, 1, 0))
+    assert len(np.unique(np.round(by_image, 9), axis=0)) == 1
+    assert len(np.unique(np.round(by_text, 9), axis=0)) == 2
+
+
+def test_attention_spread_is_one_for_an_average_and_one_token_s_share_for_a_choice():
+    even, sharp = np.full((1, 2, 4), 0.25), np.tile(np.eye(4)[0], (1, 2, 1))
+    keys = np.array([4])
+    assert attention_spread(even, keys) == pytest.approx(1.0)
+    assert attention_spread(sharp, keys) == pytest.approx(0.25)
+    masked = np.concatenate([sharp, np.zeros((1, 2, 4))], 1)
+    assert attention_spread(masked, keys) == pytest.approx(0.25)

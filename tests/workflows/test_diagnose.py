@@ -1,0 +1,186 @@
+"""Diagnosis end to end: the known tasks get their known verdicts, and the page shows what the rows hold."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+import interfuse
+from interfuse.cli.main import run as command_line
+from interfuse.core.design import make_design
+from interfuse.core.errors import DataError
+from interfuse.core.files import read_json
+from interfuse.data import SourceSettings, make_known
+from interfuse.evaluation import measure_emap
+from interfuse.training import Network, load_run
+from interfuse.workflows import DiagnoseSettings, EncoderSettings, Source, diagnose, open_for_diagnosis, train_run
+from interfuse.workflows.bench import make_bench
+from interfuse.workflows.measures import measure_pairs, measure_rows, pair_table, row_logits
+
+SMALL = {"dim": 32, "num_heads": 4, "batch_size": 128, "dropout": 0.0, "epochs": 5, "learning_rate": 3e-3}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+def trained(folder, task: str, fusion: str, **given):
+    out = folder / f"{task}-{fusion}-{len(given)}"
+    base = {**SMALL, "image_encoder": "known", "text_encoder": "known"}
+    return train_run(Source(f"known:{task}"), out, make_design(fusion, given, base))
+
+
+def examined(run, task: str):
+    return diagnose(run, f"known:{task}", Source(f"known:{task}"), DiagnoseSettings(rows=80, threads=1))
+
+
+def number(diagnosis, key: str, name: str) -> float:
+    return next(value.value for value in diagnosis.measure(key).values if value.name == name)
+
+
+def test_an_additive_model_is_said_to_have_no_interaction(folder):
+    run = trained(folder, "additive", "concat")
+    found = examined(run, "additive")
+    assert found.verdict.startswith("Both modalities, no need of interaction")
+    assert number(found, "emap", "interaction share") <= 1e-6
+    assert number(found, "emap", "Δ") == 0.0
+    assert "no interaction at all" in found.measure("emap").verdict
+    features = make_known("known:additive")
+    rows = features.splits["test"][:60]
+    table = pair_table(run.network.double(), features, rows, lambda done: None)
+    assert measure_emap(table, features.labels[rows].numpy(), "multiclass").interaction_share <= 1e-10
+
+
+@pytest.mark.parametrize("fusion", ["product", "cross_attention"])
+def test_a_model_of_xor_is_multimodal_and_all_interaction(folder, fusion):
+    run = trained(folder, "xor", fusion)
+    found = examined(run, "xor")
+    assert found.verdict.startswith("Multimodal: this model needs both modalities and their interaction")
+    assert number(found, "emap", "model") == 1.0
+    assert number(found, "permutation", "image permuted") == pytest.approx(0.5, abs=0.05)
+    assert number(found, "decomposition", "told only by both together") >= 0.8
+    assert number(found, "shapley", "both") - number(found, "shapley", "neither") == pytest.approx(
+        number(found, "shapley", "part of the image") + number(found, "shapley", "part of the text")
+    )
+    features = make_known("known:xor")
+    rows = features.splits["test"][:200]  # a quarter in each cell: what a sum may still reach is 75 %
+    emap = measure_emap(
+        pair_table(run.network, features, rows, lambda done: None), features.labels[rows].numpy(), "multiclass"
+    )
+    assert emap.interaction_share >= 0.98
+    assert 0.25 <= emap.additive_score <= 0.75
+
+
+def test_of_a_unimodal_task_the_other_modality_is_not_needed(folder):
+    found = examined(trained(folder, "unique_text", "cross_attention"), "unique_text")
+    assert found.verdict.startswith("Unimodal in effect: this model needs the text")
+    assert number(found, "permutation", "perceptual score of the image") == pytest.approx(0.0, abs=0.01)
+    assert number(found, "permutation", "lost with the text") > 0.5
+    assert "not needed" in found.measure("emap").verdict
+    only = examined(trained(folder, "unique_text", "text_only"), "unique_text")
+    assert number(only, "permutation", "perceptual score of the image") == 0.0
+    assert "The image is not used: no answer changes with it." in only.measure("permutation").verdict
+
+
+def test_with_modality_dropout_the_absent_state_is_trusted_and_the_curve_ends_at_the_other_modality(folder):
+    found = examined(trained(folder, "redundant", "cross_attention", modality_dropout=0.3), "redundant")
+    assert found.measure("missing").notes == ()
+    assert number(found, "missing", "every image absent") >= number(found, "missing", "nothing absent") - 0.03
+    assert number(found, "shapley", "worth more together") < -0.3  # either alone tells all
+    never = load_run(folder / "xor-product-0")
+    assert "never trained on rows without an image or a text" in examined(never, "xor").measure("missing").notes[0]
+
+
+def test_label_sets_and_rows_that_miss_a_picture_are_measured_too():
+    features = make_known("known:xor", rows=(200, 100, 100))
+    items = features.image_items.clone()
+    items[::5] = -1
+    labels = torch.nn.functional.one_hot(features.labels, 2).float()
+    features = dataclasses.replace(features, task="multilabel", labels=labels, image_items=items)
+    design = make_design("merged_attention", {}, {"dim": 16, "num_heads": 2})
+    bench = make_bench(features, (features.splits,), [design])
+    _, specs = bench.rows_for(design, 0)
+    network, rows = Network(design, *specs, classes=2).eval(), features.splits["test"]
+    verdict, measures = measure_pairs(network, features, rows[:40], lambda done: None)
+    found = row_logits(network, features, rows, lambda done: None)
+    _, more = measure_rows(found, ())
+    assert [measure.key for measure in (*measures, *more)] == [
+        "permutation",
+        "emap",
+        "shapley",
+        "needs_both",
+        "missing",
+    ]
+    assert all(np.isfinite(value.value) for measure in (*measures, *more) for value in measure.values)
+    assert "example F1" in verdict
+    missing = (features.image_items[rows] < 0).numpy()
+    assert (found.logits["both"][missing] == found.logits["text"][missing]).all()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """Rows whose label needs both: the colour in the picture and the word in the text."""
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
+    folder = tmp_path_factory.mktemp("shop")
+    draw = np.random.default_rng(0)
+    rows = []
+    for place in range(60):
+        colour, word = draw.integers(2), draw.integers(2)
+        image = Image.new("RGB", (96, 64), tuple(int(x) for x in draw.integers(0, 60, 3)))
+        ImageDraw.Draw(image).rectangle((8, 8, 40, 56), fill=("red", "blue")[colour])
+        image.save(folder / f"{place}.png")
+        rows.append((f"{place}.png", f"<b>a</b> {('cup', 'plate')[word]}", f"{colour ^ word}"))
+    pl.DataFrame(rows, schema=["photo", "title", "kind"], orient="row").write_csv(folder / "shop.csv")
+    interfuse.compare(
+        folder / "shop.csv",
+        **{"image": "photo", "text": "title", "label": "kind", "image_size": 64, "store": folder / "store"},
+        **{"out": folder / "study", "fusions": "cross_attention", "seeds": 1, "baseline": "concat"},
+        **{**SMALL, "epochs": 25, "batch_size": 16},
+    )
+    return folder
+
+
+def test_a_study_s_best_fusion_is_diagnosed_on_its_own_test_rows_with_its_pictures(shop, capsys):
+    page = shop / "page.html"
+    arguments = ["diagnose", str(shop / "study"), str(shop / "shop.csv"), "--design", "cross_attention"]
+    with pytest.raises(SystemExit) as stop:
+        command_line([*arguments, "--store", str(shop / "store"), "--out", str(page), "--format", "json"])
+    assert stop.value.code == 0
+    told = json.loads(capsys.readouterr().out)
+    run = open_for_diagnosis(shop / "study", "cross_attention")
+    assert told == read_json(run.folder / "diagnosis.json")
+    assert told["split"] == "test"
+    assert "its own split is used" in told["notes"][0]
+    accuracy = next(
+        v["value"] for m in told["measures"] if m["key"] == "shapley" for v in m["values"] if v["name"] == "both"
+    )
+    assert accuracy == pytest.approx(run.info["metrics"]["test"]["accuracy"])
+    html = page.read_text(encoding="utf-8")
+    assert html.count("data:image/png;base64,") == 3 * len(told["examples"])
+    assert not re.search(r"(src|href)=\"(?!data:)", html)
+    assert "<b>a</b>" not in html
+    if told["examples"]:
+        assert "attention of the text" in html
+        assert re.search(r"color-mix\(in srgb, #ff6a00 72%", html)
+
+
+def test_rows_of_another_table_are_all_used_and_that_is_said(shop):
+    run = open_for_diagnosis(shop / "study")
+    assert run.design.fusion in ("concat", "cross_attention")
+    frame = pl.read_csv(shop / "shop.csv", infer_schema=False)[::-1]
+    settings = SourceSettings(image_folder=shop, image="photo", text="title", label="kind")
+    source = Source(frame, settings, EncoderSettings(store=shop / "store"))
+    found = diagnose(run, frame, source, DiagnoseSettings(rows=20, threads=1), shop / "other.html")
+    assert found.split == "all"
+    assert "all of its rows are used" in found.notes[0]
+    with pytest.raises(DataError, match=r"There is no row in split 'test'\. DATA has: all"):
+        diagnose(run, frame, source, DiagnoseSettings(on="test"))
+    other = dataclasses.replace(run, info={**run.info, "task": "regression"})
+    with pytest.raises(DataError, match="multiclass and multilabel runs; this one was trained for 'regression'"):
+        diagnose(other, frame, source)
