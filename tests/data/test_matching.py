@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from interfuse.core.errors import DataError
-from interfuse.data import SourceSettings, load_examples, load_for_run
+from interfuse.data import SourceSettings, load_examples, load_for_run, refold
 from interfuse.data.matching import Captions, draw_negatives
 
 
@@ -144,3 +144,11 @@ def test_a_table_of_pairs_needs_no_drawing(gallery):
     examples = load_examples(frame, settings)
     assert (len(examples), examples.label_names) == (48, ("0", "1"))
     assert examples.table["label"].to_pylist()[:3] == [[0], [1], [1]]
+
+
+def test_the_folds_of_pairs_are_dealt_as_those_of_their_captions(gallery):
+    first = load(gallery, folds=3)
+    for fold in range(3):
+        settings = SourceSettings(image="photo", text="caption", folds=3, fold=fold)
+        again = load_examples(str(gallery / "rows.csv"), settings)
+        assert refold(first, settings).table["split"].equals(again.table["split"])

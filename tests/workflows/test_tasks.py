@@ -1,5 +1,7 @@
 """Every task end to end on made pictures: read, trained, compared, scored, predicted, reported."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -138,6 +140,24 @@ def test_late_mechanisms_that_blend_probabilities_are_refused_for_numbers(shop, 
     source = Source(str(shop / "shop.parquet"), read, EncoderSettings(image_size=64, store=store))
     with pytest.raises(ConfigError, match=why):
         train_run(source, tmp_path / "run", Design(fusion, dim=16, image_size=64), progress=Silent())
+
+
+def test_a_late_average_predicts_numbers_in_their_own_unit(shop, store, tmp_path):
+    read = SourceSettings(image="photo", text="caption", label="price")
+    source = Source(str(shop / "shop.parquet"), read, EncoderSettings(image_size=64, store=store))
+    settings = {"dim": 16, "image_size": 64, "epochs": 6, "batch_size": 16, "learning_rate": 3e-3, "dropout": 0.0}
+    run = train_run(source, tmp_path / "run", Design("late_mean", **settings), progress=Silent())
+    assert run.info["metrics"]["test"]["R²"] > -0.5  # in the number's own unit: standardised it would be far below
+    assert run.info["metrics"]["test"]["MAE"] < 150
+
+
+def test_a_run_is_scored_again_on_the_very_pairs_of_its_test_split(shop, store, tmp_path):
+    frame = pl.read_parquet(shop / "shop.parquet").with_columns(pl.Series("part", ["train", "train", "test"] * 32))
+    read = SourceSettings(image="photo", text="caption", label="none", split="part", image_folder=shop)
+    source = Source(frame, replace(read, hard_negatives=True), EncoderSettings(image_size=64, store=store))
+    run = train_run(source, tmp_path / "run", Design("concat", dim=16, epochs=1, image_size=64), progress=Silent())
+    again = evaluate(run, frame, source, "test")
+    assert again == pytest.approx({"rows": 64, **run.info["metrics"]["test"]})
 
 
 def test_rows_without_a_modality_are_drawn_by_seed_one_fraction_within_another():

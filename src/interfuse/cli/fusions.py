@@ -38,7 +38,9 @@ def fusions(
         return
     table = Table(box=None)
     for column in ("name", "family", "parameters", "Mflop", "source"):
-        table.add_column(column, justify="right" if column in ("parameters", "Mflop") else "left", no_wrap=True)
+        table.add_column(
+            column, justify="right" if column in ("parameters", "Mflop") else "left", no_wrap=column == "name"
+        )
     for facts in map(mechanism_facts, FUSIONS.names(name or "*")):
         size, cost = f"{facts.parameters:,}", f"{facts.flops / 1e6:,.1f}"
         source = facts.reference.removeprefix("https://").replace("arxiv.org/abs/", "arXiv:")

@@ -10,7 +10,7 @@ from interfuse.store import Holding, list_holdings, remove, unused, verify
 from interfuse.workflows import default_store
 from interfuse.workflows.care import used_folders
 
-commands = typer.Typer(help="Look after the token store.", no_args_is_help=True)
+commands = typer.Typer(help="Look after the token store, as `interfuse store ls`.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:

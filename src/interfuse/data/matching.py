@@ -41,13 +41,13 @@ def draw_negatives(captions: Captions, seed: int, hard: bool = False) -> np.ndar
     Returns:
         For each row the row whose caption it gets, or -1 where there is none.
     """
-    draw = np.random.default_rng(derive(seed, "negatives"))
     given = np.full(len(captions.texts), -1, dtype=np.int64)
     owned: dict[int, set[str]] = {}
     for group, text in zip(captions.groups.tolist(), captions.texts, strict=True):
         owned.setdefault(group, set()).add(text)
     for pool in sorted(set(captions.pools.tolist())):
         inside = np.flatnonzero(captions.pools == pool)
+        draw = np.random.default_rng(derive(seed, "negatives", str(pool)))  # whatever other pools there are
         given[inside] = _Pool(captions, inside, owned).fill(draw, hard)
     return given
 

@@ -154,6 +154,8 @@ def read_for_run(
     if source.is_known:
         return make_known(data, source.read.seed), None
     examples = load_for_run(data, source.read, run.task, run.label_names, labelled)
+    for note in examples.notes:
+        progress.say(note)
     encoded = encode_examples(examples, source.encode, progress)
     _same_encoders(run, encoded.signatures)
     examples = examples.without_pictures(encoded.failures)

@@ -120,13 +120,8 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
 
 def _read(source: Source, progress: Progress) -> list[Examples]:
     """Read the rows, once however many folds there are, and say aloud what was decided and what was found wrong."""
-    first, folds = load_examples(source.data, source.read), source.read.folds or 1
-    every = [
-        first,
-        *(refold(first, replace(source.read, fold=fold)) for fold in range(folds) if fold != source.read.fold),
-    ]
-    if folds > 1:  # in the order of their numbers
-        every.insert(source.read.fold, every.pop(0))
+    first, folds = load_examples(source.data, source.read), source.read.folds
+    every = [refold(first, replace(source.read, fold=fold)) for fold in range(folds)] if folds else [first]
     _tell(first, progress)
     return every
 
