@@ -83,6 +83,8 @@ class MemoryTable:
 
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:
         """Copy the tokens of these items, float32, padded to the longest; item -1 is missing."""
+        if len(self) == 0:
+            return Tokens(torch.zeros(len(items), 1, self.dim), torch.zeros(len(items), 1, dtype=torch.bool))
         there = items >= 0
         safe = items.clamp_min(0)
         mask = self.mask[safe] & there.unsqueeze(-1)
