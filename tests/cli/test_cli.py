@@ -13,7 +13,7 @@ from interfuse.cli.main import app, run
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.fusion import list_fusions
 
-COMMANDS = ["demo", "compare", "train", "predict", "evaluate", "encode", "fusions", "doctor", "report"]
+COMMANDS = ["demo", "compare", "train", "predict", "evaluate", "encode", "export", "fusions", "doctor", "report"]
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
