@@ -30,6 +30,7 @@ lint: $(VENV)/.made
 bench: $(VENV)/.made
 	$(BIN)/python benchmarks/encoder_speed.py
 	$(BIN)/python benchmarks/attention_kernels.py
+	$(BIN)/python benchmarks/fusion_speed.py
 
 bench-known: $(VENV)/.made
 	$(BIN)/python benchmarks/known.py

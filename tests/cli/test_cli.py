@@ -13,7 +13,20 @@ from interfuse.cli.main import app, run
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.fusion import list_fusions
 
-COMMANDS = ["demo", "compare", "train", "predict", "evaluate", "encode", "export", "fusions", "doctor", "report"]
+COMMANDS = [
+    "demo",
+    "inspect",
+    "compare",
+    "train",
+    "predict",
+    "evaluate",
+    "encode",
+    "store",
+    "export",
+    "fusions",
+    "doctor",
+    "report",
+]
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -97,6 +110,20 @@ def test_train_then_evaluate_then_predict_from_the_shell(tmp_path, capsys, monke
     found = json.loads(capsys.readouterr().out)
     assert found["rows"] == 4000
     assert found["accuracy"] == pytest.approx(float(accuracy[1]), abs=1e-4)
+    with pytest.raises(SystemExit):
+        run(["evaluate", "run", "known:xor", "--rows", "test", "--missing", "image=1", "--missing", "text=0.25"])
+    caught = capsys.readouterr()
+    assert "4,000 rows have no image" in caught.err
+    assert "1,000 rows have no text" in caught.err
+    assert float(re.search(r"accuracy: ([\d.]+)", caught.out)[1]) < 0.6  # half of xor's answers, whatever is guessed
+    for word, message in (
+        ("image", "--missing is image=FRACTION"),
+        ("image=2", "that go without image is from 0 to 1, got 2"),
+        ("sound=0.5", "Unknown modality 'sound'"),
+    ):
+        with pytest.raises(SystemExit):
+            run(["evaluate", "run", "known:xor", "--missing", word])
+        assert re.search(message, capsys.readouterr().err)
     with pytest.raises(SystemExit):
         run(["predict", "run", "known:xor", "--out", "predictions.csv"])
     assert pl.read_csv("predictions.csv").columns == ["row", "id", "label", "prob_0", "prob_1"]

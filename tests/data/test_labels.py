@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from interfuse.core.errors import DataError
-from interfuse.data.labels import infer_task, name_classes, read_labels
+from interfuse.data.labels import infer_task, name_classes, read_labels, read_targets
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,32 @@ def test_a_label_that_is_twice_in_a_row_counts_once_and_blanks_are_none():
         ([["a", "b"], ["c"]], "multiclass", r"Column 'kind' has a row with 2 labels \(a, b\), .*--task multilabel"),
         ([[["a"]]], "multilabel", r"Column 'kind' holds List\(List\(String\)\) values; a label is a text"),
         ([b"x"], "multiclass", "Column 'kind' holds Binary values; a label is a text"),
-        (["a"], "regression", "Task 'regression' is not available: multiclass, multilabel are"),
+        (["a", "maybe"], "matching", "Column 'kind' has 'a': matching takes 1 or 0"),
+        ([["1"], ["0"]], "matching", "Column 'kind' holds lists|Column 'kind' has"),
         (["a"], "multi_class", "Unknown task 'multi_class'. Did you mean 'multiclass'"),
     ],
 )
 def test_labels_that_do_not_fit_the_task_are_refused(values, task, message):
     with pytest.raises(DataError, match=message):
         read_labels(pl.Series("kind", values), task)
+
+
+def test_matching_reads_every_way_to_say_that_a_pair_fits():
+    read = read_labels(pl.Series("fits", ["1", "0", "True", "false", "yes", "NO", " ", None]), "matching")
+    assert read == [("1",), ("0",), ("1",), ("0",), ("1",), ("0",), None, None]
+    assert read_labels(pl.Series("fits", [1.0, 0.0, float("nan")]), "matching") == [("1",), ("0",), None]
+    assert read_labels(pl.Series("fits", [True, False]), "matching") == [("1",), ("0",)]
+
+
+def test_regression_reads_numbers_and_leaves_blanks_open():
+    assert read_targets(pl.Series("price", ["1.5", " ", "-2e3", None])) == [1.5, None, -2000.0, None]
+    assert read_targets(pl.Series("price", [1.5, float("nan")])) == [1.5, None]
+
+
+@pytest.mark.parametrize("cell", ["cheap", "inf", "nan"])
+def test_what_is_no_finite_number_is_told_with_its_row(cell):
+    with pytest.raises(DataError, match=rf"Column 'price' has '{cell}' \(row 1\), which is no finite number"):
+        read_targets(pl.Series("price", ["1", cell]))
 
 
 def test_a_list_of_one_label_may_be_a_class():

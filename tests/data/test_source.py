@@ -10,7 +10,7 @@ from PIL import Image
 
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.settings import to_plain
-from interfuse.data import SourceSettings, load_examples, load_for_run, write_quarantine
+from interfuse.data import SourceSettings, load_examples, load_for_run, refold, write_quarantine
 from interfuse.data.easy_vqa import read_easy_vqa
 
 COLUMNS = {"image": "photo", "text": "title", "label": "kind"}
@@ -86,13 +86,25 @@ def test_numbers_that_are_classes_are_in_the_order_of_their_values(photos):
     assert load(frame(kind=[str(n % 11) for n in range(40)]), photos).label_names[-2:] == ("9", "10")
 
 
+def test_fractions_make_the_task_regression_and_rows_without_a_number_are_left_out(photos):
+    prices = [None, 1.5, 2.0, float("nan"), *(0.25 * n for n in range(36))]
+    found = load(frame(kind=prices), photos)
+    assert (found.task, found.label_names, len(found)) == ("regression", ("kind",), 38)
+    assert found.table["target"].to_pylist()[:3] == [1.5, 2.0, 0.0]
+    assert found.table["label"].to_pylist()[0] == []
+    assert [t.reason for t in found.troubles] == ["it has no label"] * 2
+    moved = load(frame(kind=[*prices[:-1], 77.5]), photos)
+    assert moved.fingerprint != found.fingerprint
+
+
 @pytest.mark.parametrize(
     ("changes", "given", "message"),
     [
         ({}, {"label": "kindd"}, r"Unknown column for the label: 'kindd'\. Did you mean 'kind'"),
-        ({}, {"label": None}, r"Which column is the label\? Give --label\. Columns: photo, title, kind"),
-        ({}, {"image": None, "text": None}, r"Give --image and --text\. Columns: photo, title, kind"),
-        ({"kind": [0.5 + n for n in range(40)]}, {}, r"Task 'regression' is not available.*--task multiclass"),
+        ({}, {"label": None, "text": None}, r"Which column is the label\? Give --label\. Columns: photo, title, kind"),
+        ({}, {"task": "regression"}, r"Column 'kind' has 'a' \(row 0\), which is no finite number.*--task multiclass"),
+        ({"kind": [0.5] * 40}, {}, "The number 'kind' is the same in every train row"),
+        ({}, {"task": "ranking"}, "Unknown task 'ranking'"),
         ({"kind": ["a"] * 40}, {}, "The label column has only 'a'"),
         ({"kind": [f"c{n}" for n in range(40)]}, {}, "has 40 classes for 40 rows"),
         ({"kind": [None] * 40}, {}, "No row is left: none has a label"),
@@ -102,7 +114,7 @@ def test_numbers_that_are_classes_are_in_the_order_of_their_values(photos):
         ({"id": ["same"] * 40}, {"id": "id"}, "Column 'id' names rows, but 39 of its values repeat, such as 'same'"),
         ({"title": [" "] * 40}, {}, "No row has a text in column 'title': every cell is blank"),
         ({"title": [b"x"] * 40}, {}, "Column 'title' holds Binary values"),
-        ({}, {"task": "matching"}, "Task 'matching' is not available"),
+        ({}, {"task": "matching"}, "Column 'kind' has 'a': matching takes 1 or 0"),
         ({}, {"image_folder": "nowhere"}, "--image-folder nowhere is no folder"),
     ],
 )
@@ -298,6 +310,21 @@ def test_files_for_validation_and_test_are_joined(photos):
     assert {k: len(v) for k, v in parts(found).items()} == {"train": 30, "validation": 6, "test": 4}
     with pytest.raises(ConfigError, match="one way to split the rows"):
         load(str(photos / "train.csv"), photos, split="kind", **files)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_fold_of_a_table_read_once_is_the_fold_of_one_read_anew(photos, named):
+    data = frame(48).with_columns(pl.Series("name", [f"r{n}" for n in range(48)]))
+    data = data.with_columns(pl.when(pl.int_range(48) % 5 == 0).then(None).otherwise(pl.col("photo")).alias("photo"))
+    settings = [
+        SourceSettings(**COLUMNS, image_folder=photos, folds=4, fold=fold, id="name" if named else None)
+        for fold in range(4)
+    ]
+    first = load_examples(data, settings[0])
+    for one in settings:
+        assert refold(first, one).table.equals(load_examples(data, one).table)
+    with pytest.raises(DataError, match="read with folds"):
+        refold(first, SourceSettings(**COLUMNS))
 
 
 def test_folds_make_every_row_a_test_row_once_and_keep_groups_together(photos):

@@ -84,6 +84,39 @@ def test_a_certain_wrong_answer_has_a_finite_likelihood():
     assert (found["Brier"], found["ECE"]) == (2.0, 1.0)
 
 
+def test_the_mean_of_a_regressions_row_scores_is_r_squared():
+    draw = np.random.default_rng(0)
+    true = draw.normal(50, 9, 40)
+    predicted = true + draw.normal(0, 4, 40)
+    scores = example_scores(predicted[:, None], true, "regression")
+    found = aggregate_scores(predicted[:, None], true, "regression")
+    rest, spread = sum((true - predicted) ** 2), sum((true - true.mean()) ** 2)
+    assert scores.mean() == pytest.approx(1 - rest / spread)
+    assert found == pytest.approx({"R²": 1 - rest / spread, "MSE": rest / 40, "MAE": sum(abs(true - predicted)) / 40})
+    assert example_scores(np.array([[2.0], [3.0]]), np.array([2.0, 2.0]), "regression").tolist() == [1.0, 0.0]
+
+
+@given(seed=st.integers(0, 200))
+@settings(max_examples=20, deadline=None)
+def test_auc_is_the_share_of_pairs_in_the_right_order(seed):
+    draw = np.random.default_rng(seed)
+    labels = np.array([0, 1, *draw.integers(0, 2, 20)])
+    fits = draw.integers(0, 11, 22) / 10  # with ties
+    slow = [
+        1.0 if high > low else 0.5 if high == low else 0.0 for high in fits[labels == 1] for low in fits[labels == 0]
+    ]
+    found = aggregate_scores(np.stack([1 - fits, fits], 1), labels, "matching")
+    assert list(found)[:2] == ["accuracy", "AUC"]
+    assert found["AUC"] == pytest.approx(np.mean(slow))
+    assert found["accuracy"] == pytest.approx(((fits > 0.5) == labels).mean())
+
+
+def test_auc_is_left_out_where_one_class_alone_occurs():
+    assert "AUC" not in aggregate_scores(
+        PROBS[:2, :2] / PROBS[:2, :2].sum(1, keepdims=True), LABELS[:2] * 0, "matching"
+    )
+
+
 @pytest.mark.parametrize(
     ("probs", "labels", "task", "message"),
     [
@@ -98,6 +131,9 @@ def test_a_certain_wrong_answer_has_a_finite_likelihood():
         ([[0.5, 0.5]], [[1, 0]], "multiclass", r"class numbers \(1,\), got shape \(1, 2\)"),
         ([[0.5, 0.5]], [[2, 0]], "multilabel", "0 or 1, got 2"),
         (np.zeros((0, 2)), [], "multiclass", "no row to score"),
+        ([[0.5, 0.5]], [0.5], "regression", r"finite and \(rows, 1\), got shape \(1, 2\)"),
+        ([[np.nan]], [0.5], "regression", "Predicted numbers are finite"),
+        ([[1.0]], [np.nan], "regression", "Regression labels are finite"),
     ],
 )
 def test_what_are_no_probabilities_is_refused(probs, labels, task, message):

@@ -123,6 +123,24 @@ def test_wider_padding_on_either_side_changes_nothing(name, settings):
 
 
 @every_case
+def test_batches_cut_to_their_longest_text_give_the_padded_batch_and_its_gradients(name, settings):
+    fuse, (image, text, image_mask, _) = build(name, **settings).double(), make_inputs(torch.float64, batch=4)
+    lengths = torch.tensor([7, 2, 6, 1])
+    text_mask = torch.arange(7) < lengths[:, None]
+    padded = fuse(image, text, image_mask, text_mask).vector
+    padded.square().sum().backward()
+    expected = {key: None if p.grad is None else p.grad.clone() for key, p in fuse.named_parameters()}
+    fuse.zero_grad()
+    for rows in lengths.argsort().split(2):
+        width = int(lengths[rows].max())
+        vector = fuse(image[rows], text[rows, :width], image_mask[rows], text_mask[rows, :width]).vector
+        assert_close(vector, padded[rows])
+        vector.square().sum().backward()
+    for key, parameter in fuse.named_parameters():
+        assert_close(parameter.grad, expected[key])
+
+
+@every_case
 def test_no_mask_means_every_token_is_real(name, settings):
     subject = subject_of(name, torch.float32, **settings)
     bare = dataclasses.replace(subject, call=lambda module, image, text, *_: module(image, text))

@@ -40,6 +40,20 @@ def test_the_kernel_for_each_dtype_agrees_with_plain_softmax_and_is_finite_witho
     assert all(x.grad.isfinite().all() for x in (q, k, v))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_mask_of_real_tokens_alone_equals_no_mask_in_value_and_gradient(dtype):
+    torch.manual_seed(0)
+    parts = [torch.randn(3, 2, n, 6, dtype=dtype, requires_grad=True) for n in (5, 7, 7)]
+    signal = torch.randn(3, 2, 5, 6, dtype=dtype)
+    plain = dot_product_attention(*parts)
+    masked = dot_product_attention(*parts, torch.ones(3, 1, 1, 7, dtype=torch.bool))
+    tolerance = 1e-5 if dtype == torch.float32 else 0.03
+    assert_close(masked, plain, rtol=tolerance, atol=tolerance)
+    gradients = (torch.autograd.grad(answer, parts, signal) for answer in (plain, masked))
+    for without, within in zip(*gradients, strict=True):
+        assert_close(within, without, rtol=tolerance, atol=tolerance)
+
+
 def test_attention_weights_are_those_of_the_forward_pass():
     torch.manual_seed(0)
     attention = Attention(12, 3, memory_dim=5).double()

@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from interfuse.reports import to_csv, to_json, to_markdown
+from interfuse.reports import to_csv, to_html, to_json, to_markdown
 from interfuse.reports.formats import signed, spell_delta, spell_mean, spell_p
 from tests.reports.conftest import NASTY, row
 
@@ -20,7 +20,7 @@ KEYS = [
 
 def test_json_is_a_list_of_objects_with_every_key_and_fractions_the_best_first(summary):
     found = json.loads(to_json(summary))
-    assert [list(entry) for entry in found] == [KEYS] * 4
+    assert [list(entry) for entry in found] == [[*KEYS, "metrics"]] * 4
     assert [entry["design"] for entry in found] == [NASTY, "concat:hidden=512", "text_only", "majority"]
     assert (found[0]["mean"], found[0]["delta"], found[0]["baseline"]) == (0.912, 0.111, False)
     assert (found[1]["delta"], found[1]["p_holm"], found[1]["baseline"]) == (None, None, True)
@@ -36,6 +36,26 @@ def test_csv_has_the_columns_of_the_json(summary):
     found = list(csv.DictReader(io.StringIO(to_csv(summary))))
     assert list(found[0]) == KEYS
     assert (found[0]["design"], found[1]["delta"]) == (NASTY, "")
+
+
+def test_every_metric_of_a_task_stands_beside_the_headline(summary):
+    rows = [
+        dataclasses.replace(r, metrics={"accuracy": r.mean, "AUC": 0.5}) if r.parameters else r for r in summary.rows
+    ]
+    rows[1].metrics["MSE"] = 123456.7
+    several = dataclasses.replace(summary, rows=rows)
+    found = list(csv.DictReader(io.StringIO(to_csv(several))))
+    assert list(found[0]) == [*KEYS, "test accuracy", "test AUC", "test MSE"]
+    assert (found[0]["test AUC"], found[0]["test MSE"], found[3]["test AUC"]) == ("0.5", "", "")
+    assert json.loads(to_json(several))[1]["metrics"] == {"accuracy": 0.801, "AUC": 0.5, "MSE": 123456.7}
+    text = to_markdown(several)
+    assert "| design | accuracy | AUC | MSE |" in text
+    assert "| concat:hidden=512 | 0.8010 | 0.5000 | 1.235e+05 |" in text
+    assert "| text_only | 0.6700 | 0.5000 | – |" in text
+    page = to_html(several)
+    assert "Every metric on test" in page
+    assert "1.235e+05" in page
+    assert "Every metric on test" not in to_html(summary)
 
 
 def test_markdown_tells_verdict_table_data_and_origin(summary):
@@ -57,6 +77,11 @@ def test_markdown_lets_no_name_be_markup_or_break_the_table(summary):
 
 def test_points_have_one_decimal_a_true_minus_and_no_signed_zero():
     assert [signed(value) for value in (0.012, -0.004, 0.0001, -0.0001)] == ["+1.2", "−0.4", "0.0", "0.0"]
+
+
+def test_a_negative_mean_has_a_true_minus():
+    assert spell_mean(row("a", -0.031)) == "−3.1 [−4.1, −1.9]"
+    assert spell_mean(row("a", -0.0001, ci_low=None)) == "0.0"
 
 
 def test_what_has_no_interval_shows_none():

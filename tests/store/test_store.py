@@ -16,7 +16,7 @@ import torch
 from interfuse.core.errors import StoreError
 from interfuse.store import StoredTable, TokenStore
 from interfuse.store import shard as shard_module
-from interfuse.store import store as store_module
+from interfuse.store import writer as writer_module
 
 SIGNATURE = {"name": "toy", "weights": "abc"}
 DIM = 5
@@ -101,10 +101,12 @@ def test_a_shard_cut_at_any_byte_is_ignored_and_said(tmp_path, kept):
 
 
 def test_a_shard_is_written_when_it_is_large_enough_so_that_an_interruption_loses_little(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "SHARD_BYTES", 2 * DIM * 2)
+    monkeypatch.setattr(writer_module, "SHARD_BYTES", 2 * DIM * 2)
     store = TokenStore(tmp_path, SIGNATURE, DIM)
     with pytest.raises(KeyboardInterrupt), store.writer() as writer:
         writer.add(key(0), tokens(0, 2))
+        while not list(store.folder.glob("*.safetensors")):  # it is written beside the next items' collection
+            time.sleep(0.01)
         assert TokenStore(tmp_path, SIGNATURE, DIM).missing([key(0)]) == []
         writer.add(key(1), tokens(1, 1))
         raise KeyboardInterrupt
@@ -205,7 +207,7 @@ def test_whichever_byte_of_a_shard_is_flipped_no_wrong_token_is_served(tmp_path)
 
 
 def test_gather_agrees_with_a_slow_loop_over_ragged_items_in_many_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "SHARD_BYTES", 300)
+    monkeypatch.setattr(writer_module, "SHARD_BYTES", 300)
     draw = torch.Generator().manual_seed(0)
     lengths = torch.randint(1, 9, (60,), generator=draw).tolist()
     items = [torch.randn(length, DIM, generator=draw).bfloat16().float() for length in lengths]

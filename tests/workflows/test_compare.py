@@ -279,6 +279,29 @@ def test_tokens_of_another_encoder_are_refused(study, shop, tmp_path):
         predict(load_run(run_folder), rows, given)
 
 
+def test_the_second_run_of_a_study_calls_no_encoder(shop, study, tmp_path, monkeypatch):
+    assert study.record  # the first run filled the store
+    calls: list[str] = []
+    room = sys.modules["interfuse.workflows.prepare"]
+
+    def counted(load):
+        def run(*given, **named):
+            encoder = load(*given, **named)
+            plain = encoder.encode
+            encoder.encode = lambda batch: calls.append(encoder.name) or plain(batch)
+            return encoder
+
+        return run
+
+    for name in ("load_image_encoder", "load_text_encoder"):
+        monkeypatch.setattr(room, name, counted(getattr(room, name)))
+    store = study.folder.parent / "store"
+    prepare(source(shop, store), Silent())
+    assert calls == []
+    prepare(source(shop, tmp_path / "empty"), Silent())
+    assert set(calls) == {"efficientnet-lite0", "minilm"}
+
+
 def test_folds_score_every_row_out_of_fold(shop, tmp_path):
     study = interfuse.compare(
         shop / "shop.csv",

@@ -9,12 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from interfuse.core.errors import DataError
+from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.progress import Silent
 from interfuse.core.tokens import Tokens
 from interfuse.encoders import PreparedTexts
 from interfuse.store import TokenStore
-from interfuse.workflows.encode import AHEAD, encode_pictures, encode_texts
+from interfuse.store.shard import read_items
+from interfuse.workflows.decode import AHEAD
+from interfuse.workflows.encode import Portion, encode_pictures, encode_texts
 
 
 class ToyImages:
@@ -110,44 +112,58 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from tests.workflows.test_encode import ToyImages, openers
 from interfuse.core.progress import Silent
-from interfuse.store import TokenStore, store
-from interfuse.workflows.encode import encode_pictures
-store.SHARD_BYTES = 64
+from interfuse.store import TokenStore, writer
+from interfuse.workflows.encode import Portion, encode_pictures
+writer.SHARD_BYTES = 64
 class Slow(ToyImages):
     def encode(self, pictures):
         time.sleep(0.01)
         return super().encode(pictures)
-def start():
+def start(root, portion=(1, 1)):
     child = os.fork()  # this process has imported all and started no thread
     if child:
         return child
     try:
-        encode_pictures(TokenStore(Path({root!r}), ToyImages.signature, 4), Slow(), openers(120), 4, Silent())
+        store = TokenStore(Path(root), ToyImages.signature, 4)
+        encode_pictures(store, Slow(), openers(120), 4, Silent(), Portion(*portion))
     except BaseException as error:
         print(repr(error), file=sys.stderr, flush=True)
         os._exit(1)
     os._exit(0)
 """
-KILL_TEN = """
-draw, killed = random.Random(0), 0
-for _ in range(10):
-    child = start()
-    time.sleep(draw.uniform(0.005, 0.1))
-    os.kill(child, signal.SIGKILL)
-    killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
-print(killed)
+KILL_MANY = """
+draw, killed, rounds = random.Random(0), 0, 0
+while killed < 24 and rounds < 30:
+    while True:
+        child = start({root!r} + str(rounds))
+        time.sleep(draw.uniform(0.002, 0.1))
+        os.kill(child, signal.SIGKILL)
+        if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+            break
+        killed += 1
+    rounds += 1
+print(killed, rounds)
 """
 RUN_TWO = """
-both = [start(), start()]
+both = [start({root!r}), start({root!r})]
 print(*[os.waitpid(child, 0)[1] for child in both])
+"""
+RUN_THIRDS = """
+for number in (2, 3, 1):
+    print(os.waitpid(start({root!r}, (number, 3)), 0)[1])
 """
 
 
 def run_children(script: str, root, request) -> list[int]:
-    start = CHILDREN.format(tests=str(request.config.rootpath), root=str(root))
-    done = subprocess.run([sys.executable, "-c", start + script], capture_output=True, text=True, timeout=120)
+    code = (CHILDREN + script).format(tests=str(request.config.rootpath), root=str(root))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return [int(word) for word in done.stdout.split()]
+
+
+def copies(store: TokenStore) -> int:
+    """Count the items in all shards, several copies of one included."""
+    return sum(len(read_items(path, 4, torch.bfloat16)["keys"]) for path in store.folder.glob("*.safetensors"))
 
 
 @pytest.fixture
@@ -158,19 +174,39 @@ def undisturbed(tmp_path):
 
 
 def test_killed_at_random_moments_it_finishes_with_the_same_bytes(tmp_path, request, undisturbed):
-    (killed,) = run_children(KILL_TEN, tmp_path / "killed", request)
-    assert killed >= 2
-    store = TokenStore(tmp_path / "killed", ToyImages.signature, 4)
-    encode_pictures(store, ToyImages(), openers(120), 4, Silent())
-    assert store.warnings == []
-    assert store.table(list(openers(120))).gather(torch.arange(120)).tokens.equal(undisturbed)
+    killed, rounds = run_children(KILL_MANY, tmp_path / "killed", request)
+    assert killed >= 20
+    for number in range(rounds):
+        store = TokenStore(tmp_path / f"killed{number}", ToyImages.signature, 4)
+        encode_pictures(store, ToyImages(), openers(120), 4, Silent())
+        assert store.warnings == []
+        assert store.table(list(openers(120))).gather(torch.arange(120)).tokens.equal(undisturbed)
+        assert copies(store) == 120
 
 
-def test_two_processes_that_encode_the_same_pictures_at_once_end_with_the_same_bytes(tmp_path, request, undisturbed):
+def test_two_processes_that_encode_the_same_pictures_at_once_end_with_one_copy_of_the_same_bytes(
+    tmp_path, request, undisturbed
+):
     assert run_children(RUN_TWO, tmp_path / "shared", request) == [0, 0]
     store = TokenStore(tmp_path / "shared", ToyImages.signature, 4)
     assert store.missing(openers(120)) == []
     assert store.table(list(openers(120))).gather(torch.arange(120)).tokens.equal(undisturbed)
+    assert copies(store) == 120
+    assert not list((store.folder / "claims").iterdir())
+
+
+def test_portions_that_ran_apart_have_together_the_bytes_of_one_run(tmp_path, request, undisturbed):
+    assert run_children(RUN_THIRDS, tmp_path / "parts", request) == [0, 0, 0]
+    store = TokenStore(tmp_path / "parts", ToyImages.signature, 4)
+    assert store.missing(openers(120)) == []
+    assert store.table(list(openers(120))).gather(torch.arange(120)).tokens.equal(undisturbed)
+    assert copies(store) == 120
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "a/2", "1/2/3", "-1/2"])
+def test_a_portion_that_is_none_is_refused(text):
+    with pytest.raises(ConfigError, match=f"--shard is i/n with i from 1 to n, as 2/8; got '{text}'"):
+        Portion.parse(text)
 
 
 def test_texts_are_batched_by_length_and_the_long_ones_counted(tmp_path):

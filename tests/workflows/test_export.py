@@ -1,9 +1,5 @@
 """Export: every exportable mechanism agrees in ONNX, odd sizes and missing modalities included; the rest is refused."""
 
-import json
-import subprocess
-import sys
-import textwrap
 import warnings
 from pathlib import Path
 
@@ -11,17 +7,12 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from interfuse.core.design import Design
-from interfuse.core.errors import ExportError
-from interfuse.core.tokens import Tokens
-from interfuse.data import open_picture
 from interfuse.fusion import FUSIONS
 from interfuse.training import ModalitySpec, Network, Run, save_run
-from interfuse.workflows import export, runtime
-from interfuse.workflows.export import export_run, open_exported
+from interfuse.workflows import export
 from tests.fusion.inputs import IMAGE_DIM, TEXT_DIM, build, make_inputs
 
 EXPORTABLE = [entry.name for entry in FUSIONS if entry.build.exportable]
@@ -34,7 +25,12 @@ def make_run(folder: Path, fusion: str = "cross_attention", task: str = "multicl
     image = ModalitySpec(11, (3, 3), torch.randn(11), torch.rand(11) + 0.5)
     text = ModalitySpec(13, None, torch.randn(13), torch.rand(13) + 0.5)
     network = Network(design, image, text, classes=3).eval()
-    info = {"task": task, "label_names": ["a", "b", "c"], "encoders": {}, "encoder_settings": {"image_encoder": "known"}}
+    info = {
+        "task": task,
+        "label_names": ["a", "b", "c"],
+        "encoders": {},
+        "encoder_settings": {"image_encoder": "known"},
+    }
     save_run(folder, network, design, info, [])
     return Run(folder, design, network, info)
 

@@ -45,6 +45,8 @@ def compare_command(
     group: options.Group = None,
     image_folder: options.ImageFolder = None,
     allow_outside: options.AllowOutside = False,
+    join: options.Join = None,
+    unpack_to: options.UnpackTo = None,
     split: options.Split = None,
     validation: options.Validation = None,
     test: options.Test = None,
@@ -53,6 +55,7 @@ def compare_command(
         typer.Option(min=2, help="Cross-validate: every row is a test row once.", rich_help_panel="Rows"),
     ] = None,
     task: options.Task = None,
+    hard_negatives: options.HardNegatives = False,
     strict: options.Strict = False,
     train_rows: options.TrainRows = None,
     image_encoder: options.ImageEncoder = "efficientnet-lite0",
@@ -66,6 +69,8 @@ def compare_command(
     learning_rate: options.LearningRate = 1e-3,
     dropout: options.Dropout = 0.1,
     modality_dropout: options.ModalityDropout = 0.0,
+    objective: options.Objective = "auto",
+    class_weights: options.ClassWeights = "none",
     seed: options.Seed = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Trainings side by side.", rich_help_panel="Machine")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads a training.", rich_help_panel="Machine")] = 1,
@@ -89,6 +94,8 @@ def compare_command(
         "learning_rate": learning_rate,
         "dropout": dropout,
         "modality_dropout": modality_dropout,
+        "objective": objective,
+        "class_weights": class_weights,
     }
     settings = CompareSettings(
         fusions, designs, base, baseline, seeds, margin, jobs, threads, check_precision(precision), train_rows

@@ -1,9 +1,13 @@
 """`interfuse encode`: fill the store, so that later commands find every token."""
 
+from typing import Annotated
+
 import typer
 
 from interfuse.cli import options
-from interfuse.workflows import prepare
+from interfuse.core.errors import ConfigError
+from interfuse.workflows import Portion, encode_source
+from interfuse.workflows.launch import encode_on_workers
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,6 +23,8 @@ def encode(
     id: options.Id = None,
     image_folder: options.ImageFolder = None,
     allow_outside: options.AllowOutside = False,
+    join: options.Join = None,
+    unpack_to: options.UnpackTo = None,
     split: options.Split = None,
     strict: options.Strict = False,
     image_encoder: options.ImageEncoder = "efficientnet-lite0",
@@ -26,10 +32,33 @@ def encode(
     image_size: options.ImageSize = None,
     store: options.StoreFolder = None,
     device: options.Device = "cpu",
+    shard: Annotated[
+        str,
+        typer.Option(
+            "--shard", help="Encode every n-th batch only, as 2/8, for batch schedulers.", rich_help_panel="Machine"
+        ),
+    ] = "1/1",
+    launcher: Annotated[
+        str | None,
+        typer.Option("--launcher", help="ray: encode on the workers of a Ray cluster.", rich_help_panel="Machine"),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Workers of the launcher.", rich_help_panel="Machine")
+    ] = 2,
 ) -> None:
     """Encode each distinct picture and text of DATA once; a second time encodes nothing.
 
-    Example: `interfuse encode products.csv --image photo --text title --label category --image-folder photos`
+    Examples:
+
+    - `interfuse encode products.csv --image photo --text title --image-folder photos`
+    - `interfuse encode products.csv --image photo --text title --shard $SLURM_ARRAY_TASK_ID/8`
+    - `interfuse encode products.csv --image photo --text title --launcher ray --workers 4`
     """
+    portion, source = Portion.parse(shard), options.make_source(**locals())
+    if launcher is not None and portion.of > 1:
+        raise ConfigError("Give --shard or --launcher, not both: a launcher deals the portions itself.")
     with options.watching() as progress:
-        prepare(options.make_source(**locals()), progress)
+        if launcher is None:
+            encode_source(source, progress, portion)
+        else:
+            encode_on_workers(source, progress, launcher, workers)

@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from interfuse.cli import compare, demo, doctor, encode, evaluate, export, fusions, predict, report, train
+from interfuse.cli import (
+    compare,
+    demo,
+    doctor,
+    encode,
+    evaluate,
+    export,
+    fusions,
+    inspect,
+    predict,
+    report,
+    store,
+    train,
+)
 from interfuse.core.errors import InterfuseError
 
 app = typer.Typer(
@@ -16,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, compare, train, predict, evaluate, encode, export, fusions, doctor, report):
+for module in (demo, inspect, compare, train, predict, evaluate, encode, store, export, fusions, doctor, report):
     module.add_to(app)
 
 

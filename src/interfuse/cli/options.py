@@ -14,11 +14,16 @@ from interfuse.workflows.prepare import EncoderSettings, Source, default_store
 
 Data = Annotated[
     str,
-    typer.Argument(help="CSV, TSV, JSONL or Parquet file, or a built-in: easy-vqa, known:binding, known:xor, …"),
+    typer.Argument(
+        help="CSV, TSV, JSONL or Parquet file; a folder of pictures; coco:DIR; hf:DIR or hf:NAME; wds:PATTERN; "
+        "or a built-in: easy-vqa, known:binding, …"
+    ),
 ]
 Image = Annotated[str | None, typer.Option("--image", help="Column with the picture files.", rich_help_panel="Rows")]
 Text = Annotated[str | None, typer.Option("--text", help="Column with the texts.", rich_help_panel="Rows")]
-Label = Annotated[str | None, typer.Option("--label", help="Column with the labels.", rich_help_panel="Rows")]
+Label = Annotated[
+    str | None, typer.Option("--label", help="Column with the labels; none: there is none.", rich_help_panel="Rows")
+]
 Id = Annotated[
     str | None,
     typer.Option("--id", help="Column that names a row (default: its number).", rich_help_panel="Rows"),
@@ -39,6 +44,18 @@ AllowOutside = Annotated[
     bool,
     typer.Option("--allow-outside", help="Read pictures outside the image folder too.", rich_help_panel="Rows"),
 ]
+Join = Annotated[
+    str | None,
+    typer.Option("--join", help="FILE:KEY, more columns from another file by that column.", rich_help_panel="Rows"),
+]
+UnpackTo = Annotated[
+    Path | None,
+    typer.Option(
+        "--unpack-to",
+        help="Folder for the pictures inside hf: and wds: (default: the user's cache).",
+        rich_help_panel="Rows",
+    ),
+]
 Split = Annotated[
     str | None, typer.Option("--split", help="Column with train, validation or test.", rich_help_panel="Rows")
 ]
@@ -48,7 +65,19 @@ Validation = Annotated[
 Test = Annotated[Path | None, typer.Option("--test", help="File with the test rows.", rich_help_panel="Rows")]
 Task = Annotated[
     str | None,
-    typer.Option("--task", help="multiclass or multilabel (default: seen from the labels).", rich_help_panel="Rows"),
+    typer.Option(
+        "--task",
+        help="multiclass, multilabel, matching or regression (default: seen from the labels; without any, matching).",
+        rich_help_panel="Rows",
+    ),
+]
+HardNegatives = Annotated[
+    bool,
+    typer.Option(
+        "--hard-negatives",
+        help="Matching from captions: pair pictures with captions like their own.",
+        rich_help_panel="Rows",
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad row or picture.", rich_help_panel="Rows")]
 TrainRows = Annotated[
@@ -100,6 +129,13 @@ Dropout = Annotated[float, typer.Option("--dropout", help="Fraction, 0 to 1.", r
 ModalityDropout = Annotated[
     float,
     typer.Option("--modality-dropout", help="Fraction of train rows that lose a modality.", rich_help_panel="Training"),
+]
+Objective = Annotated[
+    str, typer.Option("--objective", help="auto, cross_entropy or focal.", rich_help_panel="Training")
+]
+ClassWeights = Annotated[
+    str,
+    typer.Option("--class-weights", help="none, or balanced: rare classes weigh more.", rich_help_panel="Training"),
 ]
 EncoderLayers = Annotated[
     int,

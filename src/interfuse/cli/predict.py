@@ -24,6 +24,8 @@ def predict_command(
     id: options.Id = None,
     image_folder: options.ImageFolder = None,
     allow_outside: options.AllowOutside = False,
+    join: options.Join = None,
+    unpack_to: options.UnpackTo = None,
     strict: options.Strict = False,
     store: options.StoreFolder = None,
     device: options.Device = "cpu",

@@ -27,10 +27,13 @@ def train(
     group: options.Group = None,
     image_folder: options.ImageFolder = None,
     allow_outside: options.AllowOutside = False,
+    join: options.Join = None,
+    unpack_to: options.UnpackTo = None,
     split: options.Split = None,
     validation: options.Validation = None,
     test: options.Test = None,
     task: options.Task = None,
+    hard_negatives: options.HardNegatives = False,
     strict: options.Strict = False,
     image_encoder: options.ImageEncoder = "efficientnet-lite0",
     text_encoder: options.TextEncoder = "minilm",
@@ -43,6 +46,8 @@ def train(
     learning_rate: options.LearningRate = 1e-3,
     dropout: options.Dropout = 0.1,
     modality_dropout: options.ModalityDropout = 0.0,
+    objective: options.Objective = "auto",
+    class_weights: options.ClassWeights = "none",
     seed: options.Seed = 0,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.", rich_help_panel="Machine")] = 1,
     device: options.Device = "cpu",
@@ -53,7 +58,10 @@ def train(
     Example: `interfuse train products.csv --image photo --text title --label category --out run`
     """
     source = options.make_source(**locals())
-    names = ("dim", "encoder_layers", "epochs", "batch_size", "learning_rate", "dropout", "modality_dropout")
+    names = (
+        *("dim", "encoder_layers", "epochs", "batch_size", "learning_rate", "dropout", "modality_dropout"),
+        *("objective", "class_weights"),
+    )
     given = locals()
     base = {**{name: given[name] for name in names}, **source.encoder_settings()}
     designs = parse_designs(fusion, base)

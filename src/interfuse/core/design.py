@@ -64,14 +64,20 @@ class Design:
     """Fraction of the steps over which the learning rate climbs; a cosine follows."""
     clip: float = 1.0
     """Largest norm of the whole gradient; 0 clips nothing."""
-    objective: Literal["auto"] = "auto"
-    """Loss; auto: cross-entropy for multiclass, binary cross-entropy for multilabel."""
+    objective: Literal["auto", "cross_entropy", "focal"] = "auto"
+    """Loss; auto: cross-entropy (binary a label for multilabel), squared error for regression. focal: weighs each
+    row by how far its answer is from sure."""
+    focal_gamma: float = 2.0
+    """How strongly focal leaves aside the rows that are answered well."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: rare classes weigh as much as common ones."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work; give an unnamed design its name."""
         owner = f"design {self.name or self.fusion!r}"
         at_least(owner, 1, dim=self.dim, num_heads=self.num_heads, epochs=self.epochs, batch_size=self.batch_size)
         at_least(owner, 0, encoder_layers=self.encoder_layers, weight_decay=self.weight_decay, clip=self.clip)
+        at_least(owner, 0, focal_gamma=self.focal_gamma)
         at_least(owner, 0, unimodal_heads=self.unimodal_heads, ogm_alpha=self.ogm_alpha)
         for name in ("dropout", "modality_dropout", "warmup"):
             value = getattr(self, name)

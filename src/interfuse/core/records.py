@@ -15,9 +15,10 @@ PREDICTIONS = pa.schema(
         ("id", pa.string()),
         ("group", pa.int64()),  # rows of one group share a picture (or the declared column)
         ("split", pa.string()),  # validation or test
-        ("label", pa.list_(pa.int64())),  # class numbers: one for multiclass, any number for multilabel
-        ("score", pa.float64()),  # the row's share of the metric, 0 to 1
-        ("probs", pa.list_(pa.float32())),
+        ("label", pa.list_(pa.int64())),  # class numbers: one, any number for multilabel, none for regression
+        ("score", pa.float64()),  # the row's share of the metric: 0 to 1, for regression at most 1
+        ("probs", pa.list_(pa.float32())),  # for regression the predicted number
+        ("target", pa.float64()),  # the true number, for regression; else null
     ]
 )
 """Columns of `predictions.parquet`."""
@@ -62,6 +63,8 @@ class LeaderboardRow:
     """Holm-adjusted p of the difference from the baseline."""
     verdict: str
     """wins, loses, no evidence, floor or baseline."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Every metric of the task on test, the mean over seeds and folds; empty for the constant answer."""
 
 
 @dataclass(frozen=True)

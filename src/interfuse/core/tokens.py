@@ -79,6 +79,8 @@ class MemoryTable:
 
     def lengths(self, items: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
         """Count the tokens of these items; item -1 has none."""
+        if len(self) == 0:
+            return torch.zeros_like(items)
         return self.mask[items.clamp_min(0)].sum(1) * (items >= 0)
 
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:

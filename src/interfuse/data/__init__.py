@@ -3,6 +3,7 @@
 from interfuse.data.batches import Batch, epoch_batches, eval_batches, make_batch
 from interfuse.data.examples import Examples, Trouble, write_quarantine
 from interfuse.data.features import Features, assemble
+from interfuse.data.folds import refold
 from interfuse.data.known import make_known
 from interfuse.data.pictures import MAX_PIXELS, PictureError, PictureIdentity, identify, open_picture
 from interfuse.data.settings import SourceSettings
@@ -26,5 +27,6 @@ __all__ = [
     "make_batch",
     "make_known",
     "open_picture",
+    "refold",
     "write_quarantine",
 ]

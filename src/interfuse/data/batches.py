@@ -76,7 +76,8 @@ def epoch_batches(
     """
     shuffled = rows[torch.randperm(len(rows), generator=order)]
     loses, which = torch.rand(2, len(rows), generator=order)  # drawn always, so that the order stays paired
-    lengths = features.text.lengths(features.text_items[shuffled])
+    items = features.text_items[shuffled]
+    lengths = features.text.lengths(items) if len(features.text) else torch.zeros_like(items)
     parts: list[Tensor] = []
     for run in torch.arange(len(rows)).split(batch_size * SORTED_BATCHES):
         parts += run[lengths[run].argsort(stable=True)].split(batch_size)

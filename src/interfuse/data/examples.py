@@ -25,6 +25,7 @@ COLUMNS = pa.schema(
         ("label", pa.list_(pa.int64())),  # class numbers
         ("group", pa.int64()),
         ("split", pa.string()),  # train, validation or test
+        ("target", pa.float64()),  # the number to be predicted, for regression; else null
     ]
 )
 MISSING_IMAGE = "the image is treated as missing"
@@ -62,7 +63,8 @@ class Examples:
     @property
     def fingerprint(self) -> str:
         """Hash of the content of the rows: keys, labels, groups and splits, not paths."""
-        columns = {name: self.table[name].to_pylist() for name in COLUMNS.names if name != "image"}
+        unused = {"image"} if self.task == "regression" else {"image", "target"}
+        columns = {name: self.table[name].to_pylist() for name in COLUMNS.names if name not in unused}
         return fingerprint([columns, self.task, list(self.label_names)])
 
     def pictures(self) -> dict[str, str]:

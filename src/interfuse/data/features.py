@@ -8,6 +8,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from interfuse.core.errors import DataError
+from interfuse.core.tasks import is_single_class
 from interfuse.core.tokens import TokenTable
 from interfuse.data.examples import Examples
 
@@ -23,9 +24,11 @@ class Features:
     text_items: Int64[Tensor, " rows"]
     """Item of `text` for each row; -1 = missing."""
     labels: Tensor
-    """Class numbers (rows,) for multiclass; 0 or 1 (rows, classes), float32, for multilabel."""
+    """Class numbers (rows,) for multiclass and matching; 0 or 1 (rows, classes), float32, for multilabel; numbers
+    (rows,), float32, for regression, NaN where unlabelled."""
     task: str
     label_names: tuple[str, ...]
+    """Names of the classes; for regression the name of the number."""
     rows: Int64[Tensor, " rows"]
     """Row number in the source."""
     ids: tuple[str, ...]
@@ -52,10 +55,10 @@ class Features:
     def _check_labels(self) -> None:
         """Refuse labels of another shape or kind than the task's, and classes without a name."""
         classes, labels = len(self.label_names), self.labels
-        if self.task == "multiclass":
+        if is_single_class(self.task):
             if labels.ndim != 1 or labels.dtype != torch.int64:
                 raise DataError(
-                    f"Features: multiclass labels are int64 (rows,), got {labels.dtype} {tuple(labels.shape)}."
+                    f"Features: {self.task} labels are int64 (rows,), got {labels.dtype} {tuple(labels.shape)}."
                 )
             if len(labels) and not -1 <= int(labels.min()) <= int(labels.max()) < classes:
                 raise DataError(
@@ -66,6 +69,11 @@ class Features:
             raise DataError(
                 f"Features: multilabel labels are float32 ({len(self.ids)}, {classes}), "
                 f"got {labels.dtype} {tuple(labels.shape)}."
+            )
+        elif self.task == "regression" and (labels.ndim != 1 or labels.dtype != torch.float32 or classes != 1):
+            raise DataError(
+                f"Features: regression labels are float32 (rows,) under one name, got {labels.dtype} "
+                f"{tuple(labels.shape)} under {classes}."
             )
 
     def _check_splits(self) -> None:
@@ -102,14 +110,13 @@ def assemble(
         DataError: a row's picture or text has no tokens.
     """
     table = examples.table
-    labels: list[list[int]] = table["label"].to_pylist()
     parts = table["split"].to_pylist()
     return Features(
         image,
         text,
         _items(table["image_key"].to_pylist(), image_index, "picture"),
         _items(table["text_key"].to_pylist(), text_index, "text"),
-        _encode_labels(labels, examples.task, len(examples.label_names)),
+        _encode_labels(examples),
         examples.task,
         examples.label_names,
         torch.tensor(table["row"].to_pylist(), dtype=torch.int64),
@@ -129,10 +136,14 @@ def _items(keys: list[str | None], index: Mapping[str, int], what: str) -> Tenso
     return torch.tensor([-1 if key is None else index[key] for key in keys], dtype=torch.int64)
 
 
-def _encode_labels(labels: list[list[int]], task: str, classes: int) -> Tensor:
-    if task == "multiclass":
+def _encode_labels(examples: Examples) -> Tensor:
+    if examples.task == "regression":
+        targets = [float("nan") if value is None else value for value in examples.table["target"].to_pylist()]
+        return torch.tensor(targets, dtype=torch.float32)
+    labels: list[list[int]] = examples.table["label"].to_pylist()
+    if is_single_class(examples.task):
         return torch.tensor([row[0] if row else -1 for row in labels], dtype=torch.int64)
-    hot = torch.zeros(len(labels), classes)
+    hot = torch.zeros(len(labels), len(examples.label_names))
     for row, numbers in enumerate(labels):
         hot[row, numbers] = 1.0
     return hot

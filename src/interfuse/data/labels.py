@@ -1,5 +1,6 @@
-"""Labels: what task they make, and which class each row has."""
+"""Labels: what task they make, and which class or number each row has."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import polars as pl
 
 from interfuse.core.errors import DataError, unknown
+from interfuse.core.tasks import MATCH, NO_MATCH, PAIR_LABELS, TASKS
 from interfuse.data.readers import drop_nan
 
-TASKS = ("multiclass", "multilabel")
-LATER = ("matching", "regression")
 SEPARATOR = "|"
+TRUTHS = {"1": MATCH, "true": MATCH, "yes": MATCH, "0": NO_MATCH, "false": NO_MATCH, "no": NO_MATCH}
+"""How a table of pairs may say that a caption fits, and that it does not."""
 
 
 def infer_task(column: pl.Series) -> str:
@@ -31,6 +33,8 @@ def read_labels(column: pl.Series, task: str) -> list[tuple[str, ...] | None]:
         DataError: the task cannot be learned from such labels.
     """
     _check(column, task)
+    if task == "matching":
+        return _read_truths(column)
     rows: list[tuple[str, ...] | None] = []
     for cell in map(_spell_whole, drop_nan(column).to_list()):
         if isinstance(cell, list):
@@ -51,19 +55,59 @@ def read_labels(column: pl.Series, task: str) -> list[tuple[str, ...] | None]:
     return rows
 
 
+def read_targets(column: pl.Series) -> list[float | None]:
+    """Read each row's number, for regression; None where there is none.
+
+    Raises:
+        DataError: a cell is no finite number.
+    """
+    _check(column, "regression")
+    targets: list[float | None] = []
+    for row, cell in enumerate(drop_nan(column).to_list()):
+        blank = cell is None or not str(cell).strip()
+        value = None if blank else _number(cell)
+        if not blank and value is None:
+            raise DataError(
+                f"Column {column.name!r} has {str(cell)!r} (row {row}), which is no finite number: regression learns "
+                "numbers. If the labels are classes, say --task multiclass."
+            )
+        targets.append(value)
+    return targets
+
+
+def _number(cell: Any) -> float | None:
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _read_truths(column: pl.Series) -> list[tuple[str, ...] | None]:
+    """Read whether each pair fits."""
+    found: list[tuple[str, ...] | None] = []
+    for cell in map(_spell_whole, drop_nan(column).to_list()):
+        word = "" if cell is None else str(cell).strip().lower()
+        if word and word not in TRUTHS:
+            raise DataError(
+                f"Column {column.name!r} has {str(cell)!r}: matching takes 1 or 0 (true or false, yes or no), whether "
+                f"the text fits the picture. Classes {', '.join(PAIR_LABELS)} are made from captions alone without "
+                "--label."
+            )
+        found.append((TRUTHS[word],) if word else None)
+    return found
+
+
 def _check(column: pl.Series, task: str) -> None:
     """Refuse a task that is not there, and labels that cannot be read for it."""
-    if task in LATER:
-        raise DataError(
-            f"Task {task!r} is not available: {', '.join(TASKS)} are. "
-            f"If the numbers in {column.name!r} are classes, say --task multiclass."
-        )
     if task not in TASKS:
         raise DataError(unknown("task", task, TASKS))
     dtype = column.dtype
     inner = dtype.inner if isinstance(dtype, pl.List | pl.Array) else dtype
     if inner.is_nested() or inner in (pl.Binary, pl.Object):
         raise DataError(f"Column {column.name!r} holds {dtype} values; a label is a text, a number or a list of them.")
+    if task in ("matching", "regression") and dtype != inner:
+        raise DataError(f"Column {column.name!r} holds lists, and {task} takes one label a row.")
 
 
 def _spell_whole(cell: Any) -> Any:

@@ -1,6 +1,7 @@
 """Picture files: told apart by content, opened safely. A bad file is a reason in words, never a crash."""
 
 import hashlib
+import io
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -12,9 +13,12 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from interfuse.core.errors import DataError
+from interfuse.data.remote import SCHEMES, as_written, fetch, is_remote, scheme_of, to_name, to_path
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is opened, in pixels; a larger one counts as missing."""
+DRAFT_PIXELS = 16_000_000
+"""A JPEG of more pixels is decoded at 1/2, 1/4 or 1/8 of its size where the encoder needs far less."""
 _CHUNK_BYTES = 1 << 20
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit is lower
@@ -35,7 +39,10 @@ class PictureIdentity:
 
 def identify(path: str | Path) -> PictureIdentity:
     """Hash a file and read its header; nothing is decoded."""
+    path = to_path(path)
     try:
+        if is_remote(path):
+            return _identify_remote(str(path))
         if os.path.getsize(path) == 0:
             return PictureIdentity(None, "the file is empty")
         digest = hashlib.blake2b(digest_size=16)
@@ -48,6 +55,14 @@ def identify(path: str | Path) -> PictureIdentity:
         return PictureIdentity(None, _reason(error))
 
 
+def _identify_remote(url: str) -> PictureIdentity:
+    content = fetch(url)
+    if not content.getbuffer().nbytes:
+        return PictureIdentity(None, "the file is empty")
+    with _open(content):
+        return PictureIdentity(hashlib.blake2b(content.getbuffer(), digest_size=16).hexdigest(), None)
+
+
 def identify_all(paths: Iterable[str]) -> Mapping[str, PictureIdentity]:
     """Identify each distinct file once, several at a time."""
     distinct = sorted(set(paths))
@@ -55,30 +70,32 @@ def identify_all(paths: Iterable[str]) -> Mapping[str, PictureIdentity]:
         return dict(zip(distinct, pool.map(identify, distinct), strict=True))
 
 
-def open_picture(path: str | Path, at_least: int | None = None) -> Image.Image:
+def open_picture(path: str | Path, at_least: int | None = None, above: int = 0) -> Image.Image:
     """Decode a picture to 8-bit RGB: upright by EXIF, alpha on white, 16 bits scaled, the first frame.
 
     Args:
-        path: the file.
+        path: the file, or a URL that `fsspec` reads.
         at_least: pixels that the shorter side must keep; a large JPEG is then decoded at 1/2, 1/4 or 1/8 of its size,
             which is faster but gives other pixels than resizing the whole picture.
+        above: pixels that a picture must have more of to be decoded so.
 
     Raises:
         PictureError: the file cannot be decoded; the message says why.
     """
     try:
-        with _open(path) as image:
-            if at_least is not None:
+        path = to_path(path)
+        with _open(fetch(str(path)) if is_remote(path) else path) as image:
+            if at_least is not None and image.width * image.height > above:
                 image.draft(None, (at_least, at_least))  # only JPEG heeds it
             image.load()
             return _to_rgb(_upright(image))
-    except PictureError:
-        raise
+    except DataError as error:
+        raise PictureError(str(error)) from error
     except Exception as error:  # decoders raise anything on a broken file
         raise PictureError(_reason(error)) from error
 
 
-def _open(path: str | Path) -> Image.Image:
+def _open(path: str | Path | io.BytesIO) -> Image.Image:
     """Open a file's header and refuse an absurd size."""
     try:
         image = Image.open(path)
@@ -129,7 +146,7 @@ def _white(mode: str, values: np.ndarray) -> float:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, PictureError):
+    if isinstance(error, DataError):
         return str(error)
     if isinstance(error, FileNotFoundError):
         return "the file does not exist"
@@ -148,7 +165,21 @@ def resolve(folder: Path, name: str, bounded: bool, allow_outside: bool = False)
         name: as the table has it.
         bounded: whether the folder was declared, so that an absolute name must lie in it too.
         allow_outside: read what lies outside the folder all the same.
+
+    Returns:
+        The path, as a `file://` URL where its bytes are not UTF-8; a remote URL as it is.
     """
+    scheme = scheme_of(name)
+    if scheme is not None and scheme != "file":
+        if scheme not in SCHEMES:
+            return name, f"URLs of the kind {scheme}:// are not read; known: {', '.join(SCHEMES)}"
+        outside = bounded and not allow_outside
+        return name, "the URL leads outside the image folder" if outside else None
+    path, reason = _resolve_path(folder, as_written(folder, str(to_path(name))), bounded, allow_outside)
+    return to_name(path), reason
+
+
+def _resolve_path(folder: Path, name: str, bounded: bool, allow_outside: bool) -> tuple[str, str | None]:
     path = os.path.abspath(folder / name)
     if allow_outside or (os.path.isabs(name) and not bounded):
         return path, None

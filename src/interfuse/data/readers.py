@@ -35,7 +35,8 @@ def _read_file(path: Path) -> pl.DataFrame:
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise DataError(
-            f"Cannot read {path.name!r}: DATA is a file that ends in {', '.join(ENDINGS)}, or the built-in easy-vqa."
+            f"Cannot read {path.name!r}: DATA is a file that ends in {', '.join(ENDINGS)}, a folder of pictures, "
+            "coco:DIR, hf:DIR, wds:PATTERN, or the built-in easy-vqa."
         )
     if not path.is_file():
         raise DataError(f"There is no file {path}.")

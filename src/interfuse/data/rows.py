@@ -1,21 +1,20 @@
 """Rows while they are read: columns chosen, pictures identified, rows in trouble listed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
-from interfuse.core.errors import ConfigError, DataError
-from interfuse.data.easy_vqa import NAME, VALIDATION, read_easy_vqa
+from interfuse.core.errors import DataError
 from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Trouble
+from interfuse.data.opening import open_source
 from interfuse.data.pictures import identify_all, resolve
-from interfuse.data.readers import as_texts, need_column, read_frame
+from interfuse.data.readers import as_texts, need_column
 from interfuse.data.settings import SourceSettings
 
-PART_COLUMN = "interfuse_split"
-"""Holds the split of rows that come from separate files."""
+L = TypeVar("L")
 
 
 @dataclass
@@ -34,6 +33,8 @@ class Rows:
     """Whether the ids come from a column, so that they stay when rows change places."""
     troubles: list[Trouble] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    label_names: tuple[str, ...] | None = None
+    """The classes, where the source declares them; else those that occur."""
 
     def keep(self, wanted: Sequence[bool]) -> None:
         """Drop the other rows."""
@@ -64,7 +65,8 @@ def read_rows(source: Any, settings: SourceSettings) -> tuple[SourceSettings, Ro
     Raises:
         DataError: file, columns or ids cannot be used; with `strict`, the first bad row or picture.
     """
-    frame, folders, settings = _read_frames(source, settings)
+    opened = open_source(source, settings)
+    frame, settings = opened.frame, opened.settings
     if settings.image is None and settings.text is None:
         raise DataError(
             f"Which columns are the picture and the text? Give --image and --text. Columns: {', '.join(frame.columns)}."
@@ -85,53 +87,15 @@ def read_rows(source: Any, settings: SourceSettings) -> tuple[SourceSettings, Ro
         column(settings.group, "the group"),
         column(settings.split, "the split") if settings.split else None,
         settings.id is not None,
+        notes=list(opened.notes),
+        label_names=opened.label_names,
     )
     _check_ids(rows, settings)
-    _identify(rows, folders, settings)
+    _identify(rows, opened.folders, settings)
     if settings.text and not any(rows.texts):
         raise DataError(f"No row has a text in column {settings.text!r}: every cell is blank.")
     _drop_empty(rows, settings.strict)
     return settings, rows
-
-
-def _read_frames(source: Any, settings: SourceSettings) -> tuple[pl.DataFrame, list[Path], SourceSettings]:
-    """Read the table or built-in and join separate files to it; say which folder each row's picture is under."""
-    if isinstance(source, str) and source == NAME:
-        chosen = replace(
-            settings, id="id", image="image", text="text", label="label", split="split", validation_share=VALIDATION
-        )
-        frame = read_easy_vqa()
-        return frame, [Path.cwd()] * frame.height, chosen
-    folder = Path(settings.image_folder) if settings.image_folder else None
-    if folder is not None and not folder.is_dir():
-        raise DataError(f"--image-folder {folder} is no folder.")
-    frame = read_frame(source)
-    own = folder or (Path(source).parent if isinstance(source, str | Path) else Path.cwd())
-    files = {"validation": settings.validation, "test": settings.test}
-    if not any(files.values()):
-        return frame, [own] * frame.height, settings
-    if settings.split or settings.folds:
-        raise ConfigError("Give --split, --folds, or files for validation and test: one way to split the rows.")
-    frames, folders = [frame.with_columns(pl.lit("train").alias(PART_COLUMN))], [own] * frame.height
-    for part, path in files.items():
-        if path is not None:
-            frames.append(_read_part(Path(path), part, settings))
-            folders += [folder or Path(path).parent] * frames[-1].height
-    try:
-        joined = pl.concat(frames, how="diagonal_relaxed")
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"The files' columns do not fit together: {error}") from error
-    return joined, folders, replace(settings, split=PART_COLUMN)
-
-
-def _read_part(path: Path, part: str, settings: SourceSettings) -> pl.DataFrame:
-    """Read the file of one split; it must have every column that is used, or its rows would look empty."""
-    frame = read_frame(path)
-    for what in ("image", "text", "label", "id", "group"):
-        name = getattr(settings, what)
-        if name is not None:
-            need_column(frame, name, f"--{what} in {path.name}")
-    return frame.with_columns(pl.lit(part).alias(PART_COLUMN))
 
 
 def _check_ids(rows: Rows, settings: SourceSettings) -> None:
@@ -182,7 +146,7 @@ def _drop_empty(rows: Rows, strict: bool) -> None:
         raise DataError("No row is left: none has a readable picture or a text.")
 
 
-def drop_unlabelled(rows: Rows, labels: list[tuple[str, ...] | None], strict: bool) -> list[tuple[str, ...]]:
+def drop_unlabelled(rows: Rows, labels: list[L | None], strict: bool) -> list[L]:
     """Leave out the rows that have no label; give the labels of the others.
 
     Raises:
@@ -195,3 +159,18 @@ def drop_unlabelled(rows: Rows, labels: list[tuple[str, ...] | None], strict: bo
     if not rows.ids:
         raise DataError("No row is left: none has a label.")
     return [label for label in labels if label is not None]
+
+
+def drop_incomplete(rows: Rows, strict: bool) -> None:
+    """Leave out the rows that lack a picture or a text, of which no pair can be made.
+
+    Raises:
+        DataError: no row is left; with `strict`, the first such row.
+    """
+    wanted = [bool(key and text) for key, text in zip(rows.keys, rows.texts, strict=True)]
+    for row, keep in enumerate(wanted):
+        if not keep:
+            rows.trouble(row, "row", "a pair needs both a picture and a text", LEFT_OUT, strict)
+    rows.keep(wanted)
+    if not rows.ids:
+        raise DataError("No row is left: none has both a picture and a text.")

@@ -24,12 +24,18 @@ class SourceSettings:
     """Column with train, validation or test."""
     image_folder: str | Path | None = None
     """Folder that picture files are relative to; none: the table's own."""
+    join: str | None = None
+    """FILE:KEY, more columns from another file for the rows with the same key; FILE:KEY=ITS_KEY where names differ."""
+    unpack_to: str | Path | None = None
+    """Folder that pictures inside shards and datasets are unpacked to; none: the user's cache."""
     validation: str | Path | None = None
     """File with the validation rows."""
     test: str | Path | None = None
     """File with the test rows."""
     task: str | None = None
-    """multiclass or multilabel; none: seen from the labels."""
+    """multiclass, multilabel, matching or regression; none: seen from the labels, matching where there are none."""
+    hard_negatives: bool = False
+    """Matching from captions: pair a picture with captions like its own, not with any."""
     strict: bool = False
     """Stop at the first bad row or picture."""
     seed: int = 0
@@ -47,7 +53,7 @@ class SourceSettings:
 
     def __post_init__(self) -> None:
         """Refuse shares and folds that leave nothing to train on."""
-        for name in ("image_folder", "validation", "test"):
+        for name in ("image_folder", "unpack_to", "validation", "test"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, str(getattr(self, name)))
         for name in ("validation_share", "test_share"):

@@ -90,8 +90,7 @@ def make_parts(
 
 def _fold(table: Table, settings: SourceSettings) -> tuple[np.ndarray, list[str]]:
     """Make one fold the test split and carve validation from the rest."""
-    folds, seed = settings.folds or 1, settings.seed
-    dealt = deal(table, {str(fold): 1 / folds for fold in range(folds)}, seed)
+    folds, seed, dealt = settings.folds or 1, settings.seed, deal_folds(table, settings)
     if len(set(dealt)) < folds:
         raise DataError(
             f"Too few groups of rows for {folds} folds: {len(set(table.groups.tolist()))}. Ask for fewer folds."
@@ -99,6 +98,12 @@ def _fold(table: Table, settings: SourceSettings) -> tuple[np.ndarray, list[str]
     parts = np.where(dealt == str(settings.fold), "test", "train").astype(object)
     note = f"Folds: {folds}, dealt by group (seed {seed}); in each, validation is carved from train by group."
     return _carve(table, parts, "validation", settings.validation_share, seed), [note]
+
+
+def deal_folds(table: Table, settings: SourceSettings) -> np.ndarray:
+    """Give each row the number of its fold, as a text."""
+    folds = settings.folds or 1
+    return deal(table, {str(fold): 1 / folds for fold in range(folds)}, settings.seed)
 
 
 def _complete(table: Table, parts: np.ndarray, settings: SourceSettings) -> tuple[np.ndarray, list[str]]:

@@ -1,5 +1,6 @@
 """Designs against a baseline: differences, intervals, Holm, and the contrast the study was made for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from interfuse.evaluation.verdicts import (
 )
 
 MAJORITY = "majority"
-"""Name of the floor that always gives the most frequent label; it is neither fusion nor control."""
+"""Name of the floor that always gives the most frequent label, or the mean number; neither fusion nor control."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class Comparison:
     """Fusion minus control on test."""
 
 
-def compare_designs(scores: Mapping[str, DesignScores], baseline: str, margin: float = 0.01) -> Comparison:
+def compare_designs(
+    scores: Mapping[str, DesignScores], baseline: str, margin: float = 0.01, task: str = "multiclass"
+) -> Comparison:
     """Compare every design with the baseline, and the best fusion with the best control.
 
     Holm's family is every contrast against the baseline, floors included. `wins`: adjusted p below 0.05 and a mean
@@ -77,6 +80,7 @@ def compare_designs(scores: Mapping[str, DesignScores], baseline: str, margin: f
         scores: each design's scores by its name.
         baseline: name of the design that all are compared with.
         margin: smallest difference worth a verdict, fraction 0 to 1, set before the study.
+        task: of the rows; regression's scores (R²) have no lower bound.
 
     Raises:
         ConfigError: the baseline is no design, the margin is no fraction, or the designs were not scored on the same
@@ -85,25 +89,26 @@ def compare_designs(scores: Mapping[str, DesignScores], baseline: str, margin: f
     _check(scores, baseline, margin)
     base = scores[baseline]
     others = [name for name in scores if name != baseline]
-    deltas = {name: _difference(scores[name], base) for name in others}
+    lowest = -math.inf if task == "regression" else 0.0
+    deltas = {name: _difference(scores[name], base, lowest) for name in others}
     adjusted = dict(zip(others, holm([deltas[name].p for name in others]), strict=True))
     results = []
     for name, entry in scores.items():
-        mean = mean_interval(entry.test, entry.groups).within(0.0, 1.0)
+        mean = mean_interval(entry.test, entry.groups).within(lowest, 1.0)
         if name == baseline:
             results.append(DesignResult(name, mean, None, None, "baseline"))
             continue
         word = "floor" if entry.floor else judge(deltas[name].mean, adjusted[name], margin)
         results.append(DesignResult(name, mean, deltas[name], adjusted[name], word))
-    return _conclude(scores, results, baseline, margin)
+    return _conclude(scores, results, baseline, margin, task)
 
 
-def _difference(first: DesignScores, second: DesignScores) -> Interval:
-    return mean_interval(first.test - second.test, first.groups).within(-1.0, 1.0)
+def _difference(first: DesignScores, second: DesignScores, lowest: float) -> Interval:
+    return mean_interval(first.test - second.test, first.groups).within(lowest - 1.0, 1.0 - lowest)
 
 
 def _conclude(
-    scores: Mapping[str, DesignScores], results: list[DesignResult], baseline: str, margin: float
+    scores: Mapping[str, DesignScores], results: list[DesignResult], baseline: str, margin: float, task: str
 ) -> Comparison:
     """Choose fusion and control on validation, contrast them on test, and say what else must be known."""
     controls = [name for name, entry in scores.items() if entry.unimodal]
@@ -115,13 +120,15 @@ def _conclude(
     if not all(scores[name].validation.size for name in fusions + controls):
         return Comparison(results, NO_VALIDATION, caveats)
     fusion, control = _best_on_validation(scores, fusions), _best_on_validation(scores, controls)
-    contrast = _difference(scores[fusion], scores[control])
+    lowest = -math.inf if task == "regression" else 0.0
+    contrast = _difference(scores[fusion], scores[control], lowest)
     details = [say_choice(fusion, control, alone=len(controls) == 1)]
     delta, p = found[fusion].delta, found[fusion].p_holm
     details.append(say_against_baseline(fusion, baseline, delta, 1.0 if p is None else p, margin))
     if MAJORITY in scores:
-        above = _difference(scores[fusion], scores[MAJORITY])
-        details.append(say_majority(found[MAJORITY].mean.mean, fusion, above))
+        above = _difference(scores[fusion], scores[MAJORITY], lowest)
+        constant = "mean of the train rows" if task == "regression" else "most frequent label"
+        details.append(say_majority(found[MAJORITY].mean.mean, fusion, above, constant))
     verdict = say_study(fusion, control, contrast, margin)
     return Comparison(results, verdict, details + caveats, fusion, control, contrast)
 

@@ -59,9 +59,9 @@ def say_against_baseline(fusion: str, baseline: str, delta: Interval | None, p_h
     return f"Against the baseline: {fusion} {word} {baseline} {_by(delta)}, {p}."
 
 
-def say_majority(share: float, fusion: str, above: Interval) -> str:
-    """Say what the most frequent label scores, and warn where the chosen fusion is not shown to do better."""
-    sentence = f"Always answering the most frequent label scores {_points(share)} points."
+def say_majority(share: float, fusion: str, above: Interval, constant: str = "most frequent label") -> str:
+    """Say what the constant answer scores, and warn where the chosen fusion is not shown to do better."""
+    sentence = f"Always answering the {constant} scores {_points(share)} points."
     if above.mean > 0 and above.p < ALPHA:
         return sentence
     return f"Warning: {fusion} is not shown to do better than no model at all. {sentence} Look at the data first."

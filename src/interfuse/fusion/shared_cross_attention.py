@@ -1,7 +1,7 @@
 """The original's module: one multi-head attention serves text→image and image→text."""
 
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from interfuse.core.tokens import Fused, Tokens
 from interfuse.fusion.base import FUSIONS, AttentionConfig, FusionMechanism
@@ -46,15 +46,17 @@ class SharedCrossAttentionFusion(FusionMechanism):
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
         """Project, attend both ways, add the residual, normalise, read out."""
         p, q = self.image(image.tokens), self.text(text.tokens)
-        image_query, image_key, image_value = self.attention.project(p)
-        text_query, text_key, text_value = self.attention.project(q)
-        to_image = self.dropout(self.attention.attend(image_query, text_key, text_value, text.mask))
-        to_text = self.dropout(self.attention.attend(text_query, image_key, image_value, image.mask))
-        old_image, old_text = (image.tokens, text.tokens) if self.plain_residual else (p, q)
-        width = (self.config.fused_dim,)
-        new_image, new_text = (
-            F.layer_norm(old_image + to_image, width),
-            F.layer_norm(old_text + to_text, width),
+        old = (image.tokens, text.tokens) if self.plain_residual else (p, q)
+        added = map(self.dropout, self.attend_both_ways(Tokens(p, image.mask), Tokens(q, text.mask)))
+        new_image, new_text = (  # an update without a name is gone from memory once it is added
+            F.layer_norm(stream + update, (self.config.fused_dim,)) for stream, update in zip(old, added, strict=True)
         )
         vector = self.readout(Tokens(new_image, image.mask), Tokens(new_text, text.mask))
         return Fused(vector, new_image, new_text)
+
+    def attend_both_ways(self, image: Tokens, text: Tokens) -> tuple[Tensor, Tensor]:
+        """Attend from image to text and from text to image."""
+        image_query, image_key, image_value = self.attention.project(image.tokens)
+        text_query, text_key, text_value = self.attention.project(text.tokens)
+        to_image = self.attention.attend(image_query, text_key, text_value, text.mask)
+        return to_image, self.attention.attend(text_query, image_key, image_value, image.mask)

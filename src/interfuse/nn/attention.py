@@ -39,7 +39,7 @@ def dot_product_attention(
         if mask is not None and torch.onnx.is_in_onnx_export():  # ONNX averages all values where no key is real
             answer = answer.where(mask.any(-1, keepdim=True), answer.new_zeros(()))
         return answer
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+    scores = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5  # scaled last: spares a copy of the query
     weights = scores.softmax(-1) if mask is None else masked_softmax(scores, mask)
     return weights.to(value.dtype) @ value
 

@@ -9,13 +9,13 @@ Facts = list[tuple[str, str]]
 def data_card(study: Mapping[str, Any]) -> Facts:
     """List what the rows are."""
     data = _table(study, "data")
-    names = data.get("label_names")
+    names, regression = [str(name) for name in data.get("label_names") or []], data.get("task") == "regression"
     card = [
         ("source", data.get("source")),
         ("task", data.get("task")),
         *((f"{split} rows", count) for split, count in _table(data, "rows").items()),
         ("groups (rows that stay together)", data.get("groups")),
-        ("classes", _spell_classes([str(name) for name in names]) if names else None),
+        ("number to predict" if regression else "classes", _spell_classes(names, regression) if names else None),
         ("rows without a picture", data.get("missing_images")),
         ("rows without a text", data.get("missing_texts")),
         ("rows in trouble (quarantine.csv)", _count(data.get("troubles"))),
@@ -89,7 +89,9 @@ def spell_seconds(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _spell_classes(names: list[str]) -> str:
+def _spell_classes(names: list[str], regression: bool) -> str:
+    if regression:
+        return names[0]
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return f"{len(names):,} ({shown})"
 

@@ -11,7 +11,7 @@ from typing import Any
 from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.reports.facts import data_card, notes, origin
 
-COLUMNS = [field.name for field in dataclasses.fields(LeaderboardRow)]
+COLUMNS = [field.name for field in dataclasses.fields(LeaderboardRow) if field.name != "metrics"]
 
 
 def to_json(summary: StudySummary) -> str:
@@ -20,11 +20,14 @@ def to_json(summary: StudySummary) -> str:
 
 
 def to_csv(summary: StudySummary) -> str:
-    """Give the leaderboard as CSV with the columns of the JSON objects."""
+    """Give the leaderboard as CSV with the columns of the JSON objects, and one column `test METRIC` a metric."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fieldnames=COLUMNS, lineterminator="\n")
+    names = metric_names(summary)
+    writer = csv.DictWriter(buffer, fieldnames=[*COLUMNS, *(f"test {n}" for n in names)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_records(summary))
+    for row in _records(summary):
+        metrics = row.pop("metrics")
+        writer.writerow({**row, **{f"test {name}": metrics.get(name) for name in names}})
     return buffer.getvalue()
 
 
@@ -39,12 +42,29 @@ def to_markdown(summary: StudySummary) -> str:
     for row in rows:
         cells = (row.design, spell_mean(row), spell_delta(row), spell_p(row), row.verdict, *spell_cost(row))
         lines.append("| " + " | ".join(escape_markdown(cell, bare_brackets=True) for cell in cells) + " |")
+    names = metric_names(summary)
+    if names:
+        lines += ["", "## Every metric on test", "", "| design | " + " | ".join(names) + " |"]
+        lines.append("|---|" + "---:|" * len(names))
+        for row in filter(lambda row: row.metrics, rows):
+            told = (row.design, *(spell_metric(row.metrics.get(name)) for name in names))
+            lines.append("| " + " | ".join(escape_markdown(cell, bare_brackets=True) for cell in told) + " |")
     lines += ["", "## Data", ""]
     lines += [f"- {name}: {escape_markdown(value)}" for name, value in data_card(summary.study)]
     lines += [f"- {escape_markdown(note)}" for note in notes(summary.study)]
     lines += ["", "## Reproduce", ""]
     lines += [f"- {name}: {escape_markdown(value)}" for name, value in origin(summary.study)]
     return "\n".join(lines) + "\n"
+
+
+def metric_names(summary: StudySummary) -> list[str]:
+    """List the metrics that the designs were measured by, the headline first."""
+    return list(dict.fromkeys(name for row in sort_rows(summary) for name in row.metrics))
+
+
+def spell_metric(value: float | None) -> str:
+    """Write a metric as it is: a fraction, or a number in the target's own unit."""
+    return "–" if value is None else f"{value:.4g}" if abs(value) >= 1000 else f"{value:.4f}"
 
 
 def sort_rows(summary: StudySummary) -> list[LeaderboardRow]:
@@ -55,8 +75,8 @@ def sort_rows(summary: StudySummary) -> list[LeaderboardRow]:
 def spell_mean(row: LeaderboardRow) -> str:
     """Write a mean with its interval in points: `98.4 [97.9, 98.8]`."""
     if row.ci_low is None or row.ci_high is None:
-        return f"{100 * row.mean:.1f}"
-    return f"{100 * row.mean:.1f} [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}]"
+        return points(row.mean)
+    return f"{points(row.mean)} [{points(row.ci_low)}, {points(row.ci_high)}]"
 
 
 def spell_delta(row: LeaderboardRow) -> str:
@@ -81,6 +101,12 @@ def spell_cost(row: LeaderboardRow) -> tuple[str, str]:
     return f"{row.parameters:,}", seconds
 
 
+def points(value: float) -> str:
+    """Write a fraction in points: `67.0`, `−3.1` (R² may be negative), and no minus before a zero."""
+    text = f"{100 * value:.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")
+
+
 def signed(value: float) -> str:
     """Write a fraction in points with its sign, and a zero without: `+1.2`, `−0.4`, `0.0`."""
     text = f"{100 * value:+.1f}"
@@ -99,6 +125,12 @@ def escape_markdown(text: str, bare_brackets: bool = False) -> str:
 
 def _records(summary: StudySummary) -> list[dict[str, Any]]:
     return [
-        {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()}
+        {**_finite(row), "metrics": _finite(row["metrics"])}
         for row in (dataclasses.asdict(row) for row in sort_rows(summary))
     ]
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
+    }

@@ -12,7 +12,15 @@ from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.reports.curves import gradient_plots, learning_plot, list_blocks
 from interfuse.reports.facts import data_card, design_settings, key_figures, notes, origin
 from interfuse.reports.figures import Figure, cost_plot, interval_plot
-from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean, spell_p
+from interfuse.reports.formats import (
+    metric_names,
+    sort_rows,
+    spell_cost,
+    spell_delta,
+    spell_mean,
+    spell_metric,
+    spell_p,
+)
 from interfuse.reports.styles import Look, choose_looks
 
 
@@ -42,6 +50,12 @@ def to_html(summary: StudySummary) -> str:
         "metric": rows[0].metric if rows else "score",
         "figures_first": key_figures(summary.study, len(rows)),
         "rows": [_cells(row, looks[row.design]) for row in rows],
+        "metric_names": metric_names(summary),
+        "metrics": [
+            (row.design, [spell_metric(row.metrics.get(name)) for name in metric_names(summary)])
+            for row in rows
+            if row.metrics
+        ],
         "one_seed": any(row.seeds == 1 for row in rows),
         "looks": {row.design: looks[row.design] for row in rows if row.parameters or row.design in histories},
         "drawn": set(drawn),

@@ -17,8 +17,11 @@ SMALLEST_OVERFITTING = 1e-4
 def true_class_score(logits: Float[Tensor, "batch classes"], labels: Tensor, task: str) -> Float[Tensor, ""]:
     """Sum over the batch the probability that these logits give to the truth.
 
-    Multilabel: the mean over the labels of the probability of each label's true state.
+    Multilabel: the mean over the labels of the probability of each label's true state. Regression: `exp(−½ (y − ŷ)²)`,
+    both standardised.
     """
+    if task == "regression":
+        return (-0.5 * (logits[:, 0] - labels).square()).exp().sum()
     if task == "multilabel":
         return torch.where(labels > 0.5, logits.sigmoid(), (-logits).sigmoid()).mean(1).sum()
     return logits.softmax(-1).gather(1, labels.unsqueeze(1)).sum()

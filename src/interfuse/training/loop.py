@@ -1,13 +1,13 @@
 """The training loop: explicit, deterministic by seed, best epoch by validation."""
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from jaxtyping import Float, Int64
@@ -21,6 +21,7 @@ from interfuse.evaluation import example_scores
 from interfuse.fusion.late import LateProductFusion
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.network import ModalitySpec, Network, count_parameters
+from interfuse.training.objective import Objective, make_objective, to_probs
 from interfuse.training.optimiser import make_optimiser, make_schedule
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -78,7 +79,8 @@ def train(
         device: cpu, or any other word for the accelerator that the machine has.
 
     Raises:
-        ConfigError: there is no train or validation row, or the loss became NaN or infinite.
+        ConfigError: there is no train or validation row, the design is not for this task, or the loss became NaN or
+            infinite.
     """
     train_rows, validation_rows = features.splits["train"], features.splits["validation"]
     for name, rows in (("train", train_rows), ("validation", validation_rows)):
@@ -119,7 +121,7 @@ class _Loop:
         self, design: Design, seed: int, features: Features, network: Network, accelerator: Accelerator, watch: Watch
     ) -> None:
         self.design, self.features, self.watch = design, features, watch
-        self.accelerator = accelerator
+        self.accelerator, self.objective = accelerator, make_objective(design, features)
         self.order = generator(seed, "order")
         steps = -(-len(features.splits["train"]) // design.batch_size) * design.epochs
         optimiser = make_optimiser(network, design)
@@ -136,7 +138,7 @@ class _Loop:
     def run(self) -> Trained:
         """Run all epochs and keep the best."""
         history: list[dict[str, Any]] = []
-        best: tuple[float, float] = (-1.0, 0.0)
+        best: tuple[float, float] = (-math.inf, -math.inf)
         best_epoch, weights, start = 0, None, time.perf_counter()
         for epoch in range(1, self.design.epochs + 1):
             row = self.epoch(epoch)
@@ -150,6 +152,8 @@ class _Loop:
         assert weights is not None
         network.load_state_dict(weights)
         network.eval().cpu()
+        for module in network.tails():
+            self.objective.unstandardise(module)
         return Trained(network, history, best_epoch, count_parameters(network), time.perf_counter() - start)
 
     def epoch(self, epoch: int) -> dict[str, Any]:
@@ -179,7 +183,8 @@ class _Loop:
         if self.before is not None:
             after = self.losses()
             self.weights, self.before = blending_weights(self.before, after), after
-        score, loss_value = validate(self._plain(), self.features, self.features.splits["validation"])
+        validation = self.features.splits["validation"]
+        score, loss_value = validate(self._plain(), self.features, validation, self.objective)
         return {
             "epoch": epoch,
             "step": self.steps,
@@ -214,13 +219,15 @@ class _Loop:
     def loss(self, logits: Float[Tensor, "*three batch classes"], labels: Tensor) -> tuple[Tensor, Tensor]:
         """Give the fused head's loss, and what is differentiated: with unimodal heads the weighted sum of all three."""
         if self.weights is None:
-            loss = loss_of(logits, labels, self.features.task)
+            loss = self.objective(logits, labels)
             return loss, loss
-        losses = torch.stack([loss_of(head, labels, self.features.task) for head in logits])
+        losses = torch.stack([self.objective(head, labels) for head in logits])
         return losses[0], (losses * self.weights.to(losses.device)).sum()
 
     def hold_back(self, logits: Float[Tensor, "three batch classes"], labels: Tensor) -> None:
         """Hold back the adapter whose modality is ahead (OGM-GE)."""
+        if self.features.task == "regression":
+            labels = (labels - self.objective.mean) / self.objective.std
         scores = [true_class_score(head, labels, self.features.task) for head in logits[1:]]
         factors = ogm_coefficients(scores[0], scores[1], self.design.ogm_alpha)
         for name, factor in zip(("image_adapter", "text_adapter"), factors, strict=True):
@@ -231,7 +238,8 @@ class _Loop:
         validation = self.features.splits["validation"]
         train = self.features.splits["train"]
         spread = torch.linspace(0, len(train) - 1, min(len(train), len(validation))).long()
-        return Losses(*(_head_losses(self._plain(), self.features, rows) for rows in (train[spread], validation)))
+        parts = (train[spread], validation)
+        return Losses(*(_head_losses(self._plain(), self.features, rows, self.objective) for rows in parts))
 
     def _plain(self) -> Network:
         network: Network = self.accelerator.unwrap_model(self.network, keep_fp32_wrapper=False)
@@ -247,39 +255,34 @@ def _first_weights(design: Design) -> Tensor:
 
 
 @torch.inference_mode()
-def _head_losses(network: Network, features: Features, rows: Tensor) -> Tensor:
+def _head_losses(network: Network, features: Features, rows: Tensor, objective: Objective) -> Tensor:
     network.eval()
     total, device = torch.zeros(3), next(network.parameters()).device
     for batch in eval_batches(features, rows, EVAL_BATCH):
         batch = batch.to(device)
         logits = network(batch.image, batch.text, batch.image_index, batch.text_index, unimodal=True).float()
-        losses = torch.stack([loss_of(head, batch.labels, features.task) for head in logits])
+        losses = torch.stack([objective(head, batch.labels) for head in logits])
         total += losses.cpu() * len(batch.rows)
     return total / len(rows)
-
-
-def loss_of(logits: Float[Tensor, "batch classes"], labels: Tensor, task: str) -> Float[Tensor, ""]:
-    """Cross-entropy for multiclass, mean binary cross-entropy for multilabel; mean over the batch."""
-    if task == "multilabel":
-        return F.binary_cross_entropy_with_logits(logits, labels)
-    return F.cross_entropy(logits, labels)
 
 
 @torch.inference_mode()
 def predict_probs(
     network: Network, features: Features, rows: Int64[Tensor, " rows"], batch_size: int = EVAL_BATCH
 ) -> Float[Tensor, "rows classes"]:
-    """Compute the probabilities of these rows, float32, in eval mode, in the order of `rows`."""
-    return _probs(_logits(network, features, rows, batch_size), features.task)
+    """Compute the probabilities of these rows, or a regression's numbers, float32, in eval mode, in their order."""
+    return to_probs(_logits(network, features, rows, batch_size), features.task)
 
 
 @torch.inference_mode()
-def validate(network: Network, features: Features, rows: Int64[Tensor, " rows"]) -> tuple[float, float]:
-    """Give the mean score and the mean loss over these rows."""
+def validate(
+    network: Network, features: Features, rows: Int64[Tensor, " rows"], objective: Objective
+) -> tuple[float, float]:
+    """Give the mean score and the mean loss over these rows of a network that is still training."""
     logits = _logits(network, features, rows, EVAL_BATCH)
     labels = features.labels[rows]
-    scores = example_scores(_probs(logits, features.task).numpy(), labels.numpy(), features.task)
-    return float(scores.mean()), float(loss_of(logits, labels, features.task))
+    scores = example_scores(objective.decode(logits).numpy(), labels.numpy(), features.task)
+    return float(scores.mean()), float(objective(logits, labels))
 
 
 def _logits(network: Network, features: Features, rows: Tensor, batch_size: int) -> Tensor:
@@ -293,10 +296,6 @@ def _logits(network: Network, features: Features, rows: Tensor, batch_size: int)
         out[start : start + len(batch.rows)] = logits.float().cpu()
         start += len(batch.rows)
     return out
-
-
-def _probs(logits: Tensor, task: str) -> Tensor:
-    return logits.sigmoid() if task == "multilabel" else logits.softmax(-1)
 
 
 def _norm(parameters: list[nn.Parameter]) -> Tensor:

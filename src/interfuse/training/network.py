@@ -141,6 +141,11 @@ class Network(nn.Module):
         alone = (self.unimodal_heads[name](x if self.heads_teach else x.detach()) for name, x in pooled.items())
         return torch.stack([logits, *alone])
 
+    def tails(self) -> list[nn.Module]:
+        """List the parts whose last linear map gives the predictions: the head, or a late mechanism's own heads."""
+        late = [self.fusion.get_submodule(name) for name in ("image", "text")] if self.fusion.gives_logits else []
+        return [*(late or [self.head]), *self.unimodal_heads.values()]
+
     def blocks(self) -> dict[str, nn.Module]:
         """Name the parts whose training health is watched."""
         blocks = {

@@ -1,6 +1,8 @@
 """What the library does, a file each: encode, train, compare, predict."""
 
 from interfuse.workflows.compare import CompareSettings, compare
+from interfuse.workflows.encode import Portion
+from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
 from interfuse.workflows.prepare import (
     EncoderSettings,
@@ -8,6 +10,7 @@ from interfuse.workflows.prepare import (
     Source,
     default_store,
     encode_examples,
+    encode_source,
     prepare,
 )
 from interfuse.workflows.study import Study
@@ -16,6 +19,7 @@ from interfuse.workflows.train import train_run
 __all__ = [
     "CompareSettings",
     "EncoderSettings",
+    "Portion",
     "Predictions",
     "Prepared",
     "Source",
@@ -23,7 +27,9 @@ __all__ = [
     "compare",
     "default_store",
     "encode_examples",
+    "encode_source",
     "evaluate",
+    "inspect_source",
     "predict",
     "prepare",
     "train_run",

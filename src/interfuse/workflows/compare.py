@@ -21,6 +21,7 @@ from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.records import write_table
 from interfuse.core.settings import to_plain
+from interfuse.core.tasks import HEADLINES
 from interfuse.data import Features, write_quarantine
 from interfuse.evaluation import example_scores
 from interfuse.training import Precision, count_parameters, match_hidden, train
@@ -35,7 +36,6 @@ ORIGINALS = "shared_cross_attention,shared_cross_attention:encoder_layers=1,shar
 RIVALS = "merged_attention,cross_attention"
 DEFAULT_FUSIONS = f"{FLOORS},{ORIGINALS},{RIVALS}"
 """The floors, the original's designs, and the token-level rivals."""
-METRICS = {"multiclass": "accuracy", "multilabel": "example F1"}
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _describe(settings: CompareSettings, designs: list[Design], prepared: Prepar
         "seeds": list(range(settings.seeds)),
         "baseline": baseline,
         "margin": settings.margin,
-        "metric": METRICS[prepared.features.task],
+        "metric": HEADLINES[prepared.features.task],
         "precision": settings.precision,
         "threads": settings.threads,
         "designs": [{**to_plain(d), "key": d.key, "role": _role(d, baseline)} for d in designs],
@@ -201,7 +201,7 @@ def _other_study(out: Path, what: str, found: Any, given: Any) -> str:
 
 
 def _write_majority(path: Path, bench: Bench) -> None:
-    """Score the answer that ignores both modalities: the most frequent label of the train rows."""
+    """Score the answer that ignores both modalities: the train rows' most frequent label, or their mean number."""
     features, parts = bench.features, []
     for split in bench.folds:
         constant = _majority_probs(features, split["train"].numpy())
@@ -220,6 +220,8 @@ def _write_majority(path: Path, bench: Bench) -> None:
 
 def _majority_probs(features: Features, rows: np.ndarray) -> np.ndarray:
     labels, classes = features.labels.numpy()[rows], len(features.label_names)
+    if features.task == "regression":
+        return np.asarray([labels.mean(dtype=np.float64)])
     if features.task == "multilabel":
         frequency = labels.mean(0)
         chosen = frequency >= min(0.5, float(frequency.max()))

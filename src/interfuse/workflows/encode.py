@@ -1,25 +1,45 @@
-"""Encode what a store does not hold yet: decoding overlapped with encoding, batches planned once."""
+"""Encode what a store does not hold yet: decoding overlapped with encoding, batches planned once, work shared."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import torch
-from PIL import Image
-from torch import Tensor
-
-from interfuse.core.errors import DataError
+from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.encoders import ImageEncoder, TextEncoder
-from interfuse.store import TokenStore
+from interfuse.store import TokenStore, Writer
+from interfuse.workflows.decode import Decoder, Opener
 
-DECODERS = 2
-"""Threads that decode pictures while the encoder works."""
-AHEAD = 2
-"""Batches that are decoded ahead."""
-Opener = Callable[[], Image.Image]
+POLL_SECONDS = 0.1
+"""How often a process looks whether others have finished the batches that they are at."""
+
+
+@dataclass(frozen=True)
+class Portion:
+    """One of several equal portions of the batches, for one of several processes."""
+
+    number: int = 1
+    """From 1."""
+    of: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> "Portion":
+        """Read `2/8`.
+
+        Raises:
+            ConfigError: the text is no such portion.
+        """
+        number, slash, of = text.partition("/")
+        if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise ConfigError(f"--shard is i/n with i from 1 to n, as 2/8; got {text!r}.")
+        return cls(int(number), int(of))
+
+    def of_batches(self, batches: list[list[str]]) -> list[list[str]]:
+        """Take every n-th batch of the whole plan, so that batches hold the same items whoever runs them."""
+        return batches[self.number - 1 :: self.of]
+
+
+WHOLE = Portion()
 
 
 @dataclass(frozen=True)
@@ -37,12 +57,18 @@ class EncodeReport:
 
 
 def encode_pictures(
-    store: TokenStore, encoder: ImageEncoder, items: Mapping[str, Opener], batch_size: int, progress: Progress
+    store: TokenStore,
+    encoder: ImageEncoder,
+    items: Mapping[str, Opener],
+    batch_size: int,
+    progress: Progress,
+    portion: Portion = WHOLE,
 ) -> EncodeReport:
     """Encode the pictures that the store does not hold.
 
     The batches are planned from the whole request, sorted by key, and a batch with any picture missing is run whole:
-    an encoder's bytes depend on its batch, so the same request gives the same bytes whatever was interrupted.
+    an encoder's bytes depend on its batch, so the same request gives the same bytes whatever was interrupted, and
+    whoever encodes which portion.
 
     Args:
         store: where the tokens go.
@@ -50,32 +76,36 @@ def encode_pictures(
         items: key to a function that opens the picture, or raises `DataError` or `OSError` with the reason.
         batch_size: pictures a forward pass.
         progress: told how far it is.
+        portion: which of the batches are this process's.
     """
     start, missing = time.perf_counter(), set(store.missing(items))
-    batches = [batch for batch in _chunks(sorted(items), batch_size) if missing.intersection(batch)]
+    found = len(items) - len(missing)
     failures: dict[str, str] = {}
-    if not batches:
-        return EncodeReport(0, len(items))
-    progress.start("encode pictures", len(missing), "pictures")
     encoded = 0
-    with store.writer() as writer, _decoders() as pool:
-        for keys, decoded in _decode_ahead(pool, batches, missing, items, encoder):
-            good = {key: value for key, value in decoded.items() if isinstance(value, Tensor)}
-            failures |= {key: value for key, value in decoded.items() if isinstance(value, str) and key in missing}
-            wanted = [key for key in good if key in missing]
-            if wanted:
-                tokens = encoder.encode(torch.stack(list(good.values())))
-                for key, value in zip(good, tokens, strict=True):
-                    if key in missing:
-                        writer.add(key, value)
-            encoded += len(wanted)
-            progress.advance("encode pictures", len(missing.intersection(keys)))
-    progress.finish("encode pictures")
-    return EncodeReport(encoded, len(items) - len(missing), failures, 0, time.perf_counter() - start)
+
+    def run(writer: Writer, planned: Iterator[list[str]]) -> Iterator[list[str]]:
+        nonlocal encoded
+        with Decoder(items, encoder, missing) as decoder:
+            for keys, decoded in decoder.batches(planned):
+                failures.update(decoded.failures)
+                if decoded.pictures is not None:
+                    wanted = [key if key in missing else None for key in decoded.keys]
+                    writer.add_batch(wanted, encoder.encode(decoded.pictures))
+                    encoded += len(wanted) - wanted.count(None)
+                yield keys
+
+    plan = portion.of_batches(_chunks(sorted(items), batch_size))
+    _run_all(store, plan, missing, run, ("encode pictures", "pictures", progress))
+    return EncodeReport(encoded, found, failures, 0, time.perf_counter() - start)
 
 
 def encode_texts(
-    store: TokenStore, encoder: TextEncoder, items: Mapping[str, str], batch_size: int, progress: Progress
+    store: TokenStore,
+    encoder: TextEncoder,
+    items: Mapping[str, str],
+    batch_size: int,
+    progress: Progress,
+    portion: Portion = WHOLE,
 ) -> EncodeReport:
     """Encode the texts that the store does not hold; batches of like length, planned from the whole request.
 
@@ -85,71 +115,71 @@ def encode_texts(
         items: key to text.
         batch_size: texts a forward pass.
         progress: told how far it is.
+        portion: which of the batches are this process's.
     """
     start, missing = time.perf_counter(), set(store.missing(items))
+    found = len(items) - len(missing)
     prepared = encoder.prepare(list(items.values())) if items else None
     cut = prepared.cut if prepared else 0
     if not missing or prepared is None:
-        return EncodeReport(0, len(items), cut=cut)
+        return EncodeReport(0, found, cut=cut)
     ids = dict(zip(items, prepared.ids, strict=True))
-    planned = sorted(items, key=lambda key: (len(ids[key]), key))
-    batches = [batch for batch in _chunks(planned, batch_size) if missing.intersection(batch)]
-    progress.start("encode texts", len(missing), "texts")
+    encoded = 0
+
+    def run(writer: Writer, planned: Iterator[list[str]]) -> Iterator[list[str]]:
+        nonlocal encoded
+        for keys in planned:
+            wanted = [key if key in missing else None for key in keys]
+            writer.add_batch(wanted, *encoder.encode([ids[key] for key in keys]))
+            encoded += len(wanted) - wanted.count(None)
+            yield keys
+
+    plan = portion.of_batches(_chunks(sorted(items, key=lambda key: (len(ids[key]), key)), batch_size))
+    _run_all(store, plan, missing, run, ("encode texts", "texts", progress))
+    return EncodeReport(encoded, found, {}, cut, time.perf_counter() - start)
+
+
+Run = Callable[[Writer, Iterator[list[str]]], Iterator[list[str]]]
+"""Encodes the batches that it is given, and gives each back when it is done."""
+
+
+def _run_all(
+    store: TokenStore, plan: list[list[str]], missing: set[str], run: Run, told: tuple[str, str, Progress]
+) -> None:
+    """Run the planned batches that miss an item; those that another process is at are looked at again in the end.
+
+    `missing` loses what other processes write meanwhile.
+    """
+    stage, unit, progress = told
+    left = [keys for keys in plan if missing.intersection(keys)]
+    if not left:
+        return
+    progress.start(stage, sum(len(missing.intersection(keys)) for keys in left), unit)
     with store.writer() as writer:
-        for keys in batches:
-            tokens, mask = encoder.encode([ids[key] for key in keys])
-            for place, key in enumerate(keys):
-                if key in missing:
-                    writer.add(key, tokens[place][mask[place]])
-            progress.advance("encode texts", len(missing.intersection(keys)))
-    progress.finish("encode texts")
-    return EncodeReport(len(missing), len(items) - len(missing), {}, cut, time.perf_counter() - start)
+        while left:
+            taken: list[list[str]] = []
+
+            def claimed(left: list[list[str]] = left, taken: list[list[str]] = taken) -> Iterator[list[str]]:
+                for keys in left:
+                    wanted = missing.intersection(keys)
+                    if not writer.claim(keys):
+                        continue
+                    taken.append(keys)
+                    there = store.peek(wanted)
+                    missing.difference_update(there)
+                    progress.advance(stage, len(there))
+                    if there != wanted:
+                        yield keys
+
+            for keys in run(writer, claimed()):
+                progress.advance(stage, len(missing.intersection(keys)))
+            writer.flush()  # before waiting: two processes must not wait for each other's unwritten items
+            if not taken:
+                time.sleep(POLL_SECONDS)
+            done = {id(keys) for keys in taken}
+            left = [keys for keys in left if id(keys) not in done]
+    progress.finish(stage)
 
 
 def _chunks(keys: list[str], size: int) -> list[list[str]]:
     return [keys[start : start + size] for start in range(0, len(keys), size)]
-
-
-@contextmanager
-def _decoders() -> Iterator[ThreadPoolExecutor]:
-    """Open the decoding threads; an interruption does not wait for what they have not begun."""
-    pool = ThreadPoolExecutor(DECODERS)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _decode_ahead(
-    pool: ThreadPoolExecutor,
-    batches: list[list[str]],
-    missing: set[str],
-    items: Mapping[str, Opener],
-    encoder: ImageEncoder,
-) -> Iterator[tuple[list[str], dict[str, Tensor | str]]]:
-    """Decode the pictures of each batch, a few batches ahead of the encoder; a reason stands for a bad picture.
-
-    The missing ones come first: where none of them can be decoded, the others of the batch are not needed.
-    """
-
-    def decode(key: str) -> Tensor | str:
-        try:
-            return encoder.prepare(items[key]())
-        except (DataError, OSError) as error:
-            return str(error)
-
-    def submit(keys: Iterable[str]) -> dict[str, Future[Tensor | str]]:
-        return {key: pool.submit(decode, key) for key in keys}
-
-    def submit_missing(batch: Sequence[str]) -> dict[str, Future[Tensor | str]]:
-        return submit(key for key in batch if key in missing)
-
-    waiting = [submit_missing(batch) for batch in batches[:AHEAD]]
-    for number, batch in enumerate(batches):
-        if number + AHEAD < len(batches):
-            waiting.append(submit_missing(batches[number + AHEAD]))
-        decoded = {key: future.result() for key, future in waiting.pop(0).items()}
-        if any(isinstance(value, Tensor) for value in decoded.values()):
-            rest = submit(key for key in batch if key not in missing)
-            decoded |= {key: future.result() for key, future in rest.items()}
-        yield batch, {key: decoded[key] for key in batch if key in decoded}  # in the planned order

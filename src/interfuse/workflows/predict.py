@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import torch
 
-from interfuse.core.errors import DataError
+from interfuse.core.errors import ConfigError, DataError, unknown
 from interfuse.core.files import write_atomically
 from interfuse.core.progress import Progress, Silent
+from interfuse.core.seeds import generator
 from interfuse.data import Features, assemble, load_for_run, make_known
 from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, predict_probs
@@ -25,12 +26,17 @@ class Predictions:
     rows: list[int]
     ids: list[str]
     probs: np.ndarray
-    """(rows, classes), float32."""
+    """(rows, classes), float32; for regression the numbers, (rows, 1)."""
     label_names: tuple[str, ...]
     task: str
 
     def frame(self) -> pl.DataFrame:
-        """Give a table: row, id, label (several joined by | for multilabel), a probability column a class."""
+        """Give a table: row, id, label (several joined by | for multilabel), a probability column a class.
+
+        For regression: row, id and the predicted number.
+        """
+        if self.task == "regression":
+            return pl.DataFrame({"row": self.rows, "id": self.ids, "prediction": self.probs[:, 0]})
         if self.task == "multilabel":
             labels = ["|".join(self.label_names[i] for i in np.flatnonzero(p >= 0.5)) for p in self.probs]
         else:
@@ -75,22 +81,53 @@ def predict(run: Run, data: Any, source: Source, progress: Progress | None = Non
 
 
 def evaluate(
-    run: Run, data: Any, source: Source, split: str, progress: Progress | None = None
+    run: Run,
+    data: Any,
+    source: Source,
+    split: str,
+    progress: Progress | None = None,
+    missing: Mapping[str, float] | None = None,
 ) -> Mapping[str, int | float]:
     """Score the run on the rows of one split of `data` (or on `all` rows).
 
+    Args:
+        run: the trained network.
+        data: the rows.
+        source: how they are read; its seed draws which rows go without a modality.
+        split: train, validation, test, or all.
+        progress: told how far it is.
+        missing: modality to the fraction of these rows that go without it, such as `{"image": 0.5}`; with one seed the
+            rows of a smaller fraction are among those of a larger one.
+
     Raises:
         DataError: the rows cannot be read, hold a label that the run does not know, or have no such split.
+        ConfigError: a modality is not known, or its fraction is not from 0 to 1.
     """
     watcher = progress or Silent()
+    for modality, share in (missing or {}).items():
+        if modality not in ("image", "text"):
+            raise ConfigError(unknown("modality", modality, ("image", "text")))
+        if not 0 <= share <= 1:
+            raise ConfigError(f"The fraction of rows that go without {modality} is from 0 to 1, got {share:g}.")
     features = _features(run, data, source, watcher, labelled=True)
     rows = torch.arange(len(features.ids)) if split == "all" else features.splits.get(split, torch.arange(0))
     given = [name for name, part in features.splits.items() if len(part)]
     if len(rows) == 0:
         raise DataError(f"There is no row in split {split!r}. DATA has: {', '.join(given)}.")
+    features = without(features, rows, missing or {}, source.read.seed)
     warn_of_missing(run, features, watcher)
     probs = predict_probs(run.network, features, rows).numpy()
     return {"rows": len(rows), **aggregate_scores(probs, features.labels[rows].numpy(), run.task)}
+
+
+def without(features: Features, rows: torch.Tensor, missing: Mapping[str, float], seed: int) -> Features:
+    """Take a modality away from a fraction of these rows, drawn by the seed."""
+    for modality, share in missing.items():
+        drawn = rows[torch.randperm(len(rows), generator=generator(seed, "missing", modality))]
+        items = getattr(features, f"{modality}_items").clone()
+        items[drawn[: round(share * len(rows))]] = -1
+        features = replace(features, **{f"{modality}_items": items})
+    return features
 
 
 def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:

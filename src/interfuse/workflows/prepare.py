@@ -19,12 +19,15 @@ from interfuse.data import (
     SourceSettings,
     assemble,
     load_examples,
+    load_for_run,
     make_known,
     open_picture,
+    refold,
 )
+from interfuse.data.pictures import DRAFT_PIXELS
 from interfuse.encoders import ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
 from interfuse.store import TokenStore
-from interfuse.workflows.encode import encode_pictures, encode_texts
+from interfuse.workflows.encode import WHOLE, EncodeReport, Portion, encode_pictures, encode_texts
 
 Folds = tuple[Mapping[str, Tensor], ...]
 
@@ -116,18 +119,58 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
 
 
 def _read(source: Source, progress: Progress) -> list[Examples]:
-    """Read the rows once for each fold, and say aloud what was decided and what was found wrong."""
-    folds = source.read.folds
-    if folds is None:
-        every = [load_examples(source.data, source.read)]
-    else:
-        every = [load_examples(source.data, replace(source.read, fold=fold)) for fold in range(folds)]
-    for note in every[0].notes:
-        progress.say(note)
-    for (what, consequence), count in Counter((t.what, t.consequence) for t in every[0].troubles).items():
-        first = next(t for t in every[0].troubles if (t.what, t.consequence) == (what, consequence))
-        progress.say(f"{count} × {consequence}; the first: row {first.row} ({first.id}): {first.reason}.")
+    """Read the rows, once however many folds there are, and say aloud what was decided and what was found wrong."""
+    first, folds = load_examples(source.data, source.read), source.read.folds or 1
+    every = [
+        first,
+        *(refold(first, replace(source.read, fold=fold)) for fold in range(folds) if fold != source.read.fold),
+    ]
+    if folds > 1:  # in the order of their numbers
+        every.insert(source.read.fold, every.pop(0))
+    _tell(first, progress)
     return every
+
+
+def _tell(examples: Examples, progress: Progress) -> None:
+    for note in examples.notes:
+        progress.say(note)
+    for (what, consequence), count in Counter((t.what, t.consequence) for t in examples.troubles).items():
+        first = next(t for t in examples.troubles if (t.what, t.consequence) == (what, consequence))
+        progress.say(f"{count} × {consequence}; the first: row {first.row} ({first.id}): {first.reason}.")
+
+
+def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) -> "Filled | None":
+    """Read the rows and encode what the store does not hold, or one portion of it; no label is needed.
+
+    Returns:
+        What the store holds now; none for a known-answer task, whose tokens need no encoder.
+    """
+    if source.is_known:
+        progress.say(f"{source.data} needs no encoder: nothing to encode.")
+        return None
+    if source.read.label is None and source.data != "easy-vqa":
+        examples = load_for_run(source.data, source.read, "multiclass", (), labelled=False)
+    else:
+        examples = load_examples(source.data, source.read)
+    _tell(examples, progress)
+    filled = fill_store(examples, source.encode, progress, portion)
+    for trouble in examples.without_pictures(filled.seen.failures).troubles[len(examples.troubles) :]:
+        progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
+    return filled
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The stores of a set of rows, and what was encoded into them."""
+
+    image_store: TokenStore
+    text_store: TokenStore
+    seen: EncodeReport
+    """What became of the pictures."""
+    read: EncodeReport
+    """What became of the texts."""
+    signatures: Mapping[str, Any]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -145,15 +188,18 @@ class Encoded:
     notes: list[str]
 
 
-def encode_examples(examples: Examples, settings: EncoderSettings, progress: Progress) -> Encoded:
-    """Encode every distinct picture and text of these rows that the store does not hold yet."""
+def fill_store(examples: Examples, settings: EncoderSettings, progress: Progress, portion: Portion = WHOLE) -> Filled:
+    """Encode every distinct picture and text of these rows that the store does not hold yet, or one portion."""
     image_encoder = load_image_encoder(settings.image_encoder, settings.image_size, device=settings.device)
     text_encoder = load_text_encoder(settings.text_encoder, device=settings.device)
-    pictures = {key: (lambda path=path: open_picture(path)) for key, path in examples.pictures().items()}
-    texts = examples.texts()
+    side = getattr(image_encoder, "size", None)
+    enough = None if side is None else 4 * side  # of a huge picture this is more than the encoder's resize can tell
+    pictures = {
+        key: (lambda path=path: open_picture(path, enough, DRAFT_PIXELS)) for key, path in examples.pictures().items()
+    }
     image_store, text_store = (_store(settings.store, encoder) for encoder in (image_encoder, text_encoder))
-    seen = encode_pictures(image_store, image_encoder, pictures, settings.batch_size, progress)
-    read = encode_texts(text_store, text_encoder, texts, settings.batch_size, progress)
+    seen = encode_pictures(image_store, image_encoder, pictures, settings.batch_size, progress, portion)
+    read = encode_texts(text_store, text_encoder, examples.texts(), settings.batch_size, progress, portion)
     notes = [
         f"Pictures: {seen.encoded:,} encoded, {seen.found:,} already in the store. "
         f"Texts: {read.encoded:,} encoded, {read.found:,} already in the store."
@@ -162,16 +208,24 @@ def encode_examples(examples: Examples, settings: EncoderSettings, progress: Pro
         notes.append(f"{read.cut:,} texts are longer than {text_encoder.max_length} tokens and were cut there.")
     for note in (*image_store.warnings, *text_store.warnings, *notes):
         progress.say(note)
-    image_keys, text_keys = [key for key in pictures if key not in seen.failures], list(texts)
+    signatures = {"image": dict(image_encoder.signature), "text": dict(text_encoder.signature)}
+    return Filled(image_store, text_store, seen, read, signatures, notes)
+
+
+def encode_examples(examples: Examples, settings: EncoderSettings, progress: Progress) -> Encoded:
+    """Encode every distinct picture and text of these rows that the store does not hold yet, and give their tables."""
+    filled = fill_store(examples, settings, progress)
+    image_keys = [key for key in examples.pictures() if key not in filled.seen.failures]
+    text_keys = list(examples.texts())
     return Encoded(
-        image_store.table(image_keys),
+        filled.image_store.table(image_keys),
         {key: item for item, key in enumerate(image_keys)},
-        text_store.table(text_keys),
+        filled.text_store.table(text_keys),
         {key: item for item, key in enumerate(text_keys)},
-        {"image": dict(image_encoder.signature), "text": dict(text_encoder.signature)},
-        seen.failures,
-        seen.seconds + read.seconds,
-        notes,
+        filled.signatures,
+        filled.seen.failures,
+        filled.seen.seconds + filled.read.seconds,
+        filled.notes,
     )
 
 
@@ -227,6 +281,8 @@ def _prepared(
         "missing_texts": int((features.text_items < 0).sum()),
         "troubles": len(examples.troubles) if examples else 0,
         "notes": [*(examples.notes if examples else ()), *notes],
-        "settings": {k: v for k, v in to_plain(replace(source.read, image_folder=None)).items() if v is not None},
+        "settings": {
+            k: v for k, v in to_plain(replace(source.read, image_folder=None, unpack_to=None)).items() if v is not None
+        },
     }
     return Prepared(features, folds, card, info, seconds, examples)

@@ -95,17 +95,23 @@ def predict_splits(network: Network, features: Features) -> tuple[pa.Table, dict
         labels = features.labels[rows].numpy()
         scores = example_scores(probs, labels, features.task)
         metrics[split] = aggregate_scores(probs, labels, features.task)
+        numbers = features.task == "regression"
         columns = {
             "row": features.rows[rows].tolist(),
             "id": [features.ids[row] for row in rows.tolist()],
             "group": features.groups[rows].tolist(),
             "split": [split] * len(rows),
-            "label": [np.flatnonzero(label).tolist() if label.ndim else [int(label)] for label in labels],
+            "label": [[] if numbers else _classes(label) for label in labels],
             "score": scores.astype(float).tolist(),
             "probs": list(probs.astype(np.float32)),
+            "target": labels.astype(float).tolist() if numbers else [None] * len(rows),
         }
         tables.append(pa.table(columns, schema=PREDICTIONS))
     return pa.concat_tables(tables), metrics
+
+
+def _classes(label: np.ndarray | np.integer) -> list[int]:
+    return np.flatnonzero(label).tolist() if label.ndim else [int(label)]
 
 
 def run_trials(bench: Bench, terms: Terms, trials: Iterable[Trial], jobs: int, tell: Tell) -> Iterator[Trial]:

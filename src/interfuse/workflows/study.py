@@ -73,7 +73,8 @@ class Study:
         loaded = {design.name: self._load(design) for design in self.designs()}
         majority = self._majority(next(iter(loaded.values())))
         scores = {MAJORITY: majority.scores, **{name: entry.scores for name, entry in loaded.items()}}
-        comparison = compare_designs(scores, baseline=self.record["baseline"], margin=self.record["margin"])
+        task = str(self.record["data"]["task"])
+        comparison = compare_designs(scores, self.record["baseline"], self.record["margin"], task)
         rows = []
         for result in comparison.results:
             entry = majority if result.design == MAJORITY else loaded[result.design]
@@ -94,6 +95,7 @@ class Study:
                     delta_ci_high=result.delta.high if result.delta else None,
                     p_holm=result.p_holm,
                     verdict=result.verdict,
+                    metrics=entry.metrics,
                 )
             )
         rows.sort(key=lambda row: -row.mean)
@@ -118,6 +120,7 @@ class Study:
         """Read a design's runs: test scores in row order, seed by seed, all folds together."""
         folds, seeds = range(int(self.record["folds"])), self.record["seeds"]
         tests, validations, seconds, histories = [], [], [], {}
+        measured: list[dict[str, float]] = []
         for seed in seeds:
             test, validation, spent = [], [], 0.0
             for fold in folds:
@@ -127,6 +130,7 @@ class Study:
                 test.append(table.filter(pc.equal(table["split"], "test")))
                 validation.append(table.filter(pc.equal(table["split"], "validation"))["score"].to_numpy())
                 spent += info["train_seconds"]
+                measured.append(info["metrics"].get("test", {}))
             rows = np.concatenate([part["row"].to_numpy() for part in test])
             order = np.argsort(rows, kind="stable")
             tests.append(np.concatenate([part["score"].to_numpy() for part in test])[order])
@@ -137,13 +141,15 @@ class Study:
         modalities = FUSIONS.entry(design.fusion).build.modalities  # type: ignore[attr-defined]
         role = self._role(design.name)
         scores = DesignScores(np.stack(tests), np.stack(validations), groups, role == "floor", len(modalities) == 1)
-        return _Loaded(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories)
+        names = [name for name in measured[0] if all(name in metrics for metrics in measured)]
+        means = {name: float(np.mean([metrics[name] for metrics in measured])) for name in names}
+        return _Loaded(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories, means)
 
     def _role(self, name: str) -> str:
         return str(next(entry["role"] for entry in self.record["designs"] if entry["name"] == name))
 
     def _majority(self, like: "_Loaded") -> "_Loaded":
-        """The floor that always answers the most frequent train label; its rows' scores were stored with the study."""
+        """The floor that always gives one answer, the train rows' own; its rows' scores were stored with the study."""
         stored = read_table(self.folder / "majority.parquet")
         test = stored.filter(pc.equal(stored["split"], "test"))
         test = test.take(pc.sort_indices(test, [("row", "ascending")]))
@@ -156,7 +162,7 @@ class Study:
             floor=True,
             unimodal=False,
         )
-        return _Loaded(MAJORITY, scores, 0, 0.0, {})
+        return _Loaded(MAJORITY, scores, 0, 0.0, {}, {})
 
 
 @dataclass(frozen=True)
@@ -168,3 +174,4 @@ class _Loaded:
     parameters: int
     seconds: float
     histories: dict[int, list[dict[str, Any]]]
+    metrics: dict[str, float]

@@ -1,0 +1,78 @@
+"""`interfuse store ls|verify|gc`: what the token store holds, whether it is sound, what no study needs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interfuse.cli import options
+from interfuse.store import Holding, list_holdings, remove, unused, verify
+from interfuse.workflows import default_store
+from interfuse.workflows.care import used_folders
+
+commands = typer.Typer(help="Look after the token store.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """File the commands."""
+    app.add_typer(commands, name="store")
+
+
+@commands.command("ls")
+def list_command(store: options.StoreFolder = None) -> None:
+    """List each encoder's folder: items, shards, size.
+
+    Example: `interfuse store ls`
+    """
+    holdings = list_holdings(store or default_store())
+    for holding in holdings:
+        typer.echo(_line(holding))
+        for sentence in holding.broken:
+            typer.echo(f"  warning: {sentence}")
+    typer.echo(f"{len(holdings)} encoders, {_size(sum(holding.bytes for holding in holdings))}")
+
+
+@commands.command("verify")
+def verify_command(store: options.StoreFolder = None) -> None:
+    """Compare every item with its checksum; exit 1 where one is damaged (it is then encoded anew when needed).
+
+    Example: `interfuse store verify`
+    """
+    bad = 0
+    for check in verify(store or default_store()):
+        bad += check.damaged + len(check.broken)
+        typer.echo(f"{check.folder.name}: {check.items:,} items, {check.damaged:,} damaged")
+        for sentence in check.broken:
+            typer.echo(f"  warning: {sentence}")
+    if bad:
+        raise typer.Exit(1)
+
+
+@commands.command("gc")
+def collect_command(
+    studies: Annotated[list[Path], typer.Argument(help="Studies and runs whose tokens stay.")],
+    store: options.StoreFolder = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only listed.")] = False,
+) -> None:
+    """List the encoders' folders that none of the given studies and runs uses; --delete removes them.
+
+    Example: `interfuse store gc study other-study --delete`
+    """
+    left = unused(store or default_store(), used_folders(studies))
+    for holding in left:
+        if delete:
+            remove(holding)
+        typer.echo(("removed " if delete else "would remove ") + _line(holding))
+    total = _size(sum(holding.bytes for holding in left))
+    typer.echo(f"{total} freed" if delete else f"{total} would be freed; --delete removes it")
+
+
+def _line(holding: Holding) -> str:
+    return f"{holding.folder.name}: {holding.items:,} items, {holding.shards:,} shards, {_size(holding.bytes)}"
+
+
+def _size(count: int) -> str:
+    size, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.0f} {units[0]}" if units[0] == "bytes" else f"{size:.1f} {units[0]}"

@@ -1,0 +1,22 @@
+"""The tasks: what a row's label is, and which score a comparison is about."""
+
+from typing import Literal, get_args
+
+Task = Literal["multiclass", "multilabel", "matching", "regression"]
+TASKS: tuple[str, ...] = get_args(Task)
+
+HEADLINES = {
+    "multiclass": "accuracy",
+    "multilabel": "example F1",
+    "matching": "accuracy",
+    "regression": "R²",
+}
+"""The metric that is a mean over rows: selection, intervals and verdicts are about it; the others stand beside it."""
+
+NO_MATCH, MATCH = PAIR_LABELS = ("0", "1")
+"""Classes of `matching`, in the order of the probabilities."""
+
+
+def is_single_class(task: str) -> bool:
+    """Whether a row has exactly one class out of several, so that probabilities add up to 1."""
+    return task in ("multiclass", "matching")

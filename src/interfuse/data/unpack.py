@@ -1,0 +1,34 @@
+"""Pictures that lie inside shards and datasets, unpacked once into a folder under the hash of their bytes."""
+
+import hashlib
+import os
+import uuid
+from pathlib import Path
+
+
+def default_folder() -> Path:
+    """Say where pictures are unpacked to unless told otherwise: the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interfuse" / "pictures"
+
+
+class Unpacked:
+    """A folder of pictures named by their content: the same picture is written once, whatever it was called inside."""
+
+    def __init__(self, folder: str | Path | None) -> None:
+        """Use this folder, or the default."""
+        self.folder = Path(folder or default_folder()).absolute()
+        self.written = 0
+
+    def keep(self, content: bytes) -> str:
+        """Write the bytes unless they are there; give the path."""
+        name = hashlib.blake2b(content, digest_size=16).hexdigest()
+        path = self.folder / name[:2] / name
+        if not path.is_file() or path.stat().st_size != len(content):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{name}.{uuid.uuid4().hex}.tmp")
+            temporary.write_bytes(content)
+            temporary.replace(
+                path
+            )  # not flushed to disk one by one: a torn file has another size or is identified anew
+            self.written += 1
+        return str(path)

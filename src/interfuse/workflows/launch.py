@@ -1,0 +1,82 @@
+"""Encoding on many workers: the plan's batches in portions, one a worker, by Ray; the store joins what they write."""
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from interfuse.core.errors import ConfigError, EncoderError, require
+from interfuse.core.progress import Progress, Silent
+from interfuse.workflows.encode import Portion
+from interfuse.workflows.prepare import Filled, Source, encode_source
+
+R = TypeVar("R")
+RETRIES = 3
+"""How often a portion is run again when its worker dies; what it has written by then is not encoded again."""
+
+
+def encode_on_workers(source: Source, progress: Progress, launcher: str, workers: int) -> Filled | None:
+    """Encode on several workers, then look here whether anything is left.
+
+    Args:
+        source: the rows; every worker must reach the pictures and the store.
+        progress: told how far it is.
+        launcher: `ray`.
+        workers: portions, each run by one worker.
+
+    Raises:
+        ConfigError: the launcher is not known.
+        ExtraMissingError: Ray is not installed.
+        EncoderError: a portion failed.
+    """
+    if launcher != "ray":
+        raise ConfigError(f"Unknown launcher {launcher!r}. Known: ray. Without --launcher one process encodes.")
+    if not source.is_known:
+        portions = [Portion(number, workers) for number in range(1, workers + 1)]
+        progress.start("encode portions", workers, "portions")
+        run_on_ray(
+            _encode_portion, [(source, portion) for portion in portions], lambda: progress.advance("encode portions")
+        )
+        progress.finish("encode portions")
+    return encode_source(source, progress)
+
+
+def run_on_ray(function: Callable[..., R], calls: Sequence[tuple[Any, ...]], tell: Callable[[], object]) -> list[R]:
+    """Run the calls on a Ray cluster: the one that $RAY_ADDRESS names, else one started here and stopped in the end.
+
+    A call whose worker dies is run again, up to `RETRIES` times.
+
+    Raises:
+        ExtraMissingError: Ray is not installed.
+        EncoderError: a call raised, or its worker died too often.
+    """
+    ray = require("ray", "ray")
+    ours = not ray.is_initialized()
+    if ours:
+        settings = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
+        local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": len(calls), **settings}
+        ray.init(ignore_reinit_error=True, **local)
+    try:
+        remote = ray.remote(num_cpus=1, max_retries=RETRIES)(function)
+        waiting = [remote.remote(*call) for call in calls]
+        left = list(waiting)
+        while left:
+            done, left = ray.wait(left, num_returns=1)
+            ray.get(done)
+            tell()
+        results: list[R] = ray.get(waiting)
+        return results
+    except ray.exceptions.RayError as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise EncoderError(
+            f"A worker failed: {lines[-1]}. What was written is kept; the same command again goes on from there."
+        ) from error
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _encode_portion(source: Source, portion: Portion) -> str:
+    """Encode one portion, on whatever machine this is."""
+    encode_source(source, Silent(), portion)
+    return socket.gethostname()
