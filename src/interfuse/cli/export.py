@@ -8,7 +8,7 @@ import typer
 from interfuse.cli import options
 from interfuse.core.errors import ConfigError, unknown
 from interfuse.training import load_run
-from interfuse.workflows.export import FILES, export_run
+from interfuse.workflows.export import Format, export_run
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,10 +32,11 @@ def export(
     - `interfuse export run --whole --out exported`, then `python exported/predict.py photo.jpg "a red bicycle"`
     - `interfuse export run --format torch --out exported`
     """
-    if format not in FILES:
-        raise ConfigError(unknown("--format", format, FILES))
+    if format not in ("onnx", "torch"):
+        raise ConfigError(unknown("--format", format, ("onnx", "torch")))
+    chosen: Format = "onnx" if format == "onnx" else "torch"
     with options.watching() as progress:
-        done = export_run(load_run(run), out, format, whole, progress)
+        done = export_run(load_run(run), out, chosen, whole, progress)
     for kind, value in done.differences.items():
         typer.echo(f"{kind}: largest difference of a probability {value:.1e}")
     typer.echo(f"{done.file} ({done.file.stat().st_size / 1e6:,.1f} MB)")

@@ -2,5 +2,6 @@
 
 from interfuse.estimator.base import FusionEstimator
 from interfuse.estimator.classifier import FusionClassifier
+from interfuse.estimator.regressor import FusionRegressor
 
-__all__ = ["FusionClassifier", "FusionEstimator"]
+__all__ = ["FusionClassifier", "FusionEstimator", "FusionRegressor"]

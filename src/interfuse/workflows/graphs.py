@@ -9,6 +9,7 @@ from torch.export import Dim
 
 from interfuse.core.tokens import Tokens
 from interfuse.training import Network
+from interfuse.training.objective import to_probs
 
 
 class HeadGraph(nn.Module):
@@ -31,7 +32,7 @@ class HeadGraph(nn.Module):
         text_mask: Bool[Tensor, "batch text_tokens"],
     ) -> Float[Tensor, "batch classes"]:
         """Compute the probabilities."""
-        return to_answers(self.network(Tokens(image, image_mask), Tokens(text, text_mask)), self.task)
+        return to_probs(self.network(Tokens(image, image_mask), Tokens(text, text_mask)), self.task)
 
     def example(self) -> dict[str, Tensor]:
         """Give the inputs that it is traced with: sizes above 1, all different."""
@@ -77,7 +78,7 @@ class WholeGraph(nn.Module):
         image = Tokens(torch.cat([tokens, absent]), mask)
         index = picture.where(picture >= 0, torch.full_like(picture, tokens.shape[0]))
         text = Tokens(self.text_encoder.compute(ids, ids_mask), ids_mask)
-        return to_answers(self.network(image, text, index), self.task)
+        return to_probs(self.network(image, text, index), self.task)
 
     def example(self) -> dict[str, Tensor]:
         """Give the inputs that it is traced with: sizes above 1, all different."""
@@ -93,10 +94,3 @@ class WholeGraph(nn.Module):
         """Say which axes are free."""
         batch, words = Dim("batch"), Dim("words", max=self.text_encoder.max_length)
         return {0: Dim("pictures")}, {0: batch}, {0: batch, 1: words}, {0: batch, 1: words}
-
-
-def to_answers(logits: Float[Tensor, "batch classes"], task: str) -> Float[Tensor, "batch classes"]:
-    """Turn logits into probabilities; for regression they are the numbers already."""
-    if task == "regression":
-        return logits
-    return logits.sigmoid() if task == "multilabel" else logits.softmax(-1)
