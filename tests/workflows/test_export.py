@@ -227,6 +227,7 @@ def test_a_model_that_does_not_agree_is_refused_and_nothing_is_left(tmp_path, mo
     monkeypatch.setattr(type(run.network.fusion), "exportable", False)
     with pytest.raises(ExportError, match="concat cannot be exported to ONNX. --format torch can."):
         export_run(run, tmp_path / "out")
+    monkeypatch.undo()
     with pytest.raises(ExportError, match="known-answer task has tokens and no encoders"):
         export_run(run, tmp_path / "out", whole=True)
 
@@ -259,7 +260,8 @@ def whole(tmp_path_factory):
 
 
 def make_encoders(folder: Path) -> tuple[Path, Path]:
-    from transformers import BertConfig, BertModel, BertTokenizerFast, ResNetConfig, ResNetModel, ViTImageProcessorPil
+    from transformers import BertConfig, BertModel, BertTokenizerFast, ResNetConfig, ResNetModel
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
     torch.manual_seed(0)
     see, read = folder / "see", folder / "read"
@@ -268,8 +270,8 @@ def make_encoders(folder: Path) -> tuple[Path, Path]:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "square", "##s", "?"]
     (folder / "vocab.txt").write_text("\n".join(words))
     BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=16).save_pretrained(read)
-    config = BertConfig(11, 12, 2, 2, 24, max_position_embeddings=16, pad_token_id=0)
-    BertModel(config).save_pretrained(read)
+    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=16, **sizes)).save_pretrained(read)
     return see, read
 
 
@@ -297,7 +299,9 @@ def test_a_whole_model_answers_as_the_run_does(whole):
         np.testing.assert_allclose(model.pixels(path), see.prepare(open_picture(path)).numpy(), atol=1e-5)
     deep = Image.fromarray((np.arange(1200).reshape(40, 30) * 50).astype(np.uint16))
     deep.save(folder / "deep.png")
-    assert (np.asarray(runtime.to_rgb(Image.open(folder / "deep.png"))) == np.asarray(open_picture(folder / "deep.png"))).all()
+    assert (
+        np.asarray(runtime.to_rgb(Image.open(folder / "deep.png"))) == np.asarray(open_picture(folder / "deep.png"))
+    ).all()
 
 
 def test_it_runs_where_there_is_no_torch(whole):
@@ -317,7 +321,16 @@ def test_it_runs_where_there_is_no_torch(whole):
         loaded = {name.split(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
         print(sorted(n for n in loaded if n in ("numpy", "onnxruntime", "PIL", "tokenizers", "torch", "interfuse")))
     """
-    command = [sys.executable, "-c", textwrap.dedent(code), str(folder / "out"), str(picture), "a red square?", "-", "a"]
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(code),
+        str(folder / "out"),
+        str(picture),
+        "a red square?",
+        "-",
+        "a",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     first, second, loaded = done.stdout.splitlines()
