@@ -31,6 +31,7 @@ bench: $(VENV)/.made
 	$(BIN)/python benchmarks/encoder_speed.py
 	$(BIN)/python benchmarks/attention_kernels.py
 	$(BIN)/python benchmarks/fusion_speed.py
+	$(BIN)/python benchmarks/export_latency.py
 
 bench-known: $(VENV)/.made
 	$(BIN)/python benchmarks/known.py

@@ -234,7 +234,7 @@ def test_a_model_that_does_not_agree_is_refused_and_nothing_is_left(tmp_path, mo
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A run on small encoders of transformers, exported whole; the pictures and texts it was asked about, its answers."""
+    """A run on small encoders of transformers, exported whole, beside the parts to check it with."""
     folder = tmp_path_factory.mktemp("whole")
     see, read = make_encoders(folder)
     rng = np.random.default_rng(0)
@@ -341,7 +341,7 @@ def test_it_runs_where_there_is_no_torch(whole):
 
 
 def test_another_encoder_than_the_run_was_trained_with_is_refused(whole):
-    folder, _, _, network = whole
+    folder = whole[0]
     run = load_run(folder / "run")
     other = {**run.info["encoders"], "text": {**run.info["encoders"]["text"], "weights": "0" * 32}}
     with pytest.raises(ExportError, match="was trained on text tokens of .*000"):
