@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -134,8 +135,8 @@ def main() -> None:
                     return see.compute(pixels), read.compute(ids, torch.ones_like(ids) > 0)
 
             contenders = {
-                "encoders, onnx": lambda: bare.run(None, bare_feed),
-                "whole, onnx": lambda: all_of_it.run(None, whole_feed),
+                "encoders, onnx": partial(bare.run, None, bare_feed),
+                "whole, onnx": partial(all_of_it.run, None, whole_feed),
                 "encoders, eager": eager_encoders,
             }
             show(f"Whole model, {fusion}", alternate(contenders, given.repeats), "encoders, onnx")

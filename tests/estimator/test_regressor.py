@@ -14,7 +14,7 @@ from tests.estimator.conftest import COLOURS, SMALL
 def test_numbers_are_learned_scored_by_r2_saved_and_loaded(rows, store, tmp_path):
     asked = rows["question"].str.extract(r"square (\w+)")[0]
     y = 100.0 + 10.0 * asked.map(list(COLOURS).index) + 5.0 * (rows["answer"] == "yes")
-    made = FusionRegressor(**{**SMALL, "epochs": 25}, store=store)
+    made = FusionRegressor(**{**SMALL, "fusion": "concat:hidden=32", "epochs": 40}, store=store)
     assert is_regressor(made)
     assert made.fit(rows, y).score(rows, y) >= 0.8
     made.save(tmp_path / "model")
