@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # torch is pinned to the release whose CPU build the library is tested with.
 $(VENV)/.made: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -e '.[dev,demo]'
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -e '.[dev,demo,export]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $$($(BIN)/python -c "import tomllib; \
 	  print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['dev-oracles'])")
 	touch $@
@@ -32,6 +32,7 @@ bench: $(VENV)/.made
 	$(BIN)/python benchmarks/attention_kernels.py
 	$(BIN)/python benchmarks/fusion_speed.py
 	$(BIN)/python benchmarks/diagnose_speed.py
+	$(BIN)/python benchmarks/export_latency.py
 
 bench-known: $(VENV)/.made
 	$(BIN)/python benchmarks/known.py

@@ -4,11 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from interfuse.doctor import examine
+    from interfuse.estimator import FusionClassifier, FusionRegressor
     from interfuse.fusion import create_fusion, list_fusions
     from interfuse.workflows.api import compare
 
-__all__ = ["compare", "create_fusion", "examine", "list_fusions"]
+__all__ = ["FusionClassifier", "FusionRegressor", "compare", "create_fusion", "examine", "list_fusions"]
 _HOMES = {
+    "FusionClassifier": "interfuse.estimator",
+    "FusionRegressor": "interfuse.estimator",
     "compare": "interfuse.workflows.api",
     "create_fusion": "interfuse.fusion",
     "examine": "interfuse.doctor",

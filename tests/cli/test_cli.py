@@ -23,6 +23,7 @@ COMMANDS = [
     "diagnose",
     "encode",
     "store",
+    "export",
     "fusions",
     "doctor",
     "report",

@@ -12,6 +12,7 @@ from interfuse.cli import (
     doctor,
     encode,
     evaluate,
+    export,
     fusions,
     inspect,
     predict,
@@ -29,7 +30,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, inspect, compare, train, predict, evaluate, diagnose, encode, store, fusions, doctor, report):
+COMMANDS = (
+    demo,
+    inspect,
+    compare,
+    train,
+    predict,
+    evaluate,
+    diagnose,
+    encode,
+    store,
+    export,
+    fusions,
+    doctor,
+    report,
+)
+for module in COMMANDS:
     module.add_to(app)
 
 

@@ -30,6 +30,14 @@ class StoreError(InterfuseError, RuntimeError):
     """Tokens on disk cannot be written or trusted."""
 
 
+class ExportError(InterfuseError, RuntimeError):
+    """A trained model cannot leave the library, or what left it does not agree with it."""
+
+
+class HubError(InterfuseError, RuntimeError):
+    """A hub of models cannot be reached, or refuses."""
+
+
 class ExtraMissingError(InterfuseError, ImportError):
     """A package of an optional extra is not installed."""
 

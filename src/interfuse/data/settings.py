@@ -40,10 +40,10 @@ class SourceSettings:
     """Stop at the first bad row or picture."""
     seed: int = 0
     """Of the splits that are made."""
-    validation_share: float = 0.15
+    validation_share: int | float = 0.15
     """Fraction of the rows for validation where it is made."""
-    test_share: float = 0.15
-    """Fraction of the rows for test where it is made."""
+    test_share: int | float = 0.15
+    """Fraction of the rows for test where it is made; 0: none is made."""
     folds: int | None = None
     """Cross-validate: every row is a test row in one of so many folds."""
     fold: int = 0
@@ -57,8 +57,9 @@ class SourceSettings:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, str(getattr(self, name)))
         for name in ("validation_share", "test_share"):
-            if not 0 < getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be between 0 and 1, got {getattr(self, name)}.")
+            share = getattr(self, name)
+            if not 0 < share < 1 and (name, share) != ("test_share", 0):
+                raise ConfigError(f"{name} must be between 0 and 1, got {share}.")
         if self.validation_share + self.test_share >= 1:
             raise ConfigError(
                 f"validation_share {self.validation_share} and test_share {self.test_share} leave no row to train on: "

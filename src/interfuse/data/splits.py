@@ -122,14 +122,16 @@ def _complete(table: Table, parts: np.ndarray, settings: SourceSettings) -> tupl
             "The split is used as given."
         )
     for name, share in (("test", settings.test_share), ("validation", settings.validation_share)):
-        if not (parts == name).any():
+        if share and not (parts == name).any():
             parts = _carve(table, parts, name, share, settings.seed)
             notes.append(f"Split: {name} carved from train by group (seed {settings.seed}): {_counts(parts)}.")
     return parts, notes
 
 
-def _carve(table: Table, parts: np.ndarray, name: str, share: float, seed: int) -> np.ndarray:
+def _carve(table: Table, parts: np.ndarray, name: str, share: int | float, seed: int) -> np.ndarray:
     """Move a share of the train rows, whole groups, to another part."""
+    if share == 0:
+        return parts
     inside = np.flatnonzero(parts == "train")
     dealt = deal(table[inside], {"train": 1 - share, name: share}, seed)
     if len(set(dealt)) < 2:

@@ -29,6 +29,8 @@ class EfficientNetLite:
 
     name = "efficientnet-lite0"
     dim = 1280
+    factor = 1 / 127.5
+    mean, std = torch.ones(3, 1, 1), torch.ones(3, 1, 1)
 
     def __init__(self, image_size: int | None = None, dtype: Dtype = "auto", device: str = "cpu") -> None:
         """Load the packaged weights.
@@ -66,6 +68,10 @@ class EfficientNetLite:
         """Encode a batch."""
         batch = pictures.to(self.device).contiguous(memory_format=torch.channels_last)
         with autocast(self.dtype, self.device):
-            grid: Tensor = self.network.extract_features(batch)
-        tokens: Tensor = grid.flatten(2).transpose(1, 2)
+            tokens = self.compute(batch)
         return tokens.float().cpu()
+
+    def compute(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens dim"]:
+        """Give the tokens and nothing else, for tracing: no move, no change of number format."""
+        grid: Tensor = self.network.extract_features(pictures)
+        return grid.flatten(2).transpose(1, 2)

@@ -63,8 +63,12 @@ class HubImageEncoder:
         """Encode a batch."""
         batch = pictures.to(self.device).contiguous(memory_format=torch.channels_last)
         with autocast(self.dtype, self.device):
-            tokens, _ = self._grid(batch)
+            tokens = self.compute(batch)
         return tokens.float().cpu()
+
+    def compute(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens dim"]:
+        """Give the tokens and nothing else, for tracing: no move, no change of number format."""
+        return self._grid(pictures)[0]
 
     def _read_scaling(self, processor: Any) -> None:
         """Take over what the processor does to the values of pixels."""

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
 
 from interfuse.core.errors import EncoderError
 from interfuse.core.tokens import Tokens
@@ -72,7 +74,12 @@ class HubTextEncoder:
         """Encode a batch of token numbers."""
         padded, mask = pad(ids, self.tokenizer.pad_token_id or 0)
         with autocast(self.dtype, self.device):
-            states = self.network(
-                input_ids=padded.to(self.device), attention_mask=mask.to(self.device).long()
-            ).last_hidden_state
+            states = self.compute(padded.to(self.device), mask.to(self.device))
         return Tokens(states.float().cpu(), mask)
+
+    def compute(
+        self, ids: Int64[Tensor, "batch tokens"], mask: Bool[Tensor, "batch tokens"]
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Give the states and nothing else, for tracing: no move, no change of number format."""
+        states: Tensor = self.network(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        return states

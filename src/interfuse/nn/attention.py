@@ -35,7 +35,10 @@ def dot_product_attention(
     (`benchmarks/attention_kernels.py`), so plain products it is; everywhere else the fused kernel.
     """
     if query.device.type != "cpu" or query.dtype != torch.bfloat16:
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        answer = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        if mask is not None and torch.onnx.is_in_onnx_export():  # ONNX averages all values where no key is real
+            answer = answer.where(mask.any(-1, keepdim=True), answer.new_zeros(()))
+        return answer
     scores = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5  # scaled last: spares a copy of the query
     weights = scores.softmax(-1) if mask is None else masked_softmax(scores, mask)
     return weights.to(value.dtype) @ value

@@ -1,0 +1,129 @@
+"""Predict with a model that `interfuse export` wrote, without torch and without interfuse.
+
+This file is copied beside the model as `predict.py`. It needs numpy and onnxruntime, and for a whole model pillow and
+tokenizers:
+
+    python predict.py photo.jpg "a red bicycle" [more pairs; - for a missing picture or text]
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+
+class Model:
+    """An exported model: pictures and texts in (whole), or tokens in (head); probabilities out."""
+
+    def __init__(self, folder: str | Path, threads: int = 1) -> None:
+        """Open the folder that `interfuse export` wrote."""
+        self.folder = Path(folder)
+        self.card: dict[str, Any] = json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        providers = ["CPUExecutionProvider"]
+        self.session = onnxruntime.InferenceSession(str(self.folder / self.card["file"]), options, providers=providers)
+        self.label_names: list[str] = self.card["label_names"]
+        if self.card["whole"]:
+            from tokenizers import Tokenizer
+
+            self.tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+
+    def predict(self, pictures: Sequence[Any], texts: Sequence[str | None]) -> np.ndarray:
+        """Give the probabilities, (rows, classes), of a whole model.
+
+        Args:
+            pictures: a path or a PIL image each; None: missing. The same path twice is encoded once.
+            texts: one for each picture; None: missing.
+        """
+        distinct: dict[Any, int] = {}
+        index = [-1 if p is None else distinct.setdefault(self._name(p), len(distinct)) for p in pictures]
+        by_name = {self._name(picture): picture for picture in pictures if picture is not None}
+        size = self.card["image"]["size"]
+        pixels = [self.pixels(by_name[name]) for name in distinct]
+        ids, mask = self.ids(texts)
+        feed = {
+            "pixels": np.stack(pixels) if pixels else np.zeros((1, 3, size, size), np.float32),
+            "picture": np.array(index, np.int64),
+            "ids": ids,
+            "ids_mask": mask,
+        }
+        return np.asarray(self.session.run(None, feed)[0])
+
+    def predict_tokens(
+        self, image: np.ndarray, image_mask: np.ndarray, text: np.ndarray, text_mask: np.ndarray
+    ) -> np.ndarray:
+        """Give the probabilities, (rows, classes), of a head; True in a mask = a real token."""
+        feed = {"image": image, "image_mask": image_mask, "text": text, "text_mask": text_mask}
+        return np.asarray(self.session.run(None, feed)[0])
+
+    def pixels(self, picture: Any) -> np.ndarray:
+        """Open, resize and normalise one picture: (3, size, size)."""
+        from PIL import Image
+
+        facts = self.card["image"]
+        opened = Image.open(picture) if isinstance(picture, str | Path) else picture
+        resized = to_rgb(opened).resize((facts["size"], facts["size"]), Image.Resampling.BICUBIC)
+        values = np.asarray(resized, np.float32).transpose(2, 0, 1) * np.float32(facts["factor"])
+        mean, std = (np.array(facts[name], np.float32).reshape(3, 1, 1) for name in ("mean", "std"))
+        return np.asarray((values - mean) / std, np.float32)
+
+    def ids(self, texts: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
+        """Split texts into token numbers, padded to the longest: (rows, tokens), and their mask."""
+        facts = self.card["text"]
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(facts["max_length"])
+        rows = [[] if blank(text) else self.tokenizer.encode(text).ids or [facts["filler"]] for text in texts]
+        ids = np.full((len(rows), max(1, *map(len, rows), 0)), facts["pad"], np.int64)
+        mask = np.zeros(ids.shape, bool)
+        for place, row in enumerate(rows):
+            ids[place, : len(row)], mask[place, : len(row)] = row, True
+        return ids, mask
+
+    @staticmethod
+    def _name(picture: Any) -> Any:
+        return str(picture) if isinstance(picture, str | Path) else id(picture)
+
+
+def blank(text: str | None) -> bool:
+    """Tell whether a text is missing."""
+    return text is None or not text.strip()
+
+
+def to_rgb(picture: Any) -> Any:
+    """Bring a picture to 8-bit RGB as in training: upright by EXIF, alpha on white, 16 bits scaled."""
+    from PIL import Image, ImageOps
+
+    picture = ImageOps.exif_transpose(picture) or picture
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        values = np.nan_to_num(np.asarray(picture).astype(np.float64))
+        top = values.max() if values.size else 0.0
+        narrow = 255.0 if picture.mode in ("I", "F") and top <= 255 else 65535.0
+        white = 1.0 if picture.mode == "F" and top <= 1 else narrow
+        picture = Image.fromarray(np.clip(values * (255.0 / white), 0, 255).round().astype(np.uint8))
+    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
+        layered = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layered.size, (255, 255, 255, 255)), layered).convert("RGB")
+    return picture.convert("RGB")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Predict pairs of picture and text named on the command line, a line of JSON each."""
+    given = [None if argument == "-" else argument for argument in arguments]
+    if not given or len(given) % 2:
+        raise SystemExit('usage: python predict.py PICTURE "TEXT" [PICTURE "TEXT" …]   (- for a missing one)')
+    model = Model(Path(__file__).parent)
+    if not model.card["whole"]:
+        raise SystemExit("This model takes tokens: call Model(folder).predict_tokens. Export with --whole for pairs.")
+    probs = model.predict(given[::2], given[1::2])
+    for row in probs:
+        named = {name: round(float(prob), 6) for name, prob in zip(model.label_names, row, strict=True)}
+        sys.stdout.write(json.dumps(named) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

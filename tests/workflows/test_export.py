@@ -1,0 +1,349 @@
+"""Export: every exportable mechanism agrees in ONNX, odd sizes and missing modalities included; the rest is refused."""
+
+import itertools
+import json
+import subprocess
+import sys
+import textwrap
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import jaxtyping
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from interfuse.core.design import Design
+from interfuse.core.errors import ConfigError, ExportError
+from interfuse.core.tokens import Tokens
+from interfuse.data import open_picture
+from interfuse.encoders import load_image_encoder, load_text_encoder
+from interfuse.fusion import FUSIONS, FusionMechanism
+from interfuse.training import ModalitySpec, Network, Run, load_run, save_run
+from interfuse.workflows import export, runtime
+from interfuse.workflows.export import export_run, open_exported
+from tests.fusion.inputs import IMAGE_DIM, TEXT_DIM, build, make_inputs
+
+EXPORTABLE = [entry.name for entry in FUSIONS if entry.build.exportable]
+KINDS = ["full", "padded", "no image", "no text", "neither"]
+CALLS = [(1, 9, 4), (5, 2, 19), (4, 1, 1)]  # rows, image tokens, text tokens; none is the size of the example
+
+
+def make_run(folder: Path, fusion: str = "cross_attention", task: str = "multiclass", **settings: object) -> Run:
+    torch.manual_seed(0)
+    design = Design(fusion, dim=16, num_heads=2, **settings)
+    image = ModalitySpec(11, (3, 3), torch.randn(11), torch.rand(11) + 0.5)
+    text = ModalitySpec(13, None, torch.randn(13), torch.rand(13) + 0.5)
+    network = Network(design, image, text, classes=3).eval()
+    info = {
+        "task": task,
+        "label_names": ["a", "b", "c"],
+        "encoders": {},
+        "encoder_settings": {"image_encoder": "known"},
+    }
+    save_run(folder, network, design, info, [])
+    return Run(folder, design, network, info)
+
+
+def small(name: str) -> FusionMechanism:
+    """Make a mechanism of one layer where it has layers: a trace takes time by the operation."""
+    one = {"num_layers": 1} if "num_layers" in FUSIONS.entry(name).config.__dataclass_fields__ else {}
+    try:
+        return build(name, **one)
+    except ConfigError:  # one that needs more
+        return build(name)
+
+
+class Together(nn.Module):
+    """Several mechanisms on the same tokens, traced once: a trace of each alone would take a minute."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__()
+        self.fusions = nn.ModuleDict({name: small(name) for name in names})
+
+    def forward(self, image: Tensor, image_mask: Tensor, text: Tensor, text_mask: Tensor) -> tuple[Tensor, ...]:
+        return tuple(fuse(image, text, image_mask, text_mask).vector for fuse in self.fusions.values())
+
+
+def trace(names: list[str], path: Path) -> onnxruntime.InferenceSession:
+    inputs = make_inputs()
+    batch, pictures, words = (torch.export.Dim(axis) for axis in ("batch", "image_tokens", "text_tokens"))
+    seen, read = {0: batch, 1: pictures}, {0: batch, 1: words}
+    with export.quiet(), unchecked():
+        program = torch.onnx.export(
+            Together(names).eval(),
+            (inputs.image, inputs.image_mask, inputs.text, inputs.text_mask),
+            dynamo=True,
+            verbose=False,
+            input_names=["image", "image_mask", "text", "text_mask"],
+            output_names=[f"{name}_vector" for name in names],
+            dynamic_shapes=(seen, seen, read, read),
+            optimize=False,
+        )
+        program.save(path)
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Trace without the checker of shapes, as users do: it triples the time."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    """For each kind: at several sizes, none of them that of the example, the inputs."""
+    draw = torch.Generator().manual_seed(5)
+    made: dict[str, list[dict[str, Tensor]]] = {}
+    for kind, (rows, pictures, words) in itertools.product(KINDS, CALLS):
+        image_mask, text_mask = (torch.ones(rows, count, dtype=torch.bool) for count in (pictures, words))
+        if kind == "padded":
+            image_mask[:, 1 + pictures // 2 :] = False
+            text_mask[::2, 1 + words // 3 :] = False
+        if kind in ("no image", "neither"):
+            image_mask[::2] = False
+        if kind in ("no text", "neither"):
+            text_mask[::2] = False
+        image = torch.randn(rows, pictures, IMAGE_DIM, generator=draw)
+        text = torch.randn(rows, words, TEXT_DIM, generator=draw)
+        feed = {"image": image, "image_mask": image_mask, "text": text, "text_mask": text_mask}
+        made.setdefault(kind, []).append(feed)
+    return made
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory, inputs):
+    """What ONNX Runtime answers for each mechanism: all from one model, or each from its own where one cannot trace."""
+    folder = tmp_path_factory.mktemp("onnx")
+
+    def run(names: list[str]) -> dict[str, dict[str, list[np.ndarray]]]:
+        session = trace(names, folder / f"{names[0]}-{len(names)}.onnx")
+        outputs = {
+            kind: [session.run(None, {key: value.numpy() for key, value in feed.items()}) for feed in feeds]
+            for kind, feeds in inputs.items()
+        }
+        return {
+            name: {kind: [found[place] for found in every] for kind, every in outputs.items()}
+            for place, name in enumerate(names)
+        }
+
+    try:
+        return run(EXPORTABLE)
+    except Exception:  # find out whose fault it is
+        made = {}
+        for name in EXPORTABLE:
+            try:
+                made |= run([name])
+            except Exception as error:
+                made[name] = error
+        return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", EXPORTABLE)
+def test_every_exportable_mechanism_agrees_in_onnx_at_other_sizes(answers, inputs, name, kind):
+    assert not isinstance(answers[name], Exception), f"cannot be exported: {answers[name]}"
+    fuse = small(name)
+    for feed, found in zip(inputs[kind], answers[name][kind], strict=True):
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")  # one token each is asked for here
+            expected = fuse(feed["image"], feed["text"], feed["image_mask"], feed["text_mask"]).vector.numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_attention_over_no_key_would_differ_without_our_care(tmp_path):
+    """Holds the fact: the exporter's own attention averages the values of a row without a real key."""
+
+    class Bare(nn.Module):
+        def forward(self, query: Tensor, mask: Tensor) -> Tensor:
+            return nn.functional.scaled_dot_product_attention(query, query, query, attn_mask=mask)
+
+    query, mask = torch.randn(1, 1, 2, 4), torch.zeros(1, 1, 2, 2, dtype=torch.bool)
+    with export.quiet():
+        program = torch.onnx.export(Bare(), (query, mask), dynamo=True, verbose=False)
+        program.save(tmp_path / "bare.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "bare.onnx"))
+    names = [given.name for given in session.get_inputs()]
+    (found,) = session.run(None, dict(zip(names, (query.numpy(), mask.numpy()))))
+    assert (Bare()(query, mask) == 0).all()
+    assert np.abs(found).max() > 0.01
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+@pytest.mark.parametrize(
+    ("fusion", "task", "settings"),
+    [
+        ("cross_attention", "multiclass", {"encoder_layers": 1, "gate": "glu"}),
+        ("late_product", "multiclass", {}),
+        ("concat", "multilabel", {"norm": "none"}),
+    ],
+)
+def test_a_run_is_exported_with_what_is_needed_to_use_it(tmp_path, fusion, task, settings, format):
+    run = make_run(tmp_path / "run", fusion, task, **settings)
+    done = export_run(run, tmp_path / "out", format)
+    assert set(done.differences) == {"full", "padded", "no image", "no text"}
+    assert done.largest <= 1e-4
+    card = json.loads((tmp_path / "out" / "model.json").read_text())
+    assert (card["task"], card["label_names"], card["whole"]) == (task, ["a", "b", "c"], False)
+    image, text = torch.randn(2, 6, 11), torch.randn(2, 3, 13)
+    image_mask, text_mask = torch.arange(6) < torch.tensor([[6], [0]]), torch.arange(3) < torch.tensor([[1], [3]])
+    with torch.inference_mode():
+        logits = run.network(Tokens(image, image_mask), Tokens(text, text_mask))
+    wanted = logits.sigmoid() if task == "multilabel" else logits.softmax(-1)
+    feed = {"image": image, "image_mask": image_mask, "text": text, "text_mask": text_mask}
+    torch.testing.assert_close(open_exported(done.file)(feed), wanted, rtol=0, atol=1e-5)
+    assert (tmp_path / "out" / "predict.py").is_file() == (format == "onnx")
+    assert str(Path(__file__).parents[2]).encode() not in done.file.read_bytes()  # no folder of this machine
+    with pytest.raises(ExportError, match="is not empty"):
+        export_run(run, tmp_path / "out", format)
+
+
+def test_a_model_that_does_not_agree_is_refused_and_nothing_is_left(tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run", "concat")
+    honest = export.open_exported
+
+    def off(path: Path) -> export.Predictor:
+        predict = honest(path)
+        return lambda feed: predict(feed) + (3e-4 if not feed["text_mask"].any(1).all() else 0)
+
+    monkeypatch.setattr(export, "open_exported", off)
+    with pytest.raises(ExportError, match=r"largest difference full .*, no text 3\.0e-04, where 1e-04 is allowed"):
+        export_run(run, tmp_path / "out", "torch")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    monkeypatch.setattr(export, "open_exported", lambda path: lambda feed: honest(path)(feed) * float("nan"))
+    with pytest.raises(ExportError, match="full nan"):
+        export_run(run, tmp_path / "out", "torch")
+    monkeypatch.undo()
+    monkeypatch.setattr(type(run.network.fusion), "exportable", False)
+    with pytest.raises(ExportError, match="concat cannot be exported to ONNX. --format torch can."):
+        export_run(run, tmp_path / "out")
+    monkeypatch.undo()
+    with pytest.raises(ExportError, match="known-answer task has tokens and no encoders"):
+        export_run(run, tmp_path / "out", whole=True)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run on small encoders of transformers, exported whole, beside the parts to check it with."""
+    folder = tmp_path_factory.mktemp("whole")
+    see, read = make_encoders(folder)
+    rng = np.random.default_rng(0)
+    for number, mode in enumerate(MODES):
+        picture = Image.fromarray(rng.integers(0, 255, (50, 40, 3), dtype=np.uint8)).convert(mode)
+        picture.save(folder / f"{number}-{mode}.png")
+    design = Design("cross_attention", image_encoder=str(see), text_encoder=str(read), dim=16, num_heads=2)
+    encoders = [load_image_encoder(str(see), dtype="float32"), load_text_encoder(str(read), dtype="float32")]
+    torch.manual_seed(0)
+    specs = [ModalitySpec(e.dim, getattr(e, "grid", None), torch.zeros(e.dim), torch.ones(e.dim)) for e in encoders]
+    network = Network(design, *specs, classes=2).eval()
+    info = {
+        "task": "multiclass",
+        "label_names": ["no", "yes"],
+        "encoders": {"image": dict(encoders[0].signature), "text": dict(encoders[1].signature)},
+        "encoder_settings": {"image_encoder": str(see), "text_encoder": str(read), "image_size": None},
+        "columns": {"image": "photo", "text": "caption", "label": "answer"},
+        "trained_on_missing": {"image": True, "text": True},
+    }
+    save_run(folder / "run", network, design, info, [])
+    done = export_run(Run(folder / "run", design, network, info), folder / "out", whole=True)
+    return folder, done, encoders, network
+
+
+def make_encoders(folder: Path) -> tuple[Path, Path]:
+    from transformers import BertConfig, BertModel, BertTokenizerFast, ResNetConfig, ResNetModel
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    torch.manual_seed(0)
+    see, read = folder / "see", folder / "read"
+    ResNetModel(ResNetConfig(hidden_sizes=[8, 12], depths=[1, 1], embedding_size=8)).save_pretrained(see)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(see)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "blue", "square", "##s", "?"]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=16).save_pretrained(read)
+    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=16, **sizes)).save_pretrained(read)
+    return see, read
+
+
+MODES = ["RGB", "L", "RGBA", "P", "LA"]
+TEXTS = ["a red square?", "blue squares", None, "unknown words " * 20, "a"]
+
+
+def test_a_whole_model_answers_as_the_run_does(whole):
+    folder, done, (see, read), network = whole
+    assert done.largest <= 1e-4
+    model = runtime.Model(folder / "out")
+    paths = [str(folder / f"{number}-{mode}.png") for number, mode in enumerate(MODES)]
+    pictures = [paths[0], None, paths[2], paths[3], paths[0]]
+    found = model.predict(pictures, TEXTS)
+    for row, (path, text) in enumerate(zip(pictures, TEXTS)):
+        image = see.encode(see.prepare(open_picture(path))[None]) if path else torch.zeros(1, 1, see.dim)
+        tokens = read.encode(read.prepare([text]).ids) if text else Tokens(torch.zeros(1, 1, 12), torch.zeros(1, 1) > 0)
+        image_mask = torch.full(image.shape[:2], path is not None)
+        with torch.inference_mode():
+            wanted = network(Tokens(image, image_mask), tokens).softmax(-1)
+        np.testing.assert_allclose(found[row : row + 1], wanted.numpy(), atol=1e-4)
+    assert np.ptp(found[:, 0]) > 1e-3  # the rows differ
+    for mode in MODES:
+        path = folder / f"{MODES.index(mode)}-{mode}.png"
+        np.testing.assert_allclose(model.pixels(path), see.prepare(open_picture(path)).numpy(), atol=1e-5)
+    deep = Image.fromarray((np.arange(1200).reshape(40, 30) * 50).astype(np.uint16))
+    deep.save(folder / "deep.png")
+    assert (
+        np.asarray(runtime.to_rgb(Image.open(folder / "deep.png"))) == np.asarray(open_picture(folder / "deep.png"))
+    ).all()
+
+
+def test_it_runs_where_there_is_no_torch(whole):
+    folder, _, _, _ = whole
+    picture = folder / "0-RGB.png"
+    code = """
+        import runpy, sys
+
+        class Refuse:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in ("torch", "transformers", "interfuse", "onnx", "onnxscript", "pandas"):
+                    raise ImportError(name)
+
+        sys.meta_path.insert(0, Refuse())
+        sys.argv = [sys.argv[1] + "/predict.py", *sys.argv[2:]]
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        loaded = {name.split(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
+        print(sorted(n for n in loaded if n in ("numpy", "onnxruntime", "PIL", "tokenizers", "torch", "interfuse")))
+    """
+    command = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(code),
+        str(folder / "out"),
+        str(picture),
+        "a red square?",
+        "-",
+        "a",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second, loaded = done.stdout.splitlines()
+    assert set(json.loads(first)) == {"no", "yes"}
+    wanted = runtime.Model(folder / "out").predict([picture, None], ["a red square?", "a"])
+    np.testing.assert_allclose([list(json.loads(line).values()) for line in (first, second)], wanted, atol=1e-5)
+    assert loaded == "['PIL', 'numpy', 'onnxruntime', 'tokenizers']"
+
+
+def test_another_encoder_than_the_run_was_trained_with_is_refused(whole):
+    folder = whole[0]
+    run = load_run(folder / "run")
+    other = {**run.info["encoders"], "text": {**run.info["encoders"]["text"], "weights": "0" * 32}}
+    with pytest.raises(ExportError, match="was trained on text tokens of .*000"):
+        export_run(replace(run, info={**run.info, "encoders": other}), folder / "refused", whole=True)
+    assert not (folder / "refused").exists()
