@@ -58,7 +58,7 @@ def test_killed_at_random_moments_it_ends_with_the_bytes_of_an_undisturbed_one(s
     out = tmp_path / "cut"
     while done < kills:
         process = start(*command, "--out", str(out))
-        time.sleep(draw.uniform(0.05, 0.5) * whole)
+        time.sleep(draw.uniform(0.1, 0.9) * whole)
         process.kill()
         process.join()
         done += process.exitcode == -9

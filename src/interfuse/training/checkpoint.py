@@ -65,7 +65,8 @@ class Checkpoint:
                 header = json.loads((file.metadata() or {}).get("interfuse", "{}"))
         except (SafetensorError, OSError, ValueError):
             return False
-        return header.get("format") == FORMAT and header.get("identity") == json.loads(json.dumps(dict(self.identity)))
+        wanted = json.loads(json.dumps(dict(self.identity)))
+        return bool(header.get("format") == FORMAT and header.get("identity") == wanted)
 
     def remove(self) -> None:
         """Remove the checkpoint and what killed writers left beside it; nothing to remove is fine."""
