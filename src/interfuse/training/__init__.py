@@ -2,6 +2,7 @@
 
 from interfuse.training.absent import logits_without
 from interfuse.training.attention import AttentionMaps, Captured, attention_maps, capture_attention
+from interfuse.training.checkpoint import Checkpoint, leftovers
 from interfuse.training.loop import EVAL_BATCH, Precision, Trained, predict_probs, resolve_precision, train
 from interfuse.training.network import (
     Adapter,
@@ -22,6 +23,7 @@ __all__ = [
     "Adapter",
     "AttentionMaps",
     "Captured",
+    "Checkpoint",
     "ModalitySpec",
     "Network",
     "Precision",
@@ -32,6 +34,7 @@ __all__ = [
     "attention_maps",
     "capture_attention",
     "count_parameters",
+    "leftovers",
     "load_run",
     "logits_without",
     "make_fusion",

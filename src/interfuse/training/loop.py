@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -20,6 +20,16 @@ from interfuse.data import Batch, Features, epoch_batches, eval_batches
 from interfuse.evaluation import example_scores
 from interfuse.fusion.late import LateProductFusion
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
+from interfuse.training.checkpoint import (
+    Checkpoint,
+    copy_into,
+    pack_optimiser,
+    random_states,
+    restore_random,
+    take,
+    unpack_optimiser,
+    with_prefix,
+)
 from interfuse.training.network import ModalitySpec, Network, count_parameters
 from interfuse.training.objective import Objective, make_objective, to_probs
 from interfuse.training.optimiser import make_optimiser, make_schedule
@@ -58,7 +68,7 @@ def resolve_precision(precision: Precision, dim: int, device: str = "cpu") -> Li
     return "bfloat16" if native and dim >= 64 else "float32"
 
 
-def train(
+def train(  # noqa: PLR0913
     design: Design,
     seed: int,
     features: Features,
@@ -66,6 +76,7 @@ def train(
     precision: Precision = "auto",
     watch: Watch | None = None,
     device: str = "cpu",
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train one design with one seed; the seed decides initialisation, order and dropout only.
 
@@ -77,6 +88,8 @@ def train(
         precision: of the training step; evaluation is always float32.
         watch: told after every step.
         device: cpu, or any other word for the accelerator that the machine has.
+        checkpoint: where the state is kept between epochs; a training killed and started again goes on from there and
+            ends with the same bytes. The caller removes it when the run is on disk.
 
     Raises:
         ConfigError: there is no train or validation row, the design is not for this task, or the loss became NaN or
@@ -93,7 +106,7 @@ def train(
             network.fusion.set_prior(_count_labels(features, train_rows), len(train_rows))
         torch.manual_seed(derive(seed, "dropout"))
         accelerator = _accelerator(resolve_precision(precision, design.dim, device), device)
-        return _Loop(design, seed, features, network, accelerator, watch or _nobody).run()
+        return _Loop(design, seed, features, network, accelerator, watch or _nobody).run(checkpoint)
 
 
 def _count_labels(features: Features, rows: Tensor) -> Tensor:
@@ -112,6 +125,19 @@ def _accelerator(precision: str, device: str) -> Accelerator:
     """Make the accelerator anew: another run of this process may have used another precision or device."""
     AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=device == "cpu", mixed_precision="bf16" if precision == "bfloat16" else "no")
+
+
+@dataclass
+class _Kept:
+    """What a training has come to so far."""
+
+    best: tuple[float, float] = (-math.inf, -math.inf)
+    """Validation score and negative loss of the best epoch."""
+    epoch: int = 0
+    weights: dict[str, Any] = field(default_factory=dict)
+    """Of the best epoch."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 class _Loop:
@@ -135,26 +161,64 @@ class _Loop:
         estimates = self.weights is not None and design.balance == "gradient_blending"
         self.before = self.losses() if estimates else None
 
-    def run(self) -> Trained:
-        """Run all epochs and keep the best."""
-        history: list[dict[str, Any]] = []
-        best: tuple[float, float] = (-math.inf, -math.inf)
-        best_epoch, weights, start = 0, None, time.perf_counter()
-        for epoch in range(1, self.design.epochs + 1):
+    def run(self, checkpoint: Checkpoint | None = None) -> Trained:
+        """Run all epochs, from the checkpoint's on, and keep the best."""
+        kept = _Kept()
+        stored = checkpoint.read() if checkpoint else None
+        if stored:
+            kept = self.restore(*stored)
+            self.watch(self.steps, f"goes on after epoch {len(kept.history)}")
+        start = time.perf_counter() - kept.seconds
+        for epoch in range(len(kept.history) + 1, self.design.epochs + 1):
             row = self.epoch(epoch)
             rank = (row["validation_score"], -row["validation_loss"])
-            if rank > best:
-                best, best_epoch, weights = rank, epoch, copy.deepcopy(self._plain().state_dict())
-            row["seconds"] = time.perf_counter() - start
-            history.append(row)
+            if rank > kept.best:
+                kept.best, kept.epoch, kept.weights = rank, epoch, copy.deepcopy(self._plain().state_dict())
+            row["seconds"] = kept.seconds = time.perf_counter() - start
+            kept.history.append(row)
+            if checkpoint and checkpoint.due():
+                checkpoint.write(*self.state(kept))
             self.watch(0, f"epoch {epoch}/{self.design.epochs} validation {100 * row['validation_score']:.1f}")
         network = self._plain()
-        assert weights is not None
-        network.load_state_dict(weights)
+        network.load_state_dict(kept.weights)
         network.eval().cpu()
         for module in network.tails():
             self.objective.unstandardise(module)
-        return Trained(network, history, best_epoch, count_parameters(network), time.perf_counter() - start)
+        return Trained(network, kept.history, kept.epoch, count_parameters(network), time.perf_counter() - start)
+
+    def state(self, kept: "_Kept") -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Give all that the rest of the training depends on: tensors, and plain values."""
+        moments, groups = pack_optimiser(self.optimiser)
+        tensors = {
+            **with_prefix("network.", self._plain().state_dict()),
+            **with_prefix("best.", kept.weights),
+            **with_prefix("optimiser.", moments),
+            **random_states(self.order, self.accelerator.device),
+        }
+        if self.weights is not None:
+            tensors["weights"] = self.weights
+        if self.before is not None:
+            tensors |= {"before.train": self.before.train, "before.validation": self.before.validation}
+        plain = {
+            "steps": self.steps,
+            "groups": groups,
+            "schedule": {"last_epoch": self.schedule.last_epoch, "_last_lr": self.schedule.get_last_lr()},
+            "kept": {"best": kept.best, "epoch": kept.epoch, "seconds": kept.seconds, "history": kept.history},
+        }
+        return tensors, plain
+
+    def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> "_Kept":
+        """Put everything where `state` found it."""
+        copy_into(self._plain(), take(tensors, "network."))
+        unpack_optimiser(self.optimiser, take(tensors, "optimiser."), plain["groups"])
+        self.schedule.load_state_dict({**self.schedule.state_dict(), **plain["schedule"]})
+        restore_random(tensors, self.order, self.accelerator.device)
+        self.steps, self.weights = plain["steps"], tensors.get("weights", self.weights)
+        if self.before is not None:
+            self.before = Losses(tensors["before.train"], tensors["before.validation"])
+        kept = plain["kept"]
+        best = (kept["best"][0], kept["best"][1])
+        return _Kept(best, kept["epoch"], take(tensors, "best."), kept["history"], kept["seconds"])
 
     def epoch(self, epoch: int) -> dict[str, Any]:
         """Train over all rows once, then score the validation rows."""

@@ -24,11 +24,11 @@ from interfuse.core.settings import to_plain
 from interfuse.core.tasks import HEADLINES
 from interfuse.data import Features, write_quarantine
 from interfuse.evaluation import example_scores
-from interfuse.training import Precision, count_parameters, match_hidden, train
+from interfuse.training import Precision, count_parameters, leftovers, match_hidden, train
 from interfuse.training.network import Network
 from interfuse.workflows.bench import Bench, make_bench
 from interfuse.workflows.prepare import Prepared, Source, prepare
-from interfuse.workflows.runs import Terms, Trial, is_done, limited_threads, run_trials
+from interfuse.workflows.runs import Terms, Trial, is_done, limited_threads, run_trials, tidy
 from interfuse.workflows.study import Study
 
 FLOORS = "image_only,text_only,concat,concat:hidden=match"
@@ -95,6 +95,9 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
         watcher.say(f"{len(prepared.examples.troubles):,} rows in trouble are listed in {out / 'quarantine.csv'}.")
     terms = Terms(settings.precision, settings.threads, prepared.info)
     todo = [trial for trial in study.trials() if not is_done(trial, prepared.info)]
+    for trial in study.trials():
+        if trial not in todo:
+            tidy(trial, terms)
     _train_all(bench, terms, todo, settings.jobs, watcher)
     if todo:
         seconds = {"encode": prepared.encode_seconds, "total": time.perf_counter() - start}
@@ -188,7 +191,7 @@ def _open_or_begin(out: Path, record: dict[str, Any]) -> Study:
         if found["data"]["fingerprint"] != record["data"]["fingerprint"]:
             raise ConfigError(_other_study(out, "data", found["data"]["source"], record["data"]["source"]))
         return Study(out, found)
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and set(out.iterdir()) - set(leftovers(out)):
         raise ConfigError(f"{out} is not empty and holds no study. Give another --out.")
     write_json(path, record)
     return Study(out, record)

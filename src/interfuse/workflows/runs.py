@@ -1,5 +1,6 @@
 """Train the runs of a study, one after another or side by side in processes, each written once when it is done."""
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ from interfuse.core.files import read_json
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
 from interfuse.evaluation import aggregate_scores, example_scores
-from interfuse.training import Network, Precision, predict_probs, save_run, train
+from interfuse.training import Checkpoint, Network, Precision, leftovers, predict_probs, save_run, train
 from interfuse.workflows.bench import Bench
 
 Tell = Callable[[int, str], None]
@@ -57,11 +58,38 @@ def is_done(trial: Trial, info: Mapping[str, Any]) -> bool:
     return all(found.get(name) == value for name, value in wanted.items())
 
 
+def keep_checkpoint(trial: Trial, terms: Terms) -> Checkpoint:
+    """Say where the trial's state is kept between epochs, and all that its numbers depend on."""
+    identity = {
+        "design_key": trial.design.key,
+        "fingerprint": terms.info["fingerprint"],
+        "seed": trial.seed,
+        "fold": trial.fold,
+        "precision": terms.precision,
+        "threads": terms.threads,
+        "device": terms.info["device"],
+        "torch": torch.__version__,
+    }
+    return Checkpoint(trial.folder / "checkpoint.safetensors", identity)
+
+
+def tidy(trial: Trial, terms: Terms) -> None:
+    """Remove what a killed process left beside a finished run."""
+    keep_checkpoint(trial, terms).remove()
+
+
+def is_unfinished(trial: Trial, terms: Terms) -> bool:
+    """Whether the trial's folder holds this very training, cut short, and nothing else."""
+    found = set(trial.folder.iterdir()) if trial.folder.is_dir() else set()
+    return found <= set(leftovers(trial.folder)) or keep_checkpoint(trial, terms).matches()
+
+
 def run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
-    """Train, score validation and test once, and write the run."""
+    """Train, score validation and test once, and write the run; a training cut short goes on from its checkpoint."""
     features, specs = bench.rows_for(trial.design, trial.fold)
+    checkpoint, device = keep_checkpoint(trial, terms), terms.info["device"]
     with limited_threads(terms.threads):
-        trained = train(trial.design, trial.seed, features, specs, terms.precision, tell, terms.info["device"])
+        trained = train(trial.design, trial.seed, features, specs, terms.precision, tell, device, checkpoint)
         predictions, metrics = predict_splits(trained.network, features)
     write_table(trial.folder / "predictions.parquet", predictions)
     rows = features.splits["train"]
@@ -82,6 +110,7 @@ def run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
         "metrics": metrics,
     }
     save_run(trial.folder, trained.network, trial.design, info, trained.history)
+    checkpoint.remove()
 
 
 def predict_splits(network: Network, features: Features) -> tuple[pa.Table, dict[str, dict[str, float]]]:
@@ -158,6 +187,15 @@ _shared: dict[str, Any] = {}
 
 def _start(bench: Bench, terms: Terms, messages: Any) -> None:
     _shared.update(bench=bench, terms=terms, messages=messages)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker where its parent was killed: it would train on, unseen, in the folders of the next start."""
+    parent = torch.multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(trial: Trial) -> None:

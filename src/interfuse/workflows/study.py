@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from interfuse.core.design import Design
 from interfuse.core.errors import DataError
-from interfuse.core.files import read_json
+from interfuse.core.files import read_json, write_atomically
 from interfuse.core.records import LeaderboardRow, StudySummary, read_table
 from interfuse.core.settings import build
 from interfuse.evaluation import DesignScores, compare_designs
@@ -109,7 +109,8 @@ class Study:
         if target.suffix not in writers:
             raise DataError(f"A report ends in {', '.join(writers)}, got {target.name!r}.")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(writers[target.suffix](self.summary()), encoding="utf-8")
+        text = writers[target.suffix](self.summary())
+        write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
         return target
 
     def _run_folder(self, design: Design, seed: int, fold: int) -> Path:

@@ -8,7 +8,7 @@ from interfuse.core.progress import Progress, Silent
 from interfuse.training import Precision, Run, load_run
 from interfuse.workflows.bench import make_bench
 from interfuse.workflows.prepare import Source, prepare
-from interfuse.workflows.runs import Terms, Trial, is_done, run_trials
+from interfuse.workflows.runs import Terms, Trial, is_done, is_unfinished, run_trials, tidy
 
 
 def train_run(
@@ -29,15 +29,16 @@ def train_run(
     watcher = progress or Silent()
     prepared = prepare(source, watcher)
     trial = Trial(design, seed, 0, out)
+    terms = Terms(precision, threads, prepared.info)
     if is_done(trial, prepared.info):
+        tidy(trial, terms)
         watcher.say(f"{out} holds this very run already: nothing to train.")
         return load_run(out)
-    if out.is_dir() and any(out.iterdir()):
+    if not is_unfinished(trial, terms):
         raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
     bench = make_bench(prepared.features, prepared.folds[:1], [design])
     steps = -(-len(bench.folds[0]["train"]) // design.batch_size) * design.epochs
     watcher.start("train", steps, "steps")
-    terms = Terms(precision, threads, prepared.info)
     for _ in run_trials(bench, terms, [trial], 1, lambda done, note: watcher.advance("train", done, note)):
         watcher.finish("train")
     return load_run(out)

@@ -1,0 +1,93 @@
+"""SIGKILL at any moment, the same command again, the same bytes."""
+
+import multiprocessing
+import random
+import shutil
+import time
+
+import pytest
+
+from interfuse.cli.main import run
+from interfuse.core.design import make_design
+from interfuse.core.errors import ConfigError
+from interfuse.core.files import read_json
+from interfuse.workflows import Source, Study, train_run
+
+COMMON = ["known:xor", "--dim", "32", "--epochs", "4", "--batch-size", "64", "--dropout", "0.2"]
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Start a command in a process of its own, forked from one that has everything imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["interfuse.cli.main", "interfuse.workflows"])
+
+    def begin(*arguments: str):
+        process = context.Process(target=run, args=(list(arguments),))
+        process.start()
+        return process
+
+    begin("fusions", "concat").join()  # until everything is imported
+    return begin
+
+
+def finish(process) -> None:
+    process.join(60)
+    assert process.exitcode == 0
+
+
+def bytes_of(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.glob("**/predictions.parquet")}
+
+
+@pytest.mark.parametrize(
+    ("command", "kills", "files"),
+    [
+        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--format", "json"], 6, 5),
+        (["train", *COMMON, "--fusion", "cross_attention", "--epochs", "10"], 6, 1),
+    ],
+    ids=["compare", "train"],
+)
+def test_killed_at_random_moments_it_ends_with_the_bytes_of_an_undisturbed_one(start, tmp_path, command, kills, files):
+    begun = time.monotonic()
+    finish(start(*command, "--out", str(tmp_path / "whole")))
+    whole = time.monotonic() - begun
+    wanted = bytes_of(tmp_path / "whole")
+    assert len(wanted) == files
+    draw, done, resumed = random.Random(0), 0, 0
+    out = tmp_path / "cut"
+    while done < kills:
+        process = start(*command, "--out", str(out))
+        time.sleep(draw.uniform(0.1, 0.9) * whole)
+        process.kill()
+        process.join()
+        done += process.exitcode == -9
+        resumed += any(out.glob("**/checkpoint.safetensors"))
+        if process.exitcode == 0:  # it was faster: begin anew
+            assert bytes_of(out) == wanted
+            shutil.rmtree(out)
+    finish(start(*command, "--out", str(out)))
+    assert bytes_of(out) == wanted
+    assert resumed > 0
+    assert not [path for path in out.glob("**/*") if path.name.startswith(("checkpoint", "."))]
+
+
+def test_another_design_does_not_take_over_an_unfinished_run(start, tmp_path):
+    command = ["train", *COMMON, "--epochs", "400", "--fusion", "product"]
+    process = start(*command, "--out", str(tmp_path))
+    while not (tmp_path / "checkpoint.safetensors").is_file():
+        time.sleep(0.05)
+    process.kill()
+    process.join()
+    with pytest.raises(ConfigError, match=r"is not empty and does not hold this run\. Give another --out"):
+        train_run(Source("known:xor"), tmp_path, make_design("gmu", {}, {"dim": 32}))
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_files_left_by_a_kill_before_the_first_record_do_not_stop_a_study(tmp_path):
+    (tmp_path / ".study.json.0123.tmp").write_text("{")
+    with pytest.raises(SystemExit) as stop:
+        run(["compare", *COMMON, "--epochs", "1", "--fusions", "product", "--seeds", "1", "--out", str(tmp_path)])
+    assert stop.value.code in (0, None)
+    assert read_json(tmp_path / "study.json")["folds"] == 1
+    assert len(Study.open(tmp_path).trials()) == 5
