@@ -23,6 +23,25 @@ PREDICTIONS = pa.schema(
 )
 """Columns of `predictions.parquet`."""
 
+PART = pa.struct(
+    {
+        "part": pa.string(),  # a block, or a layer inside one, as fusion.layers.0
+        "gradient_norm": pa.float64(),  # before clipping
+        "update_ratio": pa.float64(),  # norm of a step's change over the norm of what it changes
+        "zeros": pa.float64(),  # share of gradients that are exactly zero; null behind a closed gate
+    }
+)
+ATTENTION = pa.struct(
+    {
+        "name": pa.string(),
+        "entropy": pa.float64(),  # of the weights, over log(keys), 0 to 1; null where every row has one key
+        "keys": pa.int64(),  # most keys that a row had
+        "heads": pa.int64(),
+        "dead_heads": pa.int64(),  # get next to no gradient; null where the whole attention gets none
+        "query_key": pa.float64(),  # gradient norm of query and key over that of the value
+    }
+)
+
 HISTORY = pa.schema(
     [
         ("epoch", pa.int64()),  # from 1
@@ -34,9 +53,21 @@ HISTORY = pa.schema(
         ("seconds", pa.float64()),  # since training began
         ("block", pa.list_(pa.string())),  # image_adapter, text_adapter, fusion, head
         ("gradient_norm", pa.list_(pa.float64())),  # of each block, mean over the epoch, before clipping
+        ("first_loss", pa.float64()),  # of the very first step, before anything was learnt; first row only
+        ("health", pa.string()),  # the verdict so far in a word: healthy, vanishing, …
+        ("findings", pa.list_(pa.struct({name: pa.string() for name in ("word", "where", "evidence", "mend")}))),
+        ("parts", pa.list_(PART)),
+        ("attention", pa.list_(ATTENTION)),
+        ("gates", pa.list_(pa.struct({"name": pa.string(), "saturation": pa.float64()}))),
+        ("ogm_ratio", pa.float64()),  # the image head's probability of the truth over the text head's, where both are
+        ("image_use", pa.float64()),  # how far another row's image moves the prediction, 0 to 1
+        ("text_use", pa.float64()),
     ]
 )
-"""Columns of `history.parquet`, a row an epoch."""
+"""Columns of `history.parquet`, a row an epoch; from `parts` on medians over the steps that were looked at closely.
+
+The columns from `first_loss` on are absent from records of before they were measured.
+"""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ from interfuse.training.checkpoint import (
     unpack_optimiser,
     with_prefix,
 )
+from interfuse.training.findings import describe
+from interfuse.training.health import HealthMonitor
 from interfuse.training.network import ModalitySpec, Network, count_parameters
 from interfuse.training.objective import Objective, make_objective, to_probs
 from interfuse.training.optimiser import make_optimiser, make_schedule
@@ -149,13 +151,14 @@ class _Loop:
         self.design, self.features, self.watch = design, features, watch
         self.accelerator, self.objective = accelerator, make_objective(design, features)
         self.order = generator(seed, "order")
-        steps = -(-len(features.splits["train"]) // design.batch_size) * design.epochs
+        steps = -(-len(features.splits["train"]) // design.batch_size)
         optimiser = make_optimiser(network, design)
         self.network, self.optimiser = self.accelerator.prepare(network, optimiser)
-        self.schedule = make_schedule(optimiser, design, steps)
+        self.schedule = make_schedule(optimiser, design, steps * design.epochs)
         self.blocks = {
             name: [p for p in block.parameters() if p.requires_grad] for name, block in network.blocks().items()
         }
+        self.health = HealthMonitor(network.blocks(), steps)
         self.steps = 0
         self.weights = _first_weights(design) if network.unimodal_heads else None  # of fused, image and text loss
         estimates = self.weights is not None and design.balance == "gradient_blending"
@@ -176,9 +179,12 @@ class _Loop:
                 kept.best, kept.epoch, kept.weights = rank, epoch, copy.deepcopy(self._plain().state_dict())
             row["seconds"] = kept.seconds = time.perf_counter() - start
             kept.history.append(row)
+            row |= describe(kept.history)
             if checkpoint and checkpoint.due():
                 checkpoint.write(*self.state(kept))
-            self.watch(0, f"epoch {epoch}/{self.design.epochs} validation {100 * row['validation_score']:.1f}")
+            self.watch(
+                0, f"epoch {epoch}/{self.design.epochs} validation {100 * row['validation_score']:.1f}, {row['health']}"
+            )
         network = self._plain()
         network.load_state_dict(kept.weights)
         network.eval().cpu()
@@ -231,9 +237,10 @@ class _Loop:
             self.order,
             modality_dropout=self.design.modality_dropout,
         )
-        count = 0
+        count, first_loss = 0, None
         for batch in batches:
             loss, block_norms = self.step(batch)
+            first_loss = float(loss) if self.steps == 1 else first_loss
             losses += loss * len(batch.rows)
             norms += block_norms
             rows, count = rows + len(batch.rows), count + 1
@@ -258,11 +265,14 @@ class _Loop:
             "learning_rate": self.schedule.get_last_lr()[0],
             "block": list(self.blocks),
             "gradient_norm": (norms / count).tolist(),
+            "first_loss": first_loss,
+            **self.health.row(),
         }
 
     def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Take one optimiser step; give the loss and the gradient norm of each block before clipping."""
         batch = batch.to(self.accelerator.device)
+        looked = self.health.begin()
         with self.accelerator.autocast():
             heads = {} if self.weights is None else {"unimodal": True}
             logits = self.network(batch.image, batch.text, batch.image_index, batch.text_index, **heads)
@@ -270,11 +280,14 @@ class _Loop:
         self.accelerator.backward(taught)
         if self.weights is not None and self.design.balance == "ogm_ge":
             self.hold_back(logits.detach().float(), batch.labels)
+        if looked:
+            self.health.after_backward(self._plain(), self.features.task, self.ogm_ratio(logits, batch.labels))
         norms = torch.stack([_norm(parameters) for parameters in self.blocks.values()]).cpu()
         if self.design.clip:
             trained = [p for parameters in self.blocks.values() for p in parameters]
             nn.utils.clip_grads_with_norm_(trained, self.design.clip, norms.norm())
         self.optimiser.step()
+        self.health.after_step()
         self.schedule.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.steps += 1
@@ -296,6 +309,13 @@ class _Loop:
         factors = ogm_coefficients(scores[0], scores[1], self.design.ogm_alpha)
         for name, factor in zip(("image_adapter", "text_adapter"), factors, strict=True):
             modulate(self.blocks[name], factor)
+
+    def ogm_ratio(self, logits: Tensor, labels: Tensor) -> float | None:
+        """Compare how well the image's and the text's own head know the truth, where there are such heads."""
+        if self.weights is None or self.features.task not in ("multiclass", "multilabel"):
+            return None
+        image, text = (true_class_score(head.detach().float(), labels, self.features.task) for head in logits[1:])
+        return float(image / text)
 
     def losses(self) -> Losses:
         """Measure the mean loss of every head on the validation rows and on as many train rows."""
