@@ -27,6 +27,8 @@ from interfuse.evaluation import example_scores
 from interfuse.training import Precision, count_parameters, leftovers, match_hidden, train
 from interfuse.training.network import Network
 from interfuse.workflows.bench import Bench, make_bench
+from interfuse.workflows.evidence import EXAMPLES_FILE
+from interfuse.workflows.gallery import keep_examples
 from interfuse.workflows.prepare import Prepared, Source, prepare
 from interfuse.workflows.runs import Terms, Trial, is_done, limited_threads, run_trials, tidy
 from interfuse.workflows.study import Study
@@ -103,6 +105,8 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
         seconds = {"encode": prepared.encode_seconds, "total": time.perf_counter() - start}
         write_json(out / "study.json", {**study.record, "seconds": seconds})
     study = Study.open(out)
+    if prepared.examples and (todo or not (out / EXAMPLES_FILE).is_file()):
+        keep_examples(study, prepared.examples)
     study.report()
     return study
 

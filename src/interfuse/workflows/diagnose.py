@@ -1,7 +1,7 @@
 """Is it really multimodal? Every measure of one trained network, as a record and a page."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,7 @@ def diagnose(
         version=version("interfuse"),
     )
     write_json(run.folder / "diagnosis.json", diagnosis.plain())
+    write_json(run.folder / "illustrations.json", {str(row): asdict(drawn) for row, drawn in pictures.items()})
     page = diagnosis_to_html(diagnosis, pictures)
     write_atomically(out or run.folder / "diagnosis.html", lambda path: path.write_text(page, encoding="utf-8"))
     return diagnosis
