@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from interfuse.reports.styles import Look
-from interfuse.reports.svg import Frame, Scale, spell_tick, spread, ticks_of
+from interfuse.reports.svg import Frame, Point, Scale, spell_tick, spread, ticks_of
 
 History = Mapping[int, Sequence[Mapping[str, Any]]]
 """Seed to the rows of its `history.parquet`."""
@@ -19,9 +19,9 @@ HEIGHT = 120
 class Curve:
     """A design's validation score by epoch, in points."""
 
-    mean: list[tuple[float, float]]
-    low: list[tuple[float, float]]
-    high: list[tuple[float, float]]
+    mean: list[Point]
+    low: list[Point]
+    high: list[Point]
     seeds: int
 
 
@@ -63,7 +63,7 @@ def draw_learning(curves: Mapping[str, Curve], looks: Mapping[str, Look], baseli
     return drawn
 
 
-def draw_expected(lines: Mapping[str, Sequence[float]], looks: Mapping[str, Look], metric: str) -> Markup | None:
+def draw_expected(lines: Mapping[str, Sequence[int | float]], looks: Mapping[str, Look], metric: str) -> Markup | None:
     """Draw the expected best validation score by the number of draws, a line a design; scores are fractions."""
     known = {design: [100 * value for value in values] for design, values in lines.items() if len(values)}
     if not known:
@@ -81,9 +81,9 @@ def draw_expected(lines: Mapping[str, Sequence[float]], looks: Mapping[str, Look
     return frame.close(f"Expected best {metric} on validation by the number of draws")
 
 
-def by_epoch(seeds: Sequence[Mapping[int, float | None]]) -> dict[int, list[float]]:
+def by_epoch(seeds: Sequence[Mapping[int, int | float | None]]) -> dict[int, list[int | float]]:
     """Gather the seeds' values at every epoch that all of them reached with a finite value."""
-    found: dict[int, list[float]] = {}
+    found: dict[int, list[int | float]] = {}
     for epoch in sorted(set().union(*seeds)) if seeds else []:
         values = [seed.get(epoch) for seed in seeds]
         finite = [value for value in values if value is not None and math.isfinite(value)]
@@ -92,11 +92,11 @@ def by_epoch(seeds: Sequence[Mapping[int, float | None]]) -> dict[int, list[floa
     return found
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean(values: Sequence[int | float]) -> float:
     return sum(values) / len(values)
 
 
-def _epochs(longest: float, most: int = 6) -> list[float]:
+def _epochs(longest: int | float, most: int = 6) -> list[float]:
     """Ticks on whole numbers from 1, at most so many."""
     step = max(1, -(-int(longest) // most))
-    return [float(tick) for tick in range(1, int(longest) + 1) if tick == 1 or tick % step == 0]
+    return [float(tick) for tick in range(1, int(longest) + 1) if tick == 1 or (tick % step == 0 and tick > step / 2 + 1)]

@@ -36,8 +36,7 @@ class Forest:
 
 def draw_forest(rows: Sequence[LeaderboardRow], looks: Mapping[str, Look], margin: float) -> Forest:
     """Draw mean and difference from the baseline of every design with their 95 % intervals, the best on top."""
-    ends = [100 * end for row in rows for end in (row.mean, row.ci_low, row.ci_high) if end is not None]
-    means, deltas = spread(ends), delta_scale(rows, margin)
+    means, deltas = mean_scale(rows), delta_scale(rows, margin)
     drawn = [
         ForestRow(row.design, looks[row.design], _mean(row, means, looks), _delta(row, deltas, looks, 100 * margin))
         for row in rows
@@ -53,8 +52,7 @@ def draw_cost(
     known = [costs[row.design] for row in rows]
     wide = min(known) > 0 and max(known) >= 10 * min(known)
     x = Scale(min(known) / 1.35, max(known) * 1.35, True) if wide else Scale(0, 1.08 * max(known))
-    ends = [100 * end for row in rows for end in (row.mean, row.ci_low, row.ci_high) if end is not None]
-    frame = Frame(x, spread(ends), 210)
+    frame = Frame(x, spread(_ends(rows)), 210)
     frame.grid(ticks_of(frame.y))
     frame.axis(ticks_of(frame.x, 5), title)
     for row in reversed(rows):
@@ -85,6 +83,14 @@ def draw_use(image: tuple[float, float, float], text: tuple[float, float, float]
     return _row(frame)
 
 
+def mean_scale(rows: Sequence[LeaderboardRow]) -> Scale:
+    """Range of the means, in points; a floor more than two spans below the others must not squeeze them."""
+    judged = [row for row in rows if row.verdict != "floor"] or list(rows)
+    low, high = min(_ends(judged)), max(_ends(judged))
+    near = [row for row in rows if 100 * row.mean >= low - 2 * max(high - low, 1.0)]
+    return spread(_ends(near))
+
+
 def delta_scale(rows: Sequence[LeaderboardRow], margin: float) -> Scale:
     """Range of the differences that are judged, in points; a floor far away must not squeeze them."""
     judged = [row for row in rows if row.delta is not None and row.verdict != "floor"]
@@ -98,6 +104,8 @@ def delta_scale(rows: Sequence[LeaderboardRow], margin: float) -> Scale:
 def _mean(row: LeaderboardRow, scale: Scale, looks: Mapping[str, Look]) -> Markup:
     frame = _guided(scale)
     look = looks[row.design]
+    if not scale.low <= 100 * row.mean <= scale.high:
+        return _edge(frame, row.mean)
     if row.ci_low is not None and row.ci_high is not None:
         frame.whisker((100 * row.ci_low, 0.5), (100 * row.ci_high, 0.5), look)
     frame.marker(100 * row.mean, 0.5, look, f"{row.design}: {spell_mean(row)}")
@@ -116,17 +124,27 @@ def _delta(row: LeaderboardRow, scale: Scale, looks: Mapping[str, Look], margin:
         return _row(frame)
     delta, look = 100 * row.delta, looks[row.design]
     if not scale.low <= delta <= scale.high:
-        text = f"◂ {points(row.delta)}" if delta < 0 else f"{points(row.delta)} ▸"
-        where, anchor = ("0.5%", "start") if delta < 0 else ("99.5%", "end")
-        frame.add(
-            '<text class="tick" x="{}" y="{}" dy=".34em" text-anchor="{}">{}</text>', where, ROW / 2, anchor, text
-        )
-        return _row(frame)
+        return _edge(frame, row.delta)
     if row.delta_ci_low is not None and row.delta_ci_high is not None:
         low, high = max(100 * row.delta_ci_low, scale.low), min(100 * row.delta_ci_high, scale.high)
         frame.whisker((low, 0.5), (high, 0.5), look)
     frame.marker(delta, 0.5, look, f"{row.design}: {spell_delta(row)}, {row.verdict}")
     return _row(frame)
+
+
+def _edge(frame: Frame, value: float) -> Markup:
+    """Tell a value that lies outside the scale, at the edge where it would be."""
+    below = 100 * value < frame.x.low
+    text = f"◂ {points(value)}" if below else f"{points(value)} ▸"
+    where, anchor = ("0.5%", "start") if below else ("99.5%", "end")
+    frame.add(
+        '<text class="tick edge" x="{}" y="{}" dy=".34em" text-anchor="{}">{}</text>', where, ROW / 2, anchor, text
+    )
+    return _row(frame)
+
+
+def _ends(rows: Sequence[LeaderboardRow]) -> list[float]:
+    return [100 * end for row in rows for end in (row.mean, row.ci_low, row.ci_high) if end is not None]
 
 
 def _guided(scale: Scale) -> Frame:

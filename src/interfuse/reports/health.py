@@ -71,7 +71,7 @@ def examine_histories(histories: Mapping[str, History]) -> Health | None:
         words = Counter(str(row["health"]) for row in last if row.get("health")).most_common()
         heat = draw_heat_map(norms[design], scale, design) if norms[design] else None
         cards.append(HealthCard(design, words, len(history), list(norms[design]), heat, gather_advice(last)))
-    return Health(cards, f"{scale.low:.0e}", f"{scale.high:.0e}")
+    return Health(cards, f"{scale.low:.1g}", f"{scale.high:.1g}")
 
 
 def gather_norms(history: History) -> Norms:

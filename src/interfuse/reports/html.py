@@ -58,7 +58,7 @@ def to_html(summary: StudySummary) -> str:
         **_leaderboard(summary, rows, looks),
         **_training(summary, rows, looks),
         "matrix": build_matrix(summary.pairs, [row.design for row in rows if _is_paired(summary, row)]),
-        "shelves": fill_shelves(summary.examples, summary.diagnoses),
+        "shelves": fill_shelves(summary.examples, summary.diagnoses, _task(summary) == "regression"),
         "fusion_shown": next((example["design"] for example in summary.examples), None),
         **_origin(summary, len(rows)),
     }
@@ -69,11 +69,12 @@ def _leaderboard(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[
     """Give the table, the interval plot, and the score against every cost that is known."""
     costs = {row.design: _costs(summary, row) for row in rows}
     shown = [name for name in COSTS if any(name in costs[row.design] for row in rows)]
-    plots = []
+    plots, plotted = [], set()
     axes = {"parameters": "trained parameters", "flops": COSTS["flops"][1], "seconds": "training seconds a run"}
     for name, title in axes.items():
         known = {row.design: costs[row.design][name] for row in rows if costs[row.design].get(name, 0) > 0}
         if known:
+            plotted |= set(known)
             plots.append(draw_cost([row for row in rows if row.design in known], looks, known, title))
     margin = float(summary.study.get("margin") or 0.0)
     names = metric_names(summary)
@@ -82,6 +83,7 @@ def _leaderboard(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[
         "more_costs": [COSTS[name][0] for name in shown],
         "forest": draw_forest(rows, looks, margin) if rows else None,
         "cost_plots": plots,
+        "plotted": {design: look for design, look in looks.items() if design in plotted},
         "metric_names": names,
         "metrics": [(r.design, [spell_metric(r.metrics.get(n)) for n in names], r.metrics) for r in rows if r.metrics],
     }
@@ -106,11 +108,17 @@ def _origin(summary: StudySummary, designs: int) -> dict[str, Any]:
     """Give the data card and what reproduces the study."""
     common, own = design_settings(summary.study)
     data = summary.study.get("data") or {}
+    splits, classes = split_table(data), class_table(data)
     return {
         "figures_first": key_figures(summary.study, designs),
-        "card": data_card(summary.study),
-        "splits": split_table(data),
-        "classes": class_table(data),
+        "card": [
+            (name, text.partition(" (")[0] if classes and name == "classes" else text)
+            for name, text in data_card(summary.study)
+            if not (splits and name.removesuffix(" rows") in splits.splits)
+            and not (data.get("missing") and name in ("rows without a picture", "rows without a text"))
+        ],
+        "splits": splits,
+        "classes": classes,
         "leaks": leak_facts(data),
         "quarantine": list((data.get("quarantine") or {}).items()),
         "notes": notes(summary.study),
@@ -118,6 +126,10 @@ def _origin(summary: StudySummary, designs: int) -> dict[str, Any]:
         "common": common,
         "own": own,
     }
+
+
+def _task(summary: StudySummary) -> str:
+    return str((summary.study.get("data") or {}).get("task"))
 
 
 def _is_paired(summary: StudySummary, row: LeaderboardRow) -> bool:

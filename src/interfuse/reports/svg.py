@@ -10,18 +10,19 @@ from interfuse.reports.styles import Look
 
 WIDTH = 1000
 """Units across the part of a figure that is stretched: lines and areas."""
-Point = tuple[float, float]
+Number = int | float
+Point = tuple[Number, Number]
 
 
 @dataclass(frozen=True)
 class Scale:
     """From a value to a fraction of the axis, 0 to 1; linear or logarithmic."""
 
-    low: float
-    high: float
+    low: Number
+    high: Number
     log: bool = False
 
-    def at(self, value: float) -> float:
+    def at(self, value: Number) -> float:
         """Place a value; 0 at the low end, 1 at the high end."""
         low, high, value = (
             (math.log10(v) for v in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
@@ -56,7 +57,7 @@ class Scale:
         return found[:: -(-len(found) // most)]
 
 
-def spread(values: Iterable[float], pad: float = 0.06) -> Scale:
+def spread(values: Iterable[Number], pad: Number = 0.06) -> Scale:
     """Give a linear scale around these values with some room at either end."""
     found = list(values)
     low, high = min(found), max(found)
@@ -74,15 +75,15 @@ class Frame:
     """Of the part inside the axes, in pixels."""
     parts: list[Markup] = field(default_factory=list)
 
-    def across(self, value: float) -> str:
+    def across(self, value: Number) -> str:
         """Place a value on the x axis, in percent."""
         return f"{100 * self.x.at(value):.2f}%"
 
-    def down(self, value: float) -> float:
+    def down(self, value: Number) -> float:
         """Place a value on the y axis, in pixels from the top."""
         return round((1 - self.y.at(value)) * self.height, 1)
 
-    def grid(self, ticks: Sequence[tuple[float, str]], lines: bool = True) -> None:
+    def grid(self, ticks: Sequence[tuple[Number, str]], lines: bool = True) -> None:
         """Draw the ticks of the y axis with their lines across."""
         for value, text in ticks:
             down = self.down(value)
@@ -90,7 +91,7 @@ class Frame:
                 self.add('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>', down)
             self.add('<text class="tick" x="-7" y="{}" dy=".34em" text-anchor="end">{}</text>', down, text)
 
-    def axis(self, ticks: Sequence[tuple[float, str]], title: str = "", lines: bool = False) -> None:
+    def axis(self, ticks: Sequence[tuple[Number, str]], title: str = "", lines: bool = False) -> None:
         """Draw the x axis: ticks, their texts and the title below."""
         self.add('<line class="axis" x1="0" x2="100%" y1="{0}" y2="{0}"/>', self.height)
         for value, text in ticks:
@@ -102,7 +103,7 @@ class Frame:
         if title:
             self.add('<text class="title" x="50%" y="{}" text-anchor="middle">{}</text>', self.height + 35, title)
 
-    def marker(self, x: float, y: float, look: Look, title: str, design: str = "") -> None:
+    def marker(self, x: Number, y: Number, look: Look, title: str, design: str = "") -> None:
         """Draw a design's mark, with words for who points at it."""
         self.add(
             '<svg class="mark" x="{}" y="{}" data-design="{}"><path d="{}" fill="{}" stroke="{}" stroke-width="1.6">'
@@ -159,7 +160,7 @@ class Frame:
         self.parts.append(opening + Markup(template).format(*values) + Markup("</svg>"))
 
 
-def spell_tick(value: float) -> str:
+def spell_tick(value: Number) -> str:
     """Write a tick: short, with a true minus.
 
     >>> [spell_tick(v) for v in (-2.5, 0.001, 50.0, 20_000, 1.5e6, 3e9)]
@@ -172,6 +173,6 @@ def spell_tick(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
 
-def ticks_of(scale: Scale, most: int = 5) -> list[tuple[float, str]]:
+def ticks_of(scale: Scale, most: int = 5) -> list[tuple[Number, str]]:
     """Give round values on a scale with their texts."""
     return [(value, spell_tick(value)) for value in scale.ticks(most)]

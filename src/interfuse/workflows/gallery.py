@@ -17,7 +17,7 @@ from interfuse.fusion import FUSIONS
 from interfuse.workflows.evidence import EXAMPLES_FILE
 from interfuse.workflows.study import Study
 
-EACH = {"needs both": 9, "wrong with both": 9, "missing image": 3, "missing text": 3}
+EACH = {"needs both": 8, "wrong with both": 8, "missing image": 4, "missing text": 4}
 """Most rows of each kind."""
 SIDE = 208
 """Longer side of a picture in pixels."""
@@ -114,22 +114,28 @@ def choose_rows(
 ) -> list[tuple[str, int]]:
     """Choose rows of each kind, the clearest first and of as many labels as there are; a row is shown once.
 
-    Clear means: far above what is right with one modality, or far from right with both.
+    Clear is what has much probability on the truth with both and little with one, or the least on it with both. Right
+    is an answer of the mean over seeds that equals the truth.
     """
     known = [number for number, key in enumerate(seen.keys) if key in place]
-    singles = np.max([one.scores for one in alone.values()], 0) if alone else None
-    gaps = {m: [examples.table[f"{m}_key"][place[seen.keys[n]]].as_py() is None for n in known] for m in ("image", "text")}
-    missing = {m: {n for n, gap in zip(known, gaps[m], strict=True) if gap} for m in gaps}
-    whole = [n for n in known if n not in missing["image"] and n not in missing["text"]]
-    right = seen.scores > RIGHT
-    truth = _confidence(seen)
-    kinds: dict[str, list[int]] = {"needs both": [], "wrong with both": sorted((n for n in whole if not right[n]), key=lambda n: truth[n])}
-    if len(alone) == 2 and singles is not None:
-        found = [n for n in whole if right[n] and singles[n] <= RIGHT]
-        kinds["needs both"] = sorted(found, key=lambda n: (singles[n] - seen.scores[n], -truth[n]))
+    keys = {m: examples.table[f"{m}_key"].to_pylist() for m in ("image", "text")}
+    missing = {m: [n for n in known if keys[m][place[seen.keys[n]]] is None] for m in keys}
+    whole = sorted(set(known) - set(missing["image"]) - set(missing["text"]))
+    right, truth = find_right(seen, examples), _confidence(seen)
+    kinds = {"needs both": [], "wrong with both": sorted((n for n in whole if not right[n]), key=lambda n: truth[n])}
+    if len(alone) == 2:
+        either = np.any([find_right(one, examples) for one in alone.values()], axis=0)
+        best = np.max([_confidence(one) for one in alone.values()], axis=0)
+        kinds["needs both"] = sorted((n for n in whole if right[n] and not either[n]), key=lambda n: best[n] - truth[n])
     for modality, rows in missing.items():
-        kinds[f"missing {modality}"] = sorted(rows, key=lambda n: -abs(truth[n] - 0.5))
+        kinds[f"missing {modality}"] = rows
     return [(kind, n) for kind, rows in kinds.items() for n in _vary(rows, seen, EACH[kind])]
+
+
+def find_right(answers: Answers, examples: Examples) -> np.ndarray:
+    """Find which answers are the truth, word for word."""
+    pairs = zip(answers.probs, answers.labels, strict=True)
+    return np.asarray([spell_answer(probs, examples) == spell_label(label, examples) for probs, label in pairs])
 
 
 def spell_answer(probs: np.ndarray, examples: Examples) -> str:
