@@ -1,6 +1,6 @@
 """How long a report takes: a made-up study is written as compare writes it, then reported.
 
-    python benchmarks/report_speed.py [--designs 10] [--seeds 5] [--rows 10000] [--epochs 20] [--out FOLDER]
+python benchmarks/report_speed.py [--designs 10] [--seeds 5] [--rows 10000] [--epochs 20] [--out FOLDER]
 """
 
 import argparse
@@ -33,7 +33,12 @@ def make_study(folder: Path, designs: int, seeds: int, rows: int, epochs: int) -
         entries.append({"fusion": fusion, "name": name, "settings": settings, **plain, "key": "k", "role": role})
     thousand = {"train": 8 * rows, "validation": rows, "test": rows}
     record = {
-        **{"created": "2026-01-01T00:00:00+0000", "command": "interfuse compare made-up.csv", "folds": 1, "margin": 0.01},
+        **{
+            "created": "2026-01-01T00:00:00+0000",
+            "command": "interfuse compare made-up.csv",
+            "folds": 1,
+            "margin": 0.01,
+        },
         **{"seeds": list(range(seeds)), "baseline": "concat", "metric": "accuracy", "designs": entries},
         "versions": {"interfuse": "0.1.0"},
         "data": {
@@ -74,7 +79,11 @@ def make_history(draw: np.random.Generator, level: float, epochs: int, number: i
     depth = [f"fusion.layers.{n}" for n in range(number % 4)]
     parts = ["image_adapter", "text_adapter", "fusion", *(depth if len(depth) > 1 else []), "head"]
     ill = number == 4
-    finding = {"word": "vanishing", "where": "image_adapter", "evidence": "gradient norm 1.0e-06 at image_adapter, 1.0e-01 at head"}
+    finding = {
+        "word": "vanishing",
+        "where": "image_adapter",
+        "evidence": "gradient norm 1.0e-06 at image_adapter, 1.0e-01 at head",
+    }
     rows = []
     for epoch in range(1, epochs + 1):
         norms = np.exp(draw.normal(-1 - 0.08 * epoch, 0.3, len(parts)))
@@ -83,7 +92,12 @@ def make_history(draw: np.random.Generator, level: float, epochs: int, number: i
             {
                 **{"epoch": epoch, "step": 100 * epoch, "train_loss": 1 / epoch, "validation_loss": 1 / epoch},
                 "validation_score": level - 0.3 / epoch + draw.normal(0, 0.01),
-                **{"block": parts[:3], "gradient_norm": norms[:3].tolist(), "image_use": 0.4, "text_use": 0.2 + 0.05 * number},
+                **{
+                    "block": parts[:3],
+                    "gradient_norm": norms[:3].tolist(),
+                    "image_use": 0.4,
+                    "text_use": 0.2 + 0.05 * number,
+                },
                 "health": "vanishing" if ill else "healthy",
                 "findings": [{**finding, "mend": "--norm standard, fewer layers"}] if ill else [],
                 "parts": [
@@ -101,11 +115,23 @@ def make_examples(draw: np.random.Generator, design: str) -> list[dict]:
         buffer = io.BytesIO()
         noise = draw.integers(0, 255, (13, 16, 3)).astype(np.uint8)
         Image.fromarray(noise).resize((208, 169)).save(buffer, "JPEG", quality=78)
-        kind = ("needs both", "wrong with both", "missing image", "missing text")[number // 8 if number < 16 else 2 + number % 2]
+        kind = ("needs both", "wrong with both", "missing image", "missing text")[
+            number // 8 if number < 16 else 2 + number % 2
+        ]
         rows.append(
             {
-                **{"kind": kind, "row": number, "id": f"r{number}", "text": None if kind == "missing text" else "a red cup"},
-                **{"label": "cup", "design": design, "answer": "pot" if kind == "wrong with both" else "cup", "score": 0.9},
+                **{
+                    "kind": kind,
+                    "row": number,
+                    "id": f"r{number}",
+                    "text": None if kind == "missing text" else "a red cup",
+                },
+                **{
+                    "label": "cup",
+                    "design": design,
+                    "answer": "pot" if kind == "wrong with both" else "cup",
+                    "score": 0.9,
+                },
                 **{"image_answer": "plate", "text_answer": "pan"},
                 "picture": None if kind == "missing image" else buffer.getvalue(),
             }

@@ -1,4 +1,4 @@
-"""A real browser for tests of pages: Debian's Chromium, driven by playwright. Both are looked for, neither is fetched."""
+"""A real browser for tests of pages: Debian's Chromium, driven by playwright. Neither is fetched."""
 
 import functools
 import shutil

@@ -54,7 +54,10 @@ def health_history(epochs: int = 4, level: float = 0.5, word: str = "healthy") -
             **past,
             "health": word,
             "findings": [] if word == "healthy" else [finding],
-            "parts": [{"part": p, "gradient_norm": n * past["epoch"], "update_ratio": 1e-3, "zeros": 0.0} for p, n in parts.items()],
+            "parts": [
+                {"part": p, "gradient_norm": n * past["epoch"], "update_ratio": 1e-3, "zeros": 0.0}
+                for p, n in parts.items()
+            ],
             "image_use": 0.1 * past["epoch"],
             "text_use": 0.6,
         }
@@ -155,8 +158,14 @@ def full(summary) -> StudySummary:
     }
     data = {
         **summary.study["data"],
-        "missing": {"image": {"train": 2, "validation": 1, "test": 0}, "text": {"train": 0, "validation": 0, "test": 0}},
-        "classes": {"cat": {"train": 4000, "validation": 700, "test": 1500}, NASTY: {"train": 2000, "validation": 300, "test": 500}},
+        "missing": {
+            "image": {"train": 2, "validation": 1, "test": 0},
+            "text": {"train": 0, "validation": 0, "test": 0},
+        },
+        "classes": {
+            "cat": {"train": 4000, "validation": 700, "test": 1500},
+            NASTY: {"train": 2000, "validation": 300, "test": 500},
+        },
         "leaks": {"picture": 0, "text": 12, "picture and text": 0},
         "quarantine": {f"the file is empty {NASTY}; the image is treated as missing": 2},
     }

@@ -11,9 +11,14 @@ from tests.reports.conftest import health_history, history
 
 def test_norms_are_medians_over_seeds_and_layers_stand_below_their_block():
     norms = gather_norms({seed: health_history(2) for seed in range(2)} | {2: history(2)})
-    assert list(norms) == ["image_adapter", "text_adapter", "fusion", "fusion.layers.0", "fusion.layers.1", "head"] or list(
-        norms
-    ) == ["image_adapter", "fusion", "fusion.layers.0", "fusion.layers.1", "head", "text_adapter"]
+    assert list(norms) == [
+        "image_adapter",
+        "text_adapter",
+        "fusion",
+        "fusion.layers.0",
+        "fusion.layers.1",
+        "head",
+    ] or list(norms) == ["image_adapter", "fusion", "fusion.layers.0", "fusion.layers.1", "head", "text_adapter"]
     assert norms["image_adapter"] == {1: pytest.approx(0.01), 2: pytest.approx(0.02)}  # of 0.01, 0.01, 0.1
 
 
@@ -25,7 +30,7 @@ def test_a_deeper_colour_is_a_larger_norm_and_zero_has_none():
 
 
 def test_many_epochs_share_columns():
-    drawn = draw_heat_map({"a": {epoch: 1.0 for epoch in range(1, 1001)}}, Scale(0.1, 1.0, log=True), "d")
+    drawn = draw_heat_map({"a": dict.fromkeys(range(1, 1001), 1.0)}, Scale(0.1, 1.0, log=True), "d")
     assert drawn.count("<rect") == COLUMNS
     assert "epochs 1 to 25" in drawn
 

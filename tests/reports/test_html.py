@@ -1,7 +1,6 @@
 """The HTML report: whole in one file, escaped, robust, reachable by keyboard."""
 
 import dataclasses
-import json
 import re
 from html.parser import HTMLParser
 

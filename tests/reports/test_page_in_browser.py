@@ -31,7 +31,9 @@ def test_it_opens_quickly_says_nothing_asks_for_nothing_and_does_not_scroll_side
             one.click()
         assert (visit.said, visit.asked) == ([], [])
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= size[0]
-        boxes = visit.page.evaluate("[...document.querySelectorAll('.scroll')].map(b => b.getBoundingClientRect().right)")
+        boxes = visit.page.evaluate(
+            "[...document.querySelectorAll('.scroll')].map(b => b.getBoundingClientRect().right)"
+        )
         assert max(boxes) <= size[0]
 
 
@@ -41,7 +43,8 @@ def test_every_plot_is_drawn_inside_the_page(browser, file, size):
         plots = visit.page.evaluate(
             """[...document.querySelectorAll('svg.plot')].map(plot => {
                  const own = plot.getBoundingClientRect();
-                 const marks = [...plot.querySelectorAll('path, rect, circle, line')].map(m => m.getBoundingClientRect());
+                 const marks = [...plot.querySelectorAll('path, rect, circle, line')]
+                   .map(m => m.getBoundingClientRect());
                  const texts = [...plot.querySelectorAll('text')].map(t => t.getBoundingClientRect());
                  return {label: plot.getAttribute('aria-label') || '', width: own.width, height: own.height,
                    drawn: marks.filter(m => m.width + m.height > 1).length,
@@ -131,9 +134,11 @@ def test_light_and_dark_have_their_own_colours_with_enough_contrast(browser, fil
             ratios = visit.page.evaluate(
                 """(() => {
                   const light = text => { const [r, g, b] = text.match(/[\\d.]+/g).map(Number).map(v => v / 255)
-                    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126*r + 0.7152*g + 0.0722*b; };
+                    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
                   const paper = light(getComputedStyle(document.body).backgroundColor);
-                  return ['h1', '.lead', '.tick', 'figcaption', '.badge.fine', '.badge.ill', 'summary', 'nav a'].map(s => {
+                  const looked = ['h1', '.lead', '.tick', 'figcaption', '.badge.fine', '.badge.ill', 'summary', 'nav a'];
+                  return looked.map(s => {
                     const style = getComputedStyle(document.querySelector(s));
                     const ink = light(s === '.tick' ? style.fill : style.color);
                     return [s, (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)]; });

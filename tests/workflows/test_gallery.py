@@ -16,7 +16,15 @@ NAMES = ("cup", "plate", "pot")
 
 
 def make_examples(rows: list[dict], task: str = "multiclass", **given) -> Examples:
-    plain = {"image": None, "image_key": "k", "text": "a text", "text_key": "t", "label": [0], "group": 0, "split": "test"}
+    plain = {
+        "image": "gone.png",
+        "image_key": "k",
+        "text": "a text",
+        "text_key": "t",
+        "label": [0],
+        "group": 0,
+        "split": "test",
+    }
     full = [{**plain, "row": at, "id": f"r{at}", "target": None, **row} for at, row in enumerate(rows)]
     return Examples(pa.Table.from_pylist(full, schema=COLUMNS), task, NAMES, **given)
 
@@ -24,7 +32,9 @@ def make_examples(rows: list[dict], task: str = "multiclass", **given) -> Exampl
 def answers(labels: list[int], probs: list[list[float]]) -> Answers:
     table = np.asarray(probs)
     keys = [(at, f"r{at}") for at in range(len(labels))]
-    return Answers(keys, table, (table.argmax(1) == labels).astype(float), [{"label": [n], "target": None} for n in labels])
+    return Answers(
+        keys, table, (table.argmax(1) == labels).astype(float), [{"label": [n], "target": None} for n in labels]
+    )
 
 
 def test_rows_are_chosen_by_what_is_right_with_both_and_with_one():

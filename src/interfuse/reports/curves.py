@@ -29,7 +29,9 @@ def find_curves(histories: Mapping[str, History]) -> dict[str, Curve]:
     """Give every design's curve up to the last epoch that all of its seeds reached; none where nothing was scored."""
     found = {}
     for design, history in histories.items():
-        values = by_epoch([{int(row["epoch"]): row.get("validation_score") for row in rows} for rows in history.values()])
+        values = by_epoch(
+            [{int(row["epoch"]): row.get("validation_score") for row in rows} for rows in history.values()]
+        )
         if values:
             mean, low, high = (
                 [(float(epoch), 100 * pick(scores)) for epoch, scores in values.items()] for pick in (_mean, min, max)
@@ -39,7 +41,7 @@ def find_curves(histories: Mapping[str, History]) -> dict[str, Curve]:
 
 
 def draw_learning(curves: Mapping[str, Curve], looks: Mapping[str, Look], baseline: str | None) -> dict[str, Markup]:
-    """Draw each design's mean over seeds in the band from the lowest to the highest; the baseline's mean lies behind."""
+    """Draw each design's mean over seeds in the band from lowest to highest; the baseline's mean lies behind."""
     if not curves:
         return {}
     y = spread(value for curve in curves.values() for line in (curve.low, curve.high) for _, value in line)
@@ -99,4 +101,6 @@ def _mean(values: Sequence[int | float]) -> float:
 def _epochs(longest: int | float, most: int = 6) -> list[float]:
     """Ticks on whole numbers from 1, at most so many."""
     step = max(1, -(-int(longest) // most))
-    return [float(tick) for tick in range(1, int(longest) + 1) if tick == 1 or (tick % step == 0 and tick > step / 2 + 1)]
+    return [
+        float(tick) for tick in range(1, int(longest) + 1) if tick == 1 or (tick % step == 0 and tick > step / 2 + 1)
+    ]

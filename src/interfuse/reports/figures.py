@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from interfuse.core.records import LeaderboardRow
-from interfuse.reports.formats import points, spell_delta, spell_mean, spell_metric
+from interfuse.reports.formats import points, spell_delta, spell_mean
 from interfuse.reports.styles import Look
 from interfuse.reports.svg import Frame, Scale, spread, ticks_of
 
@@ -69,7 +69,8 @@ def draw_use(image: tuple[float, float, float], text: tuple[float, float, float]
     for value in (0.25, 0.5, 0.75, 1.0):
         frame.add('<line class="grid" x1="{0}" x2="{0}" y1="0" y2="34"/>', frame.across(value))
     for down, name, (mean, low, high) in ((3, "image", image), (18, "text", text)):
-        told = f"another row's {name} moves the prediction by {points(mean)} of 100 (seeds {points(low)} to {points(high)})"
+        seeds = f"(seeds {points(low)} to {points(high)})"
+        told = f"another row's {name} moves the prediction by {points(mean)} of 100 {seeds}"
         frame.add(
             '<rect class="use {}" x="0" y="{}" width="{}" height="12" rx="1.5"><title>{}</title></rect>',
             *(name, down, frame.across(mean), told),
@@ -168,12 +169,12 @@ def _row(frame: Frame) -> Markup:
 def spell_big(value: float | None) -> str:
     """Write a large number short: `1.23 M`.
 
-    >>> spell_big(1_234_567), spell_big(5.1e9), spell_big(812), spell_big(None)
-    ('1.23 M', '5.10 G', '812', '–')
+    >>> spell_big(1_234_567), spell_big(5.1e9), spell_big(4.256), spell_big(None)
+    ('1.23 M', '5.10 G', '4.26', '–')
     """
     if value is None:
         return "–"
     for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
             return f"{value / limit:.3g} {unit}" if value / limit >= 100 else f"{value / limit:.2f} {unit}"
-    return f"{value:g}" if float(value).is_integer() else spell_metric(value)
+    return f"{value:.3g}"

@@ -54,8 +54,16 @@ class Shelf:
     cards: list[Card]
 
 
-def fill_shelves(examples: Sequence[Mapping[str, Any]], diagnoses: Sequence[Mapping[str, Any]], numbers: bool = False) -> list[Shelf]:
-    """Sort the rows by kind; `numbers`: the truth is a number; a diagnosis of the same design lends its drawings, as far as the budget goes."""
+def fill_shelves(
+    examples: Sequence[Mapping[str, Any]], diagnoses: Sequence[Mapping[str, Any]], numbers: bool = False
+) -> list[Shelf]:
+    """Sort the rows by kind; a diagnosis lends its drawings, as far as the budget goes.
+
+    Args:
+        examples: rows of `examples.parquet`.
+        diagnoses: of the study's runs.
+        numbers: whether the truth is a number.
+    """
     left, shelves = BUDGET, []
     for kind, (title, meaning) in KINDS.items():
         cards = []
@@ -116,9 +124,7 @@ def _make_card(example: Mapping[str, Any], drawn: Mapping[str, Any], numbers: bo
     pictures = {"picture": _uri(example["picture"])} if example.get("picture") else {}
     pictures |= {name: uri for name, uri in (drawn.get("pictures") or {}).items() if _is_picture(uri)}
     words = [(str(word), min(1.0, max(0.0, float(weight)))) for word, weight in drawn.get("words") or []]
-    return Card(
-        str(example["id"]), example["text"], label, answers, pictures, join_pieces(words), drawn.get("design")
-    )
+    return Card(str(example["id"]), example["text"], label, answers, pictures, join_pieces(words), drawn.get("design"))
 
 
 def _uri(picture: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Training health: gradient norms as a heat map of block × epoch, with the verdict's word and the setting that mends."""
+"""Training health: gradient norms as a heat map of block × epoch, the verdict's word and the setting that mends."""
 
 import math
 import statistics

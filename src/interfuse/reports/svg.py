@@ -120,7 +120,9 @@ class Frame:
             *(self.across(x1), self.across(x2), self.down(y1), self.down(y2), look.colour, design),
         )
 
-    def line(self, points: Sequence[Point], colour: str, dash: str = "none", style: str = "curve", name: str = "") -> None:
+    def line(
+        self, points: Sequence[Point], colour: str, dash: str = "none", style: str = "curve", name: str = ""
+    ) -> None:
         """Join points with a line; one point alone is a dot."""
         if len(points) == 1:
             (x, y), *_ = points
@@ -146,7 +148,8 @@ class Frame:
     def close(self, label: str, left: int = 42, foot: int = 40) -> Markup:
         """Give the figure; `left` pixels are kept for the y axis and `foot` for the x axis."""
         return Markup(
-            '<svg class="plot" role="img" aria-label="{}" height="{}" style="margin-left:{}px;width:calc(100% - {}px)">{}</svg>'
+            '<svg class="plot" role="img" aria-label="{}" height="{}" '
+            'style="margin-left:{}px;width:calc(100% - {}px)">{}</svg>'
         ).format(label, self.height + foot, left, left + 12, Markup("").join(self.parts))
 
     def _path(self, points: Sequence[Point]) -> str:

@@ -22,7 +22,9 @@ def expected_lines(study: Mapping[str, Any]) -> dict[str, list[float]]:
     if not isinstance(trials, Mapping):
         return {}
     scores = {str(design): _numbers(values) for design, values in trials.items()}
-    return {design: [float(v) for v in expected_maximum(np.asarray(values))] for design, values in scores.items() if values}
+    return {
+        design: [float(v) for v in expected_maximum(np.asarray(values))] for design, values in scores.items() if values
+    }
 
 
 def spell_primary(study: Mapping[str, Any]) -> str | None:

@@ -30,7 +30,9 @@ def describe_rows(features: Features, splits: Mapping[str, Tensor], examples: Ex
         }
     if examples is not None:
         card["leaks"] = find_leaks(examples)
-        card["quarantine"] = dict(Counter(f"{t.reason.split(':')[0]}; {t.consequence}" for t in examples.troubles).most_common(12))
+        card["quarantine"] = dict(
+            Counter(f"{t.reason.split(':')[0]}; {t.consequence}" for t in examples.troubles).most_common(12)
+        )
     return card
 
 
