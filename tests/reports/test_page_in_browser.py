@@ -137,8 +137,8 @@ def test_light_and_dark_have_their_own_colours_with_enough_contrast(browser, fil
                     .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
                     return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
                   const paper = light(getComputedStyle(document.body).backgroundColor);
-                  const looked = ['h1', '.lead', '.tick', 'figcaption', '.badge.fine', '.badge.ill', 'summary', 'nav a'];
-                  return looked.map(s => {
+                  const all = ['h1', '.lead', '.tick', 'figcaption', '.badge.fine', '.badge.ill', 'summary', 'nav a'];
+                  return all.map(s => {
                     const style = getComputedStyle(document.querySelector(s));
                     const ink = light(s === '.tick' ? style.fill : style.color);
                     return [s, (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)]; });
