@@ -33,7 +33,7 @@ class Scale:
         """Choose round values on the axis.
 
         >>> Scale(0, 100).ticks(), Scale(61.2, 84.9).ticks(4), Scale(900, 30_000, log=True).ticks()
-        ([0.0, 25.0, 50.0, 75.0, 100.0], [65.0, 70.0, 75.0, 80.0], [1000.0, 3000.0, 10000.0, 30000.0])
+        ([0.0, 25.0, 50.0, 75.0, 100.0], [65.0, 70.0, 75.0, 80.0], [1000.0, 2000.0, 5000.0, 10000.0, 20000.0])
         """
         return self._log_ticks(most) if self.log else self._linear_ticks(most)
 
@@ -53,7 +53,7 @@ class Scale:
         for steps in ((1, 2, 5), (1, 3), (1,)):
             found = [s * 10.0**p for p in powers for s in steps if self.low * 0.999 <= s * 10.0**p <= self.high * 1.001]
             if len(found) <= most:
-                return found
+                return found if len(found) > 1 else self._linear_ticks(most)
         return found[:: -(-len(found) // most)]
 
 
