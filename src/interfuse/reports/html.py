@@ -30,7 +30,7 @@ from interfuse.reports.tuned import expected_lines, spell_primary
 COSTS = {
     "flops": ("FLOPs", "FLOPs a row", 1.0),
     "latency_ms": ("ms a row", "latency of one row, ms", 1.0),
-    "memory_mb": ("memory, MB", "memory, MB", 1.0),
+    "memory_mb": ("MB", "memory, MB", 1.0),
 }
 """Optional cost to its heading, what its axis says, and its factor."""
 
