@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,32 +87,50 @@ def anonymous_mb() -> float:
     return int(next(line.split()[1] for line in lines if line.startswith("RssAnon"))) / 1024
 
 
-def serve(root: str, count: int) -> None:
-    """Open, make a table of all items, load 20 batches; print the anonymous memory."""
+class Keys(Sequence[str]):
+    """Keys that are made when they are asked for, as a column of a mapped table is read."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> str:  # type: ignore[override]
+        if not 0 <= number < self.count:
+            raise IndexError(number)
+        return f"{number * 0x9E3779B97F4A7C15 % (1 << 64):016x}{number:016x}"
+
+
+def serve(root: str, count: int, whole: bool) -> None:
+    """Open, make a table of all items, load 20 batches; print the anonymous memory after each, in MB."""
     from interfuse.store import store as room
 
     room.VERIFY_BYTES = 64 << 20
+    begin = anonymous_mb()
     store = TokenStore(Path(root), SIGNATURE, IMAGE[1])
-    table = store.table(keys(count))
+    opened = anonymous_mb()
+    table = store.table(keys(count) if whole else Keys(count))
     table.sound[:] = True  # the sparse shards' checksums are not theirs
+    made = anonymous_mb()
     draw = torch.Generator().manual_seed(0)
     for _ in range(20):
         table.gather(torch.randint(0, count, (64,), generator=draw))
-    print(anonymous_mb())
+    print(begin, opened, made, anonymous_mb())
 
 
 def measure_memory(root: Path) -> None:
-    for small, large in ((10_000, 100_000), (100_000, 1_000_000)):
-        found = []
-        for count in (small, large):
+    """Print RssAnon after each stage; with the keys as a mapped column, and as a list of Python texts."""
+    print("| keys | items | imports | store opened | table made | 20 batches loaded |\n|---|---|---|---|---|---|")
+    for kind in ("column", "list"):
+        for count in (10_000, 100_000, 1_000_000):
             if not (root / str(count)).is_dir():
                 make_sparse(root / str(count), count)
             command = [sys.executable, __file__, "serve", "--folder", str(root / str(count)), "--count", str(count)]
+            command += ["--list"] if kind == "list" else []
             for _ in range(2):  # the first writes the snapshot
                 shown = subprocess.check_output(command, text=True)
-            found.append(float(shown))
-        growth = found[1] / found[0] - 1
-        print(f"RssAnon with {small:,} items {found[0]:.0f} MB, with {large:,} {found[1]:.0f} MB: {growth:+.1%}")
+            print(f"| {kind} | {count:,} | {' | '.join(f'{float(mb):.0f}' for mb in shown.split())} |", flush=True)
 
 
 def measure_loading(root: Path, batch_size: int) -> None:
@@ -168,11 +187,12 @@ def main() -> None:
     parser.add_argument("what", choices=["open", "memory", "loading", "serve"])
     parser.add_argument("--folder", type=Path, default=Path("/tmp/store-scale"))
     parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--list", action="store_true")
     parser.add_argument("--count", type=int, default=0)
     given = parser.parse_args()
     random.seed(0)
     if given.what == "serve":
-        serve(str(given.folder), given.count)
+        serve(str(given.folder), given.count, given.list)
         return
     given.folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -23,11 +23,21 @@ def test_a_projection_is_that_of_the_singular_value_decomposition():
     centred = values - values.mean(0)
     _, singular, rows = np.linalg.svd(centred, full_matrices=False)
     assert np.allclose(fitted.mean.numpy(), values.mean(0), atol=1e-5)
-    cosine = np.abs((fitted.basis.double().numpy() * rows[:6].T).sum(0))
-    assert np.all(cosine > 1 - 1e-6)
+    basis = fitted.basis.double().numpy()
+    assert np.allclose(basis.T @ basis, np.eye(6), atol=1e-6)
+    assert np.allclose(basis @ basis.T, rows[:6].T @ rows[:6], atol=1e-5)
     assert fitted.explained == pytest.approx(float((singular[:6] ** 2).sum() / (singular**2).sum()), abs=1e-6)
-    expected = centred @ rows[:6].T * np.sign((fitted.basis.double().numpy() * rows[:6].T).sum(0))
-    assert np.allclose(fitted.apply(tokens).numpy(), expected, atol=1e-3)
+    projected = fitted.apply(tokens).double().numpy()
+    assert np.allclose(projected @ basis.T, centred @ rows[:6].T @ rows[:6], atol=1e-3)
+
+
+def test_no_channel_of_a_projection_has_the_variance_of_a_component_alone():
+    tokens = draw(5_000, 256)
+    fitted = fit_projection([tokens], 128)
+    spread = fitted.apply(tokens).std(0)
+    singular = torch.linalg.svdvals(tokens - tokens.mean(0))[:128]
+    assert float(singular[0] / singular[-1]) > 1.8
+    assert float(spread.max() / spread.min()) < 1.5
 
 
 def test_what_a_projection_loses_is_the_variance_that_it_does_not_explain():

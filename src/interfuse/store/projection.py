@@ -13,6 +13,7 @@ from torch import Tensor
 
 from interfuse.core.errors import StoreError
 from interfuse.core.files import write_atomically
+from interfuse.core.seeds import generator
 
 SAMPLE_TOKENS = 200_000
 """Train tokens that a projection is fitted on at most."""
@@ -24,7 +25,7 @@ class Projection:
 
     mean: Float[Tensor, " dim"]
     basis: Float[Tensor, "dim kept"]
-    """Orthonormal columns, the one with the largest variance first."""
+    """Orthonormal columns that span the principal components, turned so that each carries a like share of them."""
     explained: float = 1.0
     """Fraction of the train tokens' variance that is kept."""
     tokens: int = 0
@@ -53,11 +54,12 @@ class Projection:
         return (tokens.float() - mean) @ basis
 
 
-def fit_projection(chunks: Iterable[Float[Tensor, "tokens dim"]], kept: int) -> Projection:
+def fit_projection(chunks: Iterable[Float[Tensor, "_ dim"]], kept: int) -> Projection:
     """Fit the `kept` principal components of at most `SAMPLE_TOKENS` tokens.
 
-    The covariance is summed up chunk by chunk, so that no more than a chunk lies in memory; a column's sign is that
-    which makes its largest entry positive.
+    The covariance is summed up chunk by chunk, so that no more than a chunk lies in memory. The components are turned
+    among themselves by a fixed random rotation: it loses nothing, and standardising the channels later, as an adapter
+    does, does not blow the last and noisiest component up to the size of the first. An 8-bit scale gains by it too.
 
     Raises:
         StoreError: there is no token, or `kept` is not below their width.
@@ -82,10 +84,11 @@ def fit_projection(chunks: Iterable[Float[Tensor, "tokens dim"]], kept: int) -> 
     offset = total / count
     variances, vectors = torch.linalg.eigh(square / count - offset.outer(offset))
     basis = vectors.flip(1)[:, :kept]
-    largest = basis.gather(0, basis.abs().argmax(0, keepdim=True))
+    drawn = torch.randn(kept, kept, generator=generator(0, "projection"), dtype=torch.float64)
+    basis = basis * basis.gather(0, basis.abs().argmax(0, keepdim=True)).sign() @ torch.linalg.qr(drawn)[0]
     variances = variances.clamp_min(0)
     explained = variances[-kept:].sum() / variances.sum().clamp_min(torch.finfo(torch.float64).tiny)
-    return Projection((shift + offset).float(), (basis * largest.sign()).float().contiguous(), float(explained), count)
+    return Projection((shift + offset).float(), basis.float().contiguous(), float(explained), count)
 
 
 def save_projections(path: Path, projections: Mapping[str, Projection]) -> None:
