@@ -161,7 +161,7 @@ def measure_loading(root: Path, batch_size: int) -> None:
         network = Network(design, *specs, classes=80)
         optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
         loads, steps = [], []
-        for number in range(6):
+        for number in range(1 + 5 * max(1, 256 // batch_size)):
             rows = torch.randint(0, count, (batch_size,), generator=draw)
             start = time.perf_counter()
             batch = make_batch(features, rows)
