@@ -133,9 +133,9 @@ def measure_memory(root: Path) -> None:
             print(f"| {kind} | {count:,} | {' | '.join(f'{float(mb):.0f}' for mb in shown.split())} |", flush=True)
 
 
-def measure_loading(root: Path, batch_size: int) -> None:
+def measure_loading(root: Path, batch_size: int, dims: list[int] | None = None) -> None:
     from interfuse.core.design import parse_designs
-    from interfuse.data import Features, make_batch
+    from interfuse.data import Batch, Features, ahead, make_batch
     from interfuse.training.network import ModalitySpec, Network
 
     count, draw = 4 * 1024, torch.Generator().manual_seed(0)
@@ -152,7 +152,12 @@ def measure_loading(root: Path, batch_size: int) -> None:
     ids = tuple(str(n) for n in range(count))
     names = tuple(str(n) for n in range(80))
     features = Features(*tables, items, items, labels, "multiclass", names, items, ids, items, {})
-    for design_text, dim in (("cross_attention", 128), ("cross_attention", 512), ("shared_cross_attention", 768)):
+    for table in tables:  # every item's checksum is compared once, when it is first read
+        for part in items.split(256):
+            table.gather(part)
+    print("| design | batch | step ms | gathering ms | waiting, one batch ahead, ms |\n|---|---|---|---|---|")
+    chosen = (("cross_attention", 128), ("cross_attention", 512), ("shared_cross_attention", 768))
+    for design_text, dim in (pair for pair in chosen if dims is None or pair[1] in dims):
         design = parse_designs(design_text, {"dim": dim, "num_heads": 8})[0]
         specs = [
             ModalitySpec(t.dim, (7, 7) if t is tables[0] else None, torch.zeros(t.dim), torch.ones(t.dim))
@@ -160,24 +165,34 @@ def measure_loading(root: Path, batch_size: int) -> None:
         ]
         network = Network(design, *specs, classes=80)
         optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
-        loads, steps = [], []
-        for number in range(1 + 5 * max(1, 256 // batch_size)):
-            rows = torch.randint(0, count, (batch_size,), generator=draw)
+        steps, loads, waits = [], [], []
+
+        def step(batch: Batch, network: Network = network, optimiser: torch.optim.Optimizer = optimiser) -> float:
             start = time.perf_counter()
-            batch = make_batch(features, rows)
-            loaded = time.perf_counter()
             with torch.autocast("cpu", torch.bfloat16):
                 logits = network(batch.image, batch.text, batch.image_index, batch.text_index)
             torch.nn.functional.cross_entropy(logits.float(), batch.labels).backward()
             optimiser.step()
             optimiser.zero_grad()
-            if number:
-                loads.append(loaded - start)
-                steps.append(time.perf_counter() - loaded)
-        load, step = statistics.median(loads), statistics.median(steps)
+            return time.perf_counter() - start
+
+        for _ in range(3 * max(1, 256 // batch_size)):  # in turns, so that other work on the machine meets both alike
+            start = time.perf_counter()
+            batch = make_batch(features, torch.randint(0, count, (batch_size,), generator=draw))
+            loads.append(time.perf_counter() - start)
+            steps.append(step(batch))
+        del batch
+        asked = (torch.randint(0, count, (batch_size,), generator=draw) for _ in range(4 * max(1, 256 // batch_size)))
+        coming = ahead(make_batch(features, rows) for rows in asked)
+        start = time.perf_counter()
+        for batch in coming:
+            waits.append(time.perf_counter() - start)
+            step(batch)
+            start = time.perf_counter()
+        load, alone, wait = (statistics.median(times[1:]) for times in (loads, steps, waits))
         print(
-            f"{design_text} dim {dim}, batch {batch_size}: loading {load * 1e3:.1f} ms, step {step * 1e3:.0f} ms: "
-            f"{load / step:.1%}",
+            f"| {design_text} dim {dim} | {batch_size} | {alone * 1e3:.0f} | {load * 1e3:.1f} ({load / alone:.1%}) | "
+            f"{wait * 1e3:.2f} ({wait / alone:.2%}) |",
             flush=True,
         )
 
@@ -187,6 +202,7 @@ def main() -> None:
     parser.add_argument("what", choices=["open", "memory", "loading", "serve"])
     parser.add_argument("--folder", type=Path, default=Path("/tmp/store-scale"))
     parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--dims", type=int, nargs="*")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--count", type=int, default=0)
     given = parser.parse_args()
@@ -201,7 +217,7 @@ def main() -> None:
         elif given.what == "memory":
             measure_memory(given.folder)
         else:
-            measure_loading(given.folder, given.batch_size)
+            measure_loading(given.folder, given.batch_size, given.dims)
     finally:
         shutil.rmtree(given.folder)
 
