@@ -29,6 +29,7 @@ def encode(
     validation: options.Validation = None,
     test: options.Test = None,
     group: options.Group = None,
+    task: options.Task = None,
     seed: options.Seed = 0,
     strict: options.Strict = False,
     image_encoder: options.ImageEncoder = "efficientnet-lite0",
@@ -53,6 +54,9 @@ def encode(
     ] = 2,
 ) -> None:
     """Encode each distinct picture and text of DATA once; a second time encodes nothing.
+
+    With `--store-dim` give the options that say which rows are train rows (label, task, split, group, seed) as for the
+    training that follows: the projection is fitted on them.
 
     Examples:
 
