@@ -89,6 +89,8 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     bench = make_bench(prepared.features, prepared.folds, designs)
     designs = [_match(design, designs, bench) for design in designs]
     study = _open_or_begin(out, _describe(settings, designs, prepared))
+    for left in leftovers(out):
+        left.unlink(missing_ok=True)
     _write_majority(out / "majority.parquet", bench)
     if prepared.examples and prepared.examples.troubles:
         write_quarantine(prepared.examples, out / "quarantine.csv")
