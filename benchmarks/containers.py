@@ -36,10 +36,10 @@ def make_items(start: int, count: int) -> tuple[np.ndarray, list[np.ndarray]]:
 
 def widen(rows: list[np.ndarray], dim: int) -> torch.Tensor:
     """Pad bfloat16 rows to float32, as our store does."""
-    from interfuse.store.coding import zeros
+    from interfuse.store.buffers import BUFFERS
 
     width = max(len(row) for row in rows)
-    out = zeros(len(rows), width, dim)
+    out = BUFFERS.empty(len(rows), width, dim)
     halves = out.numpy().view(np.int16)
     for slot, row in enumerate(rows):
         halves[slot, : len(row), 1::2] = row

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,37 +87,55 @@ def anonymous_mb() -> float:
     return int(next(line.split()[1] for line in lines if line.startswith("RssAnon"))) / 1024
 
 
-def serve(root: str, count: int) -> None:
-    """Open, make a table of all items, load 20 batches; print the anonymous memory."""
+class Keys(Sequence[str]):
+    """Keys that are made when they are asked for, as a column of a mapped table is read."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> str:  # type: ignore[override]
+        if not 0 <= number < self.count:
+            raise IndexError(number)
+        return f"{number * 0x9E3779B97F4A7C15 % (1 << 64):016x}{number:016x}"
+
+
+def serve(root: str, count: int, whole: bool) -> None:
+    """Open, make a table of all items, load 20 batches; print the anonymous memory after each, in MB."""
     from interfuse.store import store as room
 
     room.VERIFY_BYTES = 64 << 20
+    begin = anonymous_mb()
     store = TokenStore(Path(root), SIGNATURE, IMAGE[1])
-    table = store.table(keys(count))
+    opened = anonymous_mb()
+    table = store.table(keys(count) if whole else Keys(count))
     table.sound[:] = True  # the sparse shards' checksums are not theirs
+    made = anonymous_mb()
     draw = torch.Generator().manual_seed(0)
     for _ in range(20):
         table.gather(torch.randint(0, count, (64,), generator=draw))
-    print(anonymous_mb())
+    print(begin, opened, made, anonymous_mb())
 
 
 def measure_memory(root: Path) -> None:
-    for small, large in ((10_000, 100_000), (100_000, 1_000_000)):
-        found = []
-        for count in (small, large):
+    """Print RssAnon after each stage; with the keys as a mapped column, and as a list of Python texts."""
+    print("| keys | items | imports | store opened | table made | 20 batches loaded |\n|---|---|---|---|---|---|")
+    for kind in ("column", "list"):
+        for count in (10_000, 100_000, 1_000_000):
             if not (root / str(count)).is_dir():
                 make_sparse(root / str(count), count)
             command = [sys.executable, __file__, "serve", "--folder", str(root / str(count)), "--count", str(count)]
+            command += ["--list"] if kind == "list" else []
             for _ in range(2):  # the first writes the snapshot
                 shown = subprocess.check_output(command, text=True)
-            found.append(float(shown))
-        growth = found[1] / found[0] - 1
-        print(f"RssAnon with {small:,} items {found[0]:.0f} MB, with {large:,} {found[1]:.0f} MB: {growth:+.1%}")
+            print(f"| {kind} | {count:,} | {' | '.join(f'{float(mb):.0f}' for mb in shown.split())} |", flush=True)
 
 
-def measure_loading(root: Path, batch_size: int) -> None:
+def measure_loading(root: Path, batch_size: int, dims: list[int] | None = None) -> None:
     from interfuse.core.design import parse_designs
-    from interfuse.data import Features, make_batch
+    from interfuse.data import Batch, Features, ahead, make_batch
     from interfuse.training.network import ModalitySpec, Network
 
     count, draw = 4 * 1024, torch.Generator().manual_seed(0)
@@ -133,7 +152,12 @@ def measure_loading(root: Path, batch_size: int) -> None:
     ids = tuple(str(n) for n in range(count))
     names = tuple(str(n) for n in range(80))
     features = Features(*tables, items, items, labels, "multiclass", names, items, ids, items, {})
-    for design_text, dim in (("cross_attention", 128), ("cross_attention", 512), ("shared_cross_attention", 768)):
+    for table in tables:  # every item's checksum is compared once, when it is first read
+        for part in items.split(256):
+            table.gather(part)
+    print("| design | batch | step ms | gathering ms | waiting, one batch ahead, ms |\n|---|---|---|---|---|")
+    chosen = (("cross_attention", 128), ("cross_attention", 512), ("shared_cross_attention", 768))
+    for design_text, dim in (pair for pair in chosen if dims is None or pair[1] in dims):
         design = parse_designs(design_text, {"dim": dim, "num_heads": 8})[0]
         specs = [
             ModalitySpec(t.dim, (7, 7) if t is tables[0] else None, torch.zeros(t.dim), torch.ones(t.dim))
@@ -141,24 +165,34 @@ def measure_loading(root: Path, batch_size: int) -> None:
         ]
         network = Network(design, *specs, classes=80)
         optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
-        loads, steps = [], []
-        for number in range(6):
-            rows = torch.randint(0, count, (batch_size,), generator=draw)
+        steps, loads, waits = [], [], []
+
+        def step(batch: Batch, network: Network = network, optimiser: torch.optim.Optimizer = optimiser) -> float:
             start = time.perf_counter()
-            batch = make_batch(features, rows)
-            loaded = time.perf_counter()
             with torch.autocast("cpu", torch.bfloat16):
                 logits = network(batch.image, batch.text, batch.image_index, batch.text_index)
             torch.nn.functional.cross_entropy(logits.float(), batch.labels).backward()
             optimiser.step()
             optimiser.zero_grad()
-            if number:
-                loads.append(loaded - start)
-                steps.append(time.perf_counter() - loaded)
-        load, step = statistics.median(loads), statistics.median(steps)
+            return time.perf_counter() - start
+
+        for _ in range(3 * max(1, 256 // batch_size)):  # in turns, so that other work on the machine meets both alike
+            start = time.perf_counter()
+            batch = make_batch(features, torch.randint(0, count, (batch_size,), generator=draw))
+            loads.append(time.perf_counter() - start)
+            steps.append(step(batch))
+        del batch
+        asked = (torch.randint(0, count, (batch_size,), generator=draw) for _ in range(4 * max(1, 256 // batch_size)))
+        coming = ahead(make_batch(features, rows) for rows in asked)
+        start = time.perf_counter()
+        for batch in coming:
+            waits.append(time.perf_counter() - start)
+            step(batch)
+            start = time.perf_counter()
+        load, alone, wait = (statistics.median(times[1:]) for times in (loads, steps, waits))
         print(
-            f"{design_text} dim {dim}, batch {batch_size}: loading {load * 1e3:.1f} ms, step {step * 1e3:.0f} ms: "
-            f"{load / step:.1%}",
+            f"| {design_text} dim {dim} | {batch_size} | {alone * 1e3:.0f} | {load * 1e3:.1f} ({load / alone:.1%}) | "
+            f"{wait * 1e3:.2f} ({wait / alone:.2%}) |",
             flush=True,
         )
 
@@ -168,11 +202,13 @@ def main() -> None:
     parser.add_argument("what", choices=["open", "memory", "loading", "serve"])
     parser.add_argument("--folder", type=Path, default=Path("/tmp/store-scale"))
     parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--dims", type=int, nargs="*")
+    parser.add_argument("--list", action="store_true")
     parser.add_argument("--count", type=int, default=0)
     given = parser.parse_args()
     random.seed(0)
     if given.what == "serve":
-        serve(str(given.folder), given.count)
+        serve(str(given.folder), given.count, given.list)
         return
     given.folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -181,7 +217,7 @@ def main() -> None:
         elif given.what == "memory":
             measure_memory(given.folder)
         else:
-            measure_loading(given.folder, given.batch_size)
+            measure_loading(given.folder, given.batch_size, given.dims)
     finally:
         shutil.rmtree(given.folder)
 

@@ -1,13 +1,14 @@
 """Batches: every row once, each item once, missing as an all-False row."""
 
 import dataclasses
+import time
 
 import pytest
 import torch
 
-from interfuse.core.errors import DataError
+from interfuse.core.errors import DataError, StoreError
 from interfuse.core.seeds import generator
-from interfuse.data import epoch_batches, eval_batches, make_batch, make_known
+from interfuse.data import ahead, epoch_batches, eval_batches, make_batch, make_known
 
 
 @pytest.fixture
@@ -89,3 +90,37 @@ def test_a_batch_moves_all_that_the_network_needs(features):
     needed = (*moved.image, *moved.text, moved.image_index, moved.text_index, moved.labels)
     assert all(value.device.type == "meta" for value in needed)
     assert moved.rows.device.type == "cpu"
+
+
+def test_batches_ahead_are_the_same_batches_in_the_same_order():
+    numbers = iter(range(7))
+    assert list(ahead(numbers)) == list(range(7))
+    assert list(ahead(iter(()))) == []
+
+
+def test_the_next_batch_is_gathered_while_one_is_used():
+    gathered = []
+
+    def batches():
+        for number in range(4):
+            gathered.append(number)
+            yield number
+
+    coming = ahead(batches())
+    assert next(coming) == 0
+    deadline = time.monotonic() + 5
+    while gathered != [0, 1] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert gathered == [0, 1], "one batch ahead, and no further"
+    coming.close()
+
+
+def test_what_goes_wrong_while_gathering_ahead_is_raised():
+    def batches():
+        yield 1
+        raise StoreError("damaged")
+
+    coming = ahead(batches())
+    assert next(coming) == 1
+    with pytest.raises(StoreError, match="damaged"):
+        next(coming)

@@ -62,6 +62,8 @@ def compare_command(
     text_encoder: options.TextEncoder = "minilm",
     image_size: options.ImageSize = None,
     store: options.StoreFolder = None,
+    store_dtype: options.StoreDtype = "bfloat16",
+    store_dim: options.StoreDim = None,
     dim: options.Dim = 128,
     encoder_layers: options.EncoderLayers = 0,
     epochs: options.Epochs = 8,

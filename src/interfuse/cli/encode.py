@@ -26,11 +26,18 @@ def encode(
     join: options.Join = None,
     unpack_to: options.UnpackTo = None,
     split: options.Split = None,
+    validation: options.Validation = None,
+    test: options.Test = None,
+    group: options.Group = None,
+    task: options.Task = None,
+    seed: options.Seed = 0,
     strict: options.Strict = False,
     image_encoder: options.ImageEncoder = "efficientnet-lite0",
     text_encoder: options.TextEncoder = "minilm",
     image_size: options.ImageSize = None,
     store: options.StoreFolder = None,
+    store_dtype: options.StoreDtype = "bfloat16",
+    store_dim: options.StoreDim = None,
     device: options.Device = "cpu",
     shard: Annotated[
         str,
@@ -47,6 +54,9 @@ def encode(
     ] = 2,
 ) -> None:
     """Encode each distinct picture and text of DATA once; a second time encodes nothing.
+
+    With `--store-dim` give the options that say which rows are train rows (label, task, split, group, seed) as for the
+    training that follows: the projection is fitted on them.
 
     Examples:
 

@@ -114,6 +114,23 @@ StoreFolder = Annotated[
         rich_help_panel="Encoders",
     ),
 ]
+StoreDtype = Annotated[
+    str,
+    typer.Option(
+        "--store-dtype",
+        help="bfloat16, or int8: half the disk, a scale a token.",
+        rich_help_panel="Encoders",
+    ),
+]
+StoreDim = Annotated[
+    int | None,
+    typer.Option(
+        "--store-dim",
+        min=1,
+        help="Keep so many principal components of each token, fitted on the train rows.",
+        rich_help_panel="Encoders",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps.", rich_help_panel="Machine")]
 Precision = Annotated[
     str,

@@ -39,6 +39,8 @@ def train(
     text_encoder: options.TextEncoder = "minilm",
     image_size: options.ImageSize = None,
     store: options.StoreFolder = None,
+    store_dtype: options.StoreDtype = "bfloat16",
+    store_dim: options.StoreDim = None,
     dim: options.Dim = 128,
     encoder_layers: options.EncoderLayers = 0,
     epochs: options.Epochs = 8,

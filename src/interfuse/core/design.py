@@ -30,6 +30,10 @@ class Design:
     """Encoder of the texts."""
     image_size: int | None = None
     """Height and width of the encoder's input in pixels; none: the encoder's own."""
+    store_dtype: Literal["bfloat16", "int8"] = "bfloat16"
+    """Number format of the stored tokens."""
+    store_dim: int | None = None
+    """Principal components of the train tokens that each token keeps; none: all of the encoder's."""
     dim: int = 128
     """Width of both adapters and of the fused vector."""
     encoder_layers: int = 0
@@ -102,7 +106,9 @@ class Design:
     @property
     def key(self) -> str:
         """Hash of all settings but the name."""
-        return fingerprint({k: v for k, v in to_plain(self).items() if k != "name"})
+        plain = to_plain(self)
+        later = {"store_dtype": "bfloat16", "store_dim": None}  # left out by default: older runs keep their keys
+        return fingerprint({k: v for k, v in plain.items() if k != "name" and (k not in later or v != later[k])})
 
     @property
     def slug(self) -> str:

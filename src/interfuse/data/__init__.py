@@ -1,6 +1,6 @@
 """Rows of picture, text and label: read, checked, split, batched."""
 
-from interfuse.data.batches import Batch, epoch_batches, eval_batches, make_batch
+from interfuse.data.batches import Batch, ahead, epoch_batches, eval_batches, make_batch
 from interfuse.data.examples import Examples, Trouble, write_quarantine
 from interfuse.data.features import Features, assemble
 from interfuse.data.folds import refold
@@ -18,6 +18,7 @@ __all__ = [
     "PictureIdentity",
     "SourceSettings",
     "Trouble",
+    "ahead",
     "assemble",
     "epoch_batches",
     "eval_batches",

@@ -1,7 +1,9 @@
 """Batches: each distinct picture and text of a batch once, and which of them each row uses."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Int64
@@ -10,6 +12,7 @@ from torch import Tensor
 from interfuse.core.tokens import Tokens
 from interfuse.data.features import Features
 
+B = TypeVar("B")
 SORTED_BATCHES = 32
 """Batches whose rows are sorted by length together."""
 
@@ -98,3 +101,12 @@ def eval_batches(features: Features, rows: Int64[Tensor, " rows"], batch_size: i
     for chosen in rows.split(batch_size):
         if len(chosen):
             yield make_batch(features, chosen)
+
+
+def ahead(batches: Iterator[B]) -> Iterator[B]:
+    """Give the same batches in the same order, each gathered by a thread while the one before it is being used."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = pool.submit(next, batches, None)
+            yield batch

@@ -27,9 +27,19 @@ E = TypeVar("E", bound="FusionEstimator")
 RECORD = "estimator.json"
 _TABLES = ("history", "predictions")
 _READ = ("image", "text", "group", "image_folder", "validation_share", "seed")
-_ENCODE = ("image_encoder", "text_encoder", "image_size", "device")
+_ENCODE = ("image_encoder", "text_encoder", "image_size", "device", "store_dtype", "store_dim")
 _DESIGN = (
-    *("image_encoder", "text_encoder", "image_size", "dim", "encoder_layers", "num_heads", "dropout"),
+    *(
+        "image_encoder",
+        "text_encoder",
+        "image_size",
+        "store_dtype",
+        "store_dim",
+        "dim",
+        "encoder_layers",
+        "num_heads",
+        "dropout",
+    ),
     *("modality_dropout", "epochs", "batch_size", "learning_rate", "weight_decay"),
 )
 
@@ -68,6 +78,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]
         group: str | None = None,
         image_folder: str | Path | None = None,
         store: str | Path | None = None,
+        store_dtype: str = "bfloat16",
+        store_dim: int | None = None,
         precision: Precision = "auto",
         device: str = "cpu",
         threads: int = 1,
@@ -97,6 +109,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]
             group: column whose equal values stay together in that split; equal pictures always do.
             image_folder: folder that relative paths are relative to; none: the current one.
             store: folder of the token store; none: $INTERFUSE_STORE, else the user's cache.
+            store_dtype: bfloat16 or int8, the number format of the stored tokens.
+            store_dim: principal components of the train tokens that each token keeps; none: all of the encoder's.
             precision: auto, float32 or bfloat16 training steps.
             device: cpu, cuda, mps.
             threads: CPU threads of the training.
@@ -123,6 +137,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]
         self.group = group
         self.image_folder = image_folder
         self.store = store
+        self.store_dtype = store_dtype
+        self.store_dim = store_dim
         self.precision = precision
         self.device = device
         self.threads = threads
@@ -165,7 +181,8 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]
         info = {k: v for k, v in run.info.items() if k not in ("format", "design", "inputs")}
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / RECORD, record)
-        save_run(out, run.network, run.design, info, self._tables["history"].to_pylist() if self._tables else [])
+        history = self._tables["history"].to_pylist() if self._tables else []
+        save_run(out, run.network, run.design, info, history, run.projections)
 
     @classmethod
     def load(cls: type[E], folder: str | Path) -> E:

@@ -21,6 +21,7 @@ from interfuse.store.coding import Coding, row_format
 from interfuse.store.damage import buried, bury
 from interfuse.store.index import COLUMNS, EMPTY, Index, key_array, merge, read_snapshot, write_snapshot
 from interfuse.store.shard import SUFFIX, checksum, map_tokens, read_items
+from interfuse.store.spill import CHUNK, chunks, spilled
 from interfuse.store.table import StoredTable
 from interfuse.store.writer import Writer
 
@@ -99,12 +100,15 @@ class TokenStore:
 
         Up to `VERIFY_BYTES` of the items are compared with their checksums now, the others when they are first read.
         """
-        distinct = list(dict.fromkeys(keys))
+        absent: dict[str, None] = {}
         with self._guard:
-            array = key_array(distinct)
-            self._verify(distinct, array)
-            part, _ = self._locate(array)
-        return [key for key, where in zip(distinct, part.tolist(), strict=True) if where < 0]
+            budget = VERIFY_BYTES
+            for part in chunks(keys):
+                array = key_array(part)
+                budget -= self._verify(part, array, budget)
+                where, _ = self._locate(array)
+                absent.update((part[place], None) for place in np.flatnonzero(where < 0).tolist())
+        return list(absent)
 
     def peek(self, keys: Iterable[str]) -> set[str]:
         """Give those of these keys that are there by now; no byte of them is compared."""
@@ -132,26 +136,41 @@ class TokenStore:
         absent = self.missing(keys)
         if absent:
             raise StoreError(f"{len(absent):,} items are not in the store {self.folder}; the first: {absent[0]}.")
+        columns = {name: spilled(len(keys), dtype) for name, dtype in (*COLUMNS.items(), ("key", "<u4"))}
+        sound, first = spilled(len(keys), "?"), 0
         with self._guard:
-            array = key_array(keys)
-            part, row = self._locate(array)
-            columns = self._take(part, row)
-            sound = self._flags(part, row)
-            used, shard = np.unique(columns.pop("shard"), return_inverse=True)
-            paths = tuple(self.folder / self._names[number] for number in used.tolist())
-        key_checksum = np.fromiter((zlib.crc32(key) for key in _bytes(array)), np.uint32, len(array))
+            for part in chunks(keys):
+                array, here = key_array(part), slice(first, first + len(part))
+                where, row = self._locate(array)
+                for name, values in self._take(where, row).items():
+                    columns[name][here] = values
+                columns["key"][here] = np.fromiter((zlib.crc32(key) for key in _bytes(array)), np.uint32, len(array))
+                sound[here] = self._flags(where, row)
+                first += len(part)
+            paths = self._number_anew(columns["shard"])
         return StoredTable(
             self.dim,
             self.grid,
             self.coding,
             paths,
-            shard.astype(np.int32),
+            columns["shard"],
             columns["start"],
             columns["length"],
             columns["checksum"],
-            key_checksum,
+            columns["key"],
             sound,
         )
+
+    def _number_anew(self, shard: np.ndarray) -> tuple[Path, ...]:
+        """Number the shards that a table uses from 0, in place, and give their paths."""
+        used = np.zeros(len(self._names), dtype=bool)
+        parts = [slice(first, first + CHUNK) for first in range(0, len(shard), CHUNK)]
+        for part in parts:
+            used[shard[part]] = True
+        numbers = np.cumsum(used, dtype=np.int32) - 1
+        for part in parts:
+            shard[part] = numbers[shard[part]]
+        return tuple(self.folder / self._names[number] for number in np.flatnonzero(used).tolist())
 
     def _locate(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give the part (0: snapshot, 1: loose shards, -1: nowhere) and the row of each key's copy to serve."""
@@ -202,17 +221,25 @@ class TokenStore:
             flags[here] = sound[row[here]]
         return flags
 
-    def _verify(self, keys: Sequence[str], array: np.ndarray, limit: int | None = None) -> None:
-        """Compare items with their checksums, shard by shard, until `limit` bytes are read; list what is damaged."""
+    def _verify(self, keys: Sequence[str], array: np.ndarray, limit: int) -> int:
+        """Compare items with their checksums, shard by shard, until `limit` bytes are read; list what is damaged.
+
+        Returns:
+            Bytes of the limit that are used up: all of it where an item had to be left.
+        """
+        if limit <= 0:
+            return 0
         part, row = self._locate(array)
         places = np.flatnonzero((part >= 0) & ~self._flags(part, row))
         columns = self._take(part[places], row[places])
         order = np.lexsort((columns["start"], columns["shard"]))
         size = columns["length"][order].astype(np.int64) * self._width * self._dtype.itemsize
-        chosen = places[order[: int(np.searchsorted(size.cumsum(), VERIFY_BYTES if limit is None else limit, "right"))]]
+        total = size.cumsum()
+        chosen = places[order[: int(np.searchsorted(total, limit, "right"))]]
         maps: dict[int, Tensor] = {}
         for place, number, at in zip(chosen.tolist(), part[chosen].tolist(), row[chosen].tolist(), strict=True):
             self._verify_item(keys[place], number, at, maps)
+        return limit if len(chosen) < len(places) else int(size.sum())
 
     def _verify_item(self, key: str, number: int, row: int, maps: dict[int, Tensor]) -> None:
         """Compare one item; a sound copy elsewhere stands in for a damaged one."""

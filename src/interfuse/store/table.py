@@ -11,7 +11,8 @@ from torch import Tensor
 
 from interfuse.core.errors import StoreError
 from interfuse.core.tokens import Tokens
-from interfuse.store.coding import Coding, from_rows, zeros
+from interfuse.store.buffers import BUFFERS
+from interfuse.store.coding import Coding, from_rows
 from interfuse.store.damage import bury
 from interfuse.store.shard import map_tokens, resume_checksum
 
@@ -60,10 +61,11 @@ class StoredTable:
         chosen = items.numpy()
         lengths = self._lengths(chosen)
         width = max(1, int(lengths.max(initial=1)))
-        tokens = zeros(len(chosen), width, self.dim)
+        tokens = BUFFERS.empty(len(chosen), width, self.dim)
         for slot, (item, length) in enumerate(zip(chosen.tolist(), lengths.tolist(), strict=True)):
             if item >= 0:
                 from_rows(self.coding, self._rows(item, length), tokens[slot, :length])
+            tokens[slot, length:] = 0
         return Tokens(tokens, torch.arange(width) < torch.from_numpy(lengths)[:, None])
 
     def _lengths(self, items: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.core.seeds import derive, generator
-from interfuse.data import Batch, Features, epoch_batches, eval_batches
+from interfuse.data import Batch, Features, ahead, epoch_batches, eval_batches
 from interfuse.evaluation import example_scores
 from interfuse.fusion.late import LateProductFusion
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
@@ -238,7 +238,7 @@ class _Loop:
             modality_dropout=self.design.modality_dropout,
         )
         count, first_loss = 0, None
-        for batch in batches:
+        for batch in ahead(batches):
             loss, block_norms = self.step(batch)
             first_loss = float(loss) if self.steps == 1 else first_loss
             losses += loss * len(batch.rows)

@@ -1,7 +1,7 @@
 """A run on disk: one trained network and all it needs to predict. Safe to open from a stranger: no pickle."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from interfuse.core.design import Design
-from interfuse.core.errors import ConfigError, DataError
+from interfuse.core.errors import ConfigError, DataError, StoreError
 from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.records import HISTORY, write_table
 from interfuse.core.settings import build, to_plain
+from interfuse.store import Projection, load_projections, save_projections
 from interfuse.training.network import ModalitySpec, Network
 
 FORMAT = 1
+PROJECTION = "projection.safetensors"
+"""What the tokens were projected by, where they were."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Run:
     """In eval mode, on the CPU."""
     info: Mapping[str, Any]
     """All of run.json: seed, task, label_names, encoders, columns, trained_on_missing, metrics, …"""
+    projections: Mapping[str, Projection] = field(default_factory=dict)
+    """Modality to what the encoder's tokens are projected by before the network sees them."""
 
     @property
     def task(self) -> str:
@@ -43,12 +48,19 @@ class Run:
 
 
 def save_run(
-    folder: Path, network: Network, design: Design, info: Mapping[str, Any], history: list[dict[str, Any]]
+    folder: Path,
+    network: Network,
+    design: Design,
+    info: Mapping[str, Any],
+    history: list[dict[str, Any]],
+    projections: Mapping[str, Projection] | None = None,
 ) -> None:
-    """Write weights and history, then run.json last: a folder with run.json is a finished run."""
+    """Write weights, projections and history, then run.json last: a folder with run.json is a finished run."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
+    if projections:
+        save_projections(folder / PROJECTION, projections)
     write_table(folder / "history.parquet", pa.Table.from_pylist(history, schema=HISTORY))
     inputs = {
         name: {"dim": len(adapter.mean), "grid": getattr(adapter.positions, "grid", None)}
@@ -76,11 +88,24 @@ def load_run(folder: Path) -> Run:
         image, text = (_spec(info["inputs"][modality]) for modality in ("image", "text"))
         network = Network(design, image, text, len(info["label_names"]), str(info["task"]))
         network.load_state_dict(load_file(folder / "model.safetensors"))
-    except (ConfigError, KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
+        projections = _projections(folder, info.get("encoders", {}))
+    except (ConfigError, StoreError, KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{folder} cannot be opened as a run: {type(error).__name__}: {error}.") from error
-    return Run(folder, design, network.eval(), info)
+    return Run(folder, design, network.eval(), info, projections)
+
+
+def _projections(folder: Path, encoders: Mapping[str, Any]) -> dict[str, Projection]:
+    """Read the projections that the run's tokens went through; each must be the very one that the record names."""
+    named = {m: signature["projection"]["digest"] for m, signature in encoders.items() if "projection" in signature}
+    if not named:
+        return {}
+    found = load_projections(folder / PROJECTION)
+    for modality, digest in named.items():
+        if modality not in found or found[modality].digest != digest:
+            raise DataError(f"{folder / PROJECTION} does not hold the {modality} projection that the run names.")
+    return found
 
 
 def _spec(inputs: Mapping[str, Any]) -> ModalitySpec:

@@ -97,7 +97,7 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     if prepared.examples and prepared.examples.troubles:
         write_quarantine(prepared.examples, out / "quarantine.csv")
         watcher.say(f"{len(prepared.examples.troubles):,} rows in trouble are listed in {out / 'quarantine.csv'}.")
-    terms = Terms(settings.precision, settings.threads, prepared.info)
+    terms = Terms(settings.precision, settings.threads, prepared.info, prepared.projections)
     todo = [trial for trial in study.trials() if not is_done(trial, prepared.info)]
     for trial in study.trials():
         if trial not in todo:

@@ -20,6 +20,7 @@ from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.training import Run
 from interfuse.workflows.graphs import HeadGraph, WholeGraph
 from interfuse.workflows.parity import Case, head_cases, largest_difference, whole_cases
+from interfuse.workflows.projecting import project
 
 Format = Literal["onnx", "torch"]
 Predictor = Callable[[Mapping[str, Tensor]], Tensor]
@@ -117,6 +118,11 @@ def open_exported(path: Path) -> Predictor:
 
 
 def _head(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
+    if run.projections:
+        raise ExportError(
+            "This run was trained with --store-dim: its head takes projected tokens, which no encoder gives. "
+            "Export the whole model, with --whole."
+        )
     adapters = run.network.image_adapter, run.network.text_adapter
     card = {"whole": False, "encoders": run.info["encoders"], "dims": [len(adapter.mean) for adapter in adapters]}
     return HeadGraph(run.network, run.task).eval(), head_cases(run.network), card
@@ -126,20 +132,23 @@ def _whole(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
     chosen = run.info["encoder_settings"]
     if chosen["image_encoder"] == "known":
         raise ExportError("A known-answer task has tokens and no encoders: export the head alone, without --whole.")
-    see = load_image_encoder(chosen["image_encoder"], chosen["image_size"], dtype="float32")
-    read = load_text_encoder(chosen["text_encoder"], dtype="float32")
+    see = project(
+        load_image_encoder(chosen["image_encoder"], chosen["image_size"], dtype="float32"),
+        run.projections.get("image"),
+    )
+    read = project(load_text_encoder(chosen["text_encoder"], dtype="float32"), run.projections.get("text"))
     for what, encoder in (("image", see), ("text", read)):
         trained, now = run.info["encoders"][what], dict(encoder.signature)
-        if {**trained, "dtype": ""} != {**now, "dtype": ""}:
+        if {**trained, "dtype": "", "coding": ""} != {**now, "dtype": "", "coding": ""}:  # neither changes the model
             raise ExportError(f"The run was trained on {what} tokens of {trained}, but the encoder here is {now}.")
-    tokenizer = read.tokenizer  # type: ignore[attr-defined]
+    tokenizer = read.tokenizer
     if not getattr(tokenizer, "is_fast", False):
         raise ExportError(f"The tokenizer of {chosen['text_encoder']} has no tokenizer.json: export the head alone.")
     values = {name: getattr(see, name).flatten().tolist() for name in ("mean", "std")}
     card = {
         "whole": True,
-        "image": {"size": see.size, "factor": see.factor, **values},  # type: ignore[attr-defined]
-        "text": {"max_length": read.max_length, "pad": tokenizer.pad_token_id or 0, "filler": read._filler},  # type: ignore[attr-defined]
+        "image": {"size": see.size, "factor": see.factor, **values},
+        "text": {"max_length": read.max_length, "pad": tokenizer.pad_token_id or 0, "filler": read._filler},
     }
     graph = WholeGraph(see, read, run.network, run.task).eval()
     return graph, whole_cases(graph, card), card

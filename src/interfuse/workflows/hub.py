@@ -8,9 +8,10 @@ from interfuse.core.errors import DataError, HubError
 from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.settings import to_plain
 from interfuse.training import Run, load_run
+from interfuse.training.run import PROJECTION
 
 CARD, ESTIMATOR = "README.md", "estimator.json"
-SHARED = ("config.json", "run.json", "model.safetensors", ESTIMATOR, CARD)
+SHARED = ("config.json", "run.json", "model.safetensors", PROJECTION, ESTIMATOR, CARD)
 """What is pushed and pulled: no predictions, since these name rows of the training data."""
 
 
@@ -28,6 +29,8 @@ def save_pretrained(run_folder: Path, folder: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name in ("run.json", "model.safetensors"):
         shutil.copyfile(run.folder / name, out / name)
+    if run.projections:
+        shutil.copyfile(run.folder / PROJECTION, out / PROJECTION)
     if (run.folder / ESTIMATOR).is_file():
         record = read_json(run.folder / ESTIMATOR)
         record["params"] |= {"store": None, "image_folder": None}  # folders of this machine

@@ -156,7 +156,7 @@ def read_for_run(
     examples = load_for_run(data, source.read, run.task, run.label_names, labelled)
     for note in examples.notes:
         progress.say(note)
-    encoded = encode_examples(examples, source.encode, progress)
+    encoded = encode_examples(examples, source.encode, progress, run.projections)
     _same_encoders(run, encoded.signatures)
     examples = examples.without_pictures(encoded.failures)
     for trouble in examples.troubles:

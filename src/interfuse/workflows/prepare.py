@@ -1,17 +1,21 @@
 """From a source to rows ready for training: read, encode what is new, assemble, and write down what happened."""
 
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from interfuse.core.errors import ConfigError, unknown
 from interfuse.core.progress import Progress
 from interfuse.core.seeds import generator
-from interfuse.core.settings import fingerprint, to_plain
+from interfuse.core.settings import at_least, fingerprint, to_plain
 from interfuse.core.tokens import TokenTable
 from interfuse.data import (
     Examples,
@@ -26,9 +30,11 @@ from interfuse.data import (
 )
 from interfuse.data.pictures import DRAFT_PIXELS
 from interfuse.encoders import ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
-from interfuse.store import TokenStore
+from interfuse.store import Coding, Projection, TokenStore
 from interfuse.workflows.card import describe_rows
+from interfuse.workflows.decode import Opener
 from interfuse.workflows.encode import WHOLE, EncodeReport, Portion, encode_pictures, encode_texts
+from interfuse.workflows.projecting import Sample, find_projection, project
 
 Folds = tuple[Mapping[str, Tensor], ...]
 
@@ -57,6 +63,18 @@ class EncoderSettings:
     """Where the encoders run."""
     batch_size: int = 64
     """Pictures or texts a forward pass."""
+    store_dtype: str = "bfloat16"
+    """Number format of the tokens on disk; int8: 8 bits with a scale a token, half the size."""
+    store_dim: int | None = None
+    """Principal components of the train tokens that are kept of each token; none: tokens as the encoder gives them."""
+
+    def __post_init__(self) -> None:
+        """Refuse a number format that no store has, and a width below 1."""
+        known = get_args(Coding)
+        if self.store_dtype not in known:
+            raise ConfigError(unknown("number format of the store", self.store_dtype, known))
+        if self.store_dim is not None:
+            at_least("the token store", 1, store_dim=self.store_dim)
 
 
 @dataclass(frozen=True)
@@ -82,6 +100,8 @@ class Source:
             "image_encoder": chosen.image_encoder,
             "text_encoder": chosen.text_encoder,
             "image_size": chosen.image_size,
+            "store_dtype": chosen.store_dtype,
+            "store_dim": chosen.store_dim,
         }
 
 
@@ -98,6 +118,8 @@ class Prepared:
     encode_seconds: float
     examples: Examples | None
     """None for a known-answer task."""
+    projections: Mapping[str, Projection] = field(default_factory=dict)
+    """Modality to what its tokens were projected by."""
 
 
 def prepare(source: Source, progress: Progress, train_rows: int | None = None) -> Prepared:
@@ -106,6 +128,11 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
         features = make_known(source.data, seed=source.read.seed)
         features = replace(features, splits=fewer(features, features.splits, train_rows))
         return _prepared(source, features, (features.splits,), None, {}, 0.0, [])
+    if source.encode.store_dim is not None and source.read.folds:
+        raise ConfigError(
+            "--store-dim is fitted on the train rows, and with --folds every row is a test row once. "
+            "Leave out one of the two."
+        )
     every = _read(source, progress)
     encoded = encode_examples(every[0], source.encode, progress)
     by_fold = [examples.without_pictures(encoded.failures) for examples in every]
@@ -116,7 +143,8 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
     ]
     folds = tuple(fewer(features, features.splits, train_rows) for features in assembled)
     features = replace(assembled[0], splits=folds[0])
-    return _prepared(source, features, folds, by_fold[0], encoded.signatures, encoded.seconds, encoded.notes)
+    prepared = _prepared(source, features, folds, by_fold[0], encoded.signatures, encoded.seconds, encoded.notes)
+    return replace(prepared, projections=encoded.projections)
 
 
 def _read(source: Source, progress: Progress) -> list[Examples]:
@@ -144,7 +172,8 @@ def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) 
     if source.is_known:
         progress.say(f"{source.data} needs no encoder: nothing to encode.")
         return None
-    if source.read.label is None and source.data != "easy-vqa":
+    splits_matter = source.encode.store_dim is not None  # its projection is fitted on the train rows
+    if source.read.label is None and source.data != "easy-vqa" and not splits_matter:
         examples = load_for_run(source.data, source.read, "multiclass", (), labelled=False)
     else:
         examples = load_examples(source.data, source.read)
@@ -167,6 +196,7 @@ class Filled:
     """What became of the texts."""
     signatures: Mapping[str, Any]
     notes: list[str]
+    projections: Mapping[str, Projection]
 
 
 @dataclass(frozen=True)
@@ -182,20 +212,42 @@ class Encoded:
     """Picture key to the reason why it could not be decoded."""
     seconds: float
     notes: list[str]
+    projections: Mapping[str, Projection]
 
 
-def fill_store(examples: Examples, settings: EncoderSettings, progress: Progress, portion: Portion = WHOLE) -> Filled:
-    """Encode every distinct picture and text of these rows that the store does not hold yet, or one portion."""
-    image_encoder = load_image_encoder(settings.image_encoder, settings.image_size, device=settings.device)
-    text_encoder = load_text_encoder(settings.text_encoder, device=settings.device)
+def fill_store(
+    examples: Examples,
+    settings: EncoderSettings,
+    progress: Progress,
+    portion: Portion = WHOLE,
+    projections: Mapping[str, Projection] | None = None,
+) -> Filled:
+    """Encode every distinct picture and text of these rows that the store does not hold yet, or one portion.
+
+    Args:
+        examples: the rows.
+        settings: encoders and store.
+        progress: told how far it is.
+        portion: which of the batches are this process's.
+        projections: those of a trained run; none: with `store_dim` they are fitted on the train rows.
+    """
+    start = time.perf_counter()
+    image_encoder: Any = load_image_encoder(settings.image_encoder, settings.image_size, device=settings.device)
+    text_encoder: Any = load_text_encoder(settings.text_encoder, device=settings.device)
     side = getattr(image_encoder, "size", None)
     enough = None if side is None else 4 * side  # of a huge picture this is more than the encoder's resize can tell
-    pictures = {
-        key: (lambda path=path: open_picture(path, enough, DRAFT_PIXELS)) for key, path in examples.pictures().items()
+    pictures: dict[str, Opener] = {
+        key: partial(open_picture, path, enough, DRAFT_PIXELS) for key, path in examples.pictures().items()
     }
-    image_store, text_store = (_store(settings.store, encoder) for encoder in (image_encoder, text_encoder))
+    texts = examples.texts()
+    if projections is None:
+        projections = _fit(examples, settings, (image_encoder, text_encoder), (pictures, texts), progress)
+    image_encoder = project(image_encoder, projections.get("image"))
+    text_encoder = project(text_encoder, projections.get("text"))
+    fitting = time.perf_counter() - start
+    image_store, text_store = (_store(settings, encoder) for encoder in (image_encoder, text_encoder))
     seen = encode_pictures(image_store, image_encoder, pictures, settings.batch_size, progress, portion)
-    read = encode_texts(text_store, text_encoder, examples.texts(), settings.batch_size, progress, portion)
+    read = encode_texts(text_store, text_encoder, texts, settings.batch_size, progress, portion)
     notes = [
         f"Pictures: {seen.encoded:,} encoded, {seen.found:,} already in the store. "
         f"Texts: {read.encoded:,} encoded, {read.found:,} already in the store."
@@ -204,13 +256,30 @@ def fill_store(examples: Examples, settings: EncoderSettings, progress: Progress
         notes.append(f"{read.cut:,} texts are longer than {text_encoder.max_length} tokens and were cut there.")
     for note in (*image_store.warnings, *text_store.warnings, *notes):
         progress.say(note)
-    signatures = {"image": dict(image_encoder.signature), "text": dict(text_encoder.signature)}
-    return Filled(image_store, text_store, seen, read, signatures, notes)
+    signatures = {
+        "image": stored_signature(image_encoder, settings.store_dtype),
+        "text": stored_signature(text_encoder, settings.store_dtype),
+    }
+    if settings.store_dim is not None:
+        read = replace(read, seconds=read.seconds + fitting)
+    return Filled(image_store, text_store, seen, read, signatures, notes, projections)
 
 
-def encode_examples(examples: Examples, settings: EncoderSettings, progress: Progress) -> Encoded:
-    """Encode every distinct picture and text of these rows that the store does not hold yet, and give their tables."""
-    filled = fill_store(examples, settings, progress)
+def encode_examples(
+    examples: Examples,
+    settings: EncoderSettings,
+    progress: Progress,
+    projections: Mapping[str, Projection] | None = None,
+) -> Encoded:
+    """Encode every distinct picture and text of these rows that the store does not hold yet, and give their tables.
+
+    Args:
+        examples: the rows.
+        settings: encoders and store.
+        progress: told how far it is.
+        projections: those of a trained run; none: with `store_dim` they are fitted on the train rows.
+    """
+    filled = fill_store(examples, settings, progress, projections=projections)
     image_keys = [key for key in examples.pictures() if key not in filled.seen.failures]
     text_keys = list(examples.texts())
     return Encoded(
@@ -222,11 +291,52 @@ def encode_examples(examples: Examples, settings: EncoderSettings, progress: Pro
         filled.seen.failures,
         filled.seen.seconds + filled.read.seconds,
         filled.notes,
+        filled.projections,
     )
 
 
-def _store(root: Path, encoder: ImageEncoder | TextEncoder) -> TokenStore:
-    return TokenStore(root, encoder.signature, encoder.dim, getattr(encoder, "grid", None))
+def stored_signature(encoder: Any, coding: str) -> dict[str, Any]:
+    """Say what decides the bytes of a store; bfloat16 goes without saying, so that older stores keep their names."""
+    return {**encoder.signature, **({} if coding == "bfloat16" else {"coding": coding})}
+
+
+def _store(settings: EncoderSettings, encoder: ImageEncoder | TextEncoder, coding: Coding | None = None) -> TokenStore:
+    coding = coding or cast(Coding, settings.store_dtype)
+    signature = stored_signature(encoder, coding)
+    return TokenStore(settings.store, signature, encoder.dim, getattr(encoder, "grid", None), coding)
+
+
+def _fit(
+    examples: Examples,
+    settings: EncoderSettings,
+    encoders: tuple[ImageEncoder, TextEncoder],
+    items: tuple[Mapping[str, Opener], Mapping[str, str]],
+    progress: Progress,
+) -> dict[str, Projection]:
+    """Find or fit the projections of both modalities, from train items alone; the sample is kept as bfloat16."""
+    if settings.store_dim is None:
+        return {}
+    train = pc.equal(examples.table["split"], "train")
+    (see, read), (pictures, texts) = encoders, items
+
+    def fill_pictures(base: TokenStore, keys: Sequence[str]) -> list[str]:
+        chosen = {key: pictures[key] for key in keys}
+        failures = encode_pictures(base, see, chosen, settings.batch_size, progress).failures
+        return [key for key in keys if key not in failures]
+
+    def fill_texts(base: TokenStore, keys: Sequence[str]) -> list[str]:
+        encode_texts(base, read, {key: texts[key] for key in keys}, settings.batch_size, progress)
+        return list(keys)
+
+    found: dict[str, Projection] = {}
+    for modality, encoder, fill in (("image", see, fill_pictures), ("text", read, fill_texts)):
+        column = examples.table[f"{modality}_key"].filter(train)
+        keys = [key for key in pc.unique(column).to_pylist() if key is not None]
+        base = _store(settings, encoder, "bfloat16")
+        fitted = find_projection(base, Sample(modality, encoder, keys, fill), settings.store_dim, progress)
+        if fitted is not None:
+            found[modality] = fitted
+    return found
 
 
 def fewer(features: Features, splits: Mapping[str, Tensor], train_rows: int | None) -> Mapping[str, Tensor]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from interfuse.core.files import read_json
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
 from interfuse.evaluation import aggregate_scores, example_scores
+from interfuse.store import Projection
 from interfuse.training import Checkpoint, Network, Precision, leftovers, predict_probs, save_run, train
 from interfuse.workflows.bench import Bench
 
@@ -46,6 +47,8 @@ class Terms:
     """CPU threads of each training; the numbers may depend on it in the last digit, so it is recorded."""
     info: Mapping[str, Any]
     """What every run.json says of the data: task, label_names, encoders, columns, fingerprint, …"""
+    projections: Mapping[str, Projection] = field(default_factory=dict)
+    """Modality to what its tokens were projected by; every run keeps a copy."""
 
 
 def is_done(trial: Trial, info: Mapping[str, Any]) -> bool:
@@ -109,7 +112,7 @@ def run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
         },
         "metrics": metrics,
     }
-    save_run(trial.folder, trained.network, trial.design, info, trained.history)
+    save_run(trial.folder, trained.network, trial.design, info, trained.history, terms.projections)
     checkpoint.remove()
 
 

@@ -29,7 +29,7 @@ def train_run(
     watcher = progress or Silent()
     prepared = prepare(source, watcher)
     trial = Trial(design, seed, 0, out)
-    terms = Terms(precision, threads, prepared.info)
+    terms = Terms(precision, threads, prepared.info, prepared.projections)
     if is_done(trial, prepared.info):
         tidy(trial, terms)
         watcher.say(f"{out} holds this very run already: nothing to train.")
