@@ -102,9 +102,8 @@ def validation_examples(run: Run, data: str, image_folder: Path | None) -> list[
     """Take a few validation rows of the run's data, small enough to send."""
     columns = {name: column for name, column in run.info["columns"].items() if column is not None}
     examples = load_examples(data, SourceSettings(**columns, image_folder=image_folder))
-    rows = examples.splits["validation"][:SHOWN_EXAMPLES]
-    table = examples.table
-    return [(table["image"][int(row)].as_py(), table["text"][int(row)].as_py()) for row in rows]
+    chosen = [row for row in examples.table.to_pylist() if row["split"] == "validation"][:SHOWN_EXAMPLES]
+    return [(row["image"], row["text"]) for row in chosen]
 
 
 def _shown(one: Answer, task: str) -> tuple[Any, ...]:

@@ -165,6 +165,7 @@ def read_for_run(
 
 
 def same_encoders(run: Run, signatures: Mapping[str, Any]) -> None:
+    """Refuse encoders other than those the run was trained with."""
     for modality, trained in run.info["encoders"].items():
         if dict(signatures.get(modality, {})) != dict(trained):
             raise DataError(

@@ -1,4 +1,4 @@
-"""Answer single questions with a run that stays loaded: probabilities, which modality decided, where the words looked."""
+"""Answer single questions with a run that stays loaded: probabilities, which modality decided, what words looked at."""
 
 import os
 import threading
