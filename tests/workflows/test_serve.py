@@ -1,8 +1,13 @@
 """A served run: it answers as `predict` does, refuses politely, and its page works in a browser."""
 
+import importlib.util
 import shutil
+import socket
+import subprocess
+import sys
 import threading
-import warnings
+import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -56,24 +61,24 @@ def responder(run):
 
 
 @pytest.fixture(scope="module")
-def served(responder, shop):
-    gradio = quiet_gradio()
-    from interfuse.workflows.page import build_page, launch
-
-    page = build_page(responder, [(str(shop / "0.png"), "a red cup")], max_batch=4)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the server's own deprecations, in threads of its own
-        _, address = launch(page, responder.limits, "127.0.0.1", 7961, None, block=False)
-    assert gradio
-    yield address
-    page.close()
-
-
-def quiet_gradio():
-    """Import gradio; its own packages warn of their deprecations."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("gradio", reason="the extra serve is not installed")
+def served(run, source):
+    """The command itself, in a process of its own: the server leaves sockets to the garbage collector."""
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip("the extra serve is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", "from interfuse.cli.main import run; run()", "serve", str(run.folder)]
+    with subprocess.Popen([*command, "--examples", source.data, "--port", str(port)]) as process:
+        address, deadline = f"http://127.0.0.1:{port}/", time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                urllib.request.urlopen(address, timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield address
+        process.terminate()
 
 
 def test_the_probabilities_are_those_of_predict_with_either_modality_missing(run, source, responder, shop, tmp_path):
