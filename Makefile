@@ -33,6 +33,7 @@ bench: $(VENV)/.made
 	$(BIN)/python benchmarks/fusion_speed.py
 	$(BIN)/python benchmarks/diagnose_speed.py
 	$(BIN)/python benchmarks/export_latency.py
+	$(BIN)/python benchmarks/report_speed.py
 
 bench-known: $(VENV)/.made
 	$(BIN)/python benchmarks/known.py

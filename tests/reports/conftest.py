@@ -1,8 +1,13 @@
-"""A study made up by hand, with names that would like to be markup."""
+"""A study made up by hand, with names that would like to be markup, and a browser to look at its page."""
+
+import dataclasses
+import io
 
 import pytest
+from PIL import Image
 
-from interfuse.core.records import LeaderboardRow, StudySummary
+from interfuse.core.records import Contrast, LeaderboardRow, StudySummary
+from tests.browser import launched
 
 NASTY = "<script>alert('x')</script>|*b*"
 
@@ -38,6 +43,45 @@ def history(epochs: int = 4, level: float = 0.5) -> list[dict]:
         }
         for epoch in range(1, epochs + 1)
     ]
+
+
+def health_history(epochs: int = 4, level: float = 0.5, word: str = "healthy") -> list[dict]:
+    """As training writes it since health is watched."""
+    parts = {"image_adapter": 0.01, "fusion": 0.3, "fusion.layers.0": 0.2, "fusion.layers.1": 0.0, "head": 1.0}
+    finding = {"word": word, "where": "image_adapter", "evidence": f"it fell {NASTY}", "mend": "--norm standard"}
+    return [
+        {
+            **past,
+            "health": word,
+            "findings": [] if word == "healthy" else [finding],
+            "parts": [
+                {"part": p, "gradient_norm": n * past["epoch"], "update_ratio": 1e-3, "zeros": 0.0}
+                for p, n in parts.items()
+            ],
+            "image_use": 0.1 * past["epoch"],
+            "text_use": 0.6,
+        }
+        for past in history(epochs, level)
+    ]
+
+
+def small_jpeg(colour: str = "red") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def example(kind: str, row: int, **given) -> dict:
+    plain = {"kind": kind, "row": row, "id": f"r{row}", "text": f"a cup {NASTY}", "label": "cup", "design": NASTY}
+    answers = {"answer": "cup", "image_answer": "plate", "text_answer": "plate", "score": 0.9, "picture": small_jpeg()}
+    return {**plain, **answers, **given}
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium; the test is skipped, with the reason, where it or playwright is absent."""
+    with launched() as found:
+        yield found
 
 
 @pytest.fixture
@@ -84,3 +128,49 @@ def summary() -> StudySummary:
 @pytest.fixture
 def empty() -> StudySummary:
     return StudySummary({}, [], "No verdict on fusion.")
+
+
+@pytest.fixture
+def full(summary) -> StudySummary:
+    """All that a page can show."""
+    histories = {
+        NASTY: {0: health_history(4), 1: health_history(4, 0.4, "vanishing")},
+        "concat:hidden=512": {0: health_history(4, 0.3), 1: health_history(4, 0.35)},
+        "text_only": {0: history(4, 0.2)},
+    }
+    pairs = [
+        Contrast(NASTY, "concat:hidden=512", 0.111, 0.09, 0.13, 0.0372),
+        Contrast(NASTY, "text_only", 0.242, 0.2, 0.28, 0.0001),
+        Contrast("concat:hidden=512", "text_only", 0.131, None, None, 0.4),
+    ]
+    examples = [
+        *(example("needs both", n) for n in range(3)),
+        example("wrong with both", 7, answer="plate"),
+        example("missing image", 8, picture=None),
+        example("missing text", 9, text=None),
+    ]
+    pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+    drawn = {"pictures": {"picture": pixel, "relevance": pixel}, "words": [["a", 0.5], [NASTY, 1.0]]}
+    diagnosis = {
+        **{"design": NASTY, "seed": 0, "split": "test", "verdict": "Multimodal: it needs both."},
+        "measures": [{"title": "Which modality does it look at?", "verdict": f"Both {NASTY}."}],
+        "illustrations": {"1": drawn},
+    }
+    data = {
+        **summary.study["data"],
+        "missing": {
+            "image": {"train": 2, "validation": 1, "test": 0},
+            "text": {"train": 0, "validation": 0, "test": 0},
+        },
+        "classes": {
+            "cat": {"train": 4000, "validation": 700, "test": 1500},
+            NASTY: {"train": 2000, "validation": 300, "test": 500},
+        },
+        "leaks": {"picture": 0, "text": 12, "picture and text": 0},
+        "quarantine": {f"the file is empty {NASTY}; the image is treated as missing": 2},
+    }
+    study = {**summary.study, "data": data, "expected_max": {NASTY: [0.5, 0.6, 0.65], "text_only": [0.4, 0.41, 0.42]}}
+    costs = {NASTY: {"flops": 5e9, "latency_ms": 4.2}, "text_only": {"flops": 2e8, "latency_ms": 0.7}}
+    return dataclasses.replace(
+        summary, study=study, histories=histories, pairs=pairs, examples=examples, diagnoses=[diagnosis], costs=costs
+    )

@@ -97,10 +97,9 @@ def test_the_terminal_table_has_every_design_and_the_verdict(summary, width):
 
 def test_the_page_has_every_figure_and_the_data_card(summary):
     page = to_html(summary)
-    drawn = json.loads(re.search(r'<script id="figures" type="application/json">(.*?)</script>', page, re.S)[1])
-    assert set(drawn) == {"interval", "parameters", "seconds", "learning", "gradient-0", "gradient-1"}
-    assert [trace["x"] for trace in drawn["interval"]["data"][:2]] == [[98.4], [87.2]]
-    assert drawn["learning"]["data"][1]["y"] == pytest.approx([60.0, 70.0])
+    assert page.count("Score against") == 2
+    assert page.count("Validation score of") == 2
+    assert page.count("Gradient norm of") == 2
     for shown in (
         "98.4",
         "[96.4, 100.0]",
@@ -120,13 +119,13 @@ def test_nothing_in_a_name_becomes_markup(summary):
     histories = {EVIL: summary.histories["cross_attention"]}
     page = to_html(replace(summary, rows=[evil], verdict=EVIL, histories=histories))
     assert EVIL not in page
-    assert page.count("</script>") == 3
+    assert page.count("</script>") == 1
 
 
 def test_the_page_asks_nothing_of_the_outside(summary):
     page = to_html(summary)
     markup = re.sub(r"<script>.*?</script>", "", page, flags=re.S)
-    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)""", markup)
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:|#)""", markup)
     assert "default-src 'none'" in page
 
 

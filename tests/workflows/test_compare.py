@@ -302,6 +302,20 @@ def test_the_second_run_of_a_study_calls_no_encoder(shop, study, tmp_path, monke
     assert set(calls) == {"efficientnet-lite0", "minilm"}
 
 
+def test_the_report_needs_no_data_for_the_rows_that_it_shows(study, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(study.folder, moved)
+    page = Study.open(moved).report().read_text(encoding="utf-8")
+    rows = read_table(moved / "examples.parquet").to_pylist()
+    assert 0 < len(rows) <= 24
+    assert page.count("data:image/jpeg;base64,") == sum(row["picture"] is not None for row in rows) > 0
+    assert all(row["text"] in page for row in rows)
+    data = study.record["data"]
+    assert sum(sum(by_split.values()) for by_split in data["classes"].values()) == 96
+    assert data["missing"]["image"] == dict.fromkeys(data["rows"], 0)
+    assert data["leaks"] == {"picture": 0, "text": 0, "picture and text": 0}
+
+
 def test_folds_score_every_row_out_of_fold(shop, tmp_path):
     study = interfuse.compare(
         shop / "shop.csv",

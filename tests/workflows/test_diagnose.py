@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from html import unescape as html_unescape
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,15 @@ from interfuse.core.files import read_json
 from interfuse.data import SourceSettings, make_known
 from interfuse.evaluation import measure_emap
 from interfuse.training import Network, load_run
-from interfuse.workflows import DiagnoseSettings, EncoderSettings, Source, diagnose, open_for_diagnosis, train_run
+from interfuse.workflows import (
+    DiagnoseSettings,
+    EncoderSettings,
+    Source,
+    Study,
+    diagnose,
+    open_for_diagnosis,
+    train_run,
+)
 from interfuse.workflows.bench import make_bench
 from interfuse.workflows.measures import measure_pairs, measure_rows, pair_table, row_logits
 
@@ -162,7 +171,10 @@ def test_a_study_s_best_fusion_is_diagnosed_on_its_own_test_rows_with_its_pictur
     )
     assert accuracy == pytest.approx(run.info["metrics"]["test"]["accuracy"])
     html = page.read_text(encoding="utf-8")
-    assert html.count("data:image/png;base64,") == 3 * len(told["examples"])
+    assert html.count("data:image/jpeg;base64,") == 3 * len(told["examples"])
+    report = Study.open(shop / "study").report().read_text(encoding="utf-8")
+    assert told["verdict"] in html_unescape(report)
+    assert report.count("<figcaption>relevance</figcaption>") == report.count("Heat: cross_attention") > 0
     assert not re.search(r"(src|href)=\"(?!data:)", html)
     assert "<b>a</b>" not in html
     if told["examples"]:

@@ -84,10 +84,12 @@ def test_another_design_does_not_take_over_an_unfinished_run(start, tmp_path):
     assert not (tmp_path / "run.json").exists()
 
 
-def test_files_left_by_a_kill_before_the_first_record_do_not_stop_a_study(tmp_path):
+def test_files_left_by_a_kill_do_not_stop_a_study_and_are_removed(tmp_path):
     (tmp_path / ".study.json.0123.tmp").write_text("{")
+    (tmp_path / ".majority.parquet.0123.tmp").write_text("")
     with pytest.raises(SystemExit) as stop:
         run(["compare", *COMMON, "--epochs", "1", "--fusions", "product", "--seeds", "1", "--out", str(tmp_path)])
     assert stop.value.code in (0, None)
     assert read_json(tmp_path / "study.json")["folds"] == 1
     assert len(Study.open(tmp_path).trials()) == 5
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

@@ -70,6 +70,24 @@ The columns from `first_loss` on are absent from records of before they were mea
 """
 
 
+EXAMPLES = pa.schema(
+    [
+        ("kind", pa.string()),  # needs both, wrong with both, missing image or missing text
+        ("row", pa.int64()),  # row number in the source
+        ("id", pa.string()),
+        ("text", pa.string()),  # cut where it is long; null where it is missing
+        ("label", pa.string()),
+        ("design", pa.string()),  # the fusion that `answer` is from
+        ("answer", pa.string()),  # of the mean over seeds
+        ("image_answer", pa.string()),  # of the design that sees the image only; null where there is none
+        ("text_answer", pa.string()),
+        ("score", pa.float64()),  # of the fusion, mean over seeds
+        ("picture", pa.binary()),  # a small JPEG; null where it is missing or cannot be opened
+    ]
+)
+"""Columns of a study's `examples.parquet`: a few test rows to look at, so that a report needs no data."""
+
+
 @dataclass(frozen=True)
 class LeaderboardRow:
     """One design in a comparison; fractions 0 to 1."""
@@ -99,6 +117,20 @@ class LeaderboardRow:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """One design against another on the same test rows; fractions 0 to 1."""
+
+    first: str
+    second: str
+    delta: float
+    """Mean of the first minus the second's."""
+    low: float | None
+    high: float | None
+    p_holm: float | None
+    """Adjusted for all pairs of the study."""
+
+
+@dataclass(frozen=True)
 class StudySummary:
     """All that a report shows of a study."""
 
@@ -112,6 +144,14 @@ class StudySummary:
     """Further sentences: what the interval means, warnings."""
     histories: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict)
     """Design name to seed to the rows of `history.parquet`."""
+    pairs: list[Contrast] = field(default_factory=list)
+    """Every pair of trained designs once."""
+    costs: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Design name to what was measured beside the training seconds: flops, latency_ms, memory_mb."""
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the study's `examples.parquet`, columns `EXAMPLES`."""
+    diagnoses: list[dict[str, Any]] = field(default_factory=list)
+    """Every `diagnosis.json` of the study's runs, each with `illustrations` by row number as text."""
 
     def leaderboard(self) -> list[dict[str, Any]]:
         """Give the rows as plain JSON objects."""

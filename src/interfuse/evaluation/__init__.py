@@ -27,6 +27,7 @@ from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
 from interfuse.evaluation.missing import MissingPoint, missing_curve
 from interfuse.evaluation.multiple import holm
 from interfuse.evaluation.needs_both import NeedsBoth, find_needs_both
+from interfuse.evaluation.pairwise import compare_pairs
 from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
@@ -56,6 +57,7 @@ __all__ = [
     "bootstrap_interval",
     "calibration_error",
     "compare_designs",
+    "compare_pairs",
     "decompose",
     "discretise",
     "estimate_decomposition",

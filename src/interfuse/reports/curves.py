@@ -1,117 +1,91 @@
-"""The figures of training: validation scores and gradient norms by epoch."""
+"""Learning curves: one small figure a design, the baseline behind it, all on one scale."""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from interfuse.reports.figures import Figure
-from interfuse.reports.styles import Look, escape
+from markupsafe import Markup
+
+from interfuse.reports.styles import Look
+from interfuse.reports.svg import Frame, Point, Scale, spell_tick, spread, ticks_of
 
 History = Mapping[int, Sequence[Mapping[str, Any]]]
 """Seed to the rows of its `history.parquet`."""
+HEIGHT = 120
 
 
-def learning_plot(histories: Mapping[str, History], looks: Mapping[str, Look], metric: str) -> Figure:
-    """Validation score by epoch: the mean over seeds, and the band from the lowest to the highest."""
-    traces: list[Figure] = []
-    longest = 0
+@dataclass(frozen=True)
+class Curve:
+    """A design's validation score by epoch, in points."""
+
+    mean: list[Point]
+    low: list[Point]
+    high: list[Point]
+    seeds: int
+
+
+def find_curves(histories: Mapping[str, History]) -> dict[str, Curve]:
+    """Give every design's curve up to the last epoch that all of its seeds reached; none where nothing was scored."""
+    found = {}
     for design, history in histories.items():
-        curves = _by_epoch(
+        values = by_epoch(
             [{int(row["epoch"]): row.get("validation_score") for row in rows} for rows in history.values()]
         )
-        if not curves:
-            continue
-        look, epochs = looks[design], list(curves)
-        longest = max(longest, epochs[-1])
-        low, high = ([100 * pick(values) for values in curves.values()] for pick in (min, max))
-        mean = [100 * sum(values) / len(values) for values in curves.values()]
-        if len(history) > 1:
-            traces.append(_band(design, epochs, low, high, look))
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "meta": design,
-                "x": epochs,
-                "y": mean,
-                "customdata": [list(pair) for pair in zip(low, high, strict=True)],
-                "text": [escape(design)] * len(epochs),
-                "line": {"color": look.colour, "width": 2, "dash": look.dash},
-                "marker": {"symbol": look.marker, "size": 7, "color": look.colour},
-                "hovertemplate": "<b>%{text}</b><br>epoch %{x}: %{y:.1f} "
-                "(%{customdata[0]:.1f} to %{customdata[1]:.1f})<extra></extra>",
-            }
-        )
-    layout = {
-        "xaxis": {"title": {"text": "epoch"}, **_epoch_ticks(longest), "zeroline": False},
-        "yaxis": {"title": {"text": f"{escape(metric)} on validation, points"}, "zeroline": False},
-        "height": 430,
-        "showlegend": False,
-    }
-    return {"data": traces, "layout": layout}
+        if values:
+            mean, low, high = (
+                [(float(epoch), 100 * pick(scores)) for epoch, scores in values.items()] for pick in (_mean, min, max)
+            )
+            found[design] = Curve(mean, low, high, len(history))
+    return found
 
 
-def gradient_plots(histories: Mapping[str, History], blocks: Sequence[str]) -> dict[str, Figure]:
-    """Gradient norm of each block by epoch, the mean over seeds; one small figure a design, all on one scale."""
-    norms = {design: _norms(history) for design, history in histories.items()}
-    every = [v for curves in norms.values() for values in curves.values() for v in values.values() if v > 0]
-    if not every:
+def draw_learning(curves: Mapping[str, Curve], looks: Mapping[str, Look], baseline: str | None) -> dict[str, Markup]:
+    """Draw each design's mean over seeds in the band from lowest to highest; the baseline's mean lies behind."""
+    if not curves:
         return {}
-    span = [math.log10(min(every)) - 0.15, math.log10(max(every)) + 0.15]
+    y = spread(value for curve in curves.values() for line in (curve.low, curve.high) for _, value in line)
+    longest = max(curve.mean[-1][0] for curve in curves.values())
+    x = Scale(1, max(longest, 2))
+    ghost = curves.get(baseline or "")
     drawn = {}
-    for design, curves in norms.items():
-        traces = [_norm_trace(block, curves[block], blocks.index(block)) for block in blocks if block in curves]
-        longest = max((max(values) for values in curves.values()), default=0)
-        if any(any(y for y in trace["y"]) for trace in traces):
-            layout = {
-                "xaxis": {"title": {"text": "epoch"}, **_epoch_ticks(longest, 5), "zeroline": False},
-                "yaxis": {"type": "log", "range": span, "dtick": 1, "tickformat": "~g", "zeroline": False},
-                "height": 190,
-                "showlegend": False,
-            }
-            drawn[design] = {"data": traces, "layout": layout}
+    for design, curve in curves.items():
+        frame, look = Frame(x, y, HEIGHT), looks[design]
+        frame.grid(ticks_of(y, 4))
+        frame.axis([(tick, spell_tick(tick)) for tick in _epochs(longest)])
+        if ghost is not None and design != baseline:
+            frame.line(ghost.mean, "var(--grey)", "2 3", "ghost")
+        if curve.seeds > 1 and len(curve.mean) > 1:
+            frame.band(curve.low, curve.high, look.colour)
+        frame.line(curve.mean, look.colour)
+        told = f"{curve.mean[0][1]:.1f} points at epoch {curve.mean[0][0]:.0f}, {curve.mean[-1][1]:.1f} at the last"
+        best = max(curve.mean, key=lambda point: point[1])
+        frame.marker(*best, look, f"{design}: best on average at epoch {best[0]:.0f}, {best[1]:.1f} points")
+        drawn[design] = frame.close(f"Validation score of {design} by epoch: {told}", left=34, foot=22)
     return drawn
 
 
-def list_blocks(histories: Mapping[str, History]) -> list[str]:
-    """List the blocks that any history names, in the order of the network."""
-    found: dict[str, None] = {}
-    for history in histories.values():
-        for rows in history.values():
-            for row in rows:
-                found.update(dict.fromkeys(row.get("block") or []))
-    return list(found)
+def draw_expected(lines: Mapping[str, Sequence[int | float]], looks: Mapping[str, Look], metric: str) -> Markup | None:
+    """Draw the expected best validation score by the number of draws, a line a design; scores are fractions."""
+    known = {design: [100 * value for value in values] for design, values in lines.items() if len(values)}
+    if not known:
+        return None
+    longest = max(len(values) for values in known.values())
+    frame = Frame(Scale(1, max(longest, 2)), spread(value for values in known.values() for value in values), 230)
+    frame.grid(ticks_of(frame.y))
+    frame.axis([(tick, spell_tick(tick)) for tick in _epochs(longest)], "draws of the settings")
+    for design, values in known.items():
+        look = looks[design]
+        places = [(float(number), value) for number, value in enumerate(values, 1)]
+        frame.line(places, look.colour, look.pattern, name=design)
+        title = f"{design}: {values[-1]:.1f} points expected of the best of {len(values)} draws"
+        frame.marker(*places[-1], look, title, design)
+    return frame.close(f"Expected best {metric} on validation by the number of draws")
 
 
-def _norm_trace(block: str, values: Mapping[int, float], place: int) -> Figure:
-    colour = f"var(--series-{place % 8})"
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": list(values),
-        "y": [value if value > 0 else None for value in values.values()],  # a logarithm has no zero
-        "line": {"color": colour, "width": 2},
-        "marker": {"size": 4, "color": colour},
-        "hovertemplate": f"{escape(block.replace('_', ' '))}<br>epoch %{{x}}: %{{y:.2~g}}<extra></extra>",
-    }
-
-
-def _norms(history: History) -> dict[str, dict[int, float]]:
-    """Block to epoch to the mean norm over the seeds."""
-    blocks = list_blocks({"": history})
-    curves = {}
-    for block in blocks:
-        by_seed = []
-        for rows in history.values():
-            pairs = {int(row["epoch"]): dict(zip(row["block"], row["gradient_norm"], strict=True)) for row in rows}
-            by_seed.append({epoch: norms.get(block) for epoch, norms in pairs.items()})
-        curves[block] = {epoch: sum(values) / len(values) for epoch, values in _by_epoch(by_seed).items()}
-    return {block: values for block, values in curves.items() if values}
-
-
-def _by_epoch(seeds: Sequence[Mapping[int, float | None]]) -> dict[int, list[float]]:
+def by_epoch(seeds: Sequence[Mapping[int, int | float | None]]) -> dict[int, list[int | float]]:
     """Gather the seeds' values at every epoch that all of them reached with a finite value."""
-    found: dict[int, list[float]] = {}
+    found: dict[int, list[int | float]] = {}
     for epoch in sorted(set().union(*seeds)) if seeds else []:
         values = [seed.get(epoch) for seed in seeds]
         finite = [value for value in values if value is not None and math.isfinite(value)]
@@ -120,21 +94,13 @@ def _by_epoch(seeds: Sequence[Mapping[int, float | None]]) -> dict[int, list[flo
     return found
 
 
-def _band(design: str, epochs: list[int], low: list[float], high: list[float], look: Look) -> Figure:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "meta": design,
-        "x": [*epochs, *reversed(epochs)],
-        "y": [*high, *reversed(low)],
-        "fill": "toself",
-        "fillcolor": look.colour,
-        "opacity": 0.16,
-        "line": {"width": 0, "color": look.colour},
-        "hoverinfo": "skip",
-    }
+def _mean(values: Sequence[int | float]) -> float:
+    return sum(values) / len(values)
 
 
-def _epoch_ticks(longest: int, most: int = 12) -> Figure:
-    """Ticks on whole epochs, at most so many."""
-    return {"dtick": max(1, -(-longest // most)), "tick0": 1, "range": [0.7, max(longest, 1) + 0.3]}
+def _epochs(longest: int | float, most: int = 6) -> list[float]:
+    """Ticks on whole numbers from 1, at most so many."""
+    step = max(1, -(-int(longest) // most))
+    return [
+        float(tick) for tick in range(1, int(longest) + 1) if tick == 1 or (tick % step == 0 and tick > step / 2 + 1)
+    ]

@@ -1,188 +1,180 @@
-"""The figures of the leaderboard as plain Plotly traces; the page gives them its colours, light or dark."""
+"""The figures of the leaderboard: means and differences with their intervals, and scores against costs."""
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from interfuse.core.records import LeaderboardRow
-from interfuse.reports.styles import Look, escape, label
+from interfuse.reports.formats import points, spell_delta, spell_mean
+from interfuse.reports.styles import Look
+from interfuse.reports.svg import Frame, Scale, spread, ticks_of
 
-Figure = dict[str, Any]
-ROW_HEIGHT = 40
-"""Pixels a design takes in the interval plot."""
+ROW = 30
+"""Height of a design in the interval plot, in pixels."""
+FLAT = Scale(0, 1)
 
 
-def interval_plot(rows: Sequence[LeaderboardRow], looks: Mapping[str, Look], margin: float) -> Figure:
-    """Mean and difference from the baseline of every design with their 95 % intervals, the best on top."""
-    places = list(range(len(rows), 0, -1))
-    means = [_mean_trace(row, place, looks[row.design]) for row, place in zip(rows, places, strict=True)]
-    deltas = []
-    low, high = _delta_range(rows, margin)
-    outside = []
-    for row, place in zip(rows, places, strict=True):
-        if row.delta is None:
-            continue
-        if low <= 100 * row.delta <= high:
-            deltas.append(_delta_trace(row, place, looks[row.design]))
-        else:
-            outside.append(_edge_note(100 * row.delta, place))
-    ticks: Figure = {"tickvals": places, "ticktext": [label(row.design) for row in rows]}
-    axis_y = {**ticks, "range": [0.4, len(rows) + 0.6], "showgrid": False, "zeroline": False}
+@dataclass(frozen=True)
+class ForestRow:
+    """One design of the interval plot: its mean and its difference from the baseline."""
+
+    design: str
+    look: Look
+    mean: Markup
+    delta: Markup
+
+
+@dataclass(frozen=True)
+class Forest:
+    """The interval plot: a row a design, and the two axes below."""
+
+    rows: list[ForestRow]
+    mean_axis: Markup
+    delta_axis: Markup
+
+
+def draw_forest(rows: Sequence[LeaderboardRow], looks: Mapping[str, Look], margin: float) -> Forest:
+    """Draw mean and difference from the baseline of every design with their 95 % intervals, the best on top."""
+    means, deltas = mean_scale(rows), delta_scale(rows, margin)
+    drawn = [
+        ForestRow(row.design, looks[row.design], _mean(row, means, looks), _delta(row, deltas, looks, 100 * margin))
+        for row in rows
+    ]
     metric = rows[0].metric if rows else "score"
-    height = 70 + ROW_HEIGHT * len(rows)
-    common = {
-        "xaxis": {"title": {"text": f"{escape(metric)} on test, points"}, "zeroline": False},
-        "xaxis2": {"title": {"text": "difference from the baseline, points"}, "range": [low, high], "anchor": "y2"},
-        "shapes": _guides(len(rows), 100 * margin),
-        "annotations": outside,
-        "showlegend": False,
-    }
-    wide = {"xaxis": {"domain": [0, 0.485]}, "xaxis2": {"domain": [0.515, 1]}, "height": height}
-    upper = (height - 20) / (2 * height)
-    return {
-        "data": means + deltas,
-        "layout": {**common, "yaxis": axis_y, "yaxis2": {**axis_y, "showticklabels": False}},
-        "wide": wide,
-        "narrow": {
-            "xaxis": {"domain": [0, 1]},
-            "xaxis2": {"domain": [0, 1]},
-            "yaxis": {"domain": [1 - upper, 1]},
-            "yaxis2": {"domain": [0, upper - 50 / height], "showticklabels": True},
-            "height": 2 * height,
-        },
-    }
+    return Forest(drawn, _axis(means, f"{metric} on test, points"), _axis(deltas, "difference, points"))
 
 
-def cost_plot(rows: Sequence[LeaderboardRow], looks: Mapping[str, Look], costs: Sequence[float], title: str) -> Figure:
-    """Score with its interval against a cost; the axis is logarithmic where the costs span a factor of ten."""
-    traces: list[Figure] = []
-    for row, cost in zip(rows, costs, strict=True):
-        look = looks[row.design]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "meta": row.design,
-                "x": [cost],
-                "y": [100 * row.mean],
-                "text": [escape(row.design)],
-                "error_y": {**_bars(row.mean, row.ci_low, row.ci_high), "color": look.colour},
-                "marker": _marker(look, 11),
-                "hovertemplate": f"<b>%{{text}}</b><br>%{{y:.1f}} points<br>%{{x:,.4~g}} {title}<extra></extra>",
-            }
+def draw_cost(
+    rows: Sequence[LeaderboardRow], looks: Mapping[str, Look], costs: Mapping[str, float], title: str
+) -> Markup:
+    """Draw score with its interval against a cost; the axis is logarithmic where the costs span a factor of ten."""
+    known = [costs[row.design] for row in rows]
+    wide = min(known) > 0 and max(known) >= 10 * min(known)
+    x = Scale(min(known) / 1.35, max(known) * 1.35, True) if wide else Scale(0, 1.08 * max(known))
+    frame = Frame(x, spread(_ends(rows)), 210)
+    frame.grid(ticks_of(frame.y))
+    frame.axis(ticks_of(frame.x, 5), title)
+    for row in reversed(rows):
+        cost, look = costs[row.design], looks[row.design]
+        if row.ci_low is not None and row.ci_high is not None:
+            frame.whisker((cost, 100 * row.ci_low), (cost, 100 * row.ci_high), look, row.design)
+        frame.marker(cost, 100 * row.mean, look, f"{row.design}: {spell_mean(row)}, {cost:,.4g} {title}", row.design)
+    return frame.close(f"Score against {title}")
+
+
+def draw_use(image: tuple[float, float, float], text: tuple[float, float, float]) -> Markup:
+    """Draw how far image and text move the prediction, 0 to 1: a bar each, the range over seeds on it."""
+    frame = Frame(Scale(0, 1), FLAT, 34)
+    for value in (0.25, 0.5, 0.75, 1.0):
+        frame.add('<line class="grid" x1="{0}" x2="{0}" y1="0" y2="34"/>', frame.across(value))
+    for down, name, (mean, low, high) in ((3, "image", image), (18, "text", text)):
+        seeds = f"(seeds {points(low)} to {points(high)})"
+        told = f"another row's {name} moves the prediction by {points(mean)} of 100 {seeds}"
+        frame.add(
+            '<rect class="use {}" x="0" y="{}" width="{}" height="12" rx="1.5"><title>{}</title></rect>',
+            *(name, down, frame.across(mean), told),
         )
-    return {
-        "data": traces,
-        "layout": {
-            "xaxis": {"title": {"text": title}, "tickformat": "~s", **_cost_axis(costs)},
-            "yaxis": {"title": {"text": f"{escape(rows[0].metric)} on test, points"}, "zeroline": False},
-            "height": 340,
-            "showlegend": False,
-        },
-    }
+        if high - low > 0.005:
+            middle = down + 6
+            frame.add(
+                '<line class="range" x1="{}" x2="{}" y1="{}" y2="{}"/>',
+                *(frame.across(low), frame.across(high), middle, middle),
+            )
+    return _row(frame)
 
 
-def _cost_axis(costs: Sequence[float]) -> Figure:
-    """Scale of the costs: from zero, or logarithmic with ticks at 1, 2 and 5 where they span a factor of ten."""
-    low, high = min(costs), max(costs)
-    if high < 10 * low:
-        return {"rangemode": "tozero"}
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if high < 1000 * low else (1,)
-    ticks = [step * 10.0**power for power in powers for step in steps]
-    return {"type": "log", "tickvals": ticks, "range": [math.log10(low) - 0.12, math.log10(high) + 0.12]}
+def mean_scale(rows: Sequence[LeaderboardRow]) -> Scale:
+    """Range of the means, in points; a floor more than two spans below the others must not squeeze them."""
+    judged = [row for row in rows if row.verdict != "floor"] or list(rows)
+    low, high = min(_ends(judged)), max(_ends(judged))
+    near = [row for row in rows if 100 * row.mean >= low - 2 * max(high - low, 1.0)]
+    return spread(_ends(near))
 
 
-def _mean_trace(row: LeaderboardRow, place: int, look: Look) -> Figure:
-    bounds = "" if row.ci_low is None or row.ci_high is None else f" [{100 * row.ci_low:.2f}, {100 * row.ci_high:.2f}]"
-    return {
-        **_dot(row, place, look, row.mean, row.ci_low, row.ci_high),
-        "hovertemplate": f"<b>%{{text}}</b><br>%{{x:.2f}}{bounds}<extra></extra>",
-    }
-
-
-def _delta_trace(row: LeaderboardRow, place: int, look: Look) -> Figure:
-    assert row.delta is not None
-    low, high = row.delta_ci_low, row.delta_ci_high
-    bounds = "" if low is None or high is None else f" [{100 * low:+.2f}, {100 * high:+.2f}]"
-    return {
-        **_dot(row, place, look, row.delta, low, high),
-        "xaxis": "x2",
-        "yaxis": "y2",
-        "hovertemplate": f"<b>%{{text}}</b><br>%{{x:+.2f}}{bounds}<br>{row.verdict}<extra></extra>",
-    }
-
-
-def _dot(row: LeaderboardRow, place: int, look: Look, value: float, low: float | None, high: float | None) -> Figure:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [100 * value],
-        "y": [place],
-        "text": [escape(row.design)],
-        "error_x": {**_bars(value, low, high), "color": look.colour},
-        "marker": _marker(look, 10),
-        "cliponaxis": True,
-    }
-
-
-def _marker(look: Look, size: int) -> Figure:
-    larger = 2 if look.symbol.startswith("triangle") else 0  # a triangle of one size looks smaller than a circle
-    line = {"width": 0 if look.filled else 2}
-    return {"size": size + larger, "color": look.colour, "symbol": look.marker, "line": line}
-
-
-def _bars(mean: float, low: float | None, high: float | None) -> Figure:
-    above, below = (0.0 if high is None else high - mean), (0.0 if low is None else mean - low)
-    shape: Figure = {"type": "data", "symmetric": False, "thickness": 2, "width": 0}
-    return {**shape, "array": [100 * above], "arrayminus": [100 * below]}
-
-
-def _delta_range(rows: Sequence[LeaderboardRow], margin: float) -> tuple[float, float]:
-    """Range of the differences that are judged; a floor far away must not squeeze them."""
+def delta_scale(rows: Sequence[LeaderboardRow], margin: float) -> Scale:
+    """Range of the differences that are judged, in points; a floor far away must not squeeze them."""
     judged = [row for row in rows if row.delta is not None and row.verdict != "floor"]
     shown = judged or [row for row in rows if row.delta is not None]
-    ends = [0.0, 1.6 * margin, -1.6 * margin]
+    ends = [0.0, 160 * margin, -160 * margin]
     for row in shown:
-        ends += [end for end in (row.delta, row.delta_ci_low, row.delta_ci_high) if end is not None]
-    low, high = 100 * min(ends), 100 * max(ends)
-    pad = 0.08 * (high - low) or 1.0
-    return low - pad, high + pad
+        ends += [100 * end for end in (row.delta, row.delta_ci_low, row.delta_ci_high) if end is not None]
+    return spread(ends, 0.08) if max(ends) > min(ends) else Scale(-1, 1)
 
 
-def _edge_note(delta: float, place: int) -> Figure:
-    """Tell a difference that lies outside the panel, at the edge where it would be."""
-    text = f"◂ {delta:.1f}".replace("-", "−") if delta < 0 else f"{delta:+.1f} ▸"
-    side, anchor = ("left", 0.005) if delta < 0 else ("right", 0.995)
-    return {
-        "xref": "x2 domain",
-        "yref": "y2",
-        "x": anchor,
-        "y": place,
-        "xanchor": side,
-        "text": text,
-        "showarrow": False,
-        "font": {"size": 12, "color": "var(--soft)"},
-    }
+def _mean(row: LeaderboardRow, scale: Scale, looks: Mapping[str, Look]) -> Markup:
+    frame = _guided(scale)
+    look = looks[row.design]
+    if not scale.low <= 100 * row.mean <= scale.high:
+        return _edge(frame, row.mean)
+    if row.ci_low is not None and row.ci_high is not None:
+        frame.whisker((100 * row.ci_low, 0.5), (100 * row.ci_high, 0.5), look)
+    frame.marker(100 * row.mean, 0.5, look, f"{row.design}: {spell_mean(row)}")
+    return _row(frame)
 
 
-def _guides(rows: int, margin: float) -> list[Figure]:
-    """Draw no difference as a line, the margin around it as a band, and a hairline under every design."""
-    band = {"type": "rect", "xref": "x2", "yref": "y2 domain", "y0": 0, "y1": 1, "layer": "below"}
-    line = {"type": "line", "xref": "x2", "yref": "y2 domain", "y0": 0, "y1": 1, "layer": "below", "x0": 0, "x1": 0}
-    guides: list[Figure] = [
-        {**band, "x0": -margin, "x1": margin, "fillcolor": "var(--wash)", "line": {"width": 0}},
-        {**line, "line": {"width": 1.5, "color": "var(--grey)"}},
-    ]
-    for axis in ("", "2"):
-        hair: Figure = {
-            "type": "line",
-            "xref": f"x{axis} domain",
-            "yref": f"y{axis}",
-            "x0": 0,
-            "x1": 1,
-            "layer": "below",
-        }
-        style = {"width": 1, "color": "var(--line)", "dash": "dot"}
-        guides += [{**hair, "y0": place, "y1": place, "line": style} for place in range(1, rows + 1)]
-    return guides
+def _delta(row: LeaderboardRow, scale: Scale, looks: Mapping[str, Look], margin: float) -> Markup:
+    frame = Frame(scale, FLAT, ROW)
+    if margin > 0:
+        left, right = (100 * scale.at(end) for end in (-margin, margin))
+        frame.add('<rect class="margin" x="{}%" width="{}%" height="{}"/>', f"{left:.2f}", f"{right - left:.2f}", ROW)
+    frame.add('<line class="zero" x1="{0}" x2="{0}" y1="0" y2="{1}"/>', frame.across(0), ROW)
+    if row.delta is None:
+        frame.add('<text class="tick" x="{}" y="{}" dx="8" dy=".34em">baseline</text>', frame.across(0), ROW / 2)
+        frame.marker(0, 0.5, looks[row.design], f"{row.design}: the baseline")
+        return _row(frame)
+    delta, look = 100 * row.delta, looks[row.design]
+    if not scale.low <= delta <= scale.high:
+        return _edge(frame, row.delta)
+    if row.delta_ci_low is not None and row.delta_ci_high is not None:
+        low, high = max(100 * row.delta_ci_low, scale.low), min(100 * row.delta_ci_high, scale.high)
+        frame.whisker((low, 0.5), (high, 0.5), look)
+    frame.marker(delta, 0.5, look, f"{row.design}: {spell_delta(row)}, {row.verdict}")
+    return _row(frame)
+
+
+def _edge(frame: Frame, value: float) -> Markup:
+    """Tell a value that lies outside the scale, at the edge where it would be."""
+    below = 100 * value < frame.x.low
+    text = f"◂ {points(value)}" if below else f"{points(value)} ▸"
+    where, anchor = ("0.5%", "start") if below else ("99.5%", "end")
+    frame.add(
+        '<text class="tick edge" x="{}" y="{}" dy=".34em" text-anchor="{}">{}</text>', where, ROW / 2, anchor, text
+    )
+    return _row(frame)
+
+
+def _ends(rows: Sequence[LeaderboardRow]) -> list[float]:
+    return [100 * end for row in rows for end in (row.mean, row.ci_low, row.ci_high) if end is not None]
+
+
+def _guided(scale: Scale) -> Frame:
+    frame = Frame(scale, FLAT, ROW)
+    for value, _ in ticks_of(scale, 4):
+        frame.add('<line class="grid" x1="{0}" x2="{0}" y1="0" y2="{1}"/>', frame.across(value), ROW)
+    return frame
+
+
+def _axis(scale: Scale, title: str) -> Markup:
+    frame = Frame(scale, FLAT, 0)
+    frame.axis(ticks_of(scale, 4), title)
+    return Markup('<svg class="row" height="40" aria-hidden="true">{}</svg>').format(Markup("").join(frame.parts))
+
+
+def _row(frame: Frame) -> Markup:
+    parts = Markup("").join(frame.parts)
+    return Markup('<svg class="row plot" height="{}" aria-hidden="true">{}</svg>').format(frame.height, parts)
+
+
+def spell_big(value: float | None) -> str:
+    """Write a large number short: `1.23 M`.
+
+    >>> spell_big(1_234_567), spell_big(5.1e9), spell_big(4.256), spell_big(None)
+    ('1.23 M', '5.10 G', '4.26', '–')
+    """
+    if value is None:
+        return "–"
+    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.3g} {unit}" if value / limit >= 100 else f"{value / limit:.2f} {unit}"
+    return f"{value:.3g}"

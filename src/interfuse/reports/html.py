@@ -1,6 +1,5 @@
-"""The report: one self-contained HTML page. No request leaves the file."""
+"""The report: one self-contained HTML page. No request leaves the file, and its figures need no script."""
 
-import json
 import re
 from typing import Any
 
@@ -9,9 +8,9 @@ from markupsafe import Markup
 from markupsafe import escape as escape_html
 
 from interfuse.core.records import LeaderboardRow, StudySummary
-from interfuse.reports.curves import gradient_plots, learning_plot, list_blocks
+from interfuse.reports.curves import draw_expected, draw_learning, find_curves
 from interfuse.reports.facts import data_card, design_settings, key_figures, notes, origin
-from interfuse.reports.figures import Figure, cost_plot, interval_plot
+from interfuse.reports.figures import draw_cost, draw_forest, draw_use, spell_big
 from interfuse.reports.formats import (
     metric_names,
     sort_rows,
@@ -21,13 +20,23 @@ from interfuse.reports.formats import (
     spell_metric,
     spell_p,
 )
+from interfuse.reports.gallery import fill_shelves
+from interfuse.reports.health import examine_histories, find_use, spell_part
+from interfuse.reports.pairs import build_matrix, spell_contrast, spell_pair_p
+from interfuse.reports.rows import class_table, leak_facts, split_table
 from interfuse.reports.styles import Look, choose_looks
+from interfuse.reports.tuned import expected_lines, spell_primary
+
+COSTS = {
+    "flops": ("FLOPs", "FLOPs a row", 1.0),
+    "latency_ms": ("ms a row", "latency of one row, ms", 1.0),
+    "memory_mb": ("MB", "memory, MB", 1.0),
+}
+"""Optional cost to its heading, what its axis says, and its factor."""
 
 
 def to_html(summary: StudySummary) -> str:
     """Render a study's report."""
-    from plotly.offline import get_plotlyjs
-
     environment = Environment(
         loader=PackageLoader("interfuse.reports", "."),
         autoescape=True,
@@ -35,62 +44,110 @@ def to_html(summary: StudySummary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["breakable"] = _breakable
+    environment.filters |= {"breakable": _breakable, "part": spell_part, "contrast": spell_contrast, "p": spell_pair_p}
     rows = sort_rows(summary)
     looks = choose_looks(rows)
-    histories = {row.design: summary.histories[row.design] for row in rows if summary.histories.get(row.design)}
-    blocks = list_blocks(histories)
-    gradients = gradient_plots(histories, blocks)
-    drawn = _draw(summary, rows, looks)
-    common, own = design_settings(summary.study)
     context = {
         "summary": summary,
         "tone": _tone(summary.verdict),
         "source": str((summary.study.get("data") or {}).get("source", "study")),
         "metric": rows[0].metric if rows else "score",
-        "figures_first": key_figures(summary.study, len(rows)),
-        "rows": [_cells(row, looks[row.design]) for row in rows],
-        "metric_names": metric_names(summary),
-        "metrics": [
-            (row.design, [spell_metric(row.metrics.get(name)) for name in metric_names(summary)])
-            for row in rows
-            if row.metrics
-        ],
+        "primary": spell_primary(summary.study),
         "one_seed": any(row.seeds == 1 for row in rows),
-        "looks": {row.design: looks[row.design] for row in rows if row.parameters or row.design in histories},
-        "drawn": set(drawn),
-        "blocks": [block.replace("_", " ") for block in blocks],
-        "gradients": list(gradients),
-        "embedded": _embed({**drawn, **{f"gradient-{n}": f for n, f in enumerate(gradients.values())}}),
-        "plotly": get_plotlyjs(),
-        "card": data_card(summary.study),
+        "looks": looks,
+        **_leaderboard(summary, rows, looks),
+        **_training(summary, rows, looks),
+        "matrix": build_matrix(summary.pairs, [row.design for row in rows if _is_paired(summary, row)]),
+        "shelves": fill_shelves(summary.examples, summary.diagnoses, _task(summary) == "regression"),
+        "fusion_shown": next((example["design"] for example in summary.examples), None),
+        **_origin(summary, len(rows)),
+    }
+    return environment.get_template("report.html.j2").render(context)
+
+
+def _leaderboard(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[str, Look]) -> dict[str, Any]:
+    """Give the table, the interval plot, and the score against every cost that is known."""
+    costs = {row.design: _costs(summary, row) for row in rows}
+    shown = [name for name in COSTS if any(name in costs[row.design] for row in rows)]
+    plots, plotted = [], set()
+    axes = {"parameters": "trained parameters", "flops": COSTS["flops"][1], "seconds": "training seconds a run"}
+    for name, title in axes.items():
+        known = {row.design: costs[row.design][name] for row in rows if costs[row.design].get(name, 0) > 0}
+        if known:
+            plotted |= set(known)
+            plots.append(draw_cost([row for row in rows if row.design in known], looks, known, title))
+    margin = float(summary.study.get("margin") or 0.0)
+    names = metric_names(summary)
+    return {
+        "rows": [_cells(row, looks[row.design], costs[row.design], shown) for row in rows],
+        "more_costs": [COSTS[name][0] for name in shown],
+        "forest": draw_forest(rows, looks, margin) if rows else None,
+        "cost_plots": plots,
+        "plotted": {design: look for design, look in looks.items() if design in plotted},
+        "metric_names": names,
+        "metrics": [(r.design, [spell_metric(r.metrics.get(n)) for n in names], r.metrics) for r in rows if r.metrics],
+    }
+
+
+def _training(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[str, Look]) -> dict[str, Any]:
+    """Give learning curves, health, the use of the modalities and the tuning curve."""
+    histories = {row.design: summary.histories[row.design] for row in rows if summary.histories.get(row.design)}
+    uses = {design: find_use(history) for design, history in histories.items()}
+    known = {row.design for row in rows}
+    lines = {design: values for design, values in expected_lines(summary.study).items() if design in known}
+    baseline = next((row.design for row in rows if row.baseline), None)
+    return {
+        "learning": draw_learning(find_curves(histories), looks, baseline),
+        "health": examine_histories(histories),
+        "uses": {design: (draw_use(*use), use) for design, use in uses.items() if use is not None},
+        "expected": draw_expected(lines, looks, rows[0].metric) if rows else None,
+    }
+
+
+def _origin(summary: StudySummary, designs: int) -> dict[str, Any]:
+    """Give the data card and what reproduces the study."""
+    common, own = design_settings(summary.study)
+    data = summary.study.get("data") or {}
+    splits, classes = split_table(data), class_table(data)
+    return {
+        "figures_first": key_figures(summary.study, designs),
+        "card": [
+            (name, text.partition(" (")[0] if classes and name == "classes" else text)
+            for name, text in data_card(summary.study)
+            if not (splits and name.removesuffix(" rows") in splits.splits)
+            and not (data.get("missing") and name in ("rows without a picture", "rows without a text"))
+        ],
+        "splits": splits,
+        "classes": classes,
+        "leaks": leak_facts(data),
+        "quarantine": list((data.get("quarantine") or {}).items()),
         "notes": notes(summary.study),
         "origin": origin(summary.study),
         "common": common,
         "own": own,
     }
-    return environment.get_template("report.html.j2").render(context)
 
 
-def _draw(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[str, Look]) -> dict[str, Figure]:
-    """Draw every figure that there is data for."""
-    drawn = {}
-    if rows:
-        drawn["interval"] = interval_plot(rows, looks, float(summary.study.get("margin") or 0.0))
-    sized = [row for row in rows if row.parameters > 0]
-    if sized:
-        drawn["parameters"] = cost_plot(sized, looks, [float(row.parameters) for row in sized], "trained parameters")
-    timed = [row for row in rows if row.train_seconds > 0]
-    if timed:
-        drawn["seconds"] = cost_plot(timed, looks, [row.train_seconds for row in timed], "training seconds a run")
-    histories = {row.design: summary.histories[row.design] for row in rows if summary.histories.get(row.design)}
-    if histories:
-        learning = learning_plot(histories, looks, rows[0].metric)
-        drawn.update({"learning": learning} if learning["data"] else {})
-    return drawn
+def _task(summary: StudySummary) -> str:
+    return str((summary.study.get("data") or {}).get("task"))
 
 
-def _cells(row: LeaderboardRow, look: Look) -> dict[str, Any]:
+def _is_paired(summary: StudySummary, row: LeaderboardRow) -> bool:
+    return any(row.design in (contrast.first, contrast.second) for contrast in summary.pairs)
+
+
+def _costs(summary: StudySummary, row: LeaderboardRow) -> dict[str, float]:
+    """Gather what a design costs, as far as it was measured."""
+    found = {"parameters": float(row.parameters), "seconds": row.train_seconds}
+    for name, (_, _, factor) in COSTS.items():
+        value = getattr(row, name, None)
+        value = summary.costs.get(row.design, {}).get(name) if value is None else value
+        if value is not None:
+            found[name] = factor * float(value)
+    return found
+
+
+def _cells(row: LeaderboardRow, look: Look, costs: dict[str, float], shown: list[str]) -> dict[str, Any]:
     """Give what the table shows of a design, and the values it sorts by."""
     parameters, seconds = spell_cost(row)
     mean, _, mean_interval = spell_mean(row).partition(" ")
@@ -103,6 +160,7 @@ def _cells(row: LeaderboardRow, look: Look) -> dict[str, Any]:
         "p": spell_p(row),
         "parameters": parameters,
         "seconds": seconds,
+        "more": [(spell_big(costs.get(name)), costs.get(name, "")) for name in shown],
     }
 
 
@@ -116,9 +174,3 @@ def _tone(verdict: str) -> str:
 def _breakable(name: str) -> Markup:
     """Escape a design's name and let its line break after a colon, an underscore or an equals sign."""
     return Markup("<wbr>").join(escape_html(part) for part in re.split(r"(?<=[:_=])", name))
-
-
-def _embed(value: Any) -> str:
-    """Write JSON that cannot end the script element it stands in."""
-    text = json.dumps(value, allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

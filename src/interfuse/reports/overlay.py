@@ -47,7 +47,7 @@ def shrink(picture: Image.Image) -> Image.Image:
 
 
 def picture_uri(picture: Image.Image) -> str:
-    """Write a picture into the page itself."""
+    """Write a picture into the page itself, as a small JPEG."""
     buffer = io.BytesIO()
-    shrink(picture).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    shrink(picture).save(buffer, "JPEG", quality=82, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,6 +1,5 @@
 """One look for each design, the same in every figure: contenders in colour, the baseline in ink, floors in grey."""
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,15 +9,15 @@ SERIES = 8
 """Colours that the colour-blind tell apart; report.css gives `--series-0` to `--series-7` in light and dark."""
 SYMBOLS = {
     "circle": "M0-5A5 5 0 1 0 0 5A5 5 0 1 0 0-5Z",
-    "diamond": "M0-6.5L6.5 0L0 6.5L-6.5 0Z",
-    "triangle-up": "M0-6L6 4.5H-6Z",
-    "square": "M-4.5-4.5H4.5V4.5H-4.5Z",
-    "triangle-down": "M0 6L6-4.5H-6Z",
-    "pentagon": "M0-6L5.7-1.9L3.5 4.9H-3.5L-5.7-1.9Z",
+    "diamond": "M0-6L6 0L0 6L-6 0Z",
+    "triangle-up": "M0-5.8L5.6 4.4H-5.6Z",
+    "square": "M-4.3-4.3H4.3V4.3H-4.3Z",
+    "triangle-down": "M0 5.8L5.6-4.4H-5.6Z",
+    "pentagon": "M0-5.7L5.4-1.8L3.3 4.6H-3.3L-5.4-1.8Z",
 }
-"""Marker name to its outline for the legend."""
+"""Marker name to its outline."""
 DASHES = {"solid": "none", "dot": "2 3", "dash": "7 3", "dashdot": "7 3 2 3"}
-"""Line name to its dash pattern for the legend."""
+"""Line name to its dash pattern."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,6 @@ class Look:
     symbol: str
     dash: str = "solid"
     filled: bool = True
-
-    @property
-    def marker(self) -> str:
-        """Give the marker's name for Plotly."""
-        return self.symbol if self.filled else f"{self.symbol}-open"
 
     @property
     def outline(self) -> str:
@@ -63,18 +57,3 @@ def choose_looks(rows: Sequence[LeaderboardRow]) -> dict[str, Look]:
             looks[row.design] = Look(f"var(--series-{contenders % SERIES})", symbol, list(DASHES)[turn % 4])
             contenders += 1
     return looks
-
-
-def label(design: str, width: int = 30) -> str:
-    """Write a design's name for an axis: escaped, a setting a line, long parts cut.
-
-    >>> label("concat:hidden=512")
-    'concat<br>hidden=512'
-    """
-    parts = [part if len(part) <= width else part[: width - 1] + "…" for part in design.split(":")]
-    return "<br>".join(escape(part) for part in parts)
-
-
-def escape(text: str) -> str:
-    """Escape what Plotly would read as markup."""
-    return html.escape(text, quote=False)

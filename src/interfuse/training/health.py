@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from interfuse.training.network import Network
 from interfuse.training.probes import Probes, closed_gates, modality_use
 
-EVERY = 50
+EVERY = 100
 """One step in so many is looked at closely, and at least one an epoch."""
 
 

@@ -27,6 +27,8 @@ from interfuse.evaluation import example_scores
 from interfuse.training import Precision, count_parameters, leftovers, match_hidden, train
 from interfuse.training.network import Network
 from interfuse.workflows.bench import Bench, make_bench
+from interfuse.workflows.evidence import EXAMPLES_FILE
+from interfuse.workflows.gallery import keep_examples
 from interfuse.workflows.prepare import Prepared, Source, prepare
 from interfuse.workflows.runs import Terms, Trial, is_done, limited_threads, run_trials, tidy
 from interfuse.workflows.study import Study
@@ -89,6 +91,8 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     bench = make_bench(prepared.features, prepared.folds, designs)
     designs = [_match(design, designs, bench) for design in designs]
     study = _open_or_begin(out, _describe(settings, designs, prepared))
+    for left in leftovers(out):
+        left.unlink(missing_ok=True)
     _write_majority(out / "majority.parquet", bench)
     if prepared.examples and prepared.examples.troubles:
         write_quarantine(prepared.examples, out / "quarantine.csv")
@@ -103,6 +107,8 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
         seconds = {"encode": prepared.encode_seconds, "total": time.perf_counter() - start}
         write_json(out / "study.json", {**study.record, "seconds": seconds})
     study = Study.open(out)
+    if prepared.examples and (todo or not (out / EXAMPLES_FILE).is_file()):
+        keep_examples(study, prepared.examples)
     study.report()
     return study
 

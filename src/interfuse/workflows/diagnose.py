@@ -1,7 +1,7 @@
 """Is it really multimodal? Every measure of one trained network, as a record and a page."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from interfuse.data import Examples, Features
 from interfuse.fusion import FUSIONS
 from interfuse.reports import diagnosis_to_html
 from interfuse.training import Run, load_run, logits_without
+from interfuse.workflows.evidence import EXAMPLES_FILE
 from interfuse.workflows.illustrate import illustrate
 from interfuse.workflows.measures import (
     STATES,
@@ -111,7 +112,7 @@ def diagnose(
         trust = measure_trust(found, _validation(run, features, splits, name))
         looks = measure_attention(run.network, features, drawn)
         shown = _examples(features, examples, rows, found, both.rows)
-        pictures = illustrate(run, features, examples, rows[both.rows[:SHOWN]])
+        pictures = illustrate(run, features, examples, _rows_to_draw(run, features, rows[both.rows[:SHOWN]]))
     diagnosis = Diagnosis(
         run=run.folder.name
         if run.folder.name != str(run.info["seed"])
@@ -130,9 +131,23 @@ def diagnose(
         version=version("interfuse"),
     )
     write_json(run.folder / "diagnosis.json", diagnosis.plain())
+    write_json(run.folder / "illustrations.json", {str(row): asdict(drawn) for row, drawn in pictures.items()})
     page = diagnosis_to_html(diagnosis, pictures)
     write_atomically(out or run.folder / "diagnosis.html", lambda path: path.write_text(page, encoding="utf-8"))
     return diagnosis
+
+
+def _rows_to_draw(run: Run, features: Features, needing: Tensor) -> Tensor:
+    """Add to the rows that need both those which the report of the run's study shows with picture and text."""
+    shown = next((p / EXAMPLES_FILE for p in run.folder.parents[2:4] if (p / EXAMPLES_FILE).is_file()), None)
+    if shown is None:
+        return needing
+    wanted = {(row["row"], row["id"]) for row in read_table(shown).select(["row", "id"]).to_pylist()}
+    chosen = set(needing.tolist())
+    for at, key in enumerate(zip(features.rows.tolist(), features.ids, strict=True)):
+        if key in wanted and features.image_items[at] >= 0 and features.text_items[at] >= 0:
+            chosen.add(at)
+    return torch.tensor(sorted(chosen), dtype=torch.int64)
 
 
 def find_splits(run: Run, features: Features) -> tuple[dict[str, Tensor], list[str]]:

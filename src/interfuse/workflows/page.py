@@ -43,7 +43,7 @@ def build_page(responder: Responder, examples: list[Example], max_batch: int = 8
         return tuple(list(column) for column in columns)
 
     with gr.Blocks(title=f"Interfuse: {responder.run.design.name}", analytics_enabled=False) as page:
-        gr.Markdown(f"# {responder.run.design.name}\nDrop a picture, type a sentence; either may be missing.")
+        gr.Markdown(f"## {responder.run.design.fusion}\nDrop a picture, type a sentence; either may be missing.")
         with gr.Row():
             with gr.Column():
                 picture = gr.Image(label="Picture", type="filepath", sources=["upload"], height=300)

@@ -27,6 +27,7 @@ from interfuse.data import (
 from interfuse.data.pictures import DRAFT_PIXELS
 from interfuse.encoders import ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
 from interfuse.store import TokenStore
+from interfuse.workflows.card import describe_rows
 from interfuse.workflows.encode import WHOLE, EncodeReport, Portion, encode_pictures, encode_texts
 
 Folds = tuple[Mapping[str, Tensor], ...]
@@ -276,6 +277,7 @@ def _prepared(
         "missing_texts": int((features.text_items < 0).sum()),
         "troubles": len(examples.troubles) if examples else 0,
         "notes": [*(examples.notes if examples else ()), *notes],
+        **describe_rows(features, folds[0], examples),
         "settings": {
             k: v for k, v in to_plain(replace(source.read, image_folder=None, unpack_to=None)).items() if v is not None
         },

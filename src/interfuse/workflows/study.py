@@ -17,6 +17,7 @@ from interfuse.evaluation import DesignScores, compare_designs
 from interfuse.fusion import FUSIONS
 from interfuse.reports import to_csv, to_html, to_json, to_markdown
 from interfuse.training import Run, load_run
+from interfuse.workflows.evidence import add_evidence
 from interfuse.workflows.runs import Trial
 
 MAJORITY = "majority"
@@ -100,7 +101,8 @@ class Study:
             )
         rows.sort(key=lambda row: -row.mean)
         histories = {name: entry.histories for name, entry in loaded.items()}
-        return StudySummary(dict(self.record), rows, comparison.verdict, list(comparison.details), histories)
+        summary = StudySummary(dict(self.record), rows, comparison.verdict, list(comparison.details), histories)
+        return add_evidence(summary, self.folder, {name: e.scores for name, e in loaded.items()}, self._folders())
 
     def report(self, path: Path | str | None = None) -> Path:
         """Write the report; the ending chooses the format: .html, .md, .csv or .json."""
@@ -112,6 +114,13 @@ class Study:
         text = writers[target.suffix](self.summary())
         write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
         return target
+
+    def _folders(self) -> dict[str, list[Path]]:
+        """Give every design's run folders, all seeds and folds."""
+        found: dict[str, list[Path]] = {}
+        for trial in self.trials():
+            found.setdefault(trial.design.name, []).append(trial.folder)
+        return found
 
     def _run_folder(self, design: Design, seed: int, fold: int) -> Path:
         folder = self.folder / "runs" / design.slug / str(seed)

@@ -1,0 +1,37 @@
+"""Every design against every other on the same rows and seeds."""
+
+import itertools
+import math
+from collections.abc import Mapping
+
+from interfuse.core.records import Contrast
+from interfuse.evaluation.comparison import DesignScores
+from interfuse.evaluation.intervals import Interval, mean_interval
+from interfuse.evaluation.multiple import holm
+
+
+def compare_pairs(scores: Mapping[str, DesignScores], task: str = "multiclass") -> list[Contrast]:
+    """Contrast each pair once, the earlier name minus the later one; Holm's family is all of these pairs.
+
+    The verdicts do not rest on this family: they contrast with the baseline alone, which is fewer questions and so
+    the sharper test.
+
+    Args:
+        scores: each design's scores by its name, all on the same rows and seeds.
+        task: of the rows; regression's scores have no lower bound.
+    """
+    widest = math.inf if task == "regression" else 1.0
+    names = list(itertools.combinations(scores, 2))
+    found: list[Interval] = [
+        mean_interval(scores[first].test - scores[second].test, scores[first].groups).within(-widest, widest)
+        for first, second in names
+    ]
+    adjusted = holm([interval.p for interval in found])
+    return [
+        Contrast(*pair, interval.mean, _finite(interval.low), _finite(interval.high), p)
+        for pair, interval, p in zip(names, found, adjusted, strict=True)
+    ]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

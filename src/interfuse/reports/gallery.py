@@ -1,0 +1,135 @@
+"""Rows to look at: picture, text, truth and answers, with what a diagnosis drew over them."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+BUDGET = 5_000_000
+"""Most characters that pictures may take of the page."""
+KINDS = {
+    "needs both": ("Needs both", "Right with both modalities, wrong with either alone."),
+    "wrong with both": ("Wrong even with both", "The surest mistakes: least probability on the truth."),
+    "missing image": ("No picture", "Rows that come without one."),
+    "missing text": ("No text", "Rows that come without one."),
+}
+"""Kind to its heading and its meaning."""
+MARKS = ("[CLS]", "[SEP]", "[PAD]", "<s>", "</s>", "<pad>", "<|endoftext|>", "<|startoftext|>")
+"""What a tokenizer adds of its own."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered, and with what in sight."""
+
+    sight: str
+    text: str
+    right: bool | None
+    """None for a number, which is near or far but not right or wrong."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One row."""
+
+    id: str
+    text: str | None
+    label: str
+    answers: list[Answer]
+    pictures: dict[str, str] = field(default_factory=dict)
+    """Caption to a data URI."""
+    words: list[tuple[str, float]] = field(default_factory=list)
+    """The text's words, each with its relevance, fraction 0 to 1."""
+    drawn_by: str | None = None
+    """The design whose heat lies over picture and words."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Rows of one kind."""
+
+    key: str
+    title: str
+    meaning: str
+    cards: list[Card]
+
+
+def fill_shelves(
+    examples: Sequence[Mapping[str, Any]], diagnoses: Sequence[Mapping[str, Any]], numbers: bool = False
+) -> list[Shelf]:
+    """Sort the rows by kind; a diagnosis lends its drawings, as far as the budget goes.
+
+    Args:
+        examples: rows of `examples.parquet`.
+        diagnoses: of the study's runs.
+        numbers: whether the truth is a number.
+    """
+    left, shelves = BUDGET, []
+    for kind, (title, meaning) in KINDS.items():
+        cards = []
+        for example in examples:
+            if example["kind"] != kind:
+                continue
+            drawn = _find_drawn(example, diagnoses)
+            card = _make_card(example, drawn, numbers)
+            size = sum(len(uri) for uri in card.pictures.values())
+            if size > left and drawn:
+                card = _make_card(example, {}, numbers)
+                size = sum(len(uri) for uri in card.pictures.values())
+            if size > left:
+                card, size = Card(card.id, card.text, card.label, card.answers), 0
+            left -= size
+            cards.append(card)
+        if cards or (examples and kind == "needs both"):
+            shelves.append(Shelf(kind.replace(" ", "-"), title, meaning, cards))
+    return shelves
+
+
+def join_pieces(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Join the pieces that a tokenizer made of a word, with the largest weight among them; its own marks are left out.
+
+    >>> join_pieces([("[CLS]", 0.9), ("lip", 0.2), ("##stick", 0.6), ("red", 0.1), ("[SEP]", 0.3)])
+    [('lipstick', 0.6), ('red', 0.1)]
+    """
+    words: list[tuple[str, float]] = []
+    for piece, weight in pieces:
+        if piece in MARKS:
+            continue
+        if piece.startswith("##") and words:
+            before, strongest = words.pop()
+            words.append((before + piece[2:], max(strongest, weight)))
+        else:
+            words.append((piece.removeprefix("▁").removeprefix("Ġ"), weight))
+    return words
+
+
+def _find_drawn(example: Mapping[str, Any], diagnoses: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Find what was drawn of a row: by a diagnosis of its design, else by one of another design."""
+    drawn = {d.get("design"): (d.get("illustrations") or {}).get(str(example["row"])) for d in diagnoses}
+    known = {name: one for name, one in drawn.items() if one and len(one.get("pictures") or {}) > 1}
+    if not known:
+        return {}
+    design = example["design"] if example["design"] in known else next(iter(known))
+    return {**known[design], "design": design}
+
+
+def _make_card(example: Mapping[str, Any], drawn: Mapping[str, Any], numbers: bool) -> Card:
+    label = example["label"]
+    sights = (("both", "answer"), ("image alone", "image_answer"), ("text alone", "text_answer"))
+    answers = [
+        Answer(sight, example[column], None if numbers else example[column] == label)
+        for sight, column in sights
+        if example.get(column) is not None
+    ]
+    pictures = {"picture": _uri(example["picture"])} if example.get("picture") else {}
+    pictures |= {name: uri for name, uri in (drawn.get("pictures") or {}).items() if _is_picture(uri)}
+    words = [(str(word), min(1.0, max(0.0, float(weight)))) for word, weight in drawn.get("words") or []]
+    return Card(str(example["id"]), example["text"], label, answers, pictures, join_pieces(words), drawn.get("design"))
+
+
+def _uri(picture: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(picture).decode()
+
+
+def _is_picture(uri: object) -> bool:
+    return isinstance(uri, str) and uri.startswith("data:image/")

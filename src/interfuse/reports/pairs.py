@@ -1,0 +1,56 @@
+"""Every design against every other: differences above the diagonal, Holm-adjusted p below."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from interfuse.core.records import Contrast
+from interfuse.reports.formats import signed
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class PairCell:
+    """A cell of the matrix."""
+
+    text: str
+    title: str
+    strength: int
+    """Of the colour, percent; below 0 where the row is worse."""
+    sure: bool
+    """Whether the adjusted p is below 0.05."""
+
+
+def build_matrix(contrasts: Sequence[Contrast], designs: Sequence[str]) -> dict[str, list[PairCell | None]]:
+    """Lay out the matrix: design to its cells in the order of `designs`; None on the diagonal."""
+    known = {(c.first, c.second): c for c in contrasts}
+    largest = max((abs(c.delta) for c in contrasts), default=0.0) or 1.0
+    matrix: dict[str, list[PairCell | None]] = {}
+    for at, row in enumerate(designs):
+        cells: list[PairCell | None] = []
+        for place, column in enumerate(designs):
+            contrast, sign = (known.get((row, column)), 1) if (row, column) in known else (known.get((column, row)), -1)
+            cells.append(_cell(contrast, sign, row, column, place > at, largest) if contrast else None)
+        matrix[row] = cells
+    return matrix
+
+
+def spell_contrast(contrast: Contrast, sign: int = 1) -> str:
+    """Write a difference in points with its interval: `+1.2 [+0.4, +2.0]`."""
+    if contrast.low is None or contrast.high is None:
+        return signed(sign * contrast.delta)
+    low, high = sorted((sign * contrast.low, sign * contrast.high))
+    return f"{signed(sign * contrast.delta)} [{signed(low)}, {signed(high)}]"
+
+
+def spell_pair_p(p: float | None) -> str:
+    """Write a p value: `0.037`, `< .001`."""
+    return "–" if p is None else "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
+
+
+def _cell(contrast: Contrast, sign: int, row: str, column: str, upper: bool, largest: float) -> PairCell:
+    sure = contrast.p_holm is not None and contrast.p_holm < LEVEL
+    p = spell_pair_p(contrast.p_holm)
+    title = f"{row} − {column}: {spell_contrast(contrast, sign)} points, Holm p {p}"
+    strength = round(45 * sign * contrast.delta / largest) if upper and sure else 0
+    return PairCell(signed(sign * contrast.delta) if upper else p, title, strength, sure)

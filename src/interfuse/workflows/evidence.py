@@ -1,0 +1,57 @@
+"""What a report shows beside the scores: every pair, what was measured of cost, diagnoses, rows to look at."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from interfuse.core.files import read_json
+from interfuse.core.records import StudySummary, read_table
+from interfuse.evaluation import DesignScores, compare_pairs
+
+COSTS = ("flops", "latency_ms", "memory_mb")
+"""Optional numbers of a run.json."""
+EXAMPLES_FILE = "examples.parquet"
+
+
+def add_evidence(
+    summary: StudySummary,
+    folder: Path,
+    scores: Mapping[str, DesignScores],
+    runs: Mapping[str, Sequence[Path]],
+) -> StudySummary:
+    """Add what the study's folder holds beside its scores.
+
+    Args:
+        summary: the scores and verdicts.
+        folder: of the study.
+        scores: of every trained design.
+        runs: design to the folders of its runs.
+    """
+    order = [row.design for row in sorted(summary.rows, key=lambda row: -row.mean) if row.design in scores]
+    task = str((summary.study.get("data") or {}).get("task", "multiclass"))
+    pictures = folder / EXAMPLES_FILE
+    return replace(
+        summary,
+        pairs=compare_pairs({name: scores[name] for name in order}, task),
+        costs={name: read_costs([read_json(run / "run.json") for run in runs[name]]) for name in order},
+        examples=read_table(pictures).to_pylist() if pictures.is_file() else [],
+        diagnoses=[read_diagnosis(run) for name in order for run in runs[name] if (run / "diagnosis.json").is_file()],
+    )
+
+
+def read_costs(infos: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Average each optional cost over the runs that tell it."""
+    found = {}
+    for name in COSTS:
+        known = [float(info[name]) for info in infos if isinstance(info.get(name), int | float)]
+        if known:
+            found[name] = statistics.fmean(known)
+    return found
+
+
+def read_diagnosis(run: Path) -> dict[str, Any]:
+    """Read a run's diagnosis and its illustrations."""
+    drawn = run / "illustrations.json"
+    return {**read_json(run / "diagnosis.json"), "illustrations": read_json(drawn) if drawn.is_file() else {}}
