@@ -17,6 +17,7 @@ from interfuse.cli import (
     inspect,
     predict,
     report,
+    serve,
     store,
     train,
 )
@@ -41,6 +42,7 @@ COMMANDS = (
     encode,
     store,
     export,
+    serve,
     fusions,
     doctor,
     report,

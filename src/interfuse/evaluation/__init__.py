@@ -31,7 +31,7 @@ from interfuse.evaluation.pairwise import compare_pairs
 from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
-from interfuse.evaluation.shapley import Shapley, measure_shapley
+from interfuse.evaluation.shapley import Shapley, measure_shapley, share
 from interfuse.evaluation.tuning import expected_maximum
 from interfuse.evaluation.verdicts import judge, say_against_baseline, say_study
 
@@ -90,5 +90,6 @@ __all__ = [
     "say_permutation",
     "say_shapley",
     "say_study",
+    "share",
     "tied_scores",
 ]

@@ -42,10 +42,8 @@ def measure_shapley(
         Shapley 1953 with two players. MM-SHAP, Parcalabescu and Frank 2023, https://arxiv.org/abs/2212.08158, samples
         over single tokens and shares the probability; ours is exact, over whole modalities, and shares the score.
     """
-    image = 0.5 * (image_alone - neither + both - text_alone)
-    text = 0.5 * (text_alone - neither + both - image_alone)
-    together = both - text_alone - image_alone + neither
-    parts = [mean_interval(values.astype(np.float64)[None], groups) for values in (image, text, together)]
+    shares = share(both, image_alone, text_alone, neither)
+    parts = [mean_interval(values.astype(np.float64)[None], groups) for values in shares]
     return Shapley(
         image=parts[0],
         text=parts[1],
@@ -55,3 +53,15 @@ def measure_shapley(
         text_alone=float(text_alone.mean()),
         neither=float(neither.mean()),
     )
+
+
+def share(
+    both: Float[np.ndarray, " rows"],
+    image_alone: Float[np.ndarray, " rows"],
+    text_alone: Float[np.ndarray, " rows"],
+    neither: Float[np.ndarray, " rows"],
+) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " rows"], Float[np.ndarray, " rows"]]:
+    """Give each row's part of the image, of the text, and their interaction."""
+    image = 0.5 * (image_alone - neither + both - text_alone)
+    text = 0.5 * (text_alone - neither + both - image_alone)
+    return image, text, both - text_alone - image_alone + neither

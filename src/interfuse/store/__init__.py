@@ -1,7 +1,7 @@
 """Tokens on disk, content-addressed and memory-mapped."""
 
 from interfuse.store.care import Check, Holding, list_holdings, remove, unused, verify
-from interfuse.store.coding import Coding
+from interfuse.store.coding import Coding, as_stored
 from interfuse.store.projection import (
     SAMPLE_TOKENS,
     Projection,
@@ -24,6 +24,7 @@ __all__ = [
     "StoredTable",
     "TokenStore",
     "Writer",
+    "as_stored",
     "fit_projection",
     "folder_name",
     "list_holdings",

@@ -44,3 +44,10 @@ def from_rows(coding: Coding, rows: Tensor, out: Float[Tensor, "*batch dim"]) ->
         words = out.numpy().view(np.uint32)
         words[...] = rows.view(torch.uint16).numpy()
         np.left_shift(words, 16, out=words)
+
+
+def as_stored(coding: Coding, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+    """Give float32 tokens as they come back from a store."""
+    out = torch.empty(tokens.shape)
+    from_rows(coding, to_rows(coding, tokens), out)
+    return out

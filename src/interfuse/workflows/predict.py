@@ -157,14 +157,15 @@ def read_for_run(
     for note in examples.notes:
         progress.say(note)
     encoded = encode_examples(examples, source.encode, progress, run.projections)
-    _same_encoders(run, encoded.signatures)
+    same_encoders(run, encoded.signatures)
     examples = examples.without_pictures(encoded.failures)
     for trouble in examples.troubles:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
     return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index), examples
 
 
-def _same_encoders(run: Run, signatures: Mapping[str, Any]) -> None:
+def same_encoders(run: Run, signatures: Mapping[str, Any]) -> None:
+    """Refuse encoders other than those the run was trained with."""
     for modality, trained in run.info["encoders"].items():
         if dict(signatures.get(modality, {})) != dict(trained):
             raise DataError(

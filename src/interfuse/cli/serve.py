@@ -1,0 +1,67 @@
+"""`interfuse serve`: a page and an API that answer with a run."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interfuse.cli import options
+from interfuse.core.errors import ConfigError, require
+from interfuse.training import load_run
+
+AUTH_VARIABLE = "INTERFUSE_AUTH"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def add_to(app: typer.Typer) -> None:
+    """File the command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    run: Annotated[Path, typer.Argument(help="Folder of a run: what train wrote, or STUDY/runs/DESIGN/SEED.")],
+    examples: Annotated[
+        str | None, typer.Option(help="The run's DATA: a few of its validation rows are offered as examples.")
+    ] = None,
+    image_folder: options.ImageFolder = None,
+    host: Annotated[str, typer.Option(help="Address to bind to.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port.")] = 7860,
+    auth: Annotated[
+        str | None, typer.Option(help=f"user:password; better in {AUTH_VARIABLE}, which no process list shows.")
+    ] = None,
+    max_bytes: Annotated[int, typer.Option(help="Largest picture file.")] = 20_000_000,
+    max_pixels: Annotated[int, typer.Option(help="Largest picture, in pixels.")] = 64_000_000,
+    max_batch: Annotated[int, typer.Option(help="Requests answered together.")] = 8,
+) -> None:
+    """Serve a run: drop a picture, type a sentence, either may be missing. Nothing leaves this machine.
+
+    Example: `interfuse serve run --examples products.csv --image-folder photos`
+    """
+    require("gradio", "serve")
+    from interfuse.workflows.page import build_page, launch, validation_examples
+    from interfuse.workflows.serve import Limits, Responder
+
+    login = read_auth(auth or os.environ.get(AUTH_VARIABLE))
+    if host not in LOOPBACK and login is None:
+        typer.echo(f"warning: anyone who reaches {host} may use this model. Mend: set {AUTH_VARIABLE}=user:password.")
+    opened = load_run(run)
+    responder = Responder(opened, Limits(max_bytes, max_pixels))
+    rows = validation_examples(opened, examples, image_folder) if examples else []
+    page = build_page(responder, rows, max_batch)
+    typer.echo(f"http://{host}:{port}")
+    launch(page, responder.limits, host, port, login)
+
+
+def read_auth(given: str | None) -> tuple[str, str] | None:
+    """Split user:password.
+
+    Raises:
+        ConfigError: there is no colon, or one side is empty.
+    """
+    if given is None:
+        return None
+    user, _, password = given.partition(":")
+    if not user or not password:
+        raise ConfigError("--auth is user:password, and neither may be empty.")
+    return user, password
