@@ -68,6 +68,14 @@ def vector_of(subject: Subject) -> Subject:
 
 
 @every_case
+def test_no_parameter_stands_under_two_names(name, settings):
+    layers = {"num_layers": 2} if "num_layers" in FUSIONS.entry(name).config.__dataclass_fields__ else {}
+    fuse = build(name, **{**layers, **settings})
+    names = [own for own, _ in fuse.named_parameters(remove_duplicate=False)]
+    assert len(names) == len(dict(fuse.named_parameters())), "two parts share what should be their own"
+
+
+@every_case
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_the_vector_has_fused_dim_and_the_dtype_of_the_weights(name, settings, dtype):
     vector = build(name, **settings).to(dtype)(*make_inputs(dtype)).vector

@@ -286,3 +286,12 @@ def test_the_weights_of_bilinear_attention_equal_softmax_over_the_real_pairs():
         expected = scores.flatten(1).softmax(1).view_as(scores)
         assert_close(weights[row][:, : len(v), : len(t)], expected)
         assert_close(weights[row].sum((1, 2)), torch.ones(2, dtype=torch.float64))
+
+
+def test_the_mean_of_two_towers_is_torchs_cosine_similarity():
+    fuse, v, t, fused = ready("two_tower", hidden=19)
+    towers = [nn.Sequential(nn.Linear(dim, 19), nn.GELU(), nn.Linear(19, FUSED_DIM)).double() for dim in DIMS]
+    copy(image0=(towers[0][0], fuse.image[0]), image2=(towers[0][2], fuse.image[2]))
+    copy(text0=(towers[1][0], fuse.text[0]), text2=(towers[1][2], fuse.text[2]))
+    cosine = nn.CosineSimilarity()(towers[0](v), towers[1](t))
+    assert_close(fused.mean(1), cosine, atol=EXACT, rtol=0)

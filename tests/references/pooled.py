@@ -1,5 +1,6 @@
 """Slow references of the controls and of the pooled mechanisms."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,18 @@ def concat(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.nd
 def product(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.ndarray:
     v, t = np.tanh(linear(p, "image", mean(image))), np.tanh(linear(p, "text", mean(text)))
     return linear(p, "project", np.array([a * b for a, b in zip(v, t, strict=True)]))
+
+
+@reference({"hidden": 0}, {"hidden": 19})
+def two_tower(p: Params, image: np.ndarray, text: np.ndarray, config: Any) -> np.ndarray:
+    units = []
+    for name, tokens in (("image", image), ("text", text)):
+        x = mean(tokens)
+        x = linear(p, f"{name}.0", x)
+        if config.hidden != 0:
+            x = linear(p, f"{name}.2", gelu(x))
+        units.append(x / math.sqrt(sum(value * value for value in x)))
+    return np.array([len(units[0]) * a * b for a, b in zip(*units, strict=True)])
 
 
 @reference()

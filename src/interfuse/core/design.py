@@ -12,6 +12,8 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.settings import at_least, build, fingerprint, to_plain
 
 Scalar = bool | int | float | str | None
+LATER = {"store_dtype": "bfloat16", "store_dim": None, "feature_dropout": 0.0, "contrastive": 0.0, "warm_start": 0}
+"""Settings left out of a design's hash while they are as here, so that runs made before they existed keep theirs."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Design:
     """Gated linear unit on the fused vector, or none."""
     dropout: float = 0.1
     """Dropout of what each sublayer adds, and before the head, fraction 0 to 1."""
+    feature_dropout: float = 0.0
+    """Fraction of the features' channels, drawn for each row, that are set to their train mean in training."""
     modality_dropout: float = 0.0
     """Fraction of training rows that lose one modality, drawn anew each epoch."""
     unimodal_heads: float = 0.0
@@ -73,6 +77,10 @@ class Design:
     row by how far its answer is from sure."""
     focal_gamma: float = 2.0
     """How strongly focal leaves aside the rows that are answered well."""
+    contrastive: float = 0.0
+    """Matching only: weight of a contrastive loss that tells each picture's text from the others of the batch."""
+    warm_start: int = 0
+    """Epochs at the start that train by the contrastive loss alone."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: rare classes weigh as much as common ones."""
 
@@ -81,9 +89,14 @@ class Design:
         owner = f"design {self.name or self.fusion!r}"
         at_least(owner, 1, dim=self.dim, num_heads=self.num_heads, epochs=self.epochs, batch_size=self.batch_size)
         at_least(owner, 0, encoder_layers=self.encoder_layers, weight_decay=self.weight_decay, clip=self.clip)
-        at_least(owner, 0, focal_gamma=self.focal_gamma)
+        at_least(owner, 0, focal_gamma=self.focal_gamma, contrastive=self.contrastive, warm_start=self.warm_start)
+        if self.warm_start and not (self.contrastive and self.warm_start < self.epochs):
+            raise ConfigError(
+                f"{owner}: warm_start={self.warm_start} trains by the contrastive loss alone, so it needs contrastive "
+                f"above 0 and fewer epochs than all {self.epochs}, got contrastive={self.contrastive:g}."
+            )
         at_least(owner, 0, unimodal_heads=self.unimodal_heads, ogm_alpha=self.ogm_alpha)
-        for name in ("dropout", "modality_dropout", "warmup"):
+        for name in ("dropout", "feature_dropout", "modality_dropout", "warmup"):
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise ConfigError(f"{owner}: {name} must be from 0 to below 1, got {name}={value}.")
@@ -107,8 +120,7 @@ class Design:
     def key(self) -> str:
         """Hash of all settings but the name."""
         plain = to_plain(self)
-        later = {"store_dtype": "bfloat16", "store_dim": None}  # left out by default: older runs keep their keys
-        return fingerprint({k: v for k, v in plain.items() if k != "name" and (k not in later or v != later[k])})
+        return fingerprint({k: v for k, v in plain.items() if k != "name" and (k not in LATER or v != LATER[k])})
 
     @property
     def slug(self) -> str:

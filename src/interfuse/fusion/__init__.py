@@ -39,6 +39,7 @@ from interfuse.fusion import (
     sum,
     tensor_fusion,
     top_down,
+    two_tower,
     two_way,
     unimodal,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "sum",
     "tensor_fusion",
     "top_down",
+    "two_tower",
     "two_way",
     "unimodal",
 ]

@@ -30,6 +30,7 @@ from interfuse.training.checkpoint import (
     unpack_optimiser,
     with_prefix,
 )
+from interfuse.training.contrastive import check_contrastive, contrast_pairs
 from interfuse.training.findings import describe
 from interfuse.training.health import HealthMonitor
 from interfuse.training.network import ModalitySpec, Network, count_parameters
@@ -149,6 +150,7 @@ class _Loop:
         self, design: Design, seed: int, features: Features, network: Network, accelerator: Accelerator, watch: Watch
     ) -> None:
         self.design, self.features, self.watch = design, features, watch
+        check_contrastive(design, features.task)
         self.accelerator, self.objective = accelerator, make_objective(design, features)
         self.order = generator(seed, "order")
         steps = -(-len(features.splits["train"]) // design.batch_size)
@@ -159,7 +161,7 @@ class _Loop:
             name: [p for p in block.parameters() if p.requires_grad] for name, block in network.blocks().items()
         }
         self.health = HealthMonitor(network.blocks(), steps)
-        self.steps = 0
+        self.steps = self.passed = 0
         self.weights = _first_weights(design) if network.unimodal_heads else None  # of fused, image and text loss
         estimates = self.weights is not None and design.balance == "gradient_blending"
         self.before = self.losses() if estimates else None
@@ -229,6 +231,7 @@ class _Loop:
     def epoch(self, epoch: int) -> dict[str, Any]:
         """Train over all rows once, then score the validation rows."""
         self.network.train()
+        self.passed = epoch - 1
         rows, losses, norms = 0, torch.zeros(()), torch.zeros(len(self.blocks))
         batches = epoch_batches(
             self.features,
@@ -275,8 +278,13 @@ class _Loop:
         looked = self.health.begin()
         with self.accelerator.autocast():
             heads = {} if self.weights is None else {"unimodal": True}
-            logits = self.network(batch.image, batch.text, batch.image_index, batch.text_index, **heads)
+            heads |= {"vectors": True} if self.design.contrastive else {}
+            given = self.network(batch.image, batch.text, batch.image_index, batch.text_index, **heads)
+        logits, *vectors = given if self.design.contrastive else (given,)
         loss, taught = self.loss(logits.float(), batch.labels)
+        if vectors:
+            contrast = contrast_pairs(self._plain().contrast, (vectors[0], vectors[1]), batch)
+            taught = taught * float(self.passed >= self.design.warm_start) + self.design.contrastive * contrast
         self.accelerator.backward(taught)
         if self.weights is not None and self.design.balance == "ogm_ge":
             self.hold_back(logits.detach().float(), batch.labels)

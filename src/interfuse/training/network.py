@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -12,7 +13,9 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.settings import to_plain
 from interfuse.core.tokens import Tokens
 from interfuse.fusion import FUSIONS, FusionMechanism
+from interfuse.fusion.two_tower import TwoTowerFusion
 from interfuse.nn import GatedLinear, Positions, TransformerLayer, clean, masked_mean
+from interfuse.training.contrastive import Contrast
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Adapter(nn.Module):
         """Make the layers that the design asks for."""
         super().__init__()
         self.pool, standard = pool, design.norm == "standard"
+        self.feature_dropout = design.feature_dropout
         self.register_buffer("mean", spec.mean.clone() if standard else torch.zeros(spec.dim))
         self.register_buffer("std", spec.std.clone() if standard else torch.ones(spec.dim))
         self.project = nn.Linear(spec.dim, design.dim)
@@ -63,6 +67,8 @@ class Adapter(nn.Module):
         """Adapt the tokens; the mask that comes back has a real token in every row."""
         if self.pool:
             tokens, mask = masked_mean(tokens, mask).unsqueeze(1), mask.any(1, keepdim=True)
+        if self.training and self.feature_dropout:
+            tokens = self._drop(tokens)
         weight = (
             self.project.weight / self.std
         )  # standardising is folded into the linear map: the same, on fewer values
@@ -75,6 +81,12 @@ class Adapter(nn.Module):
         for layer in self.layers:
             adapted = layer(adapted, mask)
         return self.last_norm(adapted), mask
+
+    def _drop(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+        """Set some channels of each row, the same for all its tokens, to their mean, and stretch the others."""
+        share = 1 - self.feature_dropout
+        kept = torch.rand(len(tokens), 1, tokens.shape[2], device=tokens.device) < share
+        return ((tokens - self.mean) / share).where(kept, tokens.new_zeros(())) + self.mean
 
 
 class Head(nn.Sequential):
@@ -110,6 +122,7 @@ class Network(nn.Module):
         self.fusion = make_fusion(design, classes, task)
         self.head = nn.Identity() if self.fusion.gives_logits else Head(design, classes)
         self.unimodal_heads, self.heads_teach = _unimodal_heads(design, self.fusion, classes)
+        self.contrast = Contrast() if design.contrastive else None
         for modality in {
             "image",
             "text",
@@ -123,10 +136,12 @@ class Network(nn.Module):
         image_index: Int64[Tensor, " batch"] | None = None,
         text_index: Int64[Tensor, " batch"] | None = None,
         unimodal: bool = False,
-    ) -> Float[Tensor, "*three batch classes"]:
+        vectors: bool = False,
+    ) -> Any:
         """Compute the logits; each distinct picture and text is adapted once.
 
         With `unimodal` (the network must have unimodal heads) the first axis is: fused, image alone, text alone.
+        With `vectors` the logits come with a vector of each row's picture and text, which can be contrasted.
         """
         adapted_image, image_mask = self.image_adapter(*image)
         adapted_text, text_mask = self.text_adapter(*text)
@@ -134,12 +149,19 @@ class Network(nn.Module):
             adapted_image, image_mask = adapted_image.index_select(0, image_index), image_mask[image_index]
         if text_index is not None:
             adapted_text, text_mask = adapted_text.index_select(0, text_index), text_mask[text_index]
-        logits = self.interact(Tokens(adapted_image, image_mask), Tokens(adapted_text, text_mask))
-        if not unimodal:
-            return logits
-        pooled = {"image": masked_mean(adapted_image, image_mask), "text": masked_mean(adapted_text, text_mask)}
-        alone = (self.unimodal_heads[name](x if self.heads_teach else x.detach()) for name, x in pooled.items())
-        return torch.stack([logits, *alone])
+        seen, read = Tokens(adapted_image, image_mask), Tokens(adapted_text, text_mask)
+        logits = self.interact(seen, read)
+        if unimodal:
+            pooled = {"image": masked_mean(*seen), "text": masked_mean(*read)}
+            alone = (self.unimodal_heads[name](x if self.heads_teach else x.detach()) for name, x in pooled.items())
+            logits = torch.stack([logits, *alone])
+        return (logits, *self.vectors(seen, read)) if vectors else logits
+
+    def vectors(self, image: Tokens, text: Tokens) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
+        """Give each row's vector of either modality: the fusion's towers where it has them, else the tokens' means."""
+        if isinstance(self.fusion, TwoTowerFusion):
+            return self.fusion.towers(image, text)
+        return masked_mean(*image), masked_mean(*text)
 
     def tails(self) -> list[nn.Module]:
         """List the parts whose last linear map gives the predictions: the head, or a late mechanism's own heads."""

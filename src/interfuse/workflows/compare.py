@@ -34,6 +34,8 @@ from interfuse.workflows.runs import Terms, Trial, is_done, limited_threads, run
 from interfuse.workflows.study import Study
 
 FLOORS = "image_only,text_only,concat,concat:hidden=match"
+MATCHING_FLOOR = "two_tower:contrastive=1"
+"""What every comparison of matching shows besides."""
 ORIGINALS = "shared_cross_attention,shared_cross_attention:encoder_layers=1,shared_cross_attention:gate=glu"
 RIVALS = "merged_attention,cross_attention"
 DEFAULT_FUSIONS = f"{FLOORS},{ORIGINALS},{RIVALS}"
@@ -88,6 +90,8 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
         )
     designs = _list_designs(settings, source)
     prepared = prepare(source, watcher, settings.train_rows)
+    if prepared.features.task == "matching" and not any(design.fusion == "two_tower" for design in designs):
+        designs += parse_designs(MATCHING_FLOOR, {**settings.base, **source.encoder_settings()})
     bench = make_bench(prepared.features, prepared.folds, designs)
     designs = [_match(design, designs, bench) for design in designs]
     study = _open_or_begin(out, _describe(settings, designs, prepared))
