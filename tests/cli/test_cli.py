@@ -1,6 +1,7 @@
 """The command line: help, exit codes, errors of one line, output that a program can read."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -178,3 +179,12 @@ def test_a_log_gets_plain_lines_and_a_terminal_gets_bars(tmp_path):
             progress.start("train", 10, "steps")
             progress.advance("train", 10, "epoch 1")
     assert "10/10" in (tmp_path / "bars").read_text()
+
+
+def test_threads_that_wait_do_not_spin_unless_told_to():
+    look = "import interfuse.cli, os; print(os.environ['OMP_WAIT_POLICY'])"
+    for given, policy in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        environment |= {"OMP_WAIT_POLICY": given} if given else {}
+        done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == policy

@@ -1,1 +1,6 @@
 """The command line: one file a command."""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+"""Set before torch loads OpenMP: threads that spin while they wait take the cores from the decoding of pictures."""
