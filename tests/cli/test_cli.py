@@ -1,10 +1,13 @@
 """The command line: help, exit codes, errors of one line, output that a program can read."""
 
+import inspect
 import json
 import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,7 +15,11 @@ from rich.console import Console
 
 from interfuse.cli.main import app, run
 from interfuse.cli.progress import ConsoleProgress
+from interfuse.cli.terms import ELSEWHERE
+from interfuse.cli.train import train as train_command
+from interfuse.core.design import Design
 from interfuse.fusion import list_fusions
+from interfuse.training import findings
 
 COMMANDS = [
     "demo",
@@ -188,3 +195,36 @@ def test_threads_that_wait_do_not_spin_unless_told_to():
         environment |= {"OMP_WAIT_POLICY": given} if given else {}
         done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == policy
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_every_mend_that_a_finding_names_is_an_option_of_the_command(command, capsys):
+    mends = re.findall(r"--[a-z-]+", Path(findings.__file__).read_text())
+    assert {"--norm", "--clip", "--warmup", "--gate", "--balance", "--unimodal-heads", "--modality-dropout"} < set(
+        mends
+    )
+    with pytest.raises(SystemExit):
+        run([command, "--help"])
+    offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    assert set(mends) - {"--fusions"} <= offered
+    assert {"--contrastive", "--warm-start", "--feature-dropout", "--pool", "--weight-decay", "--batch-size"} <= offered
+
+
+def test_a_term_on_the_command_line_reaches_the_trained_design(tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        words = ["--epochs", "1", "--dim", "16", "--gate", "glu", "--clip", "0.5", "--weight-decay", "0.2"]
+        run(["train", "known:xor", "--fusion", "product", "--out", str(tmp_path / "run"), *words])
+    assert stop.value.code == 0
+    design = json.loads((tmp_path / "run" / "run.json").read_text())["design"]
+    assert {name: design[name] for name in ("epochs", "dim", "gate", "clip", "weight_decay", "norm")} == {
+        "epochs": 1, "dim": 16, "gate": "glu", "clip": 0.5, "weight_decay": 0.2, "norm": "standard"
+    }  # fmt: skip
+    with pytest.raises(SystemExit) as stop:
+        run(["train", "known:xor", "--gate", "glue"])
+    assert stop.value.code == 2
+
+
+def test_each_field_of_a_design_is_a_term_or_given_otherwise():
+    assert {field.name for field in fields(Design)} > ELSEWHERE
+    terms = set(inspect.signature(train_command).parameters) - ELSEWHERE
+    assert {field.name for field in fields(Design)} - ELSEWHERE <= terms

@@ -119,6 +119,16 @@ def test_it_is_for_matching_only_and_a_warm_start_needs_it():
         make_design("product", {"warm_start": 8, "contrastive": 1}, {})
 
 
+def test_a_control_has_nothing_to_contrast_and_trains_as_ever():
+    features = make_pairs(200)
+    weights = []
+    for contrastive in (0.0, 1.0):
+        terms = {"dim": 16, "epochs": 2, "contrastive": contrastive, "warm_start": int(contrastive)}
+        weights.append(train(make_design("text_only", terms, {}), 0, features, specs_of(features)).network.state_dict())
+    assert weights[0].keys() == weights[1].keys()
+    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+
+
 def test_feature_dropout_sets_whole_channels_to_their_mean_and_only_in_training():
     features = make_pairs(200)
     specs = specs_of(features)

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from interfuse.cli import options
+from interfuse.cli.terms import takes_terms
 from interfuse.core.errors import ConfigError
 from interfuse.reports import print_summary, to_json
 from interfuse.workflows import CompareSettings, Study, compare
@@ -17,6 +18,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("compare")(compare_command)
 
 
+@takes_terms
 def compare_command(
     data: options.Data,
     image: options.Image = None,
@@ -64,20 +66,12 @@ def compare_command(
     store: options.StoreFolder = None,
     store_dtype: options.StoreDtype = "bfloat16",
     store_dim: options.StoreDim = None,
-    dim: options.Dim = 128,
-    encoder_layers: options.EncoderLayers = 0,
-    epochs: options.Epochs = 8,
-    batch_size: options.BatchSize = 64,
-    learning_rate: options.LearningRate = 1e-3,
-    dropout: options.Dropout = 0.1,
-    modality_dropout: options.ModalityDropout = 0.0,
-    objective: options.Objective = "auto",
-    class_weights: options.ClassWeights = "none",
     seed: options.Seed = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Trainings side by side.", rich_help_panel="Machine")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads a training.", rich_help_panel="Machine")] = 1,
     device: options.Device = "cpu",
     precision: options.Precision = "auto",
+    **terms: Any,
 ) -> None:
     """Compare fusion designs on your rows: which is best, is the gain real, what does it cost.
 
@@ -88,19 +82,8 @@ def compare_command(
     - `interfuse compare known:binding --fusions cross_attention,product --format json`
     """
     source = options.make_source(**locals())
-    base: dict[str, Any] = {
-        "dim": dim,
-        "encoder_layers": encoder_layers,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "dropout": dropout,
-        "modality_dropout": modality_dropout,
-        "objective": objective,
-        "class_weights": class_weights,
-    }
     settings = CompareSettings(
-        fusions, designs, base, baseline, seeds, margin, jobs, threads, check_precision(precision), train_rows
+        fusions, designs, terms, baseline, seeds, margin, jobs, threads, check_precision(precision), train_rows
     )
     if output not in ("table", "json"):
         raise typer.BadParameter(f"--format is table or json, got {output!r}.")

@@ -136,33 +136,6 @@ Precision = Annotated[
     str,
     typer.Option("--precision", help="auto, float32 or bfloat16 training steps.", rich_help_panel="Machine"),
 ]
-Dim = Annotated[int, typer.Option("--dim", min=1, help="Width of the network.", rich_help_panel="Training")]
-Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Passes over the train rows.", rich_help_panel="Training")]
-BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Rows a step.", rich_help_panel="Training")]
-LearningRate = Annotated[
-    float, typer.Option("--learning-rate", help="Peak of the schedule.", rich_help_panel="Training")
-]
-Dropout = Annotated[float, typer.Option("--dropout", help="Fraction, 0 to 1.", rich_help_panel="Training")]
-ModalityDropout = Annotated[
-    float,
-    typer.Option("--modality-dropout", help="Fraction of train rows that lose a modality.", rich_help_panel="Training"),
-]
-Objective = Annotated[
-    str, typer.Option("--objective", help="auto, cross_entropy or focal.", rich_help_panel="Training")
-]
-ClassWeights = Annotated[
-    str,
-    typer.Option("--class-weights", help="none, or balanced: rare classes weigh more.", rich_help_panel="Training"),
-]
-EncoderLayers = Annotated[
-    int,
-    typer.Option(
-        "--encoder-layers",
-        min=0,
-        help="Transformer layers per modality before the fusion.",
-        rich_help_panel="Training",
-    ),
-]
 Seed = Annotated[int, typer.Option("--seed", help="Of the split, and of one training.", rich_help_panel="Training")]
 
 

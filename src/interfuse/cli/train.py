@@ -1,12 +1,13 @@
 """`interfuse train`: one design, one seed, one run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from interfuse.cli import options
 from interfuse.cli.compare import check_precision
+from interfuse.cli.terms import takes_terms
 from interfuse.core.design import parse_designs
 from interfuse.workflows import train_run
 
@@ -16,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("train")(train)
 
 
+@takes_terms
 def train(
     data: options.Data,
     image: options.Image = None,
@@ -41,32 +43,18 @@ def train(
     store: options.StoreFolder = None,
     store_dtype: options.StoreDtype = "bfloat16",
     store_dim: options.StoreDim = None,
-    dim: options.Dim = 128,
-    encoder_layers: options.EncoderLayers = 0,
-    epochs: options.Epochs = 8,
-    batch_size: options.BatchSize = 64,
-    learning_rate: options.LearningRate = 1e-3,
-    dropout: options.Dropout = 0.1,
-    modality_dropout: options.ModalityDropout = 0.0,
-    objective: options.Objective = "auto",
-    class_weights: options.ClassWeights = "none",
     seed: options.Seed = 0,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.", rich_help_panel="Machine")] = 1,
     device: options.Device = "cpu",
     precision: options.Precision = "auto",
+    **terms: Any,
 ) -> None:
     """Train one fusion network on your rows.
 
     Example: `interfuse train products.csv --image photo --text title --label category --out run`
     """
     source = options.make_source(**locals())
-    names = (
-        *("dim", "encoder_layers", "epochs", "batch_size", "learning_rate", "dropout", "modality_dropout"),
-        *("objective", "class_weights"),
-    )
-    given = locals()
-    base = {**{name: given[name] for name in names}, **source.encoder_settings()}
-    designs = parse_designs(fusion, base)
+    designs = parse_designs(fusion, {**terms, **source.encoder_settings()})
     if len(designs) != 1:
         raise typer.BadParameter(f"train takes one design, got {len(designs)}; compare takes several.")
     with options.watching() as progress:

@@ -162,6 +162,7 @@ class _Loop:
         }
         self.health = HealthMonitor(network.blocks(), steps)
         self.steps = self.passed = 0
+        self.contrast = network.contrast
         self.weights = _first_weights(design) if network.unimodal_heads else None  # of fused, image and text loss
         estimates = self.weights is not None and design.balance == "gradient_blending"
         self.before = self.losses() if estimates else None
@@ -278,12 +279,12 @@ class _Loop:
         looked = self.health.begin()
         with self.accelerator.autocast():
             heads = {} if self.weights is None else {"unimodal": True}
-            heads |= {"vectors": True} if self.design.contrastive else {}
+            heads |= {"vectors": True} if self.contrast is not None else {}
             given = self.network(batch.image, batch.text, batch.image_index, batch.text_index, **heads)
-        logits, *vectors = given if self.design.contrastive else (given,)
+        logits, *vectors = given if self.contrast is not None else (given,)
         loss, taught = self.loss(logits.float(), batch.labels)
         if vectors:
-            contrast = contrast_pairs(self._plain().contrast, (vectors[0], vectors[1]), batch)
+            contrast = contrast_pairs(self.contrast, (vectors[0], vectors[1]), batch)
             taught = taught * float(self.passed >= self.design.warm_start) + self.design.contrastive * contrast
         self.accelerator.backward(taught)
         if self.weights is not None and self.design.balance == "ogm_ge":

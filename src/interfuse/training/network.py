@@ -122,7 +122,8 @@ class Network(nn.Module):
         self.fusion = make_fusion(design, classes, task)
         self.head = nn.Identity() if self.fusion.gives_logits else Head(design, classes)
         self.unimodal_heads, self.heads_teach = _unimodal_heads(design, self.fusion, classes)
-        self.contrast = Contrast() if design.contrastive else None
+        both = len(self.fusion.modalities) == 2  # a control has nothing to contrast
+        self.contrast = Contrast() if design.contrastive and both else None
         for modality in {
             "image",
             "text",
