@@ -159,11 +159,16 @@ def test_compare_prints_json_alone_on_stdout_and_a_report_can_be_had_again(tmp_p
     with pytest.raises(SystemExit):
         run(["report", "study", "--out", "table.md"])
     assert "| product |" in (tmp_path / "table.md").read_text()
+    capsys.readouterr()
+    for name, told in (("latex", "product & \\textbf{"), ("csv", "product,product,"), ("md", "| product |")):
+        with pytest.raises(SystemExit):
+            run(["report", "study", "--format", name])
+        assert told in capsys.readouterr().out
     assert (tmp_path / "study" / "report.html").stat().st_size > 50_000
     with pytest.raises(SystemExit) as stop:
         run(["report", "study", "--out", "table.docx"])
     assert stop.value.code == 1
-    assert "A report ends in .html, .md, .csv, .json, got 'table.docx'" in capsys.readouterr().err
+    assert "A report ends in .html, .md, .csv, .tex, .json, got 'table.docx'" in capsys.readouterr().err
 
 
 def test_a_log_gets_plain_lines_and_a_terminal_gets_bars(tmp_path):

@@ -5,11 +5,13 @@ import dataclasses
 import io
 import json
 import math
+import re
 
 import pytest
 
-from interfuse.reports import to_csv, to_html, to_json, to_markdown
+from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.reports.formats import signed, spell_delta, spell_mean, spell_p
+from interfuse.reports.latex import escape_latex
 from tests.reports.conftest import NASTY, row
 
 KEYS = [
@@ -92,3 +94,20 @@ def test_what_has_no_interval_shows_none():
 @pytest.mark.parametrize("write", [to_json, to_csv, to_markdown])
 def test_an_empty_study_is_written_all_the_same(empty, write):
     assert write(empty)
+
+
+def test_latex_has_a_row_a_design_the_best_in_bold_and_no_bare_mark(summary):
+    text = to_latex(summary)
+    body = text[text.index("\\midrule") : text.index("\\bottomrule")].splitlines()[1:]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)&", line.removesuffix(r"\\"))] for line in body]
+    assert [len(row) for row in cells] == [6] * 4
+    assert [row[1].startswith(r"\textbf{") for row in cells] == [True, False, False, False]
+    assert cells[0][0] == escape_latex(NASTY)
+    assert cells[1][0] == "concat:hidden=512"
+    assert text.count("{") == text.count("}")
+    assert not re.search(r"(?<!\\)[#%](?! \\usepackage)", text)
+
+
+def test_latex_escapes_what_it_would_read_as_markup():
+    assert escape_latex("a_b & 5 % of {x}\n^ −1 Δ") == r"a\_b \& 5 \% of \{x\} \textasciicircum{} $-$1 $\Delta$"
+    assert escape_latex("\\<~") == r"\textbackslash{}\textless{}\textasciitilde{}"

@@ -1,12 +1,15 @@
 """`interfuse report`: a study's report again, in the format you need."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from interfuse.cli.compare import show
+from interfuse.reports import to_csv, to_latex, to_markdown
 from interfuse.workflows import Study
+
+WRITERS = {"md": to_markdown, "csv": to_csv, "latex": to_latex}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,15 +19,23 @@ def add_to(app: typer.Typer) -> None:
 
 def report(
     study: Annotated[Path, typer.Argument(help="Folder of a study.")],
-    out: Annotated[Path | None, typer.Option(help="File to write: .html, .md, .csv or .json.")] = None,
-    output: Annotated[str, typer.Option("--format", help="table or json, on stdout.")] = "table",
+    out: Annotated[Path | None, typer.Option(help="File to write: .html, .md, .csv, .tex or .json.")] = None,
+    output: Annotated[
+        Literal["table", "json", "md", "csv", "latex"], typer.Option("--format", help="What stdout gets.")
+    ] = "table",
 ) -> None:
     """Show a study's result again and write its report; nothing is trained.
 
-    Example: `interfuse report study --out study.md`
+    Examples:
+
+    - `interfuse report study --out study.md`
+    - `interfuse report study --format latex > table.tex`
     """
     opened = Study.open(study)
     written = opened.report(out)
-    show(opened, output)
+    if output in WRITERS:
+        typer.echo(WRITERS[output](opened.summary()), nl=False)
+    else:
+        show(opened, output)
     if out:
-        typer.echo(f"Written: {written}")
+        typer.echo(f"Written: {written}", err=output != "table")

@@ -4,6 +4,7 @@ from interfuse.reports.diagnosis import diagnosis_to_html, diagnosis_to_json, di
 from interfuse.reports.formats import to_csv, to_json, to_markdown
 from interfuse.reports.html import to_html
 from interfuse.reports.inspection import inspection_to_html, inspection_to_json, print_inspection
+from interfuse.reports.latex import to_latex
 from interfuse.reports.overlay import Illustration, draw_heat, picture_uri
 from interfuse.reports.terminal import print_summary
 
@@ -22,5 +23,6 @@ __all__ = [
     "to_csv",
     "to_html",
     "to_json",
+    "to_latex",
     "to_markdown",
 ]

@@ -15,7 +15,7 @@ from interfuse.core.records import LeaderboardRow, StudySummary, read_table
 from interfuse.core.settings import build
 from interfuse.evaluation import DesignScores, compare_designs
 from interfuse.fusion import FUSIONS
-from interfuse.reports import to_csv, to_html, to_json, to_markdown
+from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.training import Run, load_run
 from interfuse.workflows.evidence import add_evidence
 from interfuse.workflows.runs import Trial
@@ -105,9 +105,9 @@ class Study:
         return add_evidence(summary, self.folder, {name: e.scores for name, e in loaded.items()}, self._folders())
 
     def report(self, path: Path | str | None = None) -> Path:
-        """Write the report; the ending chooses the format: .html, .md, .csv or .json."""
+        """Write the report; the ending chooses the format: .html, .md, .csv, .tex or .json."""
         target = Path(path) if path else self.folder / "report.html"
-        writers = {".html": to_html, ".md": to_markdown, ".csv": to_csv, ".json": to_json}
+        writers = {".html": to_html, ".md": to_markdown, ".csv": to_csv, ".tex": to_latex, ".json": to_json}
         if target.suffix not in writers:
             raise DataError(f"A report ends in {', '.join(writers)}, got {target.name!r}.")
         target.parent.mkdir(parents=True, exist_ok=True)
