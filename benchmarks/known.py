@@ -13,7 +13,7 @@ import interfuse
 from interfuse.workflows import Study
 
 DESIGNS = ["cross_attention", "product", "concat:hidden=64", "merged_attention"]
-TERMS = {"dim": 32, "num_heads": 4, "batch_size": 128, "epochs": 6, "learning_rate": 3e-3, "dropout": 0.0}
+TERMS = {"dim": 32, "num_heads": 4, "batch_size": 64, "epochs": 6, "learning_rate": 3e-3, "dropout": 0.0}
 BINDING = {**TERMS, "dim": 64, "batch_size": 64, "epochs": 5, "learning_rate": 1e-3}
 
 

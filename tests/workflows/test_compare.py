@@ -72,7 +72,7 @@ def test_the_harness_reaches_the_known_verdict(tmp_path, task, verdict):
         baseline="concat",
         seeds=3,
         out=tmp_path,
-        **{**SMALL, "dim": 32, "batch_size": 128, "epochs": 5, "learning_rate": 3e-3},
+        **{**SMALL, "dim": 32, "batch_size": 64, "epochs": 5, "learning_rate": 3e-3},
     )
     rows, summary = rows_of(study), study.summary()
     assert summary.verdict.startswith(verdict)
@@ -119,7 +119,7 @@ def study(shop, tmp_path_factory) -> Study:
         out=out / "study",
         fusions="concat:hidden=32,cross_attention",
         seeds=2,
-        **{**SMALL, "epochs": 6, "batch_size": 16},
+        **{**SMALL, "epochs": 6, "batch_size": 64},
     )
 
 
@@ -170,7 +170,7 @@ def test_started_again_it_finishes_the_same_study_with_the_same_numbers(study, s
         out=copy,
         fusions="concat:hidden=32,cross_attention",
         seeds=2,
-        **{**SMALL, "epochs": 6, "batch_size": 16},
+        **{**SMALL, "epochs": 6, "batch_size": 64},
     )
     for name, table in before.items():
         assert read_table(copy / name / "predictions.parquet").equals(table), name
@@ -200,7 +200,7 @@ def test_worker_processes_give_the_numbers_of_one_process(tmp_path):
 
 def test_another_comparison_does_not_get_into_the_same_folder(study, shop):
     given = {"image": "photo", "text": "title", "label": "kind", "store": study.folder.parent / "store"}
-    common = {**SMALL, "epochs": 6, "batch_size": 16, "image_size": 64, "out": study.folder, "seeds": 2, **given}
+    common = {**SMALL, "epochs": 6, "batch_size": 64, "image_size": 64, "out": study.folder, "seeds": 2, **given}
     with pytest.raises(ConfigError, match=r"holds another comparison: its designs are .*Give another --out"):
         interfuse.compare(shop / "shop.csv", fusions="concat:hidden=32,product", **common)
     with pytest.raises(ConfigError, match="holds another comparison: its seeds are"):
@@ -316,6 +316,32 @@ def test_the_report_needs_no_data_for_the_rows_that_it_shows(study, tmp_path):
     assert data["leaks"] == {"picture": 0, "text": 0, "picture and text": 0}
 
 
+def test_a_study_can_be_read_by_a_metric_that_is_no_mean_over_rows(study):
+    declared, found = study.summary(), study.summary("macro-f1")
+    assert {row.metric for row in declared.rows} == {"accuracy"}
+    assert {row.metric for row in found.rows} == {"macro F1"}
+    for row in found.rows:
+        if row.design != "majority":
+            assert row.mean == pytest.approx(row.metrics["macro F1"], abs=1e-6)
+            assert row.ci_low <= row.mean <= row.ci_high
+    constant = next(row for row in found.rows if row.design == "majority")
+    assert constant.mean < next(row.mean for row in declared.rows if row.design == "majority")
+    assert any("accuracy before it began; macro F1 was chosen afterwards" in detail for detail in found.details)
+    assert not any("chosen afterwards" in detail for detail in declared.details)
+    with pytest.raises(ConfigError, match="comparison of multiclass is by accuracy or macro F1; got 'auc'"):
+        study.summary("auc")
+
+
+def test_a_metric_is_declared_with_the_study_and_cannot_be_changed_by_compare(tmp_path):
+    given = {"fusions": "product", "seeds": 1, "dim": 8, "epochs": 1, "batch_size": 500, "out": tmp_path / "study"}
+    found = interfuse.compare("known:xor", metric="Macro_F1", **given)
+    assert found.record["metric"] == "macro F1"
+    assert {design.batch_size for design in found.designs()} == {500}
+    assert not any("chosen afterwards" in detail for detail in found.summary().details)
+    with pytest.raises(ConfigError, match="its metric is macro F1, now given: accuracy"):
+        interfuse.compare("known:xor", **given)
+
+
 def test_folds_score_every_row_out_of_fold(shop, tmp_path):
     study = interfuse.compare(
         shop / "shop.csv",
@@ -328,7 +354,7 @@ def test_folds_score_every_row_out_of_fold(shop, tmp_path):
         fusions="product",
         folds=3,
         seeds=1,
-        **{**SMALL, "epochs": 2, "batch_size": 16},
+        **{**SMALL, "epochs": 2, "batch_size": 64},
     )
     tables = [
         read_table(t.folder / "predictions.parquet").to_pylist() for t in study.trials() if t.design.name == "product"

@@ -31,7 +31,7 @@ from interfuse.workflows import (
 from interfuse.workflows.bench import make_bench
 from interfuse.workflows.measures import measure_pairs, measure_rows, pair_table, row_logits
 
-SMALL = {"dim": 32, "num_heads": 4, "batch_size": 128, "dropout": 0.0, "epochs": 5, "learning_rate": 3e-3}
+SMALL = {"dim": 32, "num_heads": 4, "batch_size": 64, "dropout": 0.0, "epochs": 5, "learning_rate": 3e-3}
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def shop(tmp_path_factory):
         folder / "shop.csv",
         **{"image": "photo", "text": "title", "label": "kind", "image_size": 64, "store": folder / "store"},
         **{"out": folder / "study", "fusions": "cross_attention", "seeds": 1, "baseline": "concat"},
-        **{**SMALL, "epochs": 25, "batch_size": 16},
+        **{**SMALL, "epochs": 25, "batch_size": 64},
     )
     return folder
 

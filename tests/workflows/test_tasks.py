@@ -66,7 +66,7 @@ def test_a_task_is_compared_scored_and_predicted(shop, store, tmp_path, task):
         fusions="concat:hidden=32,product",
         seeds=1,
         margin=0.02,
-        **{"dim": 32, "epochs": 5, "batch_size": 16, "learning_rate": 3e-3, "dropout": 0.0},
+        **{"dim": 32, "epochs": 5, "batch_size": 64, "learning_rate": 3e-3, "dropout": 0.0},
     )
     summary = study.summary()
     assert study.record["data"]["task"] == task

@@ -41,6 +41,10 @@ def compare_command(
     margin: Annotated[
         float, typer.Option(help="Smallest difference worth a win, fraction.", rich_help_panel="Designs")
     ] = 0.01,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Compare by this metric, as auc, macro-f1, map.", rich_help_panel="Designs"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("study"),
     output: Annotated[str, typer.Option("--format", help="table or json, on stdout.")] = "table",
     id: options.Id = None,
@@ -83,7 +87,7 @@ def compare_command(
     """
     source = options.make_source(**locals())
     settings = CompareSettings(
-        fusions, designs, terms, baseline, seeds, margin, jobs, threads, check_precision(precision), train_rows
+        fusions, designs, terms, baseline, seeds, margin, jobs, threads, check_precision(precision), train_rows, metric
     )
     if output not in ("table", "json"):
         raise typer.BadParameter(f"--format is table or json, got {output!r}.")
@@ -92,9 +96,9 @@ def compare_command(
     show(study, output)
 
 
-def show(study: Study, output: str) -> None:
+def show(study: Study, output: str, metric: str | None = None) -> None:
     """Print a study's result on stdout."""
-    summary = study.summary()
+    summary = study.summary(metric)
     if output == "json":
         typer.echo(to_json(summary))
         return

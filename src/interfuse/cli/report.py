@@ -23,6 +23,9 @@ def report(
     output: Annotated[
         Literal["table", "json", "md", "csv", "latex"], typer.Option("--format", help="What stdout gets.")
     ] = "table",
+    metric: Annotated[
+        str | None, typer.Option(help="Compare by this metric, as auc, macro-f1, map (default: the declared one).")
+    ] = None,
 ) -> None:
     """Show a study's result again and write its report; nothing is trained.
 
@@ -32,10 +35,10 @@ def report(
     - `interfuse report study --format latex > table.tex`
     """
     opened = Study.open(study)
-    written = opened.report(out)
+    written = opened.report(out, metric)
     if output in WRITERS:
-        typer.echo(WRITERS[output](opened.summary()), nl=False)
+        typer.echo(WRITERS[output](opened.summary(metric)), nl=False)
     else:
-        show(opened, output)
+        show(opened, output, metric)
     if out:
         typer.echo(f"Written: {written}", err=output != "table")

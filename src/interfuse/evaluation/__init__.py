@@ -1,6 +1,6 @@
 """Pure scores and statistics: arrays in, numbers and verdicts out."""
 
-from interfuse.evaluation.bootstrap import Metric, Resampling, bootstrap_interval
+from interfuse.evaluation.bootstrap import Drawn, Metric, Resampling, bootstrap_interval, draw_metric, draw_weights
 from interfuse.evaluation.calibration import Calibration, fit_temperature, measure_calibration
 from interfuse.evaluation.comparison import Comparison, DesignResult, DesignScores, compare_designs
 from interfuse.evaluation.coverage import Simulation, measure_coverage
@@ -33,14 +33,17 @@ from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
 from interfuse.evaluation.tuning import expected_maximum
-from interfuse.evaluation.verdicts import judge, say_against_baseline, say_study
+from interfuse.evaluation.verdicts import judge, say_against_baseline, say_metric, say_study
+from interfuse.evaluation.weighted import WEIGHTED, Weighted, make_metric
 
 __all__ = [
+    "WEIGHTED",
     "Calibration",
     "Comparison",
     "Decomposition",
     "DesignResult",
     "DesignScores",
+    "Drawn",
     "Emap",
     "EstimatedDecomposition",
     "Interval",
@@ -52,6 +55,7 @@ __all__ = [
     "Resampling",
     "Shapley",
     "Simulation",
+    "Weighted",
     "aggregate_scores",
     "attention_spread",
     "bootstrap_interval",
@@ -60,6 +64,8 @@ __all__ = [
     "compare_pairs",
     "decompose",
     "discretise",
+    "draw_metric",
+    "draw_weights",
     "estimate_decomposition",
     "example_scores",
     "expected_maximum",
@@ -69,6 +75,7 @@ __all__ = [
     "holm",
     "interaction_share",
     "judge",
+    "make_metric",
     "mean_interval",
     "measure_calibration",
     "measure_coverage",
@@ -85,6 +92,7 @@ __all__ = [
     "say_decomposition",
     "say_diagnosis",
     "say_emap",
+    "say_metric",
     "say_missing",
     "say_needs_both",
     "say_permutation",

@@ -1,6 +1,6 @@
 """Intervals of metrics that are no mean over examples (AUC, macro F1, mAP): groups are bootstrapped, seeds crossed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
 from interfuse.evaluation.intervals import Interval
+from interfuse.evaluation.weighted import Weighted
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 """Predictions and labels of some rows to one number; the mean of nothing is never asked for."""
@@ -70,6 +71,57 @@ def bootstrap_interval(
         raise ConfigError("The metric is not defined on these rows: it gives no finite number.")
     drawn = _resample(metric, sides, labels, members, how)
     return _combine(own, drawn, len(members), how.level)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A metric of one design on all rows and on resamples of their groups; the same resamples for every design."""
+
+    own: Float[np.ndarray, " seeds"]
+    draws: Float[np.ndarray, "draws seeds"]
+    groups: int
+
+    def __sub__(self, other: "Drawn") -> "Drawn":
+        """Give the paired difference."""
+        return Drawn(self.own - other.own, self.draws - other.draws, self.groups)
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """Give the interval of `bootstrap_interval`; resamples where the metric is undefined are left out.
+
+        Raises:
+            ConfigError: it is undefined on these rows, or on most resamples.
+        """
+        kept = self.draws[np.isfinite(self.draws).all(1)]
+        if not np.isfinite(self.own).all() or len(kept) < max(2, len(self.draws) / 2):
+            raise ConfigError("The metric is undefined on most resamples: too few rows of some class.")
+        return _combine(self.own, kept, self.groups, level)
+
+
+def draw_metric(seeds: Sequence[Weighted], weights: Float[np.ndarray, "draws rows"], groups: int) -> Drawn:
+    """Ask each seed's metric for all rows and for every resample.
+
+    Args:
+        seeds: the metric of each seed's predictions.
+        weights: from `draw_weights`, the same for every design that is to be compared.
+        groups: how many groups the rows have.
+    """
+    own = np.array([metric(np.ones(weights.shape[1])) for metric in seeds])
+    return Drawn(own, np.array([[metric(row) for metric in seeds] for row in weights]), groups)
+
+
+def draw_weights(groups: Int[np.ndarray, " rows"], how: Resampling | None = None) -> Float[np.ndarray, "draws rows"]:
+    """Draw how often each row counts in each resample: whole groups, with replacement, as many as there are.
+
+    Raises:
+        ConfigError: there is one group only.
+    """
+    how = how or Resampling()
+    _, member = np.unique(groups, return_inverse=True)
+    count = int(member.max()) + 1
+    if count < 2:
+        raise ConfigError("A bootstrap needs at least two groups.")
+    drawn = np.random.default_rng(how.seed).multinomial(count, np.full(count, 1 / count), size=how.draws)
+    return drawn[:, member].astype(np.float64)
 
 
 def _combine(own: np.ndarray, drawn: np.ndarray, count: int, level: float) -> Interval:

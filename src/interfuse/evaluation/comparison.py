@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from interfuse.core.errors import ConfigError
+from interfuse.evaluation.bootstrap import Drawn
 from interfuse.evaluation.intervals import Interval, mean_interval
 from interfuse.evaluation.multiple import holm
 from interfuse.evaluation.verdicts import (
@@ -37,6 +38,8 @@ class DesignScores:
     """Whether the table calls it a floor instead of judging it."""
     unimodal: bool
     """Whether it sees one modality only."""
+    drawn: Drawn | None = None
+    """A metric that is no mean over rows, on test, instead of the row scores; `validation` is then a value a seed."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,11 @@ def compare_designs(
     base = scores[baseline]
     others = [name for name in scores if name != baseline]
     lowest = -math.inf if task == "regression" else 0.0
-    deltas = {name: _difference(scores[name], base, lowest) for name in others}
+    deltas = {name: difference(scores[name], base, lowest) for name in others}
     adjusted = dict(zip(others, holm([deltas[name].p for name in others]), strict=True))
     results = []
     for name, entry in scores.items():
-        mean = mean_interval(entry.test, entry.groups).within(lowest, 1.0)
+        mean = _mean(entry).within(lowest, 1.0)
         if name == baseline:
             results.append(DesignResult(name, mean, None, None, "baseline"))
             continue
@@ -103,8 +106,17 @@ def compare_designs(
     return _conclude(scores, results, baseline, margin, task)
 
 
-def _difference(first: DesignScores, second: DesignScores, lowest: float) -> Interval:
-    return mean_interval(first.test - second.test, first.groups).within(lowest - 1.0, 1.0 - lowest)
+def difference(first: DesignScores, second: DesignScores, lowest: float) -> Interval:
+    """Give the interval of one design's score minus the other's; `lowest` is the smallest that a score can be."""
+    if first.drawn is not None and second.drawn is not None:
+        found = (first.drawn - second.drawn).interval()
+    else:
+        found = mean_interval(first.test - second.test, first.groups)
+    return found.within(lowest - 1.0, 1.0 - lowest)
+
+
+def _mean(entry: DesignScores) -> Interval:
+    return mean_interval(entry.test, entry.groups) if entry.drawn is None else entry.drawn.interval()
 
 
 def _conclude(
@@ -121,12 +133,12 @@ def _conclude(
         return Comparison(results, NO_VALIDATION, caveats)
     fusion, control = _best_on_validation(scores, fusions), _best_on_validation(scores, controls)
     lowest = -math.inf if task == "regression" else 0.0
-    contrast = _difference(scores[fusion], scores[control], lowest)
+    contrast = difference(scores[fusion], scores[control], lowest)
     details = [say_choice(fusion, control, alone=len(controls) == 1)]
     delta, p = found[fusion].delta, found[fusion].p_holm
     details.append(say_against_baseline(fusion, baseline, delta, 1.0 if p is None else p, margin))
     if MAJORITY in scores:
-        above = _difference(scores[fusion], scores[MAJORITY], lowest)
+        above = difference(scores[fusion], scores[MAJORITY], lowest)
         constant = "mean of the train rows" if task == "regression" else "most frequent label"
         details.append(say_majority(found[MAJORITY].mean.mean, fusion, above, constant))
     verdict = say_study(fusion, control, contrast, margin)

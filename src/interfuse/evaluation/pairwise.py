@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping
 
 from interfuse.core.records import Contrast
-from interfuse.evaluation.comparison import DesignScores
-from interfuse.evaluation.intervals import Interval, mean_interval
+from interfuse.evaluation.comparison import DesignScores, difference
+from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.multiple import holm
 
 
@@ -20,12 +20,9 @@ def compare_pairs(scores: Mapping[str, DesignScores], task: str = "multiclass") 
         scores: each design's scores by its name, all on the same rows and seeds.
         task: of the rows; regression's scores have no lower bound.
     """
-    widest = math.inf if task == "regression" else 1.0
+    lowest = -math.inf if task == "regression" else 0.0
     names = list(itertools.combinations(scores, 2))
-    found: list[Interval] = [
-        mean_interval(scores[first].test - scores[second].test, scores[first].groups).within(-widest, widest)
-        for first, second in names
-    ]
+    found: list[Interval] = [difference(scores[first], scores[second], lowest) for first, second in names]
     adjusted = holm([interval.p for interval in found])
     return [
         Contrast(*pair, interval.mean, _finite(interval.low), _finite(interval.high), p)

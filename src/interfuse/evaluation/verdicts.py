@@ -98,3 +98,13 @@ def _points(value: float) -> str:
 
 def _p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def say_metric(metric: str, declared: str, headline: str) -> list[str]:
+    """Say what kind of interval a metric has that is no mean over rows, and whether it was declared beforehand."""
+    said = []
+    if metric != headline:
+        said.append(f"Every score here is {metric}: groups of test rows are bootstrapped, crossed with the seeds.")
+    if metric != declared:
+        said.append(f"This study declared {declared} before it began; {metric} was chosen afterwards.")
+    return said

@@ -21,12 +21,12 @@ from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.records import write_table
 from interfuse.core.settings import to_plain
-from interfuse.core.tasks import HEADLINES
 from interfuse.data import Features, write_quarantine
 from interfuse.evaluation import example_scores
 from interfuse.training import Precision, count_parameters, leftovers, match_hidden, train
 from interfuse.training.network import Network
 from interfuse.workflows.bench import Bench, make_bench
+from interfuse.workflows.by_metric import find_metric
 from interfuse.workflows.evidence import EXAMPLES_FILE
 from interfuse.workflows.gallery import keep_examples
 from interfuse.workflows.prepare import Prepared, Source, prepare
@@ -66,6 +66,8 @@ class CompareSettings:
     """Number format of the training step."""
     train_rows: int | None = None
     """Train on this many rows at most, drawn by picture; none: all."""
+    metric: str | None = None
+    """What the designs are compared by, declared beforehand; none: the task's headline."""
 
 
 def compare(source: Source, out: Path, settings: CompareSettings, progress: Progress | None = None) -> Study:
@@ -167,7 +169,7 @@ def _describe(settings: CompareSettings, designs: list[Design], prepared: Prepar
         "seeds": list(range(settings.seeds)),
         "baseline": baseline,
         "margin": settings.margin,
-        "metric": HEADLINES[prepared.features.task],
+        "metric": find_metric(settings.metric, prepared.features.task),
         "precision": settings.precision,
         "threads": settings.threads,
         "designs": [{**to_plain(d), "key": d.key, "role": _role(d, baseline)} for d in designs],
@@ -195,7 +197,7 @@ def _open_or_begin(out: Path, record: dict[str, Any]) -> Study:
     path = out / "study.json"
     if path.is_file():
         found = read_json(path)
-        for name in ("designs", "seeds", "folds", "baseline", "margin", "precision", "threads", "encoders"):
+        for name in ("designs", "seeds", "folds", "baseline", "margin", "metric", "precision", "threads", "encoders"):
             if found.get(name) != record[name]:
                 raise ConfigError(_other_study(out, name, found.get(name), record[name]))
         if found["data"]["fingerprint"] != record["data"]["fingerprint"]:
@@ -210,7 +212,8 @@ def _open_or_begin(out: Path, record: dict[str, Any]) -> Study:
 def _other_study(out: Path, what: str, found: Any, given: Any) -> str:
     if what == "designs":
         found, given = ([f"{d['name']} ({d['key'][:6]})" for d in designs or []] for designs in (found, given))
-    return f"{out} holds another comparison: its {what} are {found}, now given: {given}. Give another --out."
+    verb = "are" if what.endswith("s") else "is"
+    return f"{out} holds another comparison: its {what} {verb} {found}, now given: {given}. Give another --out."
 
 
 def _write_majority(path: Path, bench: Bench) -> None:
@@ -226,6 +229,7 @@ def _write_majority(path: Path, bench: Bench) -> None:
                 "row": features.rows[rows].tolist(),
                 "split": [name] * len(rows),
                 "score": scores.astype(float),
+                "probs": pa.array(list(probs.astype(np.float32)), pa.list_(pa.float32())),
             }
             parts.append(pa.table(columns))
     write_table(path, pa.concat_tables(parts))

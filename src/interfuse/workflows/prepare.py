@@ -61,7 +61,7 @@ class EncoderSettings:
     """Folder of the token store."""
     device: str = "cpu"
     """Where the encoders run."""
-    batch_size: int = 64
+    encoding_batch: int = 64
     """Pictures or texts a forward pass."""
     store_dtype: str = "bfloat16"
     """Number format of the tokens on disk; int8: 8 bits with a scale a token, half the size."""
@@ -246,8 +246,8 @@ def fill_store(
     text_encoder = project(text_encoder, projections.get("text"))
     fitting = time.perf_counter() - start
     image_store, text_store = (_store(settings, encoder) for encoder in (image_encoder, text_encoder))
-    seen = encode_pictures(image_store, image_encoder, pictures, settings.batch_size, progress, portion)
-    read = encode_texts(text_store, text_encoder, texts, settings.batch_size, progress, portion)
+    seen = encode_pictures(image_store, image_encoder, pictures, settings.encoding_batch, progress, portion)
+    read = encode_texts(text_store, text_encoder, texts, settings.encoding_batch, progress, portion)
     notes = [
         f"Pictures: {seen.encoded:,} encoded, {seen.found:,} already in the store. "
         f"Texts: {read.encoded:,} encoded, {read.found:,} already in the store."
@@ -321,11 +321,11 @@ def _fit(
 
     def fill_pictures(base: TokenStore, keys: Sequence[str]) -> list[str]:
         chosen = {key: pictures[key] for key in keys}
-        failures = encode_pictures(base, see, chosen, settings.batch_size, progress).failures
+        failures = encode_pictures(base, see, chosen, settings.encoding_batch, progress).failures
         return [key for key in keys if key not in failures]
 
     def fill_texts(base: TokenStore, keys: Sequence[str]) -> list[str]:
-        encode_texts(base, read, {key: texts[key] for key in keys}, settings.batch_size, progress)
+        encode_texts(base, read, {key: texts[key] for key in keys}, settings.encoding_batch, progress)
         return list(keys)
 
     found: dict[str, Projection] = {}

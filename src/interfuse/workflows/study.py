@@ -13,10 +13,12 @@ from interfuse.core.errors import DataError
 from interfuse.core.files import read_json, write_atomically
 from interfuse.core.records import LeaderboardRow, StudySummary, read_table
 from interfuse.core.settings import build
-from interfuse.evaluation import DesignScores, compare_designs
+from interfuse.core.tasks import HEADLINES
+from interfuse.evaluation import DesignScores, compare_designs, say_metric
 from interfuse.fusion import FUSIONS
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.training import Run, load_run
+from interfuse.workflows.by_metric import find_metric, score_by
 from interfuse.workflows.evidence import add_evidence
 from interfuse.workflows.runs import Trial
 
@@ -69,13 +71,25 @@ class Study:
         chosen = self.record["seeds"][0] if seed is None else seed
         return load_run(self._run_folder(names[design], chosen, fold))
 
-    def summary(self) -> StudySummary:
-        """Compute scores, intervals and verdicts from the stored predictions; nothing is trained."""
+    def summary(self, metric: str | None = None) -> StudySummary:
+        """Compute scores, intervals and verdicts from the stored predictions; nothing is trained.
+
+        Args:
+            metric: what to compare by; none: the metric that the study declared.
+
+        Raises:
+            ConfigError: the task has no such metric.
+        """
         loaded = {design.name: self._load(design) for design in self.designs()}
         majority = self._majority(next(iter(loaded.values())))
         scores = {MAJORITY: majority.scores, **{name: entry.scores for name, entry in loaded.items()}}
         task = str(self.record["data"]["task"])
+        by = find_metric(metric or self.record["metric"], task)
+        if by != HEADLINES[task]:
+            runs = {design.name: self._by_seed(design) for design in self.designs()}
+            scores = score_by(by, task, scores, runs, (MAJORITY, self.folder / "majority.parquet"))
         comparison = compare_designs(scores, self.record["baseline"], self.record["margin"], task)
+        details = [*comparison.details, *say_metric(by, self.record["metric"], HEADLINES[task])]
         rows = []
         for result in comparison.results:
             entry = majority if result.design == MAJORITY else loaded[result.design]
@@ -84,7 +98,7 @@ class Study:
                     design=result.design,
                     fusion=entry.fusion,
                     baseline=result.design == self.record["baseline"],
-                    metric=self.record["metric"],
+                    metric=by,
                     mean=result.mean.mean,
                     ci_low=result.mean.low,
                     ci_high=result.mean.high,
@@ -101,17 +115,18 @@ class Study:
             )
         rows.sort(key=lambda row: -row.mean)
         histories = {name: entry.histories for name, entry in loaded.items()}
-        summary = StudySummary(dict(self.record), rows, comparison.verdict, list(comparison.details), histories)
-        return add_evidence(summary, self.folder, {name: e.scores for name, e in loaded.items()}, self._folders())
+        summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
+        trained = {name: scores[name] for name in loaded}
+        return add_evidence(summary, self.folder, trained, self._folders())
 
-    def report(self, path: Path | str | None = None) -> Path:
-        """Write the report; the ending chooses the format: .html, .md, .csv, .tex or .json."""
+    def report(self, path: Path | str | None = None, metric: str | None = None) -> Path:
+        """Write the report; the ending chooses the format: .html, .md, .csv, .tex or .json; `metric` as in summary."""
         target = Path(path) if path else self.folder / "report.html"
         writers = {".html": to_html, ".md": to_markdown, ".csv": to_csv, ".tex": to_latex, ".json": to_json}
         if target.suffix not in writers:
             raise DataError(f"A report ends in {', '.join(writers)}, got {target.name!r}.")
         target.parent.mkdir(parents=True, exist_ok=True)
-        text = writers[target.suffix](self.summary())
+        text = writers[target.suffix](self.summary(metric))
         write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
         return target
 
@@ -121,6 +136,11 @@ class Study:
         for trial in self.trials():
             found.setdefault(trial.design.name, []).append(trial.folder)
         return found
+
+    def _by_seed(self, design: Design) -> list[list[Path]]:
+        """Give a design's run folders, for each seed those of its folds."""
+        folds = range(int(self.record["folds"]))
+        return [[self._run_folder(design, seed, fold) for fold in folds] for seed in self.record["seeds"]]
 
     def _run_folder(self, design: Design, seed: int, fold: int) -> Path:
         folder = self.folder / "runs" / design.slug / str(seed)

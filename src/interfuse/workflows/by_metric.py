@@ -1,0 +1,103 @@
+"""A study's scores by a metric that is no mean over rows, from the stored predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interfuse.core.errors import ConfigError, DataError
+from interfuse.core.records import read_table
+from interfuse.core.tasks import HEADLINES
+from interfuse.evaluation import WEIGHTED, DesignScores, Weighted, draw_metric, draw_weights, make_metric
+
+Folders = Sequence[Sequence[Path]]
+"""For each seed the run folders of its folds."""
+
+
+def find_metric(word: str | None, task: str) -> str:
+    """Give the metric's name; none: the task's headline. Case, hyphens and underscores do not matter.
+
+    Raises:
+        ConfigError: the task has no such metric.
+    """
+    names = [HEADLINES[task], *WEIGHTED.get(task, {})]
+    if word is None:
+        return names[0]
+    known = {name.lower(): name for name in names}
+    plain = word.lower().replace("-", " ").replace("_", " ")
+    if plain not in known:
+        raise ConfigError(f"A comparison of {task} is by {', '.join(names[:-1])} or {names[-1]}; got {word!r}.")
+    return known[plain]
+
+
+def score_by(
+    metric: str, task: str, scores: Mapping[str, DesignScores], runs: Mapping[str, Folders], constant: tuple[str, Path]
+) -> dict[str, DesignScores]:
+    """Score every design by the metric, on the same resamples of the test groups.
+
+    Args:
+        metric: of `WEIGHTED`.
+        task: of the rows.
+        scores: each design's row scores.
+        runs: where each trained design's predictions are.
+        constant: name and file of the answer that ignores both modalities.
+
+    Raises:
+        DataError: the study was begun before its constant answer was kept.
+    """
+    name, file = constant
+    groups = next(iter(scores.values())).groups
+    weights, count = draw_weights(groups), len(np.unique(groups))
+    found = {}
+    for design, folders in runs.items():
+        tests = [_prepare(metric, task, _rows(seed, "test")) for seed in folders]
+        validations = [_rows(seed, "validation") for seed in folders]
+        values = [_whole(_prepare(metric, task, rows), rows) if len(rows) else np.nan for rows in validations]
+        drawn = draw_metric(tests, weights, count)
+        found[design] = replace(scores[design], drawn=drawn, validation=_column(values))
+    found[name] = replace(scores[name], drawn=draw_metric(_constant(metric, task, file, runs), weights, count))
+    return {design: found[design] for design in scores}
+
+
+def _constant(metric: str, task: str, file: Path, runs: Mapping[str, Folders]) -> list[Weighted]:
+    """Prepare the metric of the constant answer, for every seed the same."""
+    table = read_table(file)
+    if "probs" not in table.column_names:
+        raise DataError(
+            f"{file} is of an older study, without probabilities: delete it and give compare's command again."
+        )
+    test = table.filter(pc.equal(table["split"], "test")).sort_by("row")
+    folders = next(iter(runs.values()))
+    like = _rows(folders[0], "test").select(["label"])
+    joined = pa.table({"probs": test["probs"], "label": like["label"]})
+    return [_prepare(metric, task, joined)] * len(folders)
+
+
+def _rows(folders: Sequence[Path], split: str) -> pa.Table:
+    tables = [read_table(folder / "predictions.parquet") for folder in folders]
+    return pa.concat_tables([t.filter(pc.equal(t["split"], split)) for t in tables]).sort_by("row")
+
+
+def _prepare(metric: str, task: str, rows: pa.Table) -> Weighted:
+    probs = rows["probs"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
+    given = rows["label"].to_pylist()
+    if task == "multilabel":
+        labels = np.zeros(probs.shape, dtype=np.int64)
+        for row, classes in enumerate(given):
+            labels[row, classes] = 1
+    else:
+        labels = np.array([classes[0] for classes in given])
+    return make_metric(metric, probs, labels, task)
+
+
+def _whole(metric: Weighted, rows: pa.Table) -> float:
+    return metric(np.ones(len(rows)))
+
+
+def _column(values: list[float]) -> np.ndarray:
+    """One value a seed; no column at all where any is undefined, which says that nothing can be chosen by it."""
+    column = np.array(values, dtype=np.float64)[:, None]
+    return column if np.isfinite(column).all() else column[:, :0]
