@@ -49,7 +49,7 @@ def make_study(folder: Path, designs: int, seeds: int, rows: int, epochs: int) -
             "leaks": {"picture": 0, "text": 4, "picture and text": 0},
             "quarantine": {"the file is empty; the image is treated as missing": 2},
         },
-        "expected_max": {name: (0.5 + 0.04 * n - 0.3 / np.arange(1, 21)).tolist() for n, name in enumerate(names)},
+        "trials": {name: (0.5 + 0.04 * n - 0.3 / np.arange(1, 21)).tolist() for n, name in enumerate(names)},
     }
     write_json(folder / "study.json", record)
     study = Study(folder, record)

@@ -169,7 +169,7 @@ def full(summary) -> StudySummary:
         "leaks": {"picture": 0, "text": 12, "picture and text": 0},
         "quarantine": {f"the file is empty {NASTY}; the image is treated as missing": 2},
     }
-    study = {**summary.study, "data": data, "expected_max": {NASTY: [0.5, 0.6, 0.65], "text_only": [0.4, 0.41, 0.42]}}
+    study = {**summary.study, "data": data, "trials": {NASTY: [0.45, 0.6, 0.65], "text_only": [0.4, 0.41, 0.42]}}
     costs = {NASTY: {"flops": 5e9, "latency_ms": 4.2}, "text_only": {"flops": 2e8, "latency_ms": 0.7}}
     return dataclasses.replace(
         summary, study=study, histories=histories, pairs=pairs, examples=examples, diagnoses=[diagnosis], costs=costs

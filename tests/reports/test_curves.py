@@ -4,7 +4,7 @@ import pytest
 
 from interfuse.reports.curves import draw_expected, draw_learning, find_curves
 from interfuse.reports.styles import Look
-from interfuse.reports.tuned import expected_lines, spell_primary
+from interfuse.reports.tuned import expected_lines
 from tests.reports.conftest import history
 
 
@@ -24,28 +24,11 @@ def test_the_baseline_lies_behind_every_other_design():
     assert find_curves({"a": {0: [{"epoch": 1, "validation_score": None}]}}) == {}
 
 
-@pytest.mark.parametrize(
-    "study",
-    [
-        {"expected_max": {"a": [0.5, 1.0]}},
-        {"expected_max": {"a": [[1, 0.5], [2, 1.0]]}},
-        {"expected_max": {"a": {"2": 1.0, "1": 0.5}}},
-        {"trials": {"a": [0.0, 1.0]}},
-        {"trials": {"a": [{"score": 1.0}, {"score": 0.0}]}},
-    ],
-)
-def test_the_expected_maximum_is_read_or_computed(study):
-    assert expected_lines(study) == {"a": pytest.approx([0.5, 1.0])}
+def test_the_expected_maximum_is_computed_from_the_trials():
+    assert expected_lines({"trials": {"a": [0.0, 1.0]}}) == {"a": pytest.approx([0.5, 1.0])}
 
 
 def test_a_study_without_tuning_has_no_such_line():
-    for study in ({}, {"trials": None}, {"trials": {"a": []}}, {"trials": 20}):
+    for study in ({}, {"trials": None}, {"trials": {"a": []}}):
         assert expected_lines(study) == {}
     assert draw_expected({}, {}, "accuracy") is None
-
-
-def test_the_contrast_declared_beforehand_is_told_as_it_stands():
-    assert spell_primary({"primary": "a against b"}) == "a against b"
-    assert spell_primary({"primary": {"sentence": "a − b"}}) == "a − b"
-    assert spell_primary({"primary": {"fusion": "a", "control": "b", "margin": None}}) == "fusion: a, control: b"
-    assert spell_primary({}) is None

@@ -10,7 +10,7 @@ from interfuse.cli import options
 from interfuse.cli.terms import takes_terms
 from interfuse.core.errors import ConfigError
 from interfuse.reports import print_summary, to_json
-from interfuse.workflows import CompareSettings, Study, compare
+from interfuse.workflows import SPACE, CompareSettings, Study, compare
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,7 +45,30 @@ def compare_command(
         str | None,
         typer.Option(help="Compare by this metric, as auc, macro-f1, map.", rich_help_panel="Designs"),
     ] = None,
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            help="The contrast that the study is made for: 'cross_attention vs merged_attention'.",
+            rich_help_panel="Designs",
+        ),
+    ] = None,
+    match_parameters: Annotated[
+        str | None,
+        typer.Option(
+            help="Make every design as large as this count, or as this design, by its width.",
+            rich_help_panel="Designs",
+        ),
+    ] = None,
+    tune: Annotated[
+        int,
+        typer.Option(min=0, help="Settings to draw, the same for every design.", rich_help_panel="Designs"),
+    ] = 0,
+    space: Annotated[
+        str,
+        typer.Option(help="What --tune draws: name=low..high or name=a|b|c.", rich_help_panel="Designs"),
+    ] = SPACE,
     out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("study"),
+    track: Annotated[str | None, typer.Option(help="Send curves and scores to tensorboard or mlflow too.")] = None,
     output: Annotated[str, typer.Option("--format", help="table or json, on stdout.")] = "table",
     id: options.Id = None,
     group: options.Group = None,
@@ -83,11 +106,27 @@ def compare_command(
 
     - `interfuse compare products.csv --image photo --text title --label category --image-folder photos`
     - `interfuse compare easy-vqa --fusions concat,cross_attention --seeds 3 --image-size 96`
+    - `interfuse compare products.csv --tune 20 --match-parameters concat:hidden=512`
     - `interfuse compare known:binding --fusions cross_attention,product --format json`
     """
     source = options.make_source(**locals())
     settings = CompareSettings(
-        fusions, designs, terms, baseline, seeds, margin, jobs, threads, check_precision(precision), train_rows, metric
+        fusions=fusions,
+        designs=designs,
+        base=terms,
+        baseline=baseline,
+        seeds=seeds,
+        margin=margin,
+        jobs=jobs,
+        threads=threads,
+        precision=check_precision(precision),
+        train_rows=train_rows,
+        metric=metric,
+        primary=primary,
+        match_parameters=match_parameters,
+        tune=tune,
+        space=space,
+        track=track,
     )
     if output not in ("table", "json"):
         raise typer.BadParameter(f"--format is table or json, got {output!r}.")

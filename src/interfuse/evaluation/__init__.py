@@ -2,7 +2,14 @@
 
 from interfuse.evaluation.bootstrap import Drawn, Metric, Resampling, bootstrap_interval, draw_metric, draw_weights
 from interfuse.evaluation.calibration import Calibration, fit_temperature, measure_calibration
-from interfuse.evaluation.comparison import Comparison, DesignResult, DesignScores, compare_designs
+from interfuse.evaluation.comparison import (
+    Comparison,
+    DesignResult,
+    DesignScores,
+    compare_designs,
+    difference,
+    lowest_score,
+)
 from interfuse.evaluation.coverage import Simulation, measure_coverage
 from interfuse.evaluation.decomposition import (
     Decomposition,
@@ -33,7 +40,7 @@ from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
 from interfuse.evaluation.tuning import expected_maximum
-from interfuse.evaluation.verdicts import judge, say_against_baseline, say_metric, say_study
+from interfuse.evaluation.verdicts import judge, say_against_baseline, say_metric, say_primary, say_study, say_tuning
 from interfuse.evaluation.weighted import WEIGHTED, Weighted, make_metric
 
 __all__ = [
@@ -63,6 +70,7 @@ __all__ = [
     "compare_designs",
     "compare_pairs",
     "decompose",
+    "difference",
     "discretise",
     "draw_metric",
     "draw_weights",
@@ -75,6 +83,7 @@ __all__ = [
     "holm",
     "interaction_share",
     "judge",
+    "lowest_score",
     "make_metric",
     "mean_interval",
     "measure_calibration",
@@ -96,8 +105,10 @@ __all__ = [
     "say_missing",
     "say_needs_both",
     "say_permutation",
+    "say_primary",
     "say_shapley",
     "say_study",
+    "say_tuning",
     "share",
     "tied_scores",
 ]

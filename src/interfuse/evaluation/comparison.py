@@ -92,7 +92,7 @@ def compare_designs(
     _check(scores, baseline, margin)
     base = scores[baseline]
     others = [name for name in scores if name != baseline]
-    lowest = -math.inf if task == "regression" else 0.0
+    lowest = lowest_score(task)
     deltas = {name: difference(scores[name], base, lowest) for name in others}
     adjusted = dict(zip(others, holm([deltas[name].p for name in others]), strict=True))
     results = []
@@ -104,6 +104,11 @@ def compare_designs(
         word = "floor" if entry.floor else judge(deltas[name].mean, adjusted[name], margin)
         results.append(DesignResult(name, mean, deltas[name], adjusted[name], word))
     return _conclude(scores, results, baseline, margin, task)
+
+
+def lowest_score(task: str) -> float:
+    """Give the smallest score that a row or a metric can have: regression's R² has no lower bound."""
+    return -math.inf if task == "regression" else 0.0
 
 
 def difference(first: DesignScores, second: DesignScores, lowest: float) -> Interval:
@@ -132,7 +137,7 @@ def _conclude(
     if not all(scores[name].validation.size for name in fusions + controls):
         return Comparison(results, NO_VALIDATION, caveats)
     fusion, control = _best_on_validation(scores, fusions), _best_on_validation(scores, controls)
-    lowest = -math.inf if task == "regression" else 0.0
+    lowest = lowest_score(task)
     contrast = difference(scores[fusion], scores[control], lowest)
     details = [say_choice(fusion, control, alone=len(controls) == 1)]
     delta, p = found[fusion].delta, found[fusion].p_holm

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 
 from interfuse.core.records import Contrast
-from interfuse.evaluation.comparison import DesignScores, difference
+from interfuse.evaluation.comparison import DesignScores, difference, lowest_score
 from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.multiple import holm
 
@@ -20,7 +20,7 @@ def compare_pairs(scores: Mapping[str, DesignScores], task: str = "multiclass") 
         scores: each design's scores by its name, all on the same rows and seeds.
         task: of the rows; regression's scores have no lower bound.
     """
-    lowest = -math.inf if task == "regression" else 0.0
+    lowest = lowest_score(task)
     names = list(itertools.combinations(scores, 2))
     found: list[Interval] = [difference(scores[first], scores[second], lowest) for first, second in names]
     adjusted = holm([interval.p for interval in found])

@@ -1,5 +1,8 @@
 """Verdicts: the words of a table and the sentences above it. Numbers come in as fractions, prose is in points."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from interfuse.evaluation.intervals import Interval
 
 ALPHA = 0.05
@@ -34,6 +37,32 @@ def say_study(fusion: str, control: str, contrast: Interval, margin: float) -> s
         return f"{opening} (Δ {_points(contrast.mean)}, {_interval(contrast)}, {_seeds(contrast)})."
     word = "beats" if verdict == "wins" else "loses to"
     return f"Fusion {word} {rival} ({fusion} {_by(contrast)}, {_seeds(contrast)})."
+
+
+def say_primary(first: str, second: str, contrast: Interval, margin: float) -> str:
+    """Say how the one contrast came out that was declared before the study; its p needs no adjustment."""
+    verdict, p = judge(contrast.mean, contrast.p, margin), f"p {_p_value(contrast.p)}"
+    opening = "Declared beforehand: "
+    if verdict == "no evidence":
+        small = f", sure but below the margin of {_margin(margin)}" if contrast.p < ALPHA else ""
+        return (
+            f"{opening}no evidence that {first} differs from {second}{' enough to matter' if small else ''} "
+            f"(Δ {_points(contrast.mean)}, {_interval(contrast)}, {p}{small}, {_seeds(contrast)})."
+        )
+    word = "beats" if verdict == "wins" else "loses to"
+    return f"{opening}{first} {word} {second} {_by(contrast)}, {p}, {_seeds(contrast)}."
+
+
+def say_tuning(tuning: Mapping[str, Any] | None) -> list[str]:
+    """Say how the designs were tuned."""
+    if not tuning:
+        return []
+    draws, own = len(tuning["draws"]), sum(1 for number in tuning["chosen"].values() if number == 0)
+    kept = f"; {own} of {len(tuning['chosen'])} designs kept their own settings" if own else ""
+    return [
+        f"Tuned: {draws} draws of {tuning['space']}, the same for every design, and each design's own settings; "
+        f"validation chose by {tuning['metric']}{kept}. Tuning never saw test."
+    ]
 
 
 def say_choice(fusion: str, control: str, alone: bool) -> str:

@@ -25,7 +25,7 @@ from interfuse.reports.health import examine_histories, find_use, spell_part
 from interfuse.reports.pairs import build_matrix, spell_contrast, spell_pair_p
 from interfuse.reports.rows import class_table, leak_facts, split_table
 from interfuse.reports.styles import Look, choose_looks
-from interfuse.reports.tuned import expected_lines, spell_primary
+from interfuse.reports.tuned import expected_lines
 
 COSTS = {
     "flops": ("FLOPs", "FLOPs a row", 1.0),
@@ -52,7 +52,6 @@ def to_html(summary: StudySummary) -> str:
         "tone": _tone(summary.verdict),
         "source": str((summary.study.get("data") or {}).get("source", "study")),
         "metric": rows[0].metric if rows else "score",
-        "primary": spell_primary(summary.study),
         "one_seed": any(row.seeds == 1 for row in rows),
         "looks": looks,
         **_leaderboard(summary, rows, looks),

@@ -3,6 +3,7 @@
 from interfuse.training.absent import logits_without
 from interfuse.training.attention import AttentionMaps, Captured, attention_maps, capture_attention
 from interfuse.training.checkpoint import Checkpoint, leftovers
+from interfuse.training.costs import measure_costs
 from interfuse.training.loop import EVAL_BATCH, Precision, Trained, predict_probs, resolve_precision, train
 from interfuse.training.network import (
     Adapter,
@@ -40,6 +41,7 @@ __all__ = [
     "make_fusion",
     "match_hidden",
     "measure",
+    "measure_costs",
     "pair_logits",
     "pool_table",
     "pools",

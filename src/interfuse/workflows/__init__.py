@@ -16,8 +16,10 @@ from interfuse.workflows.prepare import (
 )
 from interfuse.workflows.study import Study
 from interfuse.workflows.train import train_run
+from interfuse.workflows.tune import SPACE
 
 __all__ = [
+    "SPACE",
     "CompareSettings",
     "DiagnoseSettings",
     "EncoderSettings",

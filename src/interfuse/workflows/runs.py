@@ -16,16 +16,28 @@ import torch
 import torch.multiprocessing
 
 from interfuse.core.design import Design
-from interfuse.core.files import read_json
+from interfuse.core.errors import ConfigError
+from interfuse.core.files import read_json, write_json
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
 from interfuse.evaluation import aggregate_scores, example_scores
 from interfuse.store import Projection
-from interfuse.training import Checkpoint, Network, Precision, leftovers, predict_probs, save_run, train
+from interfuse.training import (
+    Checkpoint,
+    Network,
+    Precision,
+    leftovers,
+    measure_costs,
+    predict_probs,
+    save_run,
+    train,
+)
 from interfuse.workflows.bench import Bench
 
 Tell = Callable[[int, str], None]
 """Called with the optimiser steps done and a note."""
+FAILED = "failed.json"
+"""What a tuning's training leaves that could not be finished."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,8 @@ class Trial:
     seed: int
     fold: int
     folder: Path
+    tuning: bool = False
+    """Whether only its validation score is wanted: weights are not kept, and a failure is an answer."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +67,18 @@ class Terms:
 
 def is_done(trial: Trial, info: Mapping[str, Any]) -> bool:
     """Whether the trial's run is on disk, made by the same design from the same data."""
-    record = trial.folder / "run.json"
-    if not record.is_file():
-        return False
-    found = read_json(record)
     wanted = {"design_key": trial.design.key, "fingerprint": info["fingerprint"], "seed": trial.seed}
-    return all(found.get(name) == value for name, value in wanted.items())
+    for record in (trial.folder / "run.json", trial.folder / FAILED):
+        if record.is_file():
+            found = read_json(record)
+            return all(found.get(name) == value for name, value in wanted.items())
+    return False
+
+
+def read_failure(trial: Trial) -> str | None:
+    """Give the reason why a tuning's training failed, or None."""
+    path = trial.folder / FAILED
+    return str(read_json(path)["reason"]) if path.is_file() else None
 
 
 def keep_checkpoint(trial: Trial, terms: Terms) -> Checkpoint:
@@ -88,12 +108,31 @@ def is_unfinished(trial: Trial, terms: Terms) -> bool:
 
 
 def run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
-    """Train, score validation and test once, and write the run; a training cut short goes on from its checkpoint."""
+    """Train, score validation and test once, and write the run; a training cut short goes on from its checkpoint.
+
+    Raises:
+        ConfigError: the training failed; one of a tuning leaves the reason instead.
+    """
+    try:
+        _run_trial(bench, terms, trial, tell)
+    except ConfigError as error:
+        if not trial.tuning:
+            raise
+        found = {"design_key": trial.design.key, "fingerprint": terms.info["fingerprint"], "seed": trial.seed}
+        write_json(trial.folder / FAILED, {**found, "reason": str(error)})
+        keep_checkpoint(trial, terms).remove()
+        return
+    if trial.tuning:
+        (trial.folder / "model.safetensors").unlink()
+
+
+def _run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
     features, specs = bench.rows_for(trial.design, trial.fold)
     checkpoint, device = keep_checkpoint(trial, terms), terms.info["device"]
     with limited_threads(terms.threads):
         trained = train(trial.design, trial.seed, features, specs, terms.precision, tell, device, checkpoint)
         predictions, metrics = predict_splits(trained.network, features)
+        costs = measure_costs(trained.network, features, features.splits["validation"], trial.design.batch_size)
     write_table(trial.folder / "predictions.parquet", predictions)
     rows = features.splits["train"]
     info = {
@@ -111,6 +150,7 @@ def run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
             "text": trial.design.modality_dropout > 0 or bool((features.text_items[rows] < 0).any()),
         },
         "metrics": metrics,
+        **costs,
     }
     save_run(trial.folder, trained.network, trial.design, info, trained.history, terms.projections)
     checkpoint.remove()

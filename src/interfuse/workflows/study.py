@@ -14,7 +14,15 @@ from interfuse.core.files import read_json, write_atomically
 from interfuse.core.records import LeaderboardRow, StudySummary, read_table
 from interfuse.core.settings import build
 from interfuse.core.tasks import HEADLINES
-from interfuse.evaluation import DesignScores, compare_designs, say_metric
+from interfuse.evaluation import (
+    DesignScores,
+    compare_designs,
+    difference,
+    lowest_score,
+    say_metric,
+    say_primary,
+    say_tuning,
+)
 from interfuse.fusion import FUSIONS
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.training import Run, load_run
@@ -89,7 +97,12 @@ class Study:
             runs = {design.name: self._by_seed(design) for design in self.designs()}
             scores = score_by(by, task, scores, runs, (MAJORITY, self.folder / "majority.parquet"))
         comparison = compare_designs(scores, self.record["baseline"], self.record["margin"], task)
-        details = [*comparison.details, *say_metric(by, self.record["metric"], HEADLINES[task])]
+        details = [
+            *self._primary(scores, task),
+            *comparison.details,
+            *say_metric(by, self.record["metric"], HEADLINES[task]),
+            *say_tuning(self.record.get("tuning")),
+        ]
         rows = []
         for result in comparison.results:
             entry = majority if result.design == MAJORITY else loaded[result.design]
@@ -129,6 +142,15 @@ class Study:
         text = writers[target.suffix](self.summary(metric))
         write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
         return target
+
+    def _primary(self, scores: Mapping[str, DesignScores], task: str) -> list[str]:
+        """Say how the contrast came out that was declared beforehand."""
+        declared = self.record.get("primary")
+        if not declared:
+            return []
+        first, second = declared["first"], declared["second"]
+        contrast = difference(scores[first], scores[second], lowest_score(task))
+        return [say_primary(first, second, contrast, float(self.record["margin"]))]
 
     def _folders(self) -> dict[str, list[Path]]:
         """Give every design's run folders, all seeds and folds."""
