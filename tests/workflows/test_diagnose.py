@@ -18,7 +18,7 @@ from interfuse.core.errors import DataError
 from interfuse.core.files import read_json
 from interfuse.data import SourceSettings, make_known
 from interfuse.evaluation import measure_emap
-from interfuse.training import Network, load_run
+from interfuse.training import Network, load_run, train
 from interfuse.workflows import (
     DiagnoseSettings,
     EncoderSettings,
@@ -29,7 +29,7 @@ from interfuse.workflows import (
     train_run,
 )
 from interfuse.workflows.bench import make_bench
-from interfuse.workflows.measures import measure_pairs, measure_rows, pair_table, row_logits
+from interfuse.workflows.measures import measure_pairs, measure_rows, measure_trust, pair_table, row_logits
 
 SMALL = {"dim": 32, "num_heads": 4, "batch_size": 64, "dropout": 0.0, "epochs": 5, "learning_rate": 3e-3}
 
@@ -193,6 +193,73 @@ def test_rows_of_another_table_are_all_used_and_that_is_said(shop):
     assert "all of its rows are used" in found.notes[0]
     with pytest.raises(DataError, match=r"There is no row in split 'test'\. DATA has: all"):
         diagnose(run, frame, source, DiagnoseSettings(on="test"))
-    other = dataclasses.replace(run, info={**run.info, "task": "regression"})
-    with pytest.raises(DataError, match="multiclass and multilabel runs; this one was trained for 'regression'"):
-        diagnose(other, frame, source)
+
+
+def numbers_of(features, labels):
+    return dataclasses.replace(features, task="regression", labels=labels.float(), label_names=("y",))
+
+
+@pytest.mark.parametrize(("made", "interacts"), [("sum", False), ("xor", True)])
+def test_a_regression_s_need_of_interaction_is_told_in_r2(made, interacts):
+    features = make_known("known:xor", rows=(800, 100, 200))
+    image = features.image.gather(torch.arange(1100)).tokens[:, 1]
+    one = (image @ (image[0] - image.mean(0)) > 0).long()  # which of its two values the picture shows
+    other = features.labels ^ one
+    labels = one + other if made == "sum" else one ^ other
+    features = numbers_of(features, labels)
+    design = make_design("product", {}, {**SMALL, "epochs": 8})
+    bench = make_bench(features, (features.splits,), [design])
+    network = train(design, 0, *bench.rows_for(design, 0), "float32").network
+    rows = features.splits["test"]
+    verdict, measures = measure_pairs(network, features, rows[:100], lambda done: None)
+    values = {(m.key, v.name): v.value for m in measures for v in m.values}
+    assert values["emap", "model"] > 0.9
+    assert verdict.startswith("Multimodal" if interacts else "Both modalities, no need of interaction")
+    assert "points of R²" in verdict
+    if interacts:
+        assert values["emap", "additive projection"] < 0.2
+        assert values["permutation", "image permuted"] < -0.5  # worse than the mean: R² has no lower bound
+    else:
+        assert values["permutation", "image permuted"] == pytest.approx(0.0, abs=0.1)  # half of the variance is doubled
+    assert values["permutation", "answers changed by the image"] == pytest.approx(0.5, abs=0.12)
+    found = row_logits(network, features, rows, lambda done: None)
+    truth = features.labels[rows].double()
+    error = torch.from_numpy(found.logits["both"])[:, 0].double() - truth
+    assert found.scores["both"].mean() == pytest.approx(1 - float(error.square().mean() / truth.var(correction=0)))
+    assert measure_trust(found, None) == []
+
+
+@pytest.mark.parametrize("task", ["matching", "regression"])
+def test_matching_and_regression_runs_are_diagnosed_end_to_end_in_every_seed(shop, task, tmp_path, capsys):
+    table = pl.read_csv(shop / "shop.csv", infer_schema=False)
+    value = pl.col("kind") if task == "matching" else pl.col("kind").cast(pl.Float64) * 1.5
+    table.with_columns(value.alias("kind")).write_csv(shop / f"{task}.csv")
+    study = interfuse.compare(
+        shop / f"{task}.csv",
+        **{"image": "photo", "text": "title", "label": "kind", "image_size": 64, "store": shop / "store"},
+        **{"out": tmp_path / "study", "fusions": "cross_attention", "seeds": 2, "task": task},
+        **{**SMALL, "epochs": 2, "batch_size": 64},
+    )
+    arguments = ["diagnose", str(study.folder), str(shop / f"{task}.csv"), "--design", "cross_attention", "--all-seeds"]
+    with pytest.raises(SystemExit) as stop:
+        command_line([*arguments, "--store", str(shop / "store"), "--rows", "20", "--format", "json"])
+    assert stop.value.code == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["metric"] == {"matching": "accuracy", "regression": "R²"}[task]
+    assert "its own split is used" in told["notes"][0]
+    keys = [measure["key"] for measure in told["measures"]]
+    assert keys[0] == "seeds"
+    assert ("calibration" in keys, "decomposition" in keys) == (task == "matching",) * 2
+    records = [read_json(study.run("cross_attention", seed).folder / "diagnosis.json") for seed in (0, 1)]
+    assert records[0] == told
+    deltas = [
+        next(v["value"] for m in record["measures"] if m["key"] == "emap" for v in m["values"] if v["name"] == "Δ")
+        for record in records
+    ]
+    agreed = told["measures"][0]["values"][0]
+    assert (agreed["low"], agreed["high"]) == (min(deltas), max(deltas))
+    assert agreed["value"] == pytest.approx(sum(deltas) / 2)
+    shown = next(m for m in told["measures"] if m["key"] == "shapley")["values"]
+    headline = study.run("cross_attention").info["metrics"]["test"][told["metric"]]
+    assert next(v["value"] for v in shown if v["name"] == "both") == pytest.approx(headline)
+    assert told["verdict"] in html_unescape(study.report().read_text(encoding="utf-8"))

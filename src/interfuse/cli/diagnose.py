@@ -8,7 +8,7 @@ import typer
 from interfuse.cli import options
 from interfuse.core.errors import ConfigError
 from interfuse.reports import diagnosis_to_json, diagnosis_to_markdown, diagnosis_to_text
-from interfuse.workflows import DiagnoseSettings, diagnose, open_for_diagnosis
+from interfuse.workflows import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
 
 FORMATS = {"text": diagnosis_to_text, "json": diagnosis_to_json, "md": diagnosis_to_markdown}
 
@@ -22,6 +22,9 @@ def diagnose_command(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or of a study (then the fusion best on validation).")],
     data: options.Data,
     design: Annotated[str | None, typer.Option(help="Of a study: the design to diagnose, first seed.")] = None,
+    all_seeds: Annotated[
+        bool, typer.Option("--all-seeds", help="Of a study: diagnose every seed, and tell whether they agree.")
+    ] = False,
     rows: Annotated[int, typer.Option(min=2, help="Rows whose pairs are all computed: N² of them.")] = 300,
     on: Annotated[str, typer.Option(help="auto, test, validation, train or all rows.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="The page (default: diagnosis.html beside the run).")] = None,
@@ -52,8 +55,15 @@ def diagnose_command(
     if output not in FORMATS:
         raise ConfigError(f"--format is {', '.join(FORMATS)}, got {output!r}.")
     source = options.make_source(**locals())
-    opened = open_for_diagnosis(run, design)
     settings = DiagnoseSettings(rows=rows, on=on, seed=seed, threads=threads)
+    if all_seeds:
+        if out is not None:
+            raise ConfigError("--all-seeds writes a page beside each run; leave out --out.")
+        with options.watching() as progress:
+            every = diagnose_seeds(run, data, source, settings, design, progress)
+        typer.echo(FORMATS[output](every[0]))
+        return
+    opened = open_for_diagnosis(run, design)
     with options.watching() as progress:
         found = diagnose(opened, data, source, settings, out, progress)
         progress.say(f"Page: {out or opened.folder / 'diagnosis.html'}. Record: {opened.folder / 'diagnosis.json'}.")

@@ -1,5 +1,6 @@
 """The tasks: what a row's label is, and which score a comparison is about."""
 
+import math
 from typing import Literal, get_args
 
 Task = Literal["multiclass", "multilabel", "matching", "regression"]
@@ -15,6 +16,11 @@ HEADLINES = {
 
 NO_MATCH, MATCH = PAIR_LABELS = ("0", "1")
 """Classes of `matching`, in the order of the probabilities."""
+
+
+def lowest_score(task: str) -> float:
+    """Give the smallest score that a row or a metric can have: regression's R² has no lower bound."""
+    return -math.inf if task == "regression" else 0.0
 
 
 def is_single_class(task: str) -> bool:

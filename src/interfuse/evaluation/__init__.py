@@ -8,7 +8,6 @@ from interfuse.evaluation.comparison import (
     DesignScores,
     compare_designs,
     difference,
-    lowest_score,
 )
 from interfuse.evaluation.coverage import Simulation, measure_coverage
 from interfuse.evaluation.decomposition import (
@@ -28,6 +27,7 @@ from interfuse.evaluation.findings import (
     say_missing,
     say_needs_both,
     say_permutation,
+    say_seeds,
     say_shapley,
 )
 from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
@@ -83,7 +83,6 @@ __all__ = [
     "holm",
     "interaction_share",
     "judge",
-    "lowest_score",
     "make_metric",
     "mean_interval",
     "measure_calibration",
@@ -106,6 +105,7 @@ __all__ = [
     "say_needs_both",
     "say_permutation",
     "say_primary",
+    "say_seeds",
     "say_shapley",
     "say_study",
     "say_tuning",

@@ -1,6 +1,5 @@
 """Designs against a baseline: differences, intervals, Holm, and the contrast the study was made for."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from interfuse.core.errors import ConfigError
+from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.bootstrap import Drawn
 from interfuse.evaluation.intervals import Interval, mean_interval
 from interfuse.evaluation.multiple import holm
@@ -104,11 +104,6 @@ def compare_designs(
         word = "floor" if entry.floor else judge(deltas[name].mean, adjusted[name], margin)
         results.append(DesignResult(name, mean, deltas[name], adjusted[name], word))
     return _conclude(scores, results, baseline, margin, task)
-
-
-def lowest_score(task: str) -> float:
-    """Give the smallest score that a row or a metric can have: regression's R² has no lower bound."""
-    return -math.inf if task == "regression" else 0.0
 
 
 def difference(first: DesignScores, second: DesignScores, lowest: float) -> Interval:

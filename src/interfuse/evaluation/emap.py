@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int, Num
 
 from interfuse.core.errors import ConfigError
+from interfuse.core.tasks import is_single_class, lowest_score
 from interfuse.evaluation.intervals import Interval, mean_interval
+from interfuse.evaluation.scores import example_scores
 
 Table = Float[np.ndarray, "texts images classes"]
 TIE = 1e-6
@@ -48,7 +50,7 @@ def measure_emap(
     Args:
         logits: `L[i, j]`, the text of row i with the picture of row j.
         labels: as `example_scores`.
-        task: multiclass or multilabel.
+        task: of the rows.
         groups: rows of one group are one item of the interval.
 
     Raises:
@@ -65,17 +67,18 @@ def measure_emap(
     scores, projected = (tied_scores(values, labels, task, spread) for values in (own, additive))
     delta = mean_interval((scores - projected)[None], groups)
     share = interaction_share(table, task)
-    return Emap(float(scores.mean()), float(projected.mean()), delta.within(-1.0, 1.0), share)
+    widest = 1.0 - lowest_score(task)
+    return Emap(float(scores.mean()), float(projected.mean()), delta.within(-widest, widest), share)
 
 
 def interaction_share(logits: Table, task: str = "multiclass") -> float:
     """Part of the variance of the logits that is interaction: `Σ (L − A)² / Σ (L − mean)²` over all pairs.
 
-    For multiclass each pair's mean over classes is taken off first: softmax does not see it. The mean is each
-    class's own, so that a prior of the head counts as nothing. Logits that never change have no interaction: 0.
+    For multiclass and matching each pair's mean over classes is taken off first: softmax does not see it. The mean is
+    each class's own, so that a prior of the head counts as nothing. Logits that never change have no interaction: 0.
     """
     table = logits.astype(np.float64)
-    if task == "multiclass":
+    if is_single_class(task):
         table = table - table.mean(-1, keepdims=True)
     total = np.square(table - table.mean((0, 1))).sum()
     if total <= 1e-24 * max(1.0, float(np.square(table).sum())):
@@ -86,15 +89,18 @@ def interaction_share(logits: Table, task: str = "multiclass") -> float:
 def tied_scores(
     logits: Float[np.ndarray, "rows classes"], labels: Num[np.ndarray, "..."], task: str, spread: float
 ) -> Float[np.ndarray, " rows"]:
-    """Score each row from 0 to 1 by its logits; classes that tie for the first place share the row.
+    """Score each row by its logits, at most 1; classes that tie for the first place share the row.
 
     Args:
-        logits: before softmax (multiclass) or sigmoid (multilabel: F1 of the set above 0, 1 where both are empty).
+        logits: before softmax (multiclass, matching) or sigmoid (multilabel: F1 of the set above 0, 1 where both are
+            empty); for regression the predicted numbers, whose score has no ties and no lower bound.
         labels: as `example_scores`.
-        task: multiclass or multilabel.
+        task: of the rows.
         spread: standard deviation of the logits, by which a tie is told.
     """
     near = TIE * spread
+    if task == "regression":
+        return example_scores(logits, labels, task)
     if task == "multilabel":
         chosen, true = logits > -near, labels.astype(bool)
         both, either = 2.0 * (chosen & true).sum(-1), (chosen.sum(-1) + true.sum(-1)).astype(np.float64)

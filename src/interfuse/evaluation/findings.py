@@ -1,6 +1,8 @@
 """Findings: each measure of multimodality as a record with its verdict in words."""
 
-from interfuse.core.diagnosis import Measure, Value
+from collections.abc import Sequence
+
+from interfuse.core.diagnosis import Diagnosis, Measure, Value
 from interfuse.evaluation.calibration import Calibration
 from interfuse.evaluation.decomposition import EstimatedDecomposition
 from interfuse.evaluation.emap import Emap
@@ -18,6 +20,15 @@ IDLE = 1e-4
 """An interaction share below this is rounding."""
 
 
+ACROSS = (
+    ("emap", "Δ"),
+    ("emap", "interaction share"),
+    ("permutation", "lost with the image"),
+    ("permutation", "lost with the text"),
+    ("shapley", "part of the image"),
+    ("shapley", "part of the text"),
+)
+"""Numbers that are told for every training."""
 MOSTLY = 0.9
 """An interaction share above which the additive rest is chance."""
 
@@ -54,6 +65,24 @@ def say_diagnosis(emap: Emap, permutation: Permutation, metric: str) -> str:
         return f"Neither modality is shown to help on these rows ({losses})."
     one, other = ("image", "text") if image else ("text", "image")
     return f"Unimodal in effect: this model needs the {one}; the {other} is not shown to help on these rows ({losses})."
+
+
+def say_seeds(found: Sequence[Diagnosis]) -> Measure:
+    """Say whether every seed's training is of the same kind, with the range of each number."""
+    kinds = [one.verdict.partition(":")[0].partition(" (")[0] for one in found]
+    same = sum(kind == kinds[0] for kind in kinds)
+    if same == len(found):
+        verdict = f"All {len(found)} trainings agree: {kinds[0]}."
+    else:
+        others = sorted({kind for kind in kinds if kind != kinds[0]})
+        verdict = f"Of {len(found)} trainings {same} agree ({kinds[0]}); others: {'; '.join(others)}."
+    values = []
+    for key, name in ACROSS:
+        numbers = [next(v for v in one.measure(key).values if v.name == name) for one in found]
+        each = [number.value for number in numbers]
+        values.append(Value(f"{name}, {key}", sum(each) / len(each), numbers[0].unit, min(each), max(each)))
+    meaning = "Each number's mean over the trainings, and in brackets the lowest and the highest: a range, no interval."
+    return Measure("seeds", "Is every training like this?", verdict, meaning, tuple(values), found[0].measures[0].rows)
 
 
 def say_emap(found: Emap, rows: int) -> Measure:

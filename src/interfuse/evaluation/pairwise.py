@@ -5,7 +5,8 @@ import math
 from collections.abc import Mapping
 
 from interfuse.core.records import Contrast
-from interfuse.evaluation.comparison import DesignScores, difference, lowest_score
+from interfuse.core.tasks import lowest_score
+from interfuse.evaluation.comparison import DesignScores, difference
 from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.multiple import holm
 

@@ -6,8 +6,12 @@ import numpy as np
 from jaxtyping import Float, Int, Num
 
 from interfuse.core.errors import ConfigError
+from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.emap import Table, check_table, diagonal, tied_scores
 from interfuse.evaluation.intervals import Interval, mean_interval
+
+CHANGED = 0.1
+"""Part of the labels' standard deviation by which a regression's answer must move to count as changed."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ def measure_permutation(
     Args:
         logits: `L[i, j]`, the text of row i with the picture of row j.
         labels: as `example_scores`.
-        task: multiclass or multilabel.
+        task: of the rows. An answer of regression counts as changed where it moves by more than a tenth of the labels'
+            standard deviation.
         majority: score of always answering the most frequent label, fraction 0 to 1.
         groups: rows of one group are one item of the interval.
 
@@ -67,14 +72,15 @@ def measure_permutation(
     answers = _answers(table, task)
     rows = np.arange(len(table))
     kept = answers[rows, rows]
+    step = CHANGED * float(np.std(labels)) if task == "regression" else 0.0
     made = {}
     for modality, turned, answered in (
         ("image", table, answers),
         ("text", table.swapaxes(0, 1), answers.swapaxes(0, 1)),
     ):
         partner = np.stack([tied_scores(turned[:, j], labels, task, spread) for j in rows], 1).mean(1)
-        differs = (answered != kept[:, None]).any(-1) if task == "multilabel" else answered != kept[:, None]
-        made[modality] = perceptual_score(own, partner, majority, float(differs.mean()), groups)
+        differs = (np.abs(answered - kept[:, None]) > step).any(-1)
+        made[modality] = perceptual_score(own, partner, majority, float(differs.mean()), groups, lowest_score(task))
     return Permutation(float(own.mean()), made["image"], made["text"])
 
 
@@ -84,22 +90,24 @@ def perceptual_score(
     majority: float,
     changed: float = float("nan"),
     groups: Int[np.ndarray, " rows"] | None = None,
+    lowest: float = 0.0,
 ) -> Perceptual:
     """Sum up what permuting one modality costs: `(acc − permuted acc) / acc` and `/ (1 − majority)`.
 
     Args:
-        own: score of each row, 0 to 1.
+        own: score of each row, at most 1.
         permuted: mean score of each row over permutations of the modality.
         majority: score of always answering the most frequent label, fraction 0 to 1.
         changed: part of the answers that permuting changes.
         groups: rows of one group are one item of the interval.
+        lowest: smallest score that a row can have.
 
     Raises:
         ConfigError: the majority is no fraction.
     """
     if not 0 <= majority <= 1:
         raise ConfigError(f"The majority's score is a fraction from 0 to 1, got {majority}.")
-    drop = mean_interval((own - permuted)[None], groups).within(-1.0, 1.0)
+    drop = mean_interval((own - permuted)[None], groups).within(lowest - 1.0, 1.0 - lowest)
     score, room = float(own.mean()), 1 - majority
     return Perceptual(
         permuted=float(permuted.mean()),
@@ -111,5 +119,7 @@ def perceptual_score(
 
 
 def _answers(table: np.ndarray, task: str) -> np.ndarray:
-    """What the model answers to each pair: a class, or a set of them."""
-    return np.asarray(table > 0) if task == "multilabel" else table.argmax(-1)
+    """What the model answers to each pair, numbers along the last axis: a class, a set of them, or a number."""
+    if task == "regression":
+        return table
+    return np.asarray(table > 0 if task == "multilabel" else table.argmax(-1)[..., None]).astype(np.float64)

@@ -92,7 +92,8 @@ def draw_curves(measure: Measure) -> list[dict[str, str]]:
     drawn = []
     for number, (name, points) in enumerate(measure.curves.items()):
         places = [
-            (LEFT + x * (WIDTH - LEFT - RIGHT), TOP + (1 - y) * (HEIGHT - TOP - BOTTOM)) for x, y in sorted(points)
+            (LEFT + x * (WIDTH - LEFT - RIGHT), TOP + (1 - min(max(y, 0.0), 1.0)) * (HEIGHT - TOP - BOTTOM))
+            for x, y in sorted(points)
         ]
         path = " ".join(f"{'L' if at else 'M'}{x:.1f} {y:.1f}" for at, (x, y) in enumerate(places))
         drawn.append({"name": name, "path": path, "colour": f"var(--series-{number % 8})"})

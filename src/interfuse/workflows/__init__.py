@@ -1,7 +1,7 @@
 """What the library does, a file each: encode, train, compare, predict."""
 
 from interfuse.workflows.compare import CompareSettings, compare
-from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, open_for_diagnosis
+from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
 from interfuse.workflows.encode import Portion
 from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
@@ -31,6 +31,7 @@ __all__ = [
     "compare",
     "default_store",
     "diagnose",
+    "diagnose_seeds",
     "encode_examples",
     "encode_source",
     "evaluate",

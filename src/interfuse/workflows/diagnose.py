@@ -1,7 +1,7 @@
 """Is it really multimodal? Every measure of one trained network, as a record and a page."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from interfuse.core.diagnosis import Diagnosis, Example
 from interfuse.core.errors import DataError
-from interfuse.core.files import write_atomically, write_json
+from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.records import read_table
+from interfuse.core.tasks import HEADLINES
 from interfuse.data import Examples, Features
+from interfuse.evaluation import say_seeds
 from interfuse.fusion import FUSIONS
-from interfuse.reports import diagnosis_to_html
+from interfuse.reports import Illustration, diagnosis_to_html
 from interfuse.training import Run, load_run, logits_without
 from interfuse.workflows.evidence import EXAMPLES_FILE
 from interfuse.workflows.illustrate import illustrate
@@ -52,6 +54,32 @@ class DiagnoseSettings:
     """Of the draw of these rows."""
     threads: int = 2
     """CPU threads."""
+
+
+def diagnose_seeds(
+    folder: Path | str,
+    data: Any,
+    source: Source,
+    settings: DiagnoseSettings | None = None,
+    design: str | None = None,
+    progress: Progress | None = None,
+) -> list[Diagnosis]:
+    """Diagnose every seed of one design of a study; the first is told how far the others agree with it.
+
+    Each run gets its own record and page, as by `diagnose`.
+
+    Raises:
+        DataError: the folder holds no study, or no such design.
+    """
+    study, first = Study.open(folder), open_for_diagnosis(folder, design)
+    found = []
+    for seed in study.record["seeds"]:
+        run = study.run(first.design.name, seed)
+        found.append((run, diagnose(run, data, source, settings, progress=progress)))
+    agreement = say_seeds([one for _, one in found])
+    told = replace(found[0][1], measures=(agreement, *found[0][1].measures))
+    write_record(first, told)
+    return [told, *(one for _, one in found[1:])]
 
 
 def open_for_diagnosis(folder: Path | str, design: str | None = None) -> Run:
@@ -93,8 +121,6 @@ def diagnose(
         DataError: the rows cannot be read, or the split is not there.
     """
     settings, watcher, start = settings or DiagnoseSettings(), progress or Silent(), time.perf_counter()
-    if run.task not in ("multiclass", "multilabel"):
-        raise DataError(f"diagnose measures multiclass and multilabel runs; this one was trained for {run.task!r}.")
     features, examples = read_for_run(run, data, source, watcher, labelled=True)
     splits, notes = find_splits(run, features)
     name, rows = _choose(splits, settings.on, len(features.ids))
@@ -122,19 +148,29 @@ def diagnose(
         seed=int(run.info["seed"]),
         source=Path(str(data)).name if isinstance(data, str | Path) else "data frame",
         split=name,
-        metric="example F1" if run.task == "multilabel" else "accuracy",
+        metric=HEADLINES[run.task],
         verdict=verdict,
-        measures=(*measures, *more, trust, looks),
+        measures=(*measures, *more, *trust, looks),
         examples=tuple(shown),
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
         version=version("interfuse"),
     )
-    write_json(run.folder / "diagnosis.json", diagnosis.plain())
     write_json(run.folder / "illustrations.json", {str(row): asdict(drawn) for row, drawn in pictures.items()})
+    write_record(run, diagnosis, out)
+    return diagnosis
+
+
+def write_record(run: Run, diagnosis: Diagnosis, out: Path | None = None) -> None:
+    """Write `diagnosis.json` beside the run, and the page with the pictures that are there."""
+    write_json(run.folder / "diagnosis.json", diagnosis.plain())
+    drawn = read_json(run.folder / "illustrations.json")
+    pictures = {
+        int(row): Illustration(one["pictures"], [(word, weight) for word, weight in one["words"]])
+        for row, one in drawn.items()
+    }
     page = diagnosis_to_html(diagnosis, pictures)
     write_atomically(out or run.folder / "diagnosis.html", lambda path: path.write_text(page, encoding="utf-8"))
-    return diagnosis
 
 
 def _rows_to_draw(run: Run, features: Features, needing: Tensor) -> Tensor:
@@ -161,9 +197,9 @@ def find_splits(run: Run, features: Features) -> tuple[dict[str, Tensor], list[s
             (row, name): at for at, (row, name) in enumerate(zip(features.rows.tolist(), features.ids, strict=True))
         }
         known: dict[str, list[int]] = {}
-        for row in read_table(record).select(["row", "id", "split", "label"]).to_pylist():
+        for row in read_table(record).select(["row", "id", "split", "label", "target"]).to_pylist():
             at = place.get((row["row"], row["id"]))
-            if at is None or _label(features, at) != row["label"]:
+            if at is None or _label(features, at) != (row["label"] if row["target"] is None else row["target"]):
                 break
             known.setdefault(row["split"], []).append(at)
         else:
@@ -176,8 +212,10 @@ def find_splits(run: Run, features: Features) -> tuple[dict[str, Tensor], list[s
     ]
 
 
-def _label(features: Features, row: int) -> list[int]:
+def _label(features: Features, row: int) -> list[int] | float:
     label = features.labels[row]
+    if features.task == "regression":
+        return float(label)
     return np.flatnonzero(label.numpy()).tolist() if label.ndim else [int(label)]
 
 
@@ -243,6 +281,8 @@ def _examples(
 
 
 def _spell(features: Features, values: np.ndarray, label: bool = False) -> str:
+    if features.task == "regression":
+        return f"{float(values.item()):.4g}"
     if features.task == "multilabel":
         chosen = np.flatnonzero(values > (0.5 if label else 0.0))
         return ", ".join(features.label_names[number] for number in chosen) or "none"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from interfuse.core.diagnosis import Measure
 from interfuse.core.seeds import derive, generator
+from interfuse.core.tasks import HEADLINES, is_single_class
 from interfuse.core.tokens import Tokens
 from interfuse.data import Features
 from interfuse.evaluation import (
@@ -85,9 +86,9 @@ def measure_pairs(
     emap = measure_emap(table, labels, task, groups)
     permutation = measure_permutation(table, labels, task, majority, groups)
     measures = [say_permutation(permutation, len(rows), majority), say_emap(emap, len(rows))]
-    if task == "multiclass" and len(rows) > 1:
+    if is_single_class(task) and len(rows) > 1:
         measures.append(say_decomposition(decompose_rows(table, labels), len(rows)))
-    return say_diagnosis(emap, permutation, "example F1" if task == "multilabel" else "accuracy"), measures
+    return say_diagnosis(emap, permutation, HEADLINES[task]), measures
 
 
 def pair_table(network: Network, features: Features, rows: Tensor, tell: Callable[[int], None]) -> np.ndarray:
@@ -154,15 +155,24 @@ def measure_rows(found: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth, 
     ]
 
 
-def measure_trust(found: RowLogits, validation: tuple[np.ndarray, np.ndarray] | None) -> Measure:
-    """Measure calibration, and again with the temperature that validation logits and labels ask for."""
-    logits, labels, task = found.logits["both"], found.labels, found.task
+def measure_trust(found: RowLogits, validation: tuple[np.ndarray, np.ndarray] | None) -> list[Measure]:
+    """Measure calibration, and again with the temperature that validation logits and labels ask for.
+
+    A regression gives no probability, so nothing.
+    """
+    logits, labels, task = (
+        found.logits["both"],
+        found.labels,
+        "multilabel" if found.task == "multilabel" else "multiclass",
+    )
+    if found.task == "regression":
+        return []
     before = measure_calibration(logits, labels, task)
     if validation is None:
-        return say_calibration(before, len(labels), None, None)
+        return [say_calibration(before, len(labels), None, None)]
     temperature = fit_temperature(*validation, task)
     after = measure_calibration(logits, labels, task, temperature)
-    return say_calibration(before, len(labels), temperature, after)
+    return [say_calibration(before, len(labels), temperature, after)]
 
 
 def measure_attention(network: Network, features: Features, rows: Tensor) -> Measure:
@@ -185,8 +195,10 @@ def measure_attention(network: Network, features: Features, rows: Tensor) -> Mea
 
 
 def majority_score(labels: np.ndarray, task: str) -> float:
-    """Score of always answering the most frequent label of these rows (multilabel: the labels of most rows)."""
-    if task == "multiclass":
+    """Score of the constant answer: the most frequent label of these rows, the labels of most rows, their mean."""
+    if task == "regression":
+        return 0.0
+    if is_single_class(task):
         return float(np.bincount(labels.astype(int)).max() / len(labels))
     usual = np.where(labels.mean(0) >= 0.5, 1.0, -1.0)
     return float(tied_scores(np.tile(usual, (len(labels), 1)), labels, task, 1.0).mean())

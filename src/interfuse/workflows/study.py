@@ -13,12 +13,11 @@ from interfuse.core.errors import DataError
 from interfuse.core.files import read_json, write_atomically
 from interfuse.core.records import LeaderboardRow, StudySummary, read_table
 from interfuse.core.settings import build
-from interfuse.core.tasks import HEADLINES
+from interfuse.core.tasks import HEADLINES, lowest_score
 from interfuse.evaluation import (
     DesignScores,
     compare_designs,
     difference,
-    lowest_score,
     say_metric,
     say_primary,
     say_tuning,
