@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+import interfuse
 from interfuse.core.errors import ConfigError, EncoderError, ExtraMissingError
 from interfuse.core.progress import Silent
+from interfuse.core.records import read_table
+from interfuse.reports import to_json
 from interfuse.store import TokenStore
 from interfuse.workflows import Source
 from interfuse.workflows.encode import Portion, encode_pictures
@@ -43,6 +46,25 @@ def _portion(root: str, number: int, of: int) -> int:
 
 def _raise(reason: str) -> None:
     raise ValueError(reason)
+
+
+def test_a_comparison_refuses_another_launcher(tmp_path):
+    with pytest.raises(ConfigError, match="Unknown launcher 'dask'. Known: ray"):
+        interfuse.compare("known:xor", fusions=["product"], seeds=1, epochs=1, out=tmp_path / "s", launcher="dask")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_trainings_on_ray_give_the_bytes_of_trainings_here(tmp_path, request, monkeypatch):
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'interfuse[ray]'")
+    monkeypatch.setenv("PYTHONPATH", f"{request.config.rootpath}/src:{os.environ.get('PYTHONPATH', '')}")
+    terms = {"fusions": ["product"], "seeds": 2, "epochs": 2, "dim": 16, "num_heads": 2}
+    here = interfuse.compare("known:xor", out=tmp_path / "here", **terms)
+    there = interfuse.compare("known:xor", out=tmp_path / "there", launcher="ray", jobs=2, **terms)
+    pairs = list(zip(here.trials(), there.trials(), strict=True))
+    assert len(pairs) == 10
+    for one, two in pairs:
+        assert read_table(one.folder / "predictions.parquet").equals(read_table(two.folder / "predictions.parquet"))
+    assert to_json(here.summary()).count("verdict") == to_json(there.summary()).count("verdict") > 0
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -95,6 +95,10 @@ def compare_command(
     store_dim: options.StoreDim = None,
     seed: options.Seed = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Trainings side by side.", rich_help_panel="Machine")] = None,
+    launcher: Annotated[
+        str | None,
+        typer.Option(help="ray: train on the workers of a Ray cluster, --jobs at once.", rich_help_panel="Machine"),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads a training.", rich_help_panel="Machine")] = 1,
     device: options.Device = "cpu",
     precision: options.Precision = "auto",
@@ -118,6 +122,7 @@ def compare_command(
         seeds=seeds,
         margin=margin,
         jobs=jobs,
+        launcher=launcher,
         threads=threads,
         precision=check_precision(precision),
         train_rows=train_rows,

@@ -26,7 +26,7 @@ from interfuse.workflows.gallery import keep_examples
 from interfuse.workflows.majority import write_majority
 from interfuse.workflows.prepare import Prepared, Source, prepare
 from interfuse.workflows.runs import Terms, is_done, tidy
-from interfuse.workflows.schedule import train_all
+from interfuse.workflows.schedule import Labour, train_all
 from interfuse.workflows.sizes import match_all, match_concat
 from interfuse.workflows.study import Study
 from interfuse.workflows.track import open_tracker
@@ -61,6 +61,8 @@ class CompareSettings:
     """Smallest difference worth a win, fraction 0 to 1, set before the study."""
     jobs: int | None = None
     """Trainings side by side; none: one a CPU core, or one where a GPU works or all is done in seconds."""
+    launcher: str | None = None
+    """`ray`: train on the workers of a Ray cluster, `jobs` at once (2); none: on this machine."""
     threads: int = 1
     """CPU threads of each training."""
     precision: Precision = "auto"
@@ -115,7 +117,7 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
         if trial not in todo:
             tidy(trial, terms)
             track.run(trial)
-    train_all(bench, terms, todo, settings.jobs, watcher, track.run)
+    train_all(bench, terms, todo, Labour(settings.jobs, settings.launcher), watcher, track.run)
     if todo:
         seconds = {"encode": prepared.encode_seconds, "total": time.perf_counter() - start}
         write_json(out / "study.json", {**study.record, "seconds": seconds})
@@ -154,7 +156,7 @@ def _settle(
     record = _describe(settings, designs, prepared)
     if not settings.tune:
         return record
-    chosen = TuneSettings(settings.tune, settings.space, record["metric"], settings.jobs)
+    chosen = TuneSettings(settings.tune, settings.space, record["metric"], Labour(settings.jobs, settings.launcher))
     tuned = tune(out, bench, terms, designs, chosen, watcher)
     return {**_describe(settings, tuned.designs, prepared), **tuned.record}
 

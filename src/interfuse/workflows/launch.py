@@ -41,10 +41,23 @@ def encode_on_workers(source: Source, progress: Progress, launcher: str, workers
     return encode_source(source, progress)
 
 
-def run_on_ray(function: Callable[..., R], calls: Sequence[tuple[Any, ...]], tell: Callable[[], object]) -> list[R]:
+def run_on_ray(
+    function: Callable[..., R],
+    calls: Sequence[tuple[Any, ...]],
+    tell: Callable[[], object],
+    shared: Any = None,
+    workers: int | None = None,
+) -> list[R]:
     """Run the calls on a Ray cluster: the one that $RAY_ADDRESS names, else one started here and stopped in the end.
 
     A call whose worker dies is run again, up to `RETRIES` times.
+
+    Args:
+        function: of module level, so that a worker can import it.
+        calls: arguments of each call.
+        tell: called when a call is done.
+        shared: given to every call before its own arguments, and sent to each machine once; None: nothing.
+        workers: calls at once on a cluster that is started here; none: all.
 
     Raises:
         ExtraMissingError: Ray is not installed.
@@ -54,11 +67,12 @@ def run_on_ray(function: Callable[..., R], calls: Sequence[tuple[Any, ...]], tel
     ours = not ray.is_initialized()
     if ours:
         settings = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
-        local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": len(calls), **settings}
+        local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers or len(calls), **settings}
         ray.init(ignore_reinit_error=True, **local)
     try:
         remote = ray.remote(num_cpus=1, max_retries=RETRIES)(function)
-        waiting = [remote.remote(*call) for call in calls]
+        first = () if shared is None else (ray.put(shared),)
+        waiting = [remote.remote(*first, *call) for call in calls]
         left = list(waiting)
         while left:
             done, left = ray.wait(left, num_returns=1)

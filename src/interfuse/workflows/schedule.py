@@ -2,22 +2,35 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.training import train
 from interfuse.workflows.bench import Bench
+from interfuse.workflows.launch_trials import train_on_workers
 from interfuse.workflows.runs import Terms, Trial, limited_threads, run_trials
+
+
+@dataclass(frozen=True)
+class Labour:
+    """Where trainings run."""
+
+    jobs: int | None = None
+    """Side by side; none: chosen by cores and cost."""
+    launcher: str | None = None
+    """`ray`: on the workers of a Ray cluster; none: here."""
+
 
 Done = Callable[[Trial], object]
 """Called with each trial when its run is on disk."""
 
 
 def train_all(
-    bench: Bench, terms: Terms, todo: list[Trial], jobs: int | None, progress: Progress, done: Done | None = None
+    bench: Bench, terms: Terms, todo: list[Trial], labour: Labour, progress: Progress, done: Done | None = None
 ) -> None:
     """Forecast the cost, then train what is missing, the longest first within each seed."""
+    jobs = labour.jobs
     if not todo:
         progress.say("Every training of this study is already on disk: nothing to train.")
         return
@@ -36,6 +49,12 @@ def train_all(
     steps = sum(_steps(bench, trial) for trial in todo)
     at_once = f", {chosen} at once" if chosen > 1 else ""
     progress.say(f"Plan: {len(todo)} trainings, {steps:,} steps{at_once}; forecast {_duration(total / chosen)}.")
+    if labour.launcher is not None:
+        train_on_workers(labour.launcher, bench, terms, order, jobs, progress)
+        for trial in order:
+            if done is not None:
+                done(trial)
+        return
     progress.start("train", steps, "steps")
     left = len(todo)
     for trial in run_trials(bench, terms, order, chosen, lambda done, note: progress.advance("train", done, note)):

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -16,7 +16,7 @@ from interfuse.core.settings import build, fingerprint, to_plain
 from interfuse.training import leftovers
 from interfuse.workflows.bench import Bench
 from interfuse.workflows.runs import Terms, Trial, is_done, read_failure
-from interfuse.workflows.schedule import train_all
+from interfuse.workflows.schedule import Labour, train_all
 
 SPACE = "learning_rate=0.0003..0.005,dropout=0..0.5,weight_decay=0.001..0.3"
 SEED = 1_000
@@ -48,8 +48,8 @@ class TuneSettings:
     """`name=low..high` and `name=a|b|c`, joined by commas; names of `Design` fields."""
     metric: str = "accuracy"
     """What validation is scored by."""
-    jobs: int | None = None
-    """Trainings side by side."""
+    labour: Labour = field(default_factory=Labour)
+    """Where the trainings run."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,12 @@ def tune(
     todo = [t for tried in trials.values() for t in tried if t is not None and not is_done(t, terms.info)]
     if todo:
         progress.say(f"Tuning: {settings.draws} draws of {settings.space} and the own settings of each design.")
-        train_all(blind, terms, todo, settings.jobs, progress)
+        train_all(blind, terms, todo, settings.labour, progress)
     scores = {name: [_score(trial, settings.metric) for trial in tried] for name, tried in trials.items()}
     best = {name: max(range(len(found)), key=lambda number: found[number]) for name, found in scores.items()}
     chosen = [_with(design, draws[best[design.name]]) for design in designs]
-    record = {
-        "tuning": {**to_plain(settings), "draws": draws[1:], "seed": SEED, "chosen": best},
-        "trials": {name: found[1:] for name, found in scores.items()},
-    }
-    record["tuning"].pop("jobs")
-    return Tuned(chosen, record)
+    told = {"space": settings.space, "metric": settings.metric, "draws": draws[1:], "seed": SEED, "chosen": best}
+    return Tuned(chosen, {"tuning": told, "trials": {name: found[1:] for name, found in scores.items()}})
 
 
 def draw(space: str, count: int) -> list[dict[str, Any]]:
