@@ -107,6 +107,25 @@ def test_a_negative_variance_falls_back_to_the_larger_component():
     assert mean_interval(table.T.copy()).df == 3  # now the larger component is that of the seeds, four of them
 
 
+def test_a_variance_of_nearly_nothing_is_no_certainty():
+    table = np.array([[1.0, 1, -1, 1], [1, 0, 1, -1], [1, 0, 1, -1]])
+    ms_s, ms_i, ms_e = statistics.components(table.tolist())
+    assert ms_s + ms_i - ms_e == pytest.approx(0, abs=1e-12)
+    found = mean_interval(table)
+    assert found.standard_error == pytest.approx(np.sqrt(max(ms_s, ms_i) / 12))
+    assert found.p > 0.2
+
+
+def test_degrees_of_freedom_are_never_below_those_of_the_smaller_side():
+    table = np.array([[0.0, 1, 1, 1, 1, 1, 1, 1], [1.0, 1, 1, 0, 1, 0, 0, 1]])
+    ms_s, ms_i, ms_e = statistics.components(table.tolist())
+    total = ms_s + ms_i - ms_e
+    assert 0 < total**2 / (ms_s**2 + ms_i**2 / 7 + ms_e**2 / 7) < 0.3  # the formula alone
+    found = mean_interval(table)
+    assert found.df == 1
+    assert found.high - found.mean == pytest.approx(student.ppf(0.975, 1) * found.standard_error)
+
+
 def test_what_gives_no_interval_is_refused():
     with pytest.raises(ConfigError, match=r"got shape \(2, 0\)"):
         mean_interval(np.zeros((2, 0)))

@@ -19,15 +19,16 @@ def components(table: list[list[float]]) -> tuple[float, float, float]:
 
 
 def interval(table: list[list[float]]) -> tuple[float, float, float]:
-    """Mean, standard error and degrees of freedom; where the variance is not positive, of the larger component."""
+    """Mean, standard error and degrees of freedom; where the variance is not positive, of the larger mean square."""
     k, n = len(table), len(table[0])
     mean = sum(sum(row) for row in table) / (k * n)
     ms_s, ms_i, ms_e = components(table)
-    variance = (ms_s + ms_i - ms_e) / (k * n)
-    df = (ms_s + ms_i - ms_e) ** 2 / (ms_s**2 / (k - 1) + ms_i**2 / (n - 1) + ms_e**2 / ((k - 1) * (n - 1)))
-    if variance <= 0:
-        variance = max(ms_s, ms_i) / (k * n)
-        df = k - 1 if ms_s >= ms_i else n - 1
+    total = ms_s + ms_i - ms_e
+    if total <= 1e-9 * max(ms_s, ms_i, ms_e):
+        total, df = (ms_s, k - 1) if ms_s >= ms_i else (ms_i, n - 1)
+    else:
+        df = max(total**2 / (ms_s**2 / (k - 1) + ms_i**2 / (n - 1) + ms_e**2 / ((k - 1) * (n - 1))), min(k, n) - 1)
+    variance = total / (k * n)
     return mean, math.sqrt(variance), df
 
 

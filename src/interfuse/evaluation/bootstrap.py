@@ -8,7 +8,7 @@ from jaxtyping import Float, Int, Num
 from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
-from interfuse.evaluation.intervals import Interval
+from interfuse.evaluation.intervals import Interval, combine
 from interfuse.evaluation.weighted import Weighted
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -133,12 +133,8 @@ def _combine(own: np.ndarray, drawn: np.ndarray, count: int, level: float) -> In
     else:
         by_seed = float(own.var(ddof=1) / seeds)
         rest = max(0.0, float(drawn.var(axis=0, ddof=1).mean()) - by_item) / (seeds - 1)
-        variance = by_item + by_seed - rest
-        below = by_seed**2 / (seeds - 1) + by_item**2 / (count - 1) + rest**2 / ((seeds - 1) * (count - 1))
-        if variance > 0 and below > 0:
-            df = variance**2 / below
-        else:
-            variance, df = (by_item, count - 1.0) if by_item >= by_seed else (by_seed, seeds - 1.0)
+        cells = seeds * count
+        variance, df = combine((by_seed * cells, by_item * cells, rest * cells), seeds, count)
     error = float(np.sqrt(variance))
     if error == 0:
         return Interval(mean, mean, mean, 0.0, df, 1.0 if mean == 0 else 0.0, seeds)
