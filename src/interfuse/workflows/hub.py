@@ -8,10 +8,10 @@ from interfuse.core.errors import DataError, HubError
 from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.settings import to_plain
 from interfuse.training import Run, load_run
-from interfuse.training.run import PROJECTION
+from interfuse.training.run import PROJECTION, TUNED
 
 CARD, ESTIMATOR = "README.md", "estimator.json"
-SHARED = ("config.json", "run.json", "model.safetensors", PROJECTION, ESTIMATOR, CARD)
+SHARED = ("config.json", "run.json", "model.safetensors", PROJECTION, *TUNED.values(), ESTIMATOR, CARD)
 """What is pushed and pulled: no predictions, since these name rows of the training data."""
 
 
@@ -31,6 +31,8 @@ def save_pretrained(run_folder: Path, folder: Path) -> None:
         shutil.copyfile(run.folder / name, out / name)
     if run.projections:
         shutil.copyfile(run.folder / PROJECTION, out / PROJECTION)
+    for path in run.tuned.values():
+        shutil.copyfile(path, out / path.name)
     if (run.folder / ESTIMATOR).is_file():
         record = read_json(run.folder / ESTIMATOR)
         record["params"] |= {"store": None, "image_folder": None}  # folders of this machine
@@ -104,6 +106,7 @@ def model_card(run: Run) -> str:
     metrics = "\n".join(f"| {split} | {metric} | {value:.4f} |" for split, metric, value in scored)
     names = ", ".join(f"`{name}`" for name in run.label_names[:20]) + (", …" if len(run.label_names) > 20 else "")
     never = [name for name, seen in info["trained_on_missing"].items() if not seen]
+    tuned = f"fine-tuned: {' and '.join(run.tuned)}, whose weights are here" if run.tuned else "both frozen, not here"
     gaps = f"Rows without {' or without '.join(never)} were never trained on." if never else "Either may be missing."
     estimator = "FusionRegressor" if run.task == "regression" else "FusionClassifier"
     return f"""---
@@ -117,7 +120,7 @@ tags:
 # {design.name}
 
 An image-text fusion network ({run.task}) made with interfuse: tokens of `{encoders["image_encoder"]}` and of
-`{encoders["text_encoder"]}` (both frozen, not part of this repository), fused by `{design.fusion}`.
+`{encoders["text_encoder"]}` ({tuned}), fused by `{design.fusion}`.
 
 - Answers: {names}.
 - Inputs: a picture (column `{columns["image"]}`) and a text (column `{columns["text"]}`). {gaps}

@@ -67,6 +67,8 @@ class EncoderSettings:
     """Number format of the tokens on disk; int8: 8 bits with a scale a token, half the size."""
     store_dim: int | None = None
     """Principal components of the train tokens that are kept of each token; none: tokens as the encoder gives them."""
+    tuned: Mapping[str, Path] = field(default_factory=dict)
+    """Modality to weights that replace its encoder's own; a run whose encoders learnt brings them."""
 
     def __post_init__(self) -> None:
         """Refuse a number format that no store has, and a width below 1."""
@@ -232,8 +234,12 @@ def fill_store(
         projections: those of a trained run; none: with `store_dim` they are fitted on the train rows.
     """
     start = time.perf_counter()
-    image_encoder: Any = load_image_encoder(settings.image_encoder, settings.image_size, device=settings.device)
-    text_encoder: Any = load_text_encoder(settings.text_encoder, device=settings.device)
+    image_encoder: Any = load_image_encoder(
+        settings.image_encoder, settings.image_size, device=settings.device, tuned=settings.tuned.get("image")
+    )
+    text_encoder: Any = load_text_encoder(
+        settings.text_encoder, device=settings.device, tuned=settings.tuned.get("text")
+    )
     side = getattr(image_encoder, "size", None)
     enough = None if side is None else 4 * side  # of a huge picture this is more than the encoder's resize can tell
     pictures: dict[str, Opener] = {
