@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from interfuse.core.errors import ConfigError
-from interfuse.data import Features
-from interfuse.training.costs import ADAMW, measure_memory
+from interfuse.data import Features, make_batch
+from interfuse.training.costs import ADAMW, step_peak
 from interfuse.training.network import Network, count_parameters
 from interfuse.training.processes import world
 
@@ -32,7 +32,9 @@ class Need:
 
 
 def measure_need(network: Network, features: Features, rows: Tensor, accumulate: int) -> Need:
-    """Measure a step on one row and on two, in float32, and take the rest in proportion.
+    """Measure a step on one row and on two, in float32, without the gradients, and take the rest in proportion.
+
+    The gradients come on top: from the second of several batches on they are there while activations are made.
 
     Args:
         network: with its towers, ready to learn.
@@ -42,7 +44,10 @@ def measure_need(network: Network, features: Features, rows: Tensor, accumulate:
     """
     lengths = features.text.lengths(features.text_items[rows])
     longest = rows[lengths.argsort(descending=True, stable=True)]
-    one, two = (measure_memory(network, features, longest[:count], count) for count in (1, 2))
+    shapes = {tuple(p.shape) for p in network.parameters() if p.requires_grad}
+    gradients = frozenset(shapes | {shape[::-1] for shape in shapes})  # some are made transposed
+    one, two = (step_peak(network, make_batch(features, longest.repeat(2)[:count]), gradients) for count in (1, 2))
+    grown = max(0, two - one)
     weights = sum(int(tensor.nbytes) for tensor in network.state_dict().values())  # there; and once more for the best
     learning = 4 * count_parameters(network)
     buckets = learning if world().size > 1 else 0  # what the processes exchange
@@ -51,9 +56,8 @@ def measure_need(network: Network, features: Features, rows: Tensor, accumulate:
         for table, items in ((features.image, features.image_items), (features.text, features.text_items))
         for part in (table.gather(items[longest[:1]]),)
     )
-    a_row = max(0, two - one) + inputs * (1 + accumulate * AHEAD)
-    activations = max(0, one - weights - ADAMW * learning - max(0, two - one))
-    return Need(weights + ADAMW * learning + buckets + activations, a_row)
+    constant = max(0, one - grown)
+    return Need(weights + (1 + ADAMW) * learning + buckets + constant, grown + inputs * (1 + accumulate * AHEAD))
 
 
 def available_bytes(device: str) -> int:
