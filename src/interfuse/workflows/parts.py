@@ -61,7 +61,7 @@ class Parts:
         self.out, self.count = out, count
         self.folder = out.with_name(f"{out.name}.parts")
         self.quarantine = out.with_name(f"{out.name}.quarantine.csv")
-        self.card = {"format": FORMAT, "parts": count, **identity}
+        self.card = {**identity, "format": FORMAT}
         found = self._manifest()
         if found is not None and "joined" in found and (self._differences(found) or not out.is_file()):
             self._remove()  # the leftover of a prediction that was killed when its output was there already
