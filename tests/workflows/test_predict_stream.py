@@ -259,37 +259,38 @@ def start():
     return begin
 
 
-@pytest.mark.parametrize(("keep", "ending"), [("--no-keep-tokens", "parquet"), ("--keep-tokens", "csv")])
+@pytest.mark.parametrize(("keep", "ending", "kills"), [("--no-keep-tokens", "parquet", 5), ("--keep-tokens", "csv", 3)])
 def test_killed_at_random_moments_it_ends_with_the_bytes_of_an_undisturbed_one(
-    start, trained, shop, tmp_path, keep, ending
+    start, trained, shop, tmp_path, keep, ending, kills
 ):
     def command(name):
         out, store = tmp_path / f"{name}.{ending}", tmp_path / f"store of {name}"
         words = ["predict", trained / "run", shop / "new.parquet", "--id", "name", "--rows-per-part", "3", keep]
         return [str(word) for word in (*words, "--out", out, "--store", store)]
 
-    begun = time.monotonic()
     process = start(*command("whole"))
     process.join(120)
-    whole = time.monotonic() - begun
     assert process.exitcode == 0
-    draw, kills, amid = random.Random(0), 0, 0
+    draw, resumed = random.Random(0), 0
     parts, out = tmp_path / f"cut.{ending}.parts", tmp_path / f"cut.{ending}"
-    while kills < 5:
+
+    def there() -> int:
+        return len(list(parts.glob("part-*.parquet")))
+
+    for wanted in [0, *sorted(draw.sample(range(1, 36), kills))]:  # of 40 parts
+        resumed += there() > 0
         process = start(*command("cut"))
-        process.join(draw.uniform(0.3, 0.8) * whole)
-        if process.exitcode == 0:  # finished before: begin anew
-            out.unlink()
-            shutil.rmtree(tmp_path / "store of cut")
-            continue
+        while process.is_alive() and there() < wanted:
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0, 0.03))
+        assert process.is_alive()
         process.kill()
         process.join()
-        kills += 1
-        amid += 0 < len(list(parts.glob("part-*.parquet"))) < 40
+        assert not out.exists()
+    assert resumed == kills - 1
     process = start(*command("cut"))
     process.join(120)
     assert process.exitcode == 0
-    assert amid >= 2  # else the moments missed the work
     assert out.read_bytes() == (tmp_path / f"whole.{ending}").read_bytes()
     listed = [tmp_path / f"{name}.{ending}.quarantine.csv" for name in ("cut", "whole")]
     assert listed[0].read_bytes() == listed[1].read_bytes()
