@@ -104,18 +104,21 @@ def predict_stream(
         return Streamed(parts.out, 0, count, joined)
     mine = range(count)[settings.portion.number - 1 :: settings.portion.of]
     wanted = sorted(set(mine) - parts.there())
-    found = len(mine) - len(wanted)
-    if found:
+    if found := len(mine) - len(wanted):
         watcher.say(f"{found:,} of {len(mine):,} parts are there already.")
     if wanted:
         _predict(run, work, parts, wanted, watcher)
     if settings.join and len(parts.there()) == count:
         joined = parts.join()
     if joined is not None:
-        warn_of_counts(run, joined.missing, watcher)
-        if joined.troubles:
-            watcher.say(f"{joined.troubles:,} rows in trouble are listed in {parts.quarantine}.")
+        _tell(run, joined, parts, watcher)
     return Streamed(parts.out, len(wanted), found, joined)
+
+
+def _tell(run: Run, joined: Joined, parts: Parts, progress: Progress) -> None:
+    warn_of_counts(run, joined.missing, progress)
+    if joined.troubles:
+        progress.say(f"{joined.troubles:,} rows in trouble are listed in {parts.quarantine}.")
 
 
 def _predict(run: Run, work: "_Work | _Known", parts: Parts, wanted: list[int], progress: Progress) -> None:
