@@ -6,6 +6,7 @@ from interfuse.workflows.encode import Portion
 from interfuse.workflows.finetune import finetune_run
 from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
+from interfuse.workflows.predict_stream import Streamed, StreamSettings, predict_stream
 from interfuse.workflows.prepare import (
     EncoderSettings,
     Prepared,
@@ -28,6 +29,8 @@ __all__ = [
     "Predictions",
     "Prepared",
     "Source",
+    "StreamSettings",
+    "Streamed",
     "Study",
     "compare",
     "default_store",
@@ -40,6 +43,7 @@ __all__ = [
     "inspect_source",
     "open_for_diagnosis",
     "predict",
+    "predict_stream",
     "prepare",
     "train_run",
 ]
