@@ -24,7 +24,7 @@ from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.settings import to_plain
 from interfuse.data import SourceSettings
 from interfuse.training import load_run
-from interfuse.workflows import EncoderSettings
+from interfuse.workflows import EncoderSettings, Source, train_run
 from tests.estimator.conftest import SMALL
 
 
@@ -250,3 +250,10 @@ def test_what_a_user_gets_wrong_is_told(fitted, rows, store):
         warnings.simplefilter("ignore")
         with pytest.raises(DataError, match="1 rows have neither a readable picture nor a text.*the first: row 1"):
             fitted.predict(rows.head(2).assign(question=["?", None], photo=[rows["photo"][0], None]))
+
+
+def test_a_group_column_is_wanted_to_fit_and_not_to_predict(rows, store):
+    made = FusionClassifier(**{**SMALL, "epochs": 1}, group="maker", store=store)
+    table = rows.assign(maker=np.arange(len(rows)) // 4)
+    made.fit(table, rows["answer"])
+    assert (made.predict_proba(rows) == made.predict_proba(table)).all()
