@@ -257,3 +257,36 @@ def test_a_group_column_is_wanted_to_fit_and_not_to_predict(rows, store):
     table = rows.assign(maker=np.arange(len(rows)) // 4)
     made.fit(table, rows["answer"])
     assert (made.predict_proba(rows) == made.predict_proba(table)).all()
+
+
+@pytest.mark.parametrize(("task", "no", "yes"), [("multiclass", 0, 1), ("matching", "no", "yes")])
+def test_a_run_from_disk_gives_labels_the_type_they_had(rows, store, tmp_path, task, no, yes):
+    table = rows.assign(answer=[yes if answer == "yes" else no for answer in rows["answer"]])
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    read = SourceSettings(image="photo", text="question", label="answer", task=task, image_folder="/")
+    source = Source(str(tmp_path / "rows.csv"), read, EncoderSettings(image_size=64, store=store))
+    train_run(source, tmp_path / "run", Design("product", image_size=64, dim=16, epochs=1))
+    made = FusionClassifier.from_run(tmp_path / "run", store=store)
+    assert made.classes_.tolist() == [no, yes]
+    probs = made.predict_proba(table)
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
+    wanted = (np.array([no, yes])[probs.argmax(1)] == table["answer"]).mean()
+    assert made.score(table, pd.read_csv(tmp_path / "rows.csv")["answer"]) == wanted
+
+
+def test_a_run_on_captions_alone_says_whether_a_pair_fits(rows, store, tmp_path):
+    read = SourceSettings(image="photo", text="question", image_folder="/")
+    frame = rows.assign(question=[f"number {place}" for place in range(len(rows))])
+    source = Source(frame[["photo", "question"]], read, EncoderSettings(image_size=64, store=store))
+    train_run(source, tmp_path / "run", Design("product", image_size=64, dim=16, epochs=1))
+    made = FusionClassifier.from_run(tmp_path / "run", store=store)
+    assert made.classes_.tolist() == [0, 1]
+    assert set(made.predict(frame)) <= {0, 1}
+
+
+def test_whole_numbers_come_back_from_a_run_without_the_estimators_record(rows, store, tmp_path):
+    numbers = (rows["answer"] == "yes").astype(int)
+    FusionClassifier(**{**SMALL, "epochs": 1}, store=store).fit(rows, numbers).save(tmp_path / "model")
+    made = FusionClassifier.from_run(tmp_path / "model", store=store)
+    assert made.classes_.tolist() == [0, 1]
+    assert 0 <= made.score(rows, numbers) <= 1

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,6 +56,8 @@ class Examples:
     troubles: tuple[Trouble, ...] = ()
     notes: tuple[str, ...] = ()
     """Sentences that must be said aloud: what was inferred, what was made."""
+    label_values: tuple[Any, ...] | None = None
+    """Each class as the label column has it (a number, a truth value); none where the names are the values."""
 
     def __len__(self) -> int:
         """Count the rows."""

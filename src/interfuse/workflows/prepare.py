@@ -371,6 +371,7 @@ def _prepared(
     info = {
         "task": features.task,
         "label_names": list(features.label_names),
+        **({"label_values": list(examples.label_values)} if examples and examples.label_values else {}),
         "fingerprint": fingerprint(content),
         "encoders": dict(signatures),
         "encoder_settings": source.encoder_settings(),
