@@ -29,7 +29,7 @@ from interfuse.data import (
     refold,
 )
 from interfuse.data.pictures import DRAFT_PIXELS
-from interfuse.encoders import ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
+from interfuse.encoders import Dtype, ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
 from interfuse.store import Coding, Projection, TokenStore
 from interfuse.workflows.card import describe_rows
 from interfuse.workflows.decode import Opener
@@ -64,7 +64,8 @@ class EncoderSettings:
     encoding_batch: int = 64
     """Pictures or texts a forward pass."""
     store_dtype: str = "bfloat16"
-    """Number format of the tokens on disk; int8: 8 bits with a scale a token, half the size."""
+    """Number format of the tokens on disk; int8: 8 bits with a scale a token, half the size; float32: twice the size,
+    and the encoders compute in float32 too, so that a whole export gives the very answers of the run."""
     store_dim: int | None = None
     """Principal components of the train tokens that are kept of each token; none: tokens as the encoder gives them."""
 
@@ -75,6 +76,11 @@ class EncoderSettings:
             raise ConfigError(unknown("number format of the store", self.store_dtype, known))
         if self.store_dim is not None:
             at_least("the token store", 1, store_dim=self.store_dim)
+
+    @property
+    def encoder_dtype(self) -> Dtype:
+        """Number format that the encoders compute in."""
+        return "float32" if self.store_dtype == "float32" else "auto"
 
 
 @dataclass(frozen=True)
@@ -232,8 +238,10 @@ def fill_store(
         projections: those of a trained run; none: with `store_dim` they are fitted on the train rows.
     """
     start = time.perf_counter()
-    image_encoder: Any = load_image_encoder(settings.image_encoder, settings.image_size, device=settings.device)
-    text_encoder: Any = load_text_encoder(settings.text_encoder, device=settings.device)
+    image_encoder: Any = load_image_encoder(
+        settings.image_encoder, settings.image_size, settings.encoder_dtype, settings.device
+    )
+    text_encoder: Any = load_text_encoder(settings.text_encoder, settings.encoder_dtype, settings.device)
     side = getattr(image_encoder, "size", None)
     enough = None if side is None else 4 * side  # of a huge picture this is more than the encoder's resize can tell
     pictures: dict[str, Opener] = {
