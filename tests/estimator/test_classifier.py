@@ -119,6 +119,30 @@ def test_pictures_in_memory_give_what_their_files_give(fitted, rows, tmp_path):
     np.testing.assert_allclose(fitted.predict_proba(polars), wanted, atol=2e-3)
 
 
+def test_datasets_lists_of_rows_and_pictures_with_their_paths_are_tables_too(fitted, rows):
+    datasets = pytest.importorskip("datasets")
+    few = rows.head(4)
+    wanted = fitted.predict_proba(few)
+    questions, paths = few["question"].tolist(), few["photo"].tolist()
+    held = [{"bytes": Path(path).read_bytes(), "path": "gone.png"} for path in paths]
+    named = [{"bytes": None, "path": path} for path in paths]
+    plain = {"photo": paths, "question": questions}
+    pictured = datasets.Dataset.from_dict(plain).cast_column("photo", datasets.Image())
+    tables = {
+        "arrow, bytes": pa.table({"photo": held, "question": questions}),
+        "arrow, paths": pa.table({"photo": named, "question": questions}),
+        "list of rows": few.to_dict("records"),
+        "dataset": datasets.Dataset.from_dict(plain),
+        "dataset of pictures": pictured,
+        "polars": pl.DataFrame({"photo": held, "question": questions}),
+    }
+    for name, table in tables.items():
+        np.testing.assert_allclose(fitted.predict_proba(table), wanted, atol=2e-3, err_msg=name)
+    with pytest.raises(DataError, match="Unknown column for image: 'photo'"):
+        fitted.predict([{"question": "is it red?"}])
+    assert (fitted.predict([{"photo": paths[0]}, {"question": "is it red?", "photo": paths[1]}])).shape == (2,)
+
+
 def test_an_image_taken_from_memory_is_trained_on_too(rows, store):
     images = pd.Series([Image.open(path) for path in rows["photo"]], dtype=object)
     made = FusionClassifier(**SMALL, store=store).fit(rows.assign(photo=images), rows["answer"])
@@ -220,7 +244,7 @@ def test_what_a_user_gets_wrong_is_told(fitted, rows, store):
         made.fit(rows.rename(columns={"photo": "photos"}), y)
     with pytest.raises(DataError, match="Unknown column for text: 'question'"):
         fitted.predict(rows[["photo"]])
-    with pytest.raises(DataError, match="X is a ndarray; a pandas, polars or Arrow table is expected"):
+    with pytest.raises(DataError, match="X is a ndarray; a pandas, polars, Arrow or datasets table is expected"):
         made.fit(rows.to_numpy(), y)
     with pytest.raises(DataError, match="X has no row"):
         fitted.predict(rows.head(0))

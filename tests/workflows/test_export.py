@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 import textwrap
+import venv
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -257,7 +259,8 @@ def whole(tmp_path_factory):
         "trained_on_missing": {"image": True, "text": True},
     }
     save_run(folder / "run", network, design, info, [])
-    done = export_run(Run(folder / "run", design, network, info), folder / "out", whole=True)
+    with unchecked():
+        done = export_run(Run(folder / "run", design, network, info), folder / "out", whole=True)
     return folder, done, encoders, network
 
 
@@ -340,6 +343,37 @@ def test_it_runs_where_there_is_no_torch(whole):
     wanted = runtime.Model(folder / "out").predict([picture, None], ["a red square?", "a"])
     np.testing.assert_allclose([list(json.loads(line).values()) for line in (first, second)], wanted, atol=1e-5)
     assert loaded == "['PIL', 'numpy', 'onnxruntime', 'tokenizers']"
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory):
+    """An environment of four packages, none of which is torch."""
+    home = tmp_path_factory.mktemp("bare")
+    command = ["install", "-q", "--disable-pip-version-check", "numpy", "onnxruntime", "pillow", "tokenizers"]
+    try:
+        venv.create(home, with_pip=True)
+        python = home / "bin" / "python"
+        done = subprocess.run([python, "-m", "pip", *command], capture_output=True, text=True, check=False, timeout=240)
+    except subprocess.TimeoutExpired:
+        pytest.skip("no registry answered within 240 s")
+    if done.returncode != 0:
+        pytest.skip(f"no registry answers: {done.stderr.strip().splitlines()[-1]}")
+    return python
+
+
+def test_it_runs_in_an_environment_where_torch_was_never_installed(whole, bare):
+    folder, _, _, _ = whole
+    told = subprocess.run([bare, "-Im", "pip", "list"], capture_output=True, text=True, check=True).stdout
+    assert not {"torch", "transformers", "interfuse"} & set(told.split())
+    asked = [str(folder / "0-RGB.png"), "a red square?", "-", "a"]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [bare, str(folder / "out" / "predict.py"), *asked], capture_output=True, text=True, check=False, env=env
+    )
+    assert done.returncode == 0, done.stderr
+    found = [list(json.loads(line).values()) for line in done.stdout.splitlines()]
+    wanted = runtime.Model(folder / "out").predict([asked[0], None], [asked[1], asked[3]])
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 def test_another_encoder_than_the_run_was_trained_with_is_refused(whole):

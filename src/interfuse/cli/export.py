@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
-from interfuse.core.errors import ConfigError, unknown
+from interfuse.core.errors import ConfigError, require, unknown
 from interfuse.training import load_run
 from interfuse.workflows.agreement import Rows, read_rows
 from interfuse.workflows.agreement import check as check_rows
@@ -51,6 +51,9 @@ def export(
     chosen: Format = "onnx" if format == "onnx" else "torch"
     if chosen == "torch" and (int8 or (check and whole)):
         raise ConfigError("--int8, and --check of a whole model, need --format onnx.")
+    if chosen == "onnx":
+        for module in ("onnx", "onnxscript", "onnxruntime"):
+            require(module, "export")
     told = []
     with options.watching() as progress:
         opened = load_run(run)
