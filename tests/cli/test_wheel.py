@@ -13,7 +13,7 @@ import pytest
 from tests.cli.test_install import MOST
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 240
+PATIENCE_S = 150
 """How long a registry may take."""
 
 

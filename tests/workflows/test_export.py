@@ -353,9 +353,9 @@ def bare(tmp_path_factory):
     try:
         venv.create(home, with_pip=True)
         python = home / "bin" / "python"
-        done = subprocess.run([python, "-m", "pip", *command], capture_output=True, text=True, check=False, timeout=240)
+        done = subprocess.run([python, "-m", "pip", *command], capture_output=True, text=True, check=False, timeout=150)
     except subprocess.TimeoutExpired:
-        pytest.skip("no registry answered within 240 s")
+        pytest.skip("no registry answered within 150 s")
     if done.returncode != 0:
         pytest.skip(f"no registry answers: {done.stderr.strip().splitlines()[-1]}")
     return python
