@@ -13,7 +13,7 @@ E = TypeVar("E", bound="HubHabits")
 RECORD = "estimator.json"
 
 
-class HubHabits(ModelHubMixin, library_name="interfuse"):  # type: ignore[misc]
+class HubHabits(ModelHubMixin, library_name="interfuse"):
     """`save_pretrained`, `push_to_hub` and `from_pretrained` of a fitted estimator."""
 
     if TYPE_CHECKING:  # what an estimator brings
@@ -84,7 +84,7 @@ class HubHabits(ModelHubMixin, library_name="interfuse"):  # type: ignore[misc]
         if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
             raise HubError(f"There is no folder {name}.")
         try:
-            found: E = super().from_pretrained(name, **options)  # type: ignore[misc]
+            found: E = super().from_pretrained(name, **options)
         except InterfuseError:
             raise
         except Exception as error:  # no network, no such repository, no access: any of several errors
@@ -106,6 +106,6 @@ class HubHabits(ModelHubMixin, library_name="interfuse"):  # type: ignore[misc]
         known = ("revision", "cache_dir", "force_download", "local_files_only", "token")
         fetch = {name: options.pop(name) for name in known if name in options}
         folder = hub.find(model_id, **fetch)
-        found = cls.load(folder) if (folder / RECORD).is_file() else cls.from_run(folder)
+        found: E = cls.load(folder) if (folder / RECORD).is_file() else cls.from_run(folder)
         found.set_params(**options)
         return found

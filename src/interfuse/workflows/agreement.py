@@ -159,4 +159,4 @@ def answer_head(rows: Rows, file: Path) -> np.ndarray:
 
 
 def _likeliest(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    return (found.argmax(1) == expected.argmax(1))[:, None]
+    return np.asarray(found.argmax(1) == expected.argmax(1))[:, None]

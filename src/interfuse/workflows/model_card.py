@@ -105,7 +105,9 @@ def _scores(run: Run, study: Study | None) -> str:
 
 
 def _interval(run: Run, predictions: pa.Table | None, split: str) -> str:
-    chosen = predictions.filter(pc.equal(predictions["split"], split)) if predictions is not None else []
+    if predictions is None:
+        return ""
+    chosen = predictions.filter(pc.equal(predictions["split"], split))
     if len(chosen) < 2:
         return ""
     scores, groups = (chosen[name].to_numpy() for name in ("score", "group"))
