@@ -373,7 +373,7 @@ def test_it_runs_in_an_environment_where_torch_was_never_installed(whole, bare):
     assert done.returncode == 0, done.stderr
     found = [list(json.loads(line).values()) for line in done.stdout.splitlines()]
     wanted = runtime.Model(folder / "out").predict([asked[0], None], [asked[1], asked[3]])
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)  # its Pillow and its kernels may be of another release
 
 
 def test_another_encoder_than_the_run_was_trained_with_is_refused(whole):
