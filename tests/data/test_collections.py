@@ -148,7 +148,7 @@ def test_shards_that_cannot_be_used_are_told(tmp_path):
         load(f"wds:{tmp_path}/torn.tar", unpack_to=tmp_path)
     with tarfile.open(tmp_path / "bad.tar", "w") as tar:
         add(tar, "1.json", b"{")
-    with pytest.raises(DataError, match=r"bad\.tar: 1\.json cannot be read"):
+    with pytest.raises(DataError, match=r"bad\.tar: 1\.json: it is not JSON"):
         load(f"wds:{tmp_path}/bad.tar", unpack_to=tmp_path)
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from interfuse.core.errors import DataError
 from interfuse.data.delimited import check_utf8
+from interfuse.data.spelling import spell
 
 
 def read_json_lines(path: Path) -> pl.DataFrame:
@@ -43,22 +44,14 @@ def _column(name: str, cells: list[Any]) -> pl.Series:
     kinds = {_kind(cell) for cell in cells if cell is not None}
     if "list" in kinds:
         lists = [cell if isinstance(cell, list) or cell is None else [cell] for cell in cells]
-        spelled = [None if cell is None else [_spell(item) for item in cell] for cell in lists]
+        spelled = [None if cell is None else [spell(item) for item in cell] for cell in lists]
         return pl.Series(name, spelled, dtype=pl.List(pl.String))
     if kinds == {"number"} and all(cell is None or abs(cell) < 2**53 or cell != cell for cell in cells):
         whole = all(cell is None or isinstance(cell, int) for cell in cells)
         return pl.Series(name, cells, dtype=pl.Int64 if whole else pl.Float64, strict=False)
-    return pl.Series(name, [_spell(cell) for cell in cells], dtype=pl.String)
+    return pl.Series(name, [spell(cell) for cell in cells], dtype=pl.String)
 
 
 def _kind(cell: Any) -> str:
     kinds = {str: "text", bool: "truth value", int: "number", float: "number", list: "list", dict: "object"}
     return kinds.get(type(cell), "null")
-
-
-def _spell(cell: Any) -> str | None:
-    """Spell a cell as text; half a surrogate pair, which UTF-8 does not have, becomes U+FFFD."""
-    if cell is None:
-        return None
-    text = cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,6 +1,6 @@
 """Rows while they are read: columns chosen, pictures identified, rows in trouble listed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,8 +56,13 @@ class Rows:
         self.troubles.append(Trouble(self.numbers[row], self.ids[row], what, reason, consequence))
 
 
-def read_rows(source: Any, settings: SourceSettings) -> tuple[SourceSettings, Rows]:
+def read_rows(source: Any, settings: SourceSettings, may_lack: bool = False) -> tuple[SourceSettings, Rows]:
     """Read the table, choose the columns, identify the pictures and leave out rows that have neither modality.
+
+    Args:
+        source: a file, a folder or dataset by its prefix, a data frame, or `easy-vqa`.
+        settings: columns.
+        may_lack: say it aloud where no row has a picture, or none a text, instead of refusing such rows.
 
     Returns:
         The settings with the columns that a built-in or separate files bring, and the rows.
@@ -90,12 +95,25 @@ def read_rows(source: Any, settings: SourceSettings) -> tuple[SourceSettings, Ro
         notes=list(opened.notes),
         label_names=opened.label_names,
     )
+    _drop_broken(rows, opened.broken, settings.strict)
     _check_ids(rows, settings)
-    _identify(rows, opened.folders, settings)
-    if settings.text and not any(rows.texts):
-        raise DataError(f"No row has a text in column {settings.text!r}: every cell is blank.")
+    _identify(rows, [opened.folders[row] for row in rows.numbers], settings)
+    for lack in _find_lacks(rows, settings):
+        if not may_lack:
+            raise DataError(lack)
+        rows.notes.append(f"warning: {lack}")
     _drop_empty(rows, settings.strict)
     return settings, rows
+
+
+def _drop_broken(rows: Rows, broken: Mapping[int, str], strict: bool) -> None:
+    """Leave out the rows that could not be read, each with its reason."""
+    if 2 * len(broken) > len(rows.ids):
+        row, reason = next(iter(broken.items()))
+        raise DataError(f"{len(broken):,} of {len(rows.ids):,} rows cannot be read; the first: row {row}: {reason}.")
+    for row, reason in broken.items():
+        rows.trouble(row, "row", reason, LEFT_OUT, strict)
+    rows.keep([row not in broken for row in range(len(rows.ids))])
 
 
 def _check_ids(rows: Rows, settings: SourceSettings) -> None:
@@ -128,11 +146,18 @@ def _identify(rows: Rows, folders: Sequence[Path], settings: SourceSettings) -> 
             continue
         consequence = MISSING_IMAGE if rows.texts[row] else LEFT_OUT
         rows.trouble(row, "image", f"{reason}: {path}", consequence, settings.strict)
+
+
+def _find_lacks(rows: Rows, settings: SourceSettings) -> list[str]:
+    """Say which modality not one row has, although it has a column."""
+    lacks = []
     if settings.image and not any(rows.keys):
         first = rows.troubles[0].reason if rows.troubles else "every cell is blank"
-        raise DataError(
-            f"No picture of column {settings.image!r} could be read; the first: {first}. Is --image-folder right?"
-        )
+        asked = " Is --image-folder right?" if rows.troubles else ""
+        lacks.append(f"No picture of column {settings.image!r} could be read; the first: {first}.{asked}")
+    if settings.text and not any(rows.texts):
+        lacks.append(f"No row has a text in column {settings.text!r}: every cell is blank.")
+    return lacks
 
 
 def _drop_empty(rows: Rows, strict: bool) -> None:
