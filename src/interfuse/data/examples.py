@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,6 +55,8 @@ class Examples:
     troubles: tuple[Trouble, ...] = ()
     notes: tuple[str, ...] = ()
     """Sentences that must be said aloud: what was inferred, what was made."""
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    """image, text and label to the column that each was read from, guessed ones too; None: there is none."""
 
     def __len__(self) -> int:
         """Count the rows."""

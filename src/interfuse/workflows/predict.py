@@ -16,6 +16,7 @@ from interfuse.core.seeds import generator
 from interfuse.data import Examples, Features, assemble, load_for_run, make_known
 from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, predict_probs
+from interfuse.workflows.as_trained import read_as_trained
 from interfuse.workflows.prepare import Source, encode_examples
 
 
@@ -62,8 +63,7 @@ def source_of(run: Run, data: Any, source: Source) -> Source:
     if saved["image_encoder"] == "known":
         return Source(data, source.read, source.encode)
     encode = replace(source.encode, **saved)
-    columns = {k: getattr(source.read, k) or v for k, v in run.info["columns"].items()}
-    return Source(data, replace(source.read, **columns), encode)
+    return Source(data, read_as_trained(run.info, source.read), encode)
 
 
 def predict(run: Run, data: Any, source: Source, progress: Progress | None = None) -> Predictions:

@@ -173,8 +173,9 @@ def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) 
         progress.say(f"{source.data} needs no encoder: nothing to encode.")
         return None
     splits_matter = source.encode.store_dim is not None  # its projection is fitted on the train rows
-    if source.read.label is None and source.data != "easy-vqa" and not splits_matter:
-        examples = load_for_run(source.data, source.read, "multiclass", (), labelled=False)
+    is_table = not isinstance(source.data, str) or source.data != "easy-vqa"
+    if source.read.label is None and is_table and not splits_matter:
+        examples = load_for_run(source.data, source.read, "multiclass", (), labelled=False, may_lack=False)
     else:
         examples = load_examples(source.data, source.read)
     _tell(examples, progress)
@@ -374,7 +375,8 @@ def _prepared(
         "fingerprint": fingerprint(content),
         "encoders": dict(signatures),
         "encoder_settings": source.encoder_settings(),
-        "columns": {name: getattr(source.read, name) for name in ("image", "text", "label")},
+        "columns": dict(examples.columns) if examples else dict.fromkeys(("image", "text", "label")),
+        "hard_negatives": source.read.hard_negatives,
         "device": source.encode.device,
     }
     card = {
