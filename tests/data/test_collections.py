@@ -216,6 +216,12 @@ def test_the_columns_of_a_dataset_can_be_overridden(dataset, tmp_path):
     assert load(dataset / "one", unpack_to=tmp_path).label_names == ("zebra", "ant", "never")
 
 
+def test_a_folder_for_the_pictures_of_a_dataset_that_cannot_be_written_is_told(dataset, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="Pictures cannot be unpacked to .*/file: Not a directory"):
+        load(f"hf:{dataset / 'one'}", unpack_to=tmp_path / "file")
+
+
 def test_a_dataset_that_is_not_there_is_told(dataset, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="cannot be loaded: .*hf:FOLDER"):

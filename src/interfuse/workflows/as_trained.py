@@ -16,7 +16,7 @@ def read_as_trained(info: Mapping[str, Any], given: SourceSettings) -> SourceSet
         given: the user's own settings, which go first.
     """
     trained: Mapping[str, str | None] = info["columns"]
-    columns = {what: getattr(given, what) or name for what, name in trained.items()}
+    columns: dict[str, Any] = {what: getattr(given, what) or name for what, name in trained.items()}
     if trained.get("image") or trained.get("text"):  # trained without the other: it is not to be guessed either
         columns |= {what: columns[what] or NONE for what in ("image", "text") if what in columns}
     return replace(given, **columns, hard_negatives=given.hard_negatives or info.get("hard_negatives", False))

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from interfuse.core.devices import check_device
 from interfuse.core.errors import ConfigError, unknown
 from interfuse.core.progress import Progress
 from interfuse.core.seeds import generator
@@ -69,7 +70,8 @@ class EncoderSettings:
     """Principal components of the train tokens that are kept of each token; none: tokens as the encoder gives them."""
 
     def __post_init__(self) -> None:
-        """Refuse a number format that no store has, and a width below 1."""
+        """Refuse a device that is not here, a number format that no store has, and a width below 1."""
+        check_device(self.device)
         known = get_args(Coding)
         if self.store_dtype not in known:
             raise ConfigError(unknown("number format of the store", self.store_dtype, known))
