@@ -7,27 +7,50 @@ from typing import Any
 import polars as pl
 
 from interfuse.core.errors import DataError
-from interfuse.data.delimited import check_utf8
+from interfuse.data.delimited import not_utf8, refuse_wide
 from interfuse.data.spelling import spell
+from interfuse.data.used import Used
 
 
-def read_json_lines(path: Path) -> pl.DataFrame:
+def read_json_lines(path: Path, used: Used | None = None) -> tuple[pl.DataFrame, dict[int, str]]:
     """Read one object a line; blank lines are no rows, a key that a line lacks is null.
 
+    Args:
+        path: the file.
+        used: which keys are needed; none: all. The others are dropped line by line.
+
+    Returns:
+        The rows, and why a row cannot be read: its number from 0 to the reason; its cells are null.
+
     Raises:
-        DataError: the text is not UTF-8, or a line is no JSON object.
+        DataError: the text is UTF-16, or no line can be read.
     """
-    check_utf8(path)
+    refuse_wide(path)
     rows: list[dict[str, Any]] = []
-    with path.open(encoding="utf-8-sig") as handle:
+    broken: dict[int, str] = {}
+    seen: dict[str, None] = {}
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as handle:
         for number, line in enumerate(handle, 1):
-            if line.strip():
-                rows.append(_object(path, number, line))
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pl.DataFrame([_column(name, [row.get(name) for row in rows]) for name in names])
+            if not line.strip():
+                continue
+            try:
+                row = _object(path, number, line)
+            except DataError as error:
+                broken[len(rows)], row = str(error).removesuffix("."), {}
+            seen |= dict.fromkeys(row)
+            rows.append({k: v for k, v in row.items() if used is None or used.may_want(k)})
+    if broken and len(broken) == len(rows):
+        raise DataError(f"{broken[0]}.")
+    names = list(seen) if used is None else used.choose(list(seen))
+    if used is not None and not all(map(used.may_want, names)):
+        return read_json_lines(path)  # a column that is asked for is not there: the error shall list all
+    return pl.DataFrame([_column(str(spell(name)), [row.get(name) for row in rows]) for name in names]), broken
 
 
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+    byte = not_utf8(line)
+    if byte is not None:
+        raise DataError(f"{path}, line {number}: {byte}.")
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:

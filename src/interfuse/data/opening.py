@@ -11,10 +11,10 @@ from interfuse.core.errors import ConfigError, DataError
 from interfuse.data.coco import read_coco
 from interfuse.data.collection import Collection
 from interfuse.data.easy_vqa import NAME, VALIDATION, read_easy_vqa
-from interfuse.data.guesses import IMAGE_NAMES, LABEL_NAMES, NONE, TEXT_NAMES, find_column, says_truth
+from interfuse.data.guesses import IMAGE_NAMES, LABEL_NAMES, NONE, TEXT_NAMES, find_column, says_truth, used_columns
 from interfuse.data.hub import read_dataset
 from interfuse.data.image_folder import read_image_folder
-from interfuse.data.readers import need_column, read_frame
+from interfuse.data.readers import need_column, read_frame, read_table
 from interfuse.data.settings import SourceSettings
 from interfuse.data.shards import read_shards
 from interfuse.data.unpack import Unpacked
@@ -68,9 +68,9 @@ def open_source(source: Any, settings: SourceSettings) -> Opened:
     if collection is not None:
         opened = _opened(collection, folder, settings)
     else:
-        frame = read_frame(source)
+        frame, broken = read_table(source, used_columns(settings))
         own = folder or (Path(source).parent if isinstance(source, str | Path) else Path.cwd())
-        opened = _with_parts(Opened(frame, [own] * frame.height, settings), folder)
+        opened = _with_parts(Opened(frame, [own] * frame.height, settings, broken=broken), folder)
     if settings.join:
         opened = _join(opened, settings.join)
     return _guess(opened)
@@ -132,25 +132,29 @@ def _with_parts(opened: Opened, folder: Path | None) -> Opened:
     if settings.split or settings.folds:
         raise ConfigError("Give --split, --folds, or files for validation and test: one way to split the rows.")
     frames, folders = [opened.frame.with_columns(pl.lit("train").alias(PART_COLUMN))], opened.folders
+    broken = dict(opened.broken)
     for part, path in files.items():
         if path is not None:
-            frames.append(_read_part(Path(path), part, settings))
+            frame, bad = _read_part(Path(path), part, settings)
+            broken |= {len(folders) + row: reason for row, reason in bad.items()}
+            frames.append(frame)
             folders = folders + [folder or Path(path).parent] * frames[-1].height
     try:
         joined = pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
         raise DataError(f"The files' columns do not fit together: {error}") from error
-    return replace(opened, frame=joined, folders=folders, settings=replace(settings, split=PART_COLUMN))
+    settings = replace(settings, split=PART_COLUMN)
+    return replace(opened, frame=joined, folders=folders, settings=settings, broken=broken)
 
 
-def _read_part(path: Path, part: str, settings: SourceSettings) -> pl.DataFrame:
+def _read_part(path: Path, part: str, settings: SourceSettings) -> tuple[pl.DataFrame, dict[int, str]]:
     """Read the file of one split; it must have every column that is used, or its rows would look empty."""
-    frame = read_frame(path)
+    frame, broken = read_table(path, used_columns(settings))
     for what in ("image", "text", "label", "id", "group"):
         name = getattr(settings, what)
         if name is not None and name != NONE and not settings.join:
             need_column(frame, name, f"--{what} in {path.name}")
-    return frame.with_columns(pl.lit(part).alias(PART_COLUMN))
+    return frame.with_columns(pl.lit(part).alias(PART_COLUMN)), broken
 
 
 def _join(opened: Opened, word: str) -> Opened:
