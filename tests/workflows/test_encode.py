@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from interfuse.core.errors import ConfigError, DataError
+from interfuse.core.errors import ConfigError, DataError, StoreError
 from interfuse.core.progress import Silent
 from interfuse.core.tokens import Tokens
 from interfuse.encoders import PreparedTexts
@@ -318,3 +318,31 @@ def test_progress_counts_each_missing_item_once(tmp_path):
     encode_pictures(store, ToyImages(), items, 4, Tells())
     assert told[0] == ("start", 8, "pictures")
     assert sum(amount for what, amount, *_ in told[1:] if what == "advance") == 8
+
+
+class Nan(ToyImages):
+    """Makes NaN of the picture that is `bad`, or of all."""
+
+    bad: int | None = 3
+
+    def encode(self, pictures: torch.Tensor) -> torch.Tensor:
+        tokens = super().encode(pictures)
+        sick = torch.tensor([self.bad is None or float(p[0, 0, 0]) == self.bad for p in pictures])
+        return tokens.masked_fill(sick.view(-1, 1, 1), float("nan"))
+
+
+def test_a_picture_of_which_the_encoder_makes_nan_is_a_failure_of_its_own(tmp_path):
+    items = openers(10)
+    store = TokenStore(tmp_path, ToyImages.signature, 4)
+    report = encode_pictures(store, Nan(), items, 4, Silent())
+    (key,) = store.missing(items)
+    assert dict(report.failures) == {key: "the encoder makes NaN or infinity of the picture"}
+    assert report.encoded == 9
+    assert list(items).index(key) == 3
+
+
+def test_an_encoder_that_makes_nan_of_all_is_refused(tmp_path):
+    everything = Nan()
+    everything.bad = None
+    with pytest.raises(StoreError, match="the encoder gave NaN or infinity. Use another precision for the encoder"):
+        encode_pictures(TokenStore(tmp_path, ToyImages.signature, 4), everything, openers(10), 4, Silent())

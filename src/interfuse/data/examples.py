@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -82,14 +82,15 @@ class Examples:
         pairs = zip(self.table["text_key"].to_pylist(), self.table["text"].to_pylist(), strict=True)
         return {key: text for key, text in pairs if key is not None}
 
-    def without_pictures(self, reasons: Mapping[str, str]) -> "Examples":
+    def without_pictures(self, reasons: Mapping[str, str], strict: bool = False) -> "Examples":
         """Treat these pictures as missing; leave out rows that have no text either.
 
         Args:
             reasons: picture key to the reason why it cannot be used.
+            strict: refuse the first such row instead.
 
         Raises:
-            DataError: no row of some split is left.
+            DataError: no row of some split is left; with `strict`, a row shows such a picture.
         """
         if not reasons:
             return self
@@ -103,6 +104,9 @@ class Examples:
             )
             if is_bad
         ]
+        if strict and troubles:
+            first = troubles[0]
+            raise DataError(f"Row {first.row} ({first.id}): {first.reason}. Without --strict {first.consequence}.")
         column = pa.array([None if is_bad else key for key, is_bad in zip(keys, bad, strict=True)], pa.string())
         table = self.table.set_column(COLUMNS.get_field_index("image_key"), "image_key", column)
         table = table.filter(pc.invert(pa.array(empty, pa.bool_())))
@@ -122,8 +126,14 @@ def text_key(text: str) -> str:
 
 def write_quarantine(examples: Examples, path: Path) -> None:
     """Write every trouble as CSV: row, id, what, reason, consequence."""
+    write_troubles(examples.troubles, path)
+
+
+def write_troubles(troubles: Sequence[Trouble], path: Path) -> None:
+    """Write these troubles as CSV: row, id, what, reason, consequence."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(["row", "id", "what", "reason", "consequence"])
-    writer.writerows([t.row, t.id, t.what, t.reason, t.consequence] for t in examples.troubles)
-    write_atomically(path, lambda temporary: temporary.write_text(buffer.getvalue(), encoding="utf-8"))
+    writer.writerows([t.row, t.id, t.what, t.reason, t.consequence] for t in troubles)
+    content = buffer.getvalue().encode("utf-8", "backslashreplace")  # a path may hold bytes that are no UTF-8
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))

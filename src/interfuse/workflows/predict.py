@@ -18,6 +18,7 @@ from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, predict_probs
 from interfuse.workflows.as_trained import read_as_trained
 from interfuse.workflows.prepare import Source, encode_examples
+from interfuse.workflows.quarantine import keep_troubles
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def evaluate(
     split: str,
     progress: Progress | None = None,
     missing: Mapping[str, float] | None = None,
+    quarantine: Path | None = None,
 ) -> Mapping[str, int | float]:
     """Score the run on the rows of one split of `data` (or on `all` rows).
 
@@ -98,6 +100,7 @@ def evaluate(
         progress: told how far it is.
         missing: modality to the fraction of these rows that go without it, such as `{"image": 0.5}`; with one seed the
             rows of a smaller fraction are among those of a larger one.
+        quarantine: CSV file for the rows in trouble; none: they are only said.
 
     Raises:
         DataError: the rows cannot be read, hold a label that the run does not know, or have no such split.
@@ -109,7 +112,9 @@ def evaluate(
             raise ConfigError(unknown("modality", modality, ("image", "text")))
         if not 0 <= share <= 1:
             raise ConfigError(f"The fraction of rows that go without {modality} is from 0 to 1, got {share:g}.")
-    features, _ = read_for_run(run, data, source, watcher, labelled=True)
+    features, examples = read_for_run(run, data, source, watcher, labelled=True)
+    if examples and quarantine:
+        keep_troubles(examples.troubles, quarantine, watcher)
     rows = torch.arange(len(features.ids)) if split == "all" else features.splits.get(split, torch.arange(0))
     given = [name for name, part in features.splits.items() if len(part)]
     if len(rows) == 0:
@@ -158,7 +163,7 @@ def read_for_run(
         progress.say(note)
     encoded = encode_examples(examples, source.encode, progress, run.projections)
     same_encoders(run, encoded.signatures)
-    examples = examples.without_pictures(encoded.failures)
+    examples = examples.without_pictures(encoded.failures, source.read.strict)
     for trouble in examples.troubles:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
     return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index), examples
