@@ -9,10 +9,12 @@ import polars as pl
 
 from interfuse.core.errors import DataError
 from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Trouble
-from interfuse.data.opening import open_source
-from interfuse.data.pictures import identify_all, resolve
+from interfuse.data.opening import Opened, open_source
+from interfuse.data.pictures import identify_all, leads_outside, resolve
 from interfuse.data.readers import as_texts, need_column
+from interfuse.data.remote import RemoteCache
 from interfuse.data.settings import SourceSettings
+from interfuse.data.unpack import Unpacked
 
 L = TypeVar("L")
 
@@ -97,7 +99,7 @@ def read_rows(source: Any, settings: SourceSettings, may_lack: bool = False) -> 
     )
     _drop_broken(rows, opened.broken, settings.strict)
     _check_ids(rows, settings)
-    _identify(rows, [opened.folders[row] for row in rows.numbers], settings)
+    _identify(rows, opened, settings)
     for lack in _find_lacks(rows, settings):
         if not may_lack:
             raise DataError(lack)
@@ -127,25 +129,34 @@ def _check_ids(rows: Rows, settings: SourceSettings) -> None:
         )
 
 
-def _identify(rows: Rows, folders: Sequence[Path], settings: SourceSettings) -> None:
-    """Give every usable picture its key; list the others."""
+def _identify(rows: Rows, opened: Opened, settings: SourceSettings) -> None:
+    """Give every usable picture its key, and remote ones a file here; list the others."""
     bounded = settings.image_folder is not None
+    folders = [opened.folders[row] for row in rows.numbers]
     found: dict[tuple[Path, str], tuple[str, str | None]] = {}
     for folder, name in zip(folders, rows.images, strict=True):
         if name is not None and (folder, name) not in found:
             found[folder, name] = resolve(folder, name, bounded, settings.allow_outside)
-    known = identify_all(path for path, reason in found.values() if reason is None)
+    cache = RemoteCache(Unpacked(settings.unpack_to))
+    known = identify_all((path for path, reason in found.values() if reason is None), cache)
     for row, (folder, name) in enumerate(zip(folders, rows.images, strict=True)):
         if name is None:
             continue
         path, reason = found[folder, name]
         reason = reason or known[path].reason
-        rows.images[row] = path
+        rows.images[row] = path if reason else known[path].file or path
         if reason is None:
             rows.keys[row] = known[path].key
             continue
         consequence = MISSING_IMAGE if rows.texts[row] else LEFT_OUT
         rows.trouble(row, "image", f"{reason}: {path}", consequence, settings.strict)
+    rows.notes += cache.notes()
+    far = sum(leads_outside(folder, path) for (folder, _), (path, reason) in found.items() if reason is None)
+    if far and not (opened.complete or settings.allow_outside):
+        rows.notes.append(
+            f"{far:,} pictures are named by paths from the root or URLs outside the table's folder, and are read. An "
+            "--image-folder bounds them."
+        )
 
 
 def _find_lacks(rows: Rows, settings: SourceSettings) -> list[str]:
@@ -153,7 +164,7 @@ def _find_lacks(rows: Rows, settings: SourceSettings) -> list[str]:
     lacks = []
     if settings.image and not any(rows.keys):
         first = rows.troubles[0].reason if rows.troubles else "every cell is blank"
-        asked = " Is --image-folder right?" if rows.troubles else ""
+        asked = " Is --image-folder right?" if rows.troubles and "--allow-outside" not in first else ""
         lacks.append(f"No picture of column {settings.image!r} could be read; the first: {first}.{asked}")
     if settings.text and not any(rows.texts):
         lacks.append(f"No row has a text in column {settings.text!r}: every cell is blank.")

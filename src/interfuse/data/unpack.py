@@ -21,6 +21,11 @@ class Unpacked:
         self.folder = Path(folder or default_folder()).absolute()
         self.written = 0
 
+    def path_of(self, name: str) -> str | None:
+        """Give the path of a picture by the name it was kept under; None where it is gone."""
+        path = self.folder / name[:2] / name
+        return str(path) if path.is_file() else None
+
     def keep(self, content: bytes) -> str:
         """Write the bytes unless they are there; give the path.
 

@@ -17,6 +17,7 @@ from interfuse.core.inspection import LEVELS, Inspection, Leak, Sample, Spread
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import derive
 from interfuse.data import Examples, PictureError, load_examples, open_picture
+from interfuse.data.remote import to_path
 from interfuse.workflows.prepare import Source
 from interfuse.workflows.quarantine import keep_troubles
 
@@ -97,8 +98,8 @@ def _measure(paths: list[str], tick: Callable[[], None]) -> tuple[dict[str, Spre
 
     def look(path: str) -> tuple[int, int, int, str] | None:
         try:
-            with Image.open(path) as image:
-                return *image.size, os.path.getsize(path), image.format or "?"
+            with Image.open(to_path(path)) as image:
+                return *image.size, os.path.getsize(to_path(path)), image.format or "?"
         except (OSError, ValueError):
             return None
 
