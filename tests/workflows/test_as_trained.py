@@ -114,3 +114,20 @@ def test_rows_of_which_none_has_a_text_are_predicted_and_scored(run, shop):
 def test_a_denied_modality_leaves_the_other_to_be_guessed(shop):
     found = load_examples(rows(label=["ab"[n % 2] for n in range(40)]), SourceSettings(image="none"))
     assert found.columns == {"image": None, "text": "caption", "label": "label"}
+
+
+def test_the_test_rows_of_a_split_that_was_made_are_found_again(run, shop):
+    labelled = rows(label=["ab"[n % 2] for n in range(40)])
+    source = Source(labelled, SourceSettings(image_folder=shop), EncoderSettings(store=shop / "store"))
+    again = evaluate(run, labelled, source, "test", Silent())
+    assert again == pytest.approx({"rows": again["rows"], **run.info["metrics"]["test"]})
+    assert 0 < again["rows"] < 10
+    with pytest.raises(DataError, match="these are not the rows that the run was trained on.*--rows all"):
+        evaluate(run, labelled.head(39), source, "test", Silent())
+
+
+def test_pairs_of_a_split_that_was_made_are_drawn_again(shop, tmp_path):
+    run = trained(shop, tmp_path / "run", rows(), seed=3)
+    source = Source(rows(), SourceSettings(image_folder=shop), EncoderSettings(store=shop / "store"))
+    again = evaluate(run, rows(), source, "validation", Silent())
+    assert again == pytest.approx({"rows": again["rows"], **run.info["metrics"]["validation"]})

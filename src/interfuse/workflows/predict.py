@@ -16,7 +16,7 @@ from interfuse.core.seeds import generator
 from interfuse.data import Examples, Features, assemble, load_for_run, make_known
 from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, predict_probs
-from interfuse.workflows.as_trained import read_as_trained
+from interfuse.workflows.as_trained import read_as_trained, split_again
 from interfuse.workflows.prepare import Source, encode_examples
 from interfuse.workflows.quarantine import keep_troubles
 
@@ -112,7 +112,7 @@ def evaluate(
             raise ConfigError(unknown("modality", modality, ("image", "text")))
         if not 0 <= share <= 1:
             raise ConfigError(f"The fraction of rows that go without {modality} is from 0 to 1, got {share:g}.")
-    features, examples = read_for_run(run, data, source, watcher, labelled=True)
+    features, examples = read_for_run(run, data, source, watcher, labelled=True, split=split)
     if examples and quarantine:
         keep_troubles(examples.troubles, quarantine, watcher)
     rows = torch.arange(len(features.ids)) if split == "all" else features.splits.get(split, torch.arange(0))
@@ -148,9 +148,11 @@ def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
 
 
 def read_for_run(
-    run: Run, data: Any, source: Source, progress: Progress, labelled: bool
+    run: Run, data: Any, source: Source, progress: Progress, labelled: bool, split: str = "all"
 ) -> tuple[Features, Examples | None]:
     """Read all rows as the run was trained, and encode what the store does not hold; no examples where all is made up.
+
+    Where a split is asked for and the rows have none, the one that training made is made again.
 
     Raises:
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
@@ -159,6 +161,8 @@ def read_for_run(
     if source.is_known:
         return make_known(data, source.read.seed), None
     examples = load_for_run(data, source.read, run.task, run.label_names, labelled)
+    if split in ("train", "validation", "test") and set(examples.table["split"].unique().to_pylist()) == {"all"}:
+        examples = split_again(run.info, data, source.read, split)
     for note in examples.notes:
         progress.say(note)
     encoded = encode_examples(examples, source.encode, progress, run.projections)

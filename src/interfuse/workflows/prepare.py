@@ -32,6 +32,7 @@ from interfuse.data import (
 from interfuse.data.pictures import DRAFT_PIXELS
 from interfuse.encoders import ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
 from interfuse.store import Coding, Projection, TokenStore
+from interfuse.workflows.as_trained import describe_split
 from interfuse.workflows.card import describe_rows
 from interfuse.workflows.decode import Opener
 from interfuse.workflows.encode import WHOLE, EncodeReport, Portion, encode_pictures, encode_texts
@@ -108,7 +109,8 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
     folds = tuple(fewer(features, features.splits, train_rows) for features in assembled)
     features = replace(assembled[0], splits=folds[0])
     prepared = _prepared(source, features, folds, by_fold[0], encoded.signatures, encoded.seconds, encoded.notes)
-    return replace(prepared, projections=encoded.projections)
+    info = {**prepared.info, "made_split": describe_split(every[0], source.read)}
+    return replace(prepared, info=info, projections=encoded.projections)
 
 
 def _read(source: Source, progress: Progress) -> list[Examples]:
