@@ -18,6 +18,8 @@ from interfuse.core.errors import DataError
 from interfuse.data.used import Used
 
 CHUNK_ROWS = 50_000
+BROKEN = "interfuse_broken"
+"""Column of a piece: why a row cannot be read, else null."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 Record = tuple[list[str], str | None]
 """The cells of a row, or why it cannot be read."""
@@ -40,40 +42,56 @@ def read_delimited(path: Path, separator: str, used: Used | None = None) -> tupl
         DataError: the text is UTF-16, or a column has no name or its name twice.
     """
     refuse_wide(path)
-    if separator == "\t" and _is_raw(path):
-        return _read(path, separator, used, raw=True)
-    frame, broken = _read(path, separator, used, raw=False)
-    if broken and separator == "\t":  # a row too short or too long hides that no quote of the file joins lines
-        other = _read(path, separator, used, raw=True)
-        return other if len(other[1]) < len(broken) else (frame, broken)
-    return frame, broken
+    frame = pl.concat(delimited_pieces(path, separator, used=used))
+    broken = dict(enumerate(frame[BROKEN].to_list()))
+    return frame.drop(BROKEN), {row: reason for row, reason in broken.items() if reason is not None}
 
 
-def _read(path: Path, separator: str, used: Used | None, raw: bool) -> tuple[pl.DataFrame, dict[int, str]]:
-    newline = "\n" if raw else ""
-    broken: dict[int, str] = {}
-    with _any_length(), path.open(encoding="utf-8-sig", errors="surrogateescape", newline=newline) as handle:
-        records = _Records(path, handle, separator, raw)
+def delimited_pieces(
+    path: Path, separator: str, rows: int = CHUNK_ROWS, used: Used | None = None
+) -> Iterator[pl.DataFrame]:
+    """Give a table some rows at a time, after a frame that has the columns and no row; UTF-16 is not looked for.
+
+    The column `BROKEN` holds why a row cannot be read, else null.
+
+    Raises:
+        DataError: as `read_delimited`.
+    """
+    with _any_length(), _records(path, separator, _reads_raw(path, separator)) as records:
         header, reason = next(records, ([], None))
         if reason is not None:
             raise DataError(f"{reason}.")
         _check_header(path, header)
         names = header if used is None else used.choose(header)
         places = [header.index(name) for name in names]
-        schema = dict.fromkeys(names, pl.String)
-        chunks, count = [pl.DataFrame([], schema=schema)], 0
+        blank: list[str | None] = [None] * len(places)
+        schema = dict.fromkeys((*names, BROKEN), pl.String)
+        yield pl.DataFrame([], schema=schema)
+        kept = ((*([cells[place] for place in places] if why is None else blank), why) for cells, why in records)
+        while chunk := list(islice(kept, rows)):
+            yield pl.DataFrame(chunk, schema=schema, orient="row")
 
-        def kept() -> Iterator[list[str | None]]:
-            for number, (cells, why) in enumerate(records):
-                if why is not None:
-                    broken[number] = why
-                yield [cells[place] for place in places] if why is None else [None] * len(places)
 
-        rows = kept()
-        while chunk := list(islice(rows, CHUNK_ROWS)):
-            chunks.append(pl.DataFrame(chunk, schema=schema, orient="row"))
-            count += len(chunk)
-    return pl.concat(chunks), broken
+@contextmanager
+def _records(path: Path, separator: str, raw: bool) -> Iterator["_Records"]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n" if raw else "") as handle:
+        yield _Records(path, handle, separator, raw)
+
+
+def _reads_raw(path: Path, separator: str) -> bool:
+    """Whether a TSV's quotes join no lines; a broken row hides it, so the way that breaks fewer rows is taken."""
+    if separator != "\t":
+        return False
+    if _is_raw(path):
+        return True
+    with _any_length():
+        quoted = _count_broken(path, separator, raw=False)
+        return bool(quoted) and _count_broken(path, separator, raw=True) < quoted
+
+
+def _count_broken(path: Path, separator: str, raw: bool) -> int:
+    with _records(path, separator, raw) as records:
+        return sum(reason is not None for _, reason in records)
 
 
 def refuse_wide(path: Path) -> None:

@@ -53,6 +53,24 @@ def read_table(source: Any, used: Used | None = None) -> tuple[pl.DataFrame, dic
 
 
 def _read_file(path: Path, used: Used | None) -> tuple[pl.DataFrame, dict[int, str]]:
+    ending = check_file(path)
+    try:
+        if ending in SEPARATORS:
+            return read_delimited(path, SEPARATORS[ending], used)
+        if ending != ".parquet":
+            return read_json_lines(path, used)
+        columns = list(pl.read_parquet_schema(path))
+        return pl.read_parquet(path, columns=used.choose(columns) if used else columns, low_memory=True), {}
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise unreadable(path, error) from error
+
+
+def check_file(path: Path) -> str:
+    """Give the ending of a file of rows, in small letters.
+
+    Raises:
+        DataError: the file is absent, empty or of another kind.
+    """
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise DataError(
@@ -63,15 +81,12 @@ def _read_file(path: Path, used: Used | None) -> tuple[pl.DataFrame, dict[int, s
         raise DataError(f"There is no file {path}.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty.")
-    try:
-        if ending in SEPARATORS:
-            return read_delimited(path, SEPARATORS[ending], used)
-        if ending != ".parquet":
-            return read_json_lines(path, used)
-        columns = list(pl.read_parquet_schema(path))
-        return pl.read_parquet(path, columns=used.choose(columns) if used else columns, low_memory=True), {}
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path} cannot be read as {ending[1:]}: {_first_line(error)}") from error
+    return ending
+
+
+def unreadable(path: Path, error: BaseException) -> DataError:
+    """Say why a file of rows cannot be read."""
+    return DataError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {_first_line(error)}")
 
 
 def _convert(source: Any) -> pl.DataFrame:

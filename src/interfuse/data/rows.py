@@ -1,7 +1,7 @@
 """Rows while they are read: columns chosen, pictures identified, rows in trouble listed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,21 +73,63 @@ def read_rows(source: Any, settings: SourceSettings, may_lack: bool = False) -> 
         DataError: file, columns or ids cannot be used; with `strict`, the first bad row or picture.
     """
     opened = open_source(source, settings)
+    rows, settings = _lay_out(opened, 0), opened.settings
+    if 2 * len(opened.broken) > len(rows.ids):
+        row, reason = next(iter(opened.broken.items()))
+        raise DataError(
+            f"{len(opened.broken):,} of {len(rows.ids):,} rows cannot be read; the first: row {row}: {reason}."
+        )
+    _drop_broken(rows, opened.broken, settings.strict)
+    _check_ids(rows, settings)
+    _identify(rows, opened, 0)
+    for lack in _find_lacks(rows, settings):
+        if not may_lack:
+            raise DataError(lack)
+        rows.notes.append(f"warning: {lack}")
+    _drop_empty(rows, settings.strict)
+    if not rows.ids:
+        raise DataError("No row is left: none has a readable picture or a text.")
+    return settings, rows
+
+
+def read_part(opened: Opened, first: int) -> Rows:
+    """Read a part of a source, of which any rows may be bad or blank; ids that repeat are kept.
+
+    Args:
+        opened: the part.
+        first: number of its first row in the source.
+
+    Raises:
+        DataError: the columns cannot be used; with `strict`, the first bad row or picture.
+    """
+    rows = _lay_out(opened, first)
+    _drop_broken(rows, opened.broken, opened.settings.strict)
+    _identify(rows, opened, first)
+    _drop_empty(rows, opened.settings.strict)
+    return rows
+
+
+def check_columns(opened: Opened) -> None:
+    """Refuse a table without the columns that are asked for, or with neither picture nor text; no row is read."""
+    _lay_out(replace(opened, frame=opened.frame.clear(), folders=[], broken={}), 0)
+
+
+def _lay_out(opened: Opened, first: int) -> Rows:
+    """Take the columns, every row of them; no picture is looked at yet."""
     frame, settings = opened.frame, opened.settings
     if settings.image is None and settings.text is None:
         raise DataError(
             f"Which columns are the picture and the text? Give --image and --text. Columns: {', '.join(frame.columns)}."
         )
-    count = frame.height
-    blank: list[str | None] = [None] * count
+    blank: list[str | None] = [None] * frame.height
 
     def column(name: str | None, what: str) -> list[str | None]:
         return as_texts(need_column(frame, name, what)) if name else list(blank)
 
-    rows = Rows(
+    return Rows(
         frame,
-        list(range(count)),
-        [name or str(row) for row, name in enumerate(column(settings.id, "the id"))],
+        list(range(first, first + frame.height)),
+        [name or str(row) for row, name in enumerate(column(settings.id, "the id"), first)],
         column(settings.image, "the picture"),
         list(blank),
         column(settings.text, "the text"),
@@ -97,22 +139,10 @@ def read_rows(source: Any, settings: SourceSettings, may_lack: bool = False) -> 
         notes=list(opened.notes),
         label_names=opened.label_names,
     )
-    _drop_broken(rows, opened.broken, settings.strict)
-    _check_ids(rows, settings)
-    _identify(rows, opened, settings)
-    for lack in _find_lacks(rows, settings):
-        if not may_lack:
-            raise DataError(lack)
-        rows.notes.append(f"warning: {lack}")
-    _drop_empty(rows, settings.strict)
-    return settings, rows
 
 
 def _drop_broken(rows: Rows, broken: Mapping[int, str], strict: bool) -> None:
     """Leave out the rows that could not be read, each with its reason."""
-    if 2 * len(broken) > len(rows.ids):
-        row, reason = next(iter(broken.items()))
-        raise DataError(f"{len(broken):,} of {len(rows.ids):,} rows cannot be read; the first: row {row}: {reason}.")
     for row, reason in broken.items():
         rows.trouble(row, "row", reason, LEFT_OUT, strict)
     rows.keep([row not in broken for row in range(len(rows.ids))])
@@ -129,10 +159,17 @@ def _check_ids(rows: Rows, settings: SourceSettings) -> None:
         )
 
 
-def _identify(rows: Rows, opened: Opened, settings: SourceSettings) -> None:
-    """Give every usable picture its key, and remote ones a file here; list the others."""
+def _identify(rows: Rows, opened: Opened, first: int) -> None:
+    """Give every usable picture its key, and remote ones a file here; list the others.
+
+    Args:
+        rows: what is left of the rows.
+        opened: where they come from.
+        first: number of its first row.
+    """
+    settings = opened.settings
     bounded = settings.image_folder is not None
-    folders = [opened.folders[row] for row in rows.numbers]
+    folders = [opened.folders[row - first] for row in rows.numbers]
     found: dict[tuple[Path, str], tuple[str, str | None]] = {}
     for folder, name in zip(folders, rows.images, strict=True):
         if name is not None and (folder, name) not in found:
@@ -178,8 +215,6 @@ def _drop_empty(rows: Rows, strict: bool) -> None:
         if not keep and rows.numbers[row] not in listed:
             rows.trouble(row, "row", "it has neither picture nor text", LEFT_OUT, strict)
     rows.keep(wanted)
-    if not rows.ids:
-        raise DataError("No row is left: none has a readable picture or a text.")
 
 
 def drop_unlabelled(rows: Rows, labels: list[L | None], strict: bool) -> list[L]:

@@ -6,6 +6,7 @@ from interfuse.workflows.encode import Portion
 from interfuse.workflows.encoder_settings import EncoderSettings, default_store
 from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
+from interfuse.workflows.predict_stream import Streamed, StreamSettings, predict_stream
 from interfuse.workflows.prepare import (
     Prepared,
     Source,
@@ -26,6 +27,8 @@ __all__ = [
     "Predictions",
     "Prepared",
     "Source",
+    "StreamSettings",
+    "Streamed",
     "Study",
     "compare",
     "default_store",
@@ -37,6 +40,7 @@ __all__ = [
     "inspect_source",
     "open_for_diagnosis",
     "predict",
+    "predict_stream",
     "prepare",
     "train_run",
 ]
