@@ -184,7 +184,7 @@ for number in (2, 3, 1):
 
 def run_children(script: str, root, request, kind: str = "pictures") -> list[int]:
     code = (CHILDREN + script).format(tests=str(request.config.rootpath), root=str(root), kind=kind)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return [int(word) for word in done.stdout.split()]
 
