@@ -11,7 +11,8 @@ from rich.console import Console
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.data import SourceSettings
 from interfuse.training.processes import launched
-from interfuse.workflows.prepare import EncoderSettings, Source, default_store
+from interfuse.workflows.encoder_settings import EncoderSettings, default_store
+from interfuse.workflows.prepare import Source
 
 Data = Annotated[
     str,
@@ -81,6 +82,14 @@ HardNegatives = Annotated[
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad row or picture.", rich_help_panel="Rows")]
+Quarantine = Annotated[
+    Path | None,
+    typer.Option(
+        "--quarantine",
+        help="CSV file that lists every row in trouble with its reason (default: said while it runs).",
+        rich_help_panel="Rows",
+    ),
+]
 TrainRows = Annotated[
     int | None,
     typer.Option("--train-rows", min=1, help="Train on this many rows at most.", rich_help_panel="Rows"),
@@ -119,7 +128,8 @@ StoreDtype = Annotated[
     str,
     typer.Option(
         "--store-dtype",
-        help="bfloat16, or int8: half the disk, a scale a token.",
+        help="bfloat16; int8: half the disk, a scale a token; float32: twice the disk, and the encoders compute in "
+        "float32, as a whole export does.",
         rich_help_panel="Encoders",
     ),
 ]

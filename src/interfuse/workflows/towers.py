@@ -14,7 +14,8 @@ from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.store import Coding, MixedTable, TokenStore
 from interfuse.training import Run
 from interfuse.workflows.decode import Decoder, Opener
-from interfuse.workflows.prepare import EncoderSettings, stored_signature
+from interfuse.workflows.encoder_settings import EncoderSettings
+from interfuse.workflows.prepare import stored_signature
 from interfuse.workflows.projecting import project
 
 
@@ -82,10 +83,11 @@ class Towers:
             progress: told what must be said.
             keep: write what is encoded to the store; the pictures of a part are then decoded after the part before it.
         """
+        tuned = settings.tuned
         image = load_image_encoder(
-            settings.image_encoder, settings.image_size, device=settings.device, tuned=settings.tuned.get("image")
+            settings.image_encoder, settings.image_size, settings.encoder_dtype, settings.device, tuned.get("image")
         )
-        text = load_text_encoder(settings.text_encoder, device=settings.device, tuned=settings.tuned.get("text"))
+        text = load_text_encoder(settings.text_encoder, settings.encoder_dtype, settings.device, tuned.get("text"))
         self.settings, self.keep = settings, keep
         self.cut = 0
         """Texts so far that are longer than the encoder's limit."""
