@@ -19,7 +19,7 @@ from interfuse.data import open_picture
 from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.encoders.base import pad
 from interfuse.training import Means, Tuning, load_run, tuning
-from interfuse.workflows import evaluate, finetune_run, hub, predict, train_run
+from interfuse.workflows import StreamSettings, evaluate, finetune_run, predict, predict_stream, train_run
 from interfuse.workflows.export import export_run, open_exported
 from interfuse.workflows.serve import Responder
 from tests.workflows.test_export import make_encoders
@@ -94,6 +94,14 @@ def test_predictions_are_those_of_the_record_and_the_store_keeps_both_kinds_of_t
     assert metrics["accuracy"] == pytest.approx(tuned.info["metrics"]["test"]["accuracy"])
 
 
+def test_prediction_in_parts_opens_the_tuned_encoders_too(tuned, source, found, tmp_path):
+    new = dataclasses.replace(source, read=dataclasses.replace(source.read, split=None, label=None))
+    predict_stream(tuned, source.data, new, tmp_path / "out.csv", StreamSettings(rows_per_part=20))
+    table = pl.read_csv(tmp_path / "out.csv")
+    assert table["row"].to_list() == found.rows
+    np.testing.assert_allclose(table["prob_yes"].to_numpy(), found.probs[:, 1], atol=1e-5)
+
+
 def test_serving_and_exporting_whole_give_the_runs_answers(folder, tuned, source, found, tmp_path):
     rows = pl.read_csv(source.data)
     good = [row for row in found.rows if rows["photo"][row] and rows["caption"][row]][:6]
@@ -117,7 +125,7 @@ def test_a_copy_of_the_run_takes_the_weights_along(tuned, source, found, tmp_pat
     store = str(source.encode.store)
     estimator = FusionClassifier.from_run(tuned.folder, store=store, image_folder=source.read.image_folder)
     estimator.save(tmp_path / "copy")
-    hub.save_pretrained(tuned.folder, tmp_path / "shared")
+    estimator.save_pretrained(tmp_path / "shared")
     assert "fine-tuned: image and text" in (tmp_path / "shared" / "README.md").read_text()
     for name in ("copy", "shared"):
         again = predict(load_run(tmp_path / name), source.data, source)
