@@ -124,6 +124,8 @@ class Network(nn.Module):
         self.unimodal_heads, self.heads_teach = _unimodal_heads(design, self.fusion, classes)
         both = len(self.fusion.modalities) == 2  # a control has nothing to contrast
         self.contrast = Contrast() if design.contrastive and both else None
+        self.towers = nn.ModuleDict()
+        """Encoders that learn too, by modality: what is prepared for them comes in then, instead of tokens."""
         for modality in {
             "image",
             "text",
@@ -144,6 +146,8 @@ class Network(nn.Module):
         With `unimodal` (the network must have unimodal heads) the first axis is: fused, image alone, text alone.
         With `vectors` the logits come with a vector of each row's picture and text, which can be contrasted.
         """
+        if len(self.towers):
+            image, text = (self._encode(modality, raw) for modality, raw in (("image", image), ("text", text)))
         adapted_image, image_mask = self.image_adapter(*image)
         adapted_text, text_mask = self.text_adapter(*text)
         if image_index is not None:
@@ -157,6 +161,9 @@ class Network(nn.Module):
             alone = (self.unimodal_heads[name](x if self.heads_teach else x.detach()) for name, x in pooled.items())
             logits = torch.stack([logits, *alone])
         return (logits, *self.vectors(seen, read)) if vectors else logits
+
+    def _encode(self, modality: str, raw: Tokens) -> Tokens:
+        return self.towers[modality](raw) if modality in self.towers else raw
 
     def vectors(self, image: Tokens, text: Tokens) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
         """Give each row's vector of either modality: the fusion's towers where it has them, else the tokens' means."""
@@ -183,6 +190,10 @@ class Network(nn.Module):
             "head": self.head,
         }
         return blocks | ({"unimodal_heads": self.unimodal_heads} if self.unimodal_heads else {})
+
+    def tuned(self) -> dict[str, nn.Module]:
+        """Name the encoders that learn too."""
+        return {f"{modality}_encoder": tower for modality, tower in self.towers.items()}
 
 
 def pools(design: Design) -> bool:
