@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 import interfuse
+from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
-from interfuse.core.files import read_json
+from interfuse.core.files import read_json, write_json
 from interfuse.evaluation import expected_maximum
 from interfuse.reports.tuned import expected_lines
 from interfuse.training import load_run
-from interfuse.workflows.tune import draw
+from interfuse.workflows.runs import Trial
+from interfuse.workflows.tune import _best, _score, draw
 
 pytest.importorskip("optuna", reason="optuna is not installed: pip install 'interfuse[tune]'")
 SMALL = {"dim": 16, "num_heads": 4, "epochs": 2, "dropout": 0.0, "seeds": 1}
@@ -67,9 +69,23 @@ def test_a_draw_that_fails_counts_nothing_and_stops_nothing(tmp_path):
     study = interfuse.compare(
         "known:xor", fusions=["product"], out=tmp_path / "s", tune=2, space="learning_rate=1e30|1e31,clip=0|0", **SMALL
     )
-    assert study.record["trials"]["product"] == [0.0, 0.0]
+    assert study.record["trials"]["product"] == [None, None]
     assert study.record["tuning"]["chosen"]["product"] == 0
+    assert expected_lines(study.record) == {}
     assert "loss became" in read_json(tmp_path / "s" / "tuning" / "product" / "001" / "failed.json")["reason"]
+
+
+def test_a_failed_draw_is_never_chosen_before_a_score_below_zero(tmp_path):
+    folders = [tmp_path / name for name in ("bad", "failed")]
+    for folder in folders:
+        folder.mkdir()
+    write_json(folders[0] / "run.json", {"metrics": {"validation": {"R²": -0.4}}})
+    write_json(folders[1] / "failed.json", {"reason": "the loss became nan"})
+    trials = [Trial(Design("concat"), 0, 0, folder, tuning=True) for folder in folders]
+    scores = [_score(trial, "R²") for trial in (trials[1], *trials, None)]
+    assert scores == [None, -0.4, None, None]
+    assert _best(scores) == 1
+    assert expected_lines({"trials": {"concat": [-0.4, None]}}) == {"concat": [-0.4, -0.4]}
 
 
 def test_draws_are_from_the_space_and_the_same_each_time():

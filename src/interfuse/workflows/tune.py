@@ -67,8 +67,8 @@ def tune(
 ) -> Tuned:
     """Train every design with every draw, and keep for each what was best on validation.
 
-    A training that fails (its loss became infinite, or the design refuses the draw) counts 0. Killed and started
-    again, tuning goes on where it was.
+    A training that fails (its loss became infinite, or the design refuses the draw) has no score and is never chosen.
+    Killed and started again, tuning goes on where it was.
 
     Args:
         out: the study's folder; runs go to `tuning/`, without weights.
@@ -96,7 +96,7 @@ def tune(
         progress.say(f"Tuning: {settings.draws} draws of {settings.space} and the own settings of each design.")
         train_all(blind, terms, todo, settings.labour, progress)
     scores = {name: [_score(trial, settings.metric) for trial in tried] for name, tried in trials.items()}
-    best = {name: max(range(len(found)), key=lambda number: found[number]) for name, found in scores.items()}
+    best = {name: _best(found) for name, found in scores.items()}
     chosen = [_with(design, draws[best[design.name]]) for design in designs]
     told = {"space": settings.space, "metric": settings.metric, "draws": draws[1:], "seed": SEED, "chosen": best}
     return Tuned(chosen, {"tuning": told, "trials": {name: found[1:] for name, found in scores.items()}})
@@ -159,11 +159,18 @@ def _with(design: Design, values: dict[str, Any]) -> Design:
     return build(Design, f"design {design.name!r} with a draw", {**to_plain(design), **values})
 
 
-def _score(trial: Trial | None, metric: str) -> float:
+def _score(trial: Trial | None, metric: str) -> float | None:
+    """Give a training's validation score; None where it failed."""
     if trial is None or read_failure(trial):
-        return 0.0
-    score = float(read_json(trial.folder / "run.json")["metrics"]["validation"].get(metric, 0.0))
-    return score if math.isfinite(score) else 0.0
+        return None
+    score = read_json(trial.folder / "run.json")["metrics"]["validation"].get(metric)
+    return float(score) if score is not None and math.isfinite(score) else None
+
+
+def _best(scores: list[float | None]) -> int:
+    """Choose the number of the best score; a failed training is below any score: R² may be far below 0."""
+    ranks = [-math.inf if score is None else score for score in scores]
+    return max(range(len(ranks)), key=lambda number: ranks[number])
 
 
 def _begin(out: Path, terms: Terms, designs: list[Design], settings: TuneSettings) -> None:
