@@ -15,7 +15,8 @@ from interfuse.nn import Attention
 from interfuse.training import measure, save_run, train
 from interfuse.training.findings import describe, judge, word_of
 from interfuse.training.health import HealthMonitor, list_parts
-from interfuse.training.probes import closed_gates, gate_saturation, head_entropy
+from interfuse.training.probes import closed_gates, gate_saturation, head_entropy, modality_use
+from tests.training.networks import build
 
 BASE = {"dim": 32, "num_heads": 4, "epochs": 3, "batch_size": 64, "learning_rate": 3e-3}
 
@@ -265,3 +266,20 @@ def test_the_word_is_live_and_the_record_comes_back_from_disk(features, tmp_path
     save_run(tmp_path, trained.network, make_design("shared_cross_attention", {}, BASE), info, trained.history)
     assert read_table(tmp_path / "history.parquet").to_pylist() == trained.history
     assert set(trained.history[0]) == set(HISTORY.names)
+
+
+def test_matching_is_looked_at_as_any_task_with_one_class_a_row(features):
+    matching = run(dataclasses.replace(features, task="matching"), "product", unimodal_heads=0.5).history[-1]
+    classes = run(features, "product", unimodal_heads=0.5).history[-1]
+    for name in ("ogm_ratio", "image_use", "text_use"):
+        assert matching[name] == classes[name] > 0, name
+
+
+@pytest.mark.parametrize("task", ["multiclass", "matching"])
+def test_a_sure_answer_that_never_changes_uses_no_modality(task):
+    network, draw = build("product"), torch.Generator().manual_seed(0)
+    with torch.no_grad():  # the class is always the third, however the logits move
+        network.head[-1].weight.mul_(1000)
+        network.head[-1].bias.copy_(torch.tensor([0.0, 0.0, 1e6]))
+    tokens, mask = torch.randn(2, 8, 3, 16, generator=draw), torch.ones(8, 3, dtype=torch.bool)
+    assert modality_use(network, (tokens[0], tokens[1], mask, mask), task) == {"image": 0.0, "text": 0.0}

@@ -321,7 +321,7 @@ class _Loop:
 
     def ogm_ratio(self, logits: Tensor, labels: Tensor) -> float | None:
         """Compare how well the image's and the text's own head know the truth, where there are such heads."""
-        if self.weights is None or self.features.task not in ("multiclass", "multilabel"):
+        if self.weights is None or self.features.task == "regression":
             return None
         image, text = (true_class_score(head.detach().float(), labels, self.features.task) for head in logits[1:])
         return float(image / text)
