@@ -6,6 +6,7 @@ from interfuse.evaluation.comparison import (
     Comparison,
     DesignResult,
     DesignScores,
+    best_on_validation,
     compare_designs,
     difference,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "Weighted",
     "aggregate_scores",
     "attention_spread",
+    "best_on_validation",
     "bootstrap_interval",
     "calibration_error",
     "compare_designs",

@@ -88,7 +88,8 @@ def mean_scale(rows: Sequence[LeaderboardRow]) -> Scale:
     """Range of the means, in points; a floor more than two spans below the others must not squeeze them."""
     judged = [row for row in rows if row.verdict != "floor"] or list(rows)
     low, high = min(_ends(judged)), max(_ends(judged))
-    near = [row for row in rows if 100 * row.mean >= low - 2 * max(high - low, 1.0)]
+    slack = 2 * max(high - low, 1.0)
+    near = [row for row in rows if low - slack <= 100 * row.mean <= high + slack]
     return spread(_ends(near))
 
 

@@ -69,7 +69,7 @@ def spell_metric(value: float | None) -> str:
 
 def sort_rows(summary: StudySummary) -> list[LeaderboardRow]:
     """Sort the designs by their mean, the best first."""
-    return sorted(summary.rows, key=lambda row: -row.mean)
+    return sorted(summary.rows, key=lambda row: row.rank)
 
 
 def spell_mean(row: LeaderboardRow) -> str:

@@ -17,6 +17,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import to_plain
+from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
 from interfuse.data import write_quarantine
 from interfuse.training import Precision, leftovers
 from interfuse.workflows.bench import Bench, make_bench
@@ -156,7 +157,8 @@ def _settle(
     record = _describe(settings, designs, prepared)
     if not settings.tune:
         return record
-    chosen = TuneSettings(settings.tune, settings.space, record["metric"], Labour(settings.jobs, settings.launcher))
+    by = HEADLINES["regression"] if record["metric"] in LOWER_IS_BETTER else record["metric"]  # ranked alike
+    chosen = TuneSettings(settings.tune, settings.space, by, Labour(settings.jobs, settings.launcher))
     tuned = tune(out, bench, terms, designs, chosen, watcher)
     return {**_describe(settings, tuned.designs, prepared), **tuned.record}
 
