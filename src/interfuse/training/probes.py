@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from interfuse.core.tasks import is_single_class
+from interfuse.core.tokens import Tokens
 from interfuse.fusion.mag import MagFusion
 from interfuse.fusion.mixture_of_experts import MixtureOfExpertsFusion
 from interfuse.nn import Attention, masked_softmax
@@ -152,7 +153,7 @@ def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> dic
         part.eval()
 
     def predict(v: Tensor, t: Tensor, v_mask: Tensor, t_mask: Tensor) -> Tensor:
-        logits: Tensor = network.head(network.fusion(v, t, v_mask, t_mask).vector).float()
+        logits = network.interact(Tokens(v, v_mask), Tokens(t, t_mask)).float()
         if is_single_class(task):
             return logits.softmax(-1)
         return logits.sigmoid() if task == "multilabel" else logits
