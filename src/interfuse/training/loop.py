@@ -160,7 +160,7 @@ class _Loop:
         self.blocks = {
             name: [p for p in block.parameters() if p.requires_grad] for name, block in network.blocks().items()
         }
-        self.health = HealthMonitor(network.blocks(), steps)
+        self.health = HealthMonitor(network.blocks(), steps * design.epochs)
         self.steps = self.passed = 0
         self.contrast = network.contrast
         self.weights = _first_weights(design) if network.unimodal_heads else None  # of fused, image and text loss
@@ -223,6 +223,7 @@ class _Loop:
         self.schedule.load_state_dict({**self.schedule.state_dict(), **plain["schedule"]})
         restore_random(tensors, self.order, self.accelerator.device)
         self.steps, self.weights = plain["steps"], tensors.get("weights", self.weights)
+        self.health.seen = self.steps
         if self.before is not None:
             self.before = Losses(tensors["before.train"], tensors["before.validation"])
         kept = plain["kept"]
