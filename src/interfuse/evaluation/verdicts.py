@@ -7,6 +7,7 @@ from interfuse.core.tasks import LOWER_IS_BETTER
 from interfuse.evaluation.intervals import Interval
 
 ALPHA = 0.05
+DECLARED = "Declared beforehand: "
 NO_VERDICT = (
     "No verdict on fusion: it takes a fusion and a unimodal control. Add text_only and image_only to the designs."
 )
@@ -45,7 +46,7 @@ def say_study(fusion: str, control: str, contrast: Interval, margin: float, lowe
 def say_primary(first: str, second: str, contrast: Interval, margin: float, lower: bool = False) -> str:
     """Say how the one contrast came out that was declared before the study; its p needs no adjustment."""
     verdict, p = judge(contrast.mean, contrast.p, margin, lower), f"p {_p_value(contrast.p)}"
-    opening = "Declared beforehand: "
+    opening = DECLARED
     if verdict == "no evidence":
         small = f", sure but below the margin of {_margin(margin)}" if contrast.p < ALPHA else ""
         return (

@@ -165,17 +165,3 @@ def _axis(scale: Scale, title: str) -> Markup:
 def _row(frame: Frame) -> Markup:
     parts = Markup("").join(frame.parts)
     return Markup('<svg class="row plot" height="{}" aria-hidden="true">{}</svg>').format(frame.height, parts)
-
-
-def spell_big(value: float | None) -> str:
-    """Write a large number short: `1.23 M`.
-
-    >>> spell_big(1_234_567), spell_big(5.1e9), spell_big(4.256), spell_big(None)
-    ('1.23 M', '5.10 G', '4.26', '–')
-    """
-    if value is None:
-        return "–"
-    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit:
-            return f"{value / limit:.3g} {unit}" if value / limit >= 100 else f"{value / limit:.2f} {unit}"
-    return f"{value:.3g}"

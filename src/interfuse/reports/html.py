@@ -10,10 +10,11 @@ from markupsafe import escape as escape_html
 from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.reports.curves import draw_expected, draw_learning, find_curves
 from interfuse.reports.facts import data_card, design_settings, key_figures, notes, origin
-from interfuse.reports.figures import draw_cost, draw_forest, draw_use, spell_big
+from interfuse.reports.figures import draw_cost, draw_forest, draw_use
 from interfuse.reports.formats import (
     metric_names,
     sort_rows,
+    spell_big,
     spell_cost,
     spell_delta,
     spell_mean,
@@ -22,6 +23,7 @@ from interfuse.reports.formats import (
 )
 from interfuse.reports.gallery import fill_shelves
 from interfuse.reports.health import examine_histories, find_use, spell_part
+from interfuse.reports.maps import is_jpeg
 from interfuse.reports.pairs import build_matrix, spell_contrast, spell_pair_p
 from interfuse.reports.rows import class_table, leak_facts, split_table
 from interfuse.reports.styles import Look, choose_looks
@@ -44,6 +46,7 @@ def to_html(summary: StudySummary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["is_jpeg"] = is_jpeg
     environment.filters |= {"breakable": _breakable, "part": spell_part, "contrast": spell_contrast, "p": spell_pair_p}
     rows = sort_rows(summary)
     looks = choose_looks(rows)
