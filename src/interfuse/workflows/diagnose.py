@@ -18,7 +18,7 @@ from interfuse.core.records import read_table
 from interfuse.core.tasks import HEADLINES
 from interfuse.data import Examples, Features
 from interfuse.evaluation import say_seeds
-from interfuse.reports import Illustration, diagnosis_to_html
+from interfuse.reports import Illustration, diagnosis_to_html, read_maps
 from interfuse.training import Run, load_run, logits_without
 from interfuse.workflows.evidence import EXAMPLES_FILE
 from interfuse.workflows.illustrate import illustrate
@@ -161,7 +161,7 @@ def write_record(run: Run, diagnosis: Diagnosis, out: Path | None = None) -> Non
     write_json(run.folder / "diagnosis.json", diagnosis.plain())
     drawn = read_json(run.folder / "illustrations.json")
     pictures = {
-        int(row): Illustration(one["pictures"], [(word, weight) for word, weight in one["words"]])
+        int(row): Illustration(one["pictures"], [(w, weight) for w, weight in one["words"]], read_maps(one.get("maps")))
         for row, one in drawn.items()
     }
     page = diagnosis_to_html(diagnosis, pictures)
