@@ -131,3 +131,12 @@ def test_without_a_control_the_fusion_is_still_the_best_on_validation(disagreein
     both = {name: seeds for name, seeds in probs.items() if not name.endswith("_only")}
     study = make_study(tmp_path / "study", "matching", truth, both)
     assert study.best_fusion() == "film"
+
+
+def test_a_report_by_another_metric_leaves_the_declared_one_s_alone(numbers):
+    study, *_ = numbers
+    assert study.report().name == "report.html"
+    before = (study.folder / "report.html").read_bytes()
+    assert study.report(metric="mse").name == "report-relative-mse.html"
+    assert study.report(metric="R2").name == "report.html"
+    assert (study.folder / "report.html").read_bytes() == before

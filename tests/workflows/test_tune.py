@@ -89,6 +89,7 @@ def test_a_failed_draw_is_never_chosen_before_a_score_below_zero(tmp_path):
 
 
 def test_draws_are_from_the_space_and_the_same_each_time():
+    assert draw("warm_start=0..2,contrastive=0..1", 2)
     draws = draw("learning_rate=0.0001..0.01,dropout=0.1..0.5,epochs=2..4,gate=none|glu", 1000)
     assert draws == draw("learning_rate=0.0001..0.01,dropout=0.1..0.5,epochs=2..4,gate=none|glu", 1000)
     rates = np.array([one["learning_rate"] for one in draws])
@@ -108,6 +109,9 @@ def test_draws_are_from_the_space_and_the_same_each_time():
         ("learning_rat=1..2", "Did you mean"),
         ("dropout=0.5..0.1", "the lower first"),
         ("dropout=a..b", "two numbers"),
+        ("epochs=1.5..2.5", "epochs is a whole number, got epochs=1.5..2.5"),
+        ("batch_size=0..10", "batch_size must be at least 1, got batch_size=0"),
+        ("dropout=0.5..1", "dropout must be from 0 to below 1"),
         ("fusion=concat|product", "setting to tune"),
     ],
 )
@@ -141,6 +145,10 @@ def test_designs_are_made_of_one_size(tmp_path, target):
     dims = {design.name: design.dim for design in study.designs()}
     assert all(dim % 4 == 0 for dim in dims.values())
     assert (dims["merged_attention"] == 32) == (target == "merged_attention")
+    with pytest.raises(
+        ConfigError, match=r"image_only .* parameters at the nearest .*; 500,000,000 is more than twice"
+    ):
+        interfuse.compare("known:xor", fusions=["product"], out=tmp_path / "t", match_parameters="500000000", **SMALL)
     with pytest.raises(ConfigError, match="a count or to a design"):
         interfuse.compare("known:xor", fusions=["product"], out=tmp_path / "t", match_parameters="large", **SMALL)
 

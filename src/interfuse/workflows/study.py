@@ -120,8 +120,14 @@ class Study:
         return best_on_validation(scores, rated, by in LOWER_IS_BETTER) if rated else fusions[0]
 
     def report(self, path: Path | str | None = None, metric: str | None = None) -> Path:
-        """Write the report; the ending chooses the format: .html, .md, .csv, .tex or .json; `metric` as in summary."""
-        target = Path(path) if path else self.folder / "report.html"
+        """Write the report; the ending chooses the format: .html, .md, .csv, .tex or .json; `metric` as in summary.
+
+        Without a path it is `report.html` in the study's folder, and `report-METRIC.html` by another metric than the
+        declared one.
+        """
+        by = find_metric(metric or self.record["metric"], self.task)
+        plain = "report.html" if by == self.record["metric"] else f"report-{by.lower().replace(' ', '-')}.html"
+        target = Path(path) if path else self.folder / plain
         writers = {".html": to_html, ".md": to_markdown, ".csv": to_csv, ".tex": to_latex, ".json": to_json}
         if target.suffix not in writers:
             raise DataError(f"A report ends in {', '.join(writers)}, got {target.name!r}.")

@@ -34,6 +34,8 @@ FIXED = {
     "store_dim",
 }
 """Fields of a design that are no matter of tuning."""
+ROOM = {"fusion": "concat", "contrastive": 1.0, "epochs": 1_000_000}
+"""What a setting of the space is tried with: a design that refuses none for the sake of another setting."""
 DECADE = 10.0
 """A range whose ends differ by this factor or more is drawn on a logarithmic scale."""
 
@@ -134,14 +136,18 @@ def _split(space: str) -> dict[str, str]:
 def _distribution(optuna: Any, name: str, text: str) -> Any:
     """Read `low..high` or `a|b|c`."""
     if ".." not in text:
-        read = [getattr(build(Design, "the space", {"fusion": "concat", name: word}), name) for word in text.split("|")]
+        read = [getattr(build(Design, "the space", {**ROOM, name: word}), name) for word in text.split("|")]
         return optuna.distributions.CategoricalDistribution(read)
+    whole = get_type_hints(Design)[name] is int
     low, high = (read_scalar(end) for end in text.split("..", 1))
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
     if not numbers or not low < high:  # type: ignore[operator]
         raise ConfigError(f"Cannot read {name}={text} in the space: write two numbers, the lower first, as 0.1..0.5.")
+    for end in (low, high):
+        if isinstance(end, float) and whole:
+            raise ConfigError(f"{name} is a whole number, got {name}={text} in the space: write it as 1..3.")
+        build(Design, "the space", {**ROOM, name: end})
     log = low > 0 and high >= DECADE * low  # type: ignore[operator]
-    whole = get_type_hints(Design)[name] is int
     make = optuna.distributions.IntDistribution if whole else optuna.distributions.FloatDistribution
     return make(low, high, log=log)
 
