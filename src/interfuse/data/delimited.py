@@ -26,22 +26,31 @@ def read_delimited(path: Path, separator: str) -> pl.DataFrame:
         DataError: the text is not UTF-8, a column has no name or its name twice, or a row is malformed.
     """
     check_utf8(path)
+    return pl.concat(delimited_pieces(path, separator))
+
+
+def delimited_pieces(path: Path, separator: str, rows: int = CHUNK_ROWS) -> Iterator[pl.DataFrame]:
+    """Give a table some rows at a time, after a frame that has the columns and no row; UTF-8 is not checked.
+
+    Raises:
+        DataError: as `read_delimited`, when the row is reached.
+    """
     raw = separator == "\t" and _is_raw(path)
     with _any_length(), path.open(encoding="utf-8-sig", newline="\n" if raw else "") as handle:
         lines = (_raw_line(line) for line in handle) if raw else csv.reader(handle, delimiter=separator, strict=True)
-        rows = _checked(path, lines)
+        cells = _checked(path, lines)
         try:
-            header = next(rows, None) or []
+            header = next(cells, None) or []
             _check_header(path, header)
-            chunks = [pl.DataFrame([], schema=dict.fromkeys(header, pl.String))]
-            while chunk := list(islice(rows, CHUNK_ROWS)):
-                chunks.append(pl.DataFrame(chunk, schema=chunks[0].schema, orient="row"))
+            schema = dict.fromkeys(header, pl.String)
+            yield pl.DataFrame([], schema=schema)
+            while chunk := list(islice(cells, rows)):
+                yield pl.DataFrame(chunk, schema=schema, orient="row")
         except csv.Error as error:
             line = "" if raw else f", line {lines.line_num}"  # type: ignore[union-attr]
             raise DataError(
                 f"{path}{line}: {error}. A cell with quotes must be quoted whole, its inner quotes doubled."
             ) from error
-    return pl.concat(chunks)
 
 
 def check_utf8(path: Path) -> None:
@@ -93,8 +102,8 @@ def _is_raw(path: Path) -> bool:
     price: a quoted cell of several lines is cut if each of them happens to hold as many tabs as the header.
     """
     with path.open(encoding="utf-8-sig", newline="\n") as handle:
-        counts = [line.count("\t") for line in handle if line.strip("\r\n")]
-    return len(counts) > 1 and len(set(counts)) == 1
+        counts = Counter(line.count("\t") for line in handle if line.strip("\r\n"))
+    return len(counts) == 1 and counts.total() > 1
 
 
 def _raw_line(line: str) -> list[str]:

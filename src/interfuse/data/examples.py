@@ -80,11 +80,12 @@ class Examples:
         pairs = zip(self.table["text_key"].to_pylist(), self.table["text"].to_pylist(), strict=True)
         return {key: text for key, text in pairs if key is not None}
 
-    def without_pictures(self, reasons: Mapping[str, str]) -> "Examples":
+    def without_pictures(self, reasons: Mapping[str, str], may_be_empty: bool = False) -> "Examples":
         """Treat these pictures as missing; leave out rows that have no text either.
 
         Args:
             reasons: picture key to the reason why it cannot be used.
+            may_be_empty: whether a split without any row is no error.
 
         Raises:
             DataError: no row of some split is left.
@@ -105,7 +106,7 @@ class Examples:
         table = self.table.set_column(COLUMNS.get_field_index("image_key"), "image_key", column)
         table = table.filter(pc.invert(pa.array(empty, pa.bool_())))
         lost = set(self.table["split"].to_pylist()) - set(table["split"].to_pylist())
-        if lost:
+        if lost and not may_be_empty:
             raise DataError(
                 f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the pictures cannot be used, and rows that "
                 f"show them have no text. The first: {troubles[0].reason}."

@@ -14,7 +14,7 @@ from interfuse.data.easy_vqa import NAME, VALIDATION, read_easy_vqa
 from interfuse.data.guesses import IMAGE_NAMES, LABEL_NAMES, NONE, TEXT_NAMES, find_column, says_truth
 from interfuse.data.hub import read_dataset
 from interfuse.data.image_folder import read_image_folder
-from interfuse.data.readers import need_column, read_frame
+from interfuse.data.readers import ENDINGS, need_column, read_frame
 from interfuse.data.settings import SourceSettings
 from interfuse.data.shards import read_shards
 from interfuse.data.unpack import Unpacked
@@ -71,7 +71,14 @@ def open_source(source: Any, settings: SourceSettings) -> Opened:
         opened = _with_parts(Opened(frame, [own] * frame.height, settings), folder)
     if settings.join:
         opened = _join(opened, settings.join)
-    return _guess(opened)
+    return guess_columns(opened)
+
+
+def is_table_file(source: Any) -> bool:
+    """Whether DATA is one file of rows, so that it can be read piece by piece."""
+    if not isinstance(source, str | Path) or str(source).partition(":")[0] in COLLECTIONS:
+        return False
+    return Path(source).suffix.lower() in ENDINGS and not Path(source).is_dir()
 
 
 def _folder(name: str) -> Path:
@@ -181,7 +188,7 @@ def _join(opened: Opened, word: str) -> Opened:
     return replace(opened, frame=frame, folders=folders, notes=[*opened.notes, note])
 
 
-def _guess(opened: Opened) -> Opened:
+def guess_columns(opened: Opened) -> Opened:
     """Guess what the user left open, by the usual names, and say so; the word none means: no such column."""
     settings, frame = opened.settings, opened.frame
     guesses: dict[str, str | None] = {}

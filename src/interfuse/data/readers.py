@@ -32,6 +32,21 @@ def read_frame(source: Any) -> pl.DataFrame:
 
 
 def _read_file(path: Path) -> pl.DataFrame:
+    ending = check_file(path)
+    try:
+        if ending in SEPARATORS:
+            return read_delimited(path, SEPARATORS[ending])
+        return pl.read_parquet(path) if ending == ".parquet" else read_json_lines(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise unreadable(path, error) from error
+
+
+def check_file(path: Path) -> str:
+    """Give the ending of a file of rows, in small letters.
+
+    Raises:
+        DataError: the file is absent, empty or of another kind.
+    """
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise DataError(
@@ -42,12 +57,12 @@ def _read_file(path: Path) -> pl.DataFrame:
         raise DataError(f"There is no file {path}.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty.")
-    try:
-        if ending in SEPARATORS:
-            return read_delimited(path, SEPARATORS[ending])
-        return pl.read_parquet(path) if ending == ".parquet" else read_json_lines(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path} cannot be read as {ending[1:]}: {_first_line(error)}") from error
+    return ending
+
+
+def unreadable(path: Path, error: BaseException) -> DataError:
+    """Say why a file of rows cannot be read."""
+    return DataError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {_first_line(error)}")
 
 
 def _convert(source: Any) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """Rows while they are read: columns chosen, pictures identified, rows in trouble listed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from interfuse.core.errors import DataError
 from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Trouble
-from interfuse.data.opening import open_source
+from interfuse.data.opening import Opened, open_source
 from interfuse.data.pictures import identify_all, resolve
 from interfuse.data.readers import as_texts, need_column
 from interfuse.data.settings import SourceSettings
@@ -66,21 +66,59 @@ def read_rows(source: Any, settings: SourceSettings) -> tuple[SourceSettings, Ro
         DataError: file, columns or ids cannot be used; with `strict`, the first bad row or picture.
     """
     opened = open_source(source, settings)
+    rows, settings = _lay_out(opened, 0), opened.settings
+    _check_ids(rows, settings)
+    _identify(rows, opened.folders, settings)
+    if settings.image and not any(rows.keys):
+        first = rows.troubles[0].reason if rows.troubles else "every cell is blank"
+        raise DataError(
+            f"No picture of column {settings.image!r} could be read; the first: {first}. Is --image-folder right?"
+        )
+    if settings.text and not any(rows.texts):
+        raise DataError(f"No row has a text in column {settings.text!r}: every cell is blank.")
+    _drop_empty(rows, settings.strict)
+    if not rows.ids:
+        raise DataError("No row is left: none has a readable picture or a text.")
+    return settings, rows
+
+
+def read_part(opened: Opened, first: int) -> Rows:
+    """Read a part of a source, of which any rows may be bad or blank; ids that repeat are kept.
+
+    Args:
+        opened: the part.
+        first: number of its first row in the source.
+
+    Raises:
+        DataError: the columns cannot be used; with `strict`, the first bad row or picture.
+    """
+    rows = _lay_out(opened, first)
+    _identify(rows, opened.folders, opened.settings)
+    _drop_empty(rows, opened.settings.strict)
+    return rows
+
+
+def check_columns(opened: Opened) -> None:
+    """Refuse a table without the columns that are asked for, or with neither picture nor text; no row is read."""
+    _lay_out(replace(opened, frame=opened.frame.clear(), folders=[]), 0)
+
+
+def _lay_out(opened: Opened, first: int) -> Rows:
+    """Take the columns, every row of them; no picture is looked at yet."""
     frame, settings = opened.frame, opened.settings
     if settings.image is None and settings.text is None:
         raise DataError(
             f"Which columns are the picture and the text? Give --image and --text. Columns: {', '.join(frame.columns)}."
         )
-    count = frame.height
-    blank: list[str | None] = [None] * count
+    blank: list[str | None] = [None] * frame.height
 
     def column(name: str | None, what: str) -> list[str | None]:
         return as_texts(need_column(frame, name, what)) if name else list(blank)
 
-    rows = Rows(
+    return Rows(
         frame,
-        list(range(count)),
-        [name or str(row) for row, name in enumerate(column(settings.id, "the id"))],
+        list(range(first, first + frame.height)),
+        [name or str(row) for row, name in enumerate(column(settings.id, "the id"), first)],
         column(settings.image, "the picture"),
         list(blank),
         column(settings.text, "the text"),
@@ -90,12 +128,6 @@ def read_rows(source: Any, settings: SourceSettings) -> tuple[SourceSettings, Ro
         notes=list(opened.notes),
         label_names=opened.label_names,
     )
-    _check_ids(rows, settings)
-    _identify(rows, opened.folders, settings)
-    if settings.text and not any(rows.texts):
-        raise DataError(f"No row has a text in column {settings.text!r}: every cell is blank.")
-    _drop_empty(rows, settings.strict)
-    return settings, rows
 
 
 def _check_ids(rows: Rows, settings: SourceSettings) -> None:
@@ -128,11 +160,6 @@ def _identify(rows: Rows, folders: Sequence[Path], settings: SourceSettings) -> 
             continue
         consequence = MISSING_IMAGE if rows.texts[row] else LEFT_OUT
         rows.trouble(row, "image", f"{reason}: {path}", consequence, settings.strict)
-    if settings.image and not any(rows.keys):
-        first = rows.troubles[0].reason if rows.troubles else "every cell is blank"
-        raise DataError(
-            f"No picture of column {settings.image!r} could be read; the first: {first}. Is --image-folder right?"
-        )
 
 
 def _drop_empty(rows: Rows, strict: bool) -> None:
@@ -142,8 +169,6 @@ def _drop_empty(rows: Rows, strict: bool) -> None:
         if not keep and rows.numbers[row] not in listed:
             rows.trouble(row, "row", "it has neither picture nor text", LEFT_OUT, strict)
     rows.keep(wanted)
-    if not rows.ids:
-        raise DataError("No row is left: none has a readable picture or a text.")
 
 
 def drop_unlabelled(rows: Rows, labels: list[L | None], strict: bool) -> list[L]:

@@ -14,8 +14,9 @@ from interfuse.data import splits
 from interfuse.data.examples import COLUMNS, Examples, text_key
 from interfuse.data.labels import infer_task, name_classes, read_labels, read_targets
 from interfuse.data.matching import Captions, draw_negatives
+from interfuse.data.opening import Opened
 from interfuse.data.readers import need_column
-from interfuse.data.rows import Rows, drop_incomplete, drop_unlabelled, read_rows
+from interfuse.data.rows import Rows, drop_incomplete, drop_unlabelled, read_part, read_rows
 from interfuse.data.settings import SourceSettings
 
 
@@ -80,6 +81,24 @@ def load_for_run(
     every = np.array(["all"] * len(rows.ids), dtype=object)
     parts = splits.read_split(rows.splits, str(settings.split)) if rows.splits else every
     return _pair(rows, groups, parts, parts, settings) if unpaired else _examples(rows, labels, groups, parts, task)
+
+
+def load_part(opened: Opened, first: int, task: str, label_names: Sequence[str]) -> Examples:
+    """Read a part of a source for a trained run, without labels and splits; it may hold no row that can be used.
+
+    Args:
+        opened: the part.
+        first: number of its first row in the source.
+        task: of the run.
+        label_names: of the run.
+
+    Raises:
+        DataError: the columns cannot be used; with `strict`, the first bad row or picture.
+    """
+    rows = read_part(opened, first)
+    labels = Labels([[] for _ in rows.ids], [None] * len(rows.ids), tuple(label_names))
+    every = np.array(["all"] * len(rows.ids), dtype=object)
+    return _examples(rows, labels, np.arange(len(rows.ids)), every, task)
 
 
 def _choose_task(rows: Rows, settings: SourceSettings) -> str:

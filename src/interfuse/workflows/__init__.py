@@ -5,6 +5,7 @@ from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, diagnose_se
 from interfuse.workflows.encode import Portion
 from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
+from interfuse.workflows.predict_stream import Streamed, StreamSettings, predict_stream
 from interfuse.workflows.prepare import (
     EncoderSettings,
     Prepared,
@@ -27,6 +28,8 @@ __all__ = [
     "Predictions",
     "Prepared",
     "Source",
+    "StreamSettings",
+    "Streamed",
     "Study",
     "compare",
     "default_store",
@@ -38,6 +41,7 @@ __all__ = [
     "inspect_source",
     "open_for_diagnosis",
     "predict",
+    "predict_stream",
     "prepare",
     "train_run",
 ]

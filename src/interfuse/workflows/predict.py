@@ -35,15 +35,17 @@ class Predictions:
 
         For regression: row, id and the predicted number.
         """
+        kinds = {"row": pl.Int64(), "id": pl.String(), "label": pl.String()}  # also where there is no row
         if self.task == "regression":
-            return pl.DataFrame({"row": self.rows, "id": self.ids, "prediction": self.probs[:, 0]})
+            numbers = {"row": self.rows, "id": self.ids, "prediction": self.probs[:, 0]}
+            return pl.DataFrame(numbers, schema_overrides=kinds)
         if self.task == "multilabel":
             labels = ["|".join(self.label_names[i] for i in np.flatnonzero(p >= 0.5)) for p in self.probs]
         else:
             labels = [self.label_names[i] for i in self.probs.argmax(1)] if len(self.probs) else []
         columns: dict[str, Any] = {"row": self.rows, "id": self.ids, "label": labels}
         columns |= {f"prob_{name}": self.probs[:, i] for i, name in enumerate(self.label_names)}
-        return pl.DataFrame(columns)
+        return pl.DataFrame(columns, schema_overrides=kinds)
 
     def write(self, path: Path) -> None:
         """Write CSV or Parquet, as the ending says."""
@@ -132,8 +134,13 @@ def without(features: Features, rows: torch.Tensor, missing: Mapping[str, float]
 
 def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
     """Say so where rows miss a modality that the run never trained without."""
-    for modality, items in (("image", features.image_items), ("text", features.text_items)):
-        count = int((items < 0).sum())
+    items = {"image": features.image_items, "text": features.text_items}
+    warn_of_counts(run, {modality: int((found < 0).sum()) for modality, found in items.items()}, progress)
+
+
+def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> None:
+    """Say so where so many rows miss a modality that the run never trained without."""
+    for modality, count in missing.items():
         if count and not run.info["trained_on_missing"][modality]:
             progress.say(
                 f"warning: {count:,} rows have no {modality}, and this run never trained on rows without one: its "
