@@ -7,8 +7,12 @@ import polars as pl
 import pytest
 
 from interfuse.core.errors import DataError
-from interfuse.data import SourceSettings, open_stream
+from interfuse.data import SourceSettings, load_for_run, load_part, open_stream
 from interfuse.data.readers import read_frame
+from tests.data.test_fuzz_rows import pictures
+from tests.data.test_fuzz_rows import write as write_broken
+
+__all__ = ["pictures"]
 
 ROWS = 53
 
@@ -100,7 +104,24 @@ def test_columns_are_guessed_and_said_once(tmp_path):
 def test_what_is_wrong_with_a_file_is_said_before_any_row_is_used(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=message):
-        open_stream(tmp_path / name, SourceSettings())
+        open_stream(tmp_path / name, SourceSettings(strict=True))
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+@pytest.mark.parametrize("size", [7, 64, 1000])
+def test_rows_that_cannot_be_read_are_left_out_of_their_part_with_the_reason(pictures, tmp_path, ending, size):
+    wanted = write_broken(tmp_path / f"rows.{ending}", ending)
+    settings = SourceSettings(image_folder=pictures)
+    whole = load_for_run(tmp_path / f"rows.{ending}", settings, "multiclass", (), labelled=False)
+    stream = open_stream(tmp_path / f"rows.{ending}", settings)
+    parts = [
+        load_part(opened, number * size, "multiclass", ())
+        for number, opened in stream.parts(size, range(-(-stream.rows // size)))
+    ]
+    assert {trouble.row for part in parts for trouble in part.troubles} == set(wanted)
+    assert {trouble for part in parts for trouble in part.troubles} == set(whole.troubles)
+    for column in ("row", "text", "image_key"):
+        assert [cell for part in parts for cell in part.table[column].to_pylist()] == whole.table[column].to_pylist()
 
 
 def test_a_column_that_is_not_there_is_refused_at_once(tmp_path):

@@ -1,7 +1,7 @@
 """Rows of picture, text and label: read, checked, split, batched."""
 
 from interfuse.data.batches import Batch, ahead, epoch_batches, eval_batches, make_batch
-from interfuse.data.examples import Examples, Trouble, write_quarantine
+from interfuse.data.examples import Examples, Trouble, write_quarantine, write_troubles
 from interfuse.data.features import Features, assemble
 from interfuse.data.folds import refold
 from interfuse.data.known import make_known
@@ -34,4 +34,5 @@ __all__ = [
     "open_stream",
     "refold",
     "write_quarantine",
+    "write_troubles",
 ]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from interfuse.core.errors import DataError
-from interfuse.data.delimited import check_utf8, delimited_pieces
+from interfuse.data.delimited import BROKEN, delimited_pieces, refuse_wide
 from interfuse.data.json_lines import KINDS, json_lines_pieces, scan_json_lines
 from interfuse.data.opening import Opened, guess_columns, is_table_file, open_source
 from interfuse.data.readers import SEPARATORS, check_file, unreadable
@@ -48,15 +48,18 @@ class Stream:
             DataError: the file cannot be read any more, or has changed.
         """
         for number, frame in _cut(self._pieces(size, wanted), self.rows, size, wanted):
-            first = number * size
-            yield number, Opened(frame, self._folders(first, first + frame.height), self.settings)
+            first, broken = number * size, {}
+            if BROKEN in frame.columns:
+                broken = {row: reason for row, reason in enumerate(frame[BROKEN].to_list()) if reason is not None}
+                frame = frame.drop(BROKEN)
+            yield number, Opened(frame, self._folders(first, first + frame.height), self.settings, broken=broken)
 
 
 def open_stream(source: Any, settings: SourceSettings) -> Stream:
     """Open a source, check what can be checked before any row is used, and choose the columns.
 
-    A CSV, TSV, JSON lines or Parquet file is read piece by piece, the former three once beforehand too, so that a bad
-    line is named at once. A folder, dataset, data frame or joined file is read whole.
+    A CSV, TSV, JSON lines or Parquet file is read piece by piece, the former three once beforehand too, to count the
+    rows and to see whether most can be read. A folder, dataset, data frame or joined file is read whole.
 
     Raises:
         DataError: it cannot be read, has no row, or lacks a column.
@@ -65,7 +68,8 @@ def open_stream(source: Any, settings: SourceSettings) -> Stream:
         return _open_file(Path(source), settings)
     opened = open_source(source, settings)
     check_columns(opened)
-    frame = opened.frame.select(_columns(opened.settings))
+    reasons = pl.Series(BROKEN, [opened.broken.get(row) for row in range(opened.frame.height)], dtype=pl.String)
+    frame = opened.frame.select(_columns(opened.settings)).with_columns(reasons)
     return Stream(
         frame.height,
         opened.settings,
@@ -85,15 +89,22 @@ def _open_file(path: Path, settings: SourceSettings) -> Stream:
     if not folder.is_dir():
         raise DataError(f"--image-folder {folder} is no folder.")
     kinds: dict[str, str] = {}
+    broken: dict[int, str] = {}
     if ending == ".parquet":
         head, rows = _scan_parquet(path)
     elif ending in SEPARATORS:
-        head, rows = _scan_delimited(path, SEPARATORS[ending])
+        head, rows, broken = _scan_delimited(path, SEPARATORS[ending])
     else:
-        kinds, rows = scan_json_lines(path)
+        kinds, rows, broken = scan_json_lines(path)
         head = pl.DataFrame(schema={name: KINDS[kind] for name, kind in kinds.items()})
     if not rows:
         raise DataError(f"{path} has no row.")
+    if 2 * len(broken) > rows:
+        row, reason = next(iter(broken.items()))
+        raise DataError(f"{len(broken):,} of {rows:,} rows cannot be read; the first: row {row}: {reason}.")
+    if broken and settings.strict:
+        row, reason = next(iter(broken.items()))
+        raise DataError(f"Row {row} ({row}): {reason}. Without --strict the row is left out.")
     opened = guess_columns(Opened(head, [], settings))
     check_columns(opened)
     columns = _columns(opened.settings)
@@ -105,18 +116,23 @@ def _open_file(path: Path, settings: SourceSettings) -> Stream:
             return _parquet_pieces(path, columns, size, wanted)
         if ending in SEPARATORS:
             frames = delimited_pieces(path, SEPARATORS[ending], min(size, PIECE_ROWS))
-            return _count(frame.select(columns) for frame in frames)
+            return _count(frame.select(*columns, BROKEN) for frame in frames)
         return _count(json_lines_pieces(path, {name: kinds[name] for name in columns}, min(size, PIECE_ROWS)))
 
     return Stream(rows, opened.settings, digest, opened.notes, pieces, lambda first, end: [folder] * (end - first))
 
 
-def _scan_delimited(path: Path, separator: str) -> tuple[pl.DataFrame, int]:
-    """Read the file once, row by row: its columns, without a row, and the number of rows."""
-    check_utf8(path)
+def _scan_delimited(path: Path, separator: str) -> tuple[pl.DataFrame, int, dict[int, str]]:
+    """Read the file once, row by row: its columns, without a row, the number of rows and the broken ones."""
+    refuse_wide(path)
     pieces = delimited_pieces(path, separator, PIECE_ROWS)
-    head = next(pieces)
-    return head, sum(piece.height for piece in pieces)
+    head, rows = next(pieces).drop(BROKEN), 0
+    broken: dict[int, str] = {}
+    for piece in pieces:
+        bad = piece[BROKEN].is_not_null().arg_true()
+        broken |= {rows + row: piece[BROKEN][row] for row in bad.to_list()}
+        rows += piece.height
+    return head, rows, broken
 
 
 def _scan_parquet(path: Path) -> tuple[pl.DataFrame, int]:

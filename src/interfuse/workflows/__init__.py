@@ -3,14 +3,13 @@
 from interfuse.workflows.compare import CompareSettings, compare
 from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
 from interfuse.workflows.encode import Portion
+from interfuse.workflows.encoder_settings import EncoderSettings, default_store
 from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
 from interfuse.workflows.predict_stream import Streamed, StreamSettings, predict_stream
 from interfuse.workflows.prepare import (
-    EncoderSettings,
     Prepared,
     Source,
-    default_store,
     encode_examples,
     encode_source,
     prepare,

@@ -14,7 +14,8 @@ from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.store import Coding, MixedTable, TokenStore
 from interfuse.training import Run
 from interfuse.workflows.decode import Decoder, Opener
-from interfuse.workflows.prepare import EncoderSettings, stored_signature
+from interfuse.workflows.encoder_settings import EncoderSettings
+from interfuse.workflows.prepare import stored_signature
 from interfuse.workflows.projecting import project
 
 
