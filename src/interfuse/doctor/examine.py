@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from torch import nn
 
 from interfuse.core.errors import ConfigError, unknown
-from interfuse.doctor.adapt import CannotCallError, adapt, ignored_masks
+from interfuse.doctor.adapt import CannotCallError, adapt
 from interfuse.doctor.exporting import exports_with_dynamic_axes
 from interfuse.doctor.findings import Finding, Report, by_harm
 from interfuse.doctor.gradients import (
@@ -24,6 +24,7 @@ from interfuse.doctor.padding import (
     survives_a_missing_modality,
 )
 from interfuse.doctor.plans import Plan
+from interfuse.doctor.settling import ignored_masks
 from interfuse.doctor.shapes import (
     keeps_its_dtype,
     keeps_its_shape,

@@ -3,7 +3,7 @@
 import torch
 
 from interfuse.doctor.findings import Finding
-from interfuse.doctor.outputs import change
+from interfuse.doctor.outputs import Labels, change
 from interfuse.doctor.subject import Inputs, Subject
 from interfuse.doctor.words import number, where_is
 
@@ -48,6 +48,14 @@ def _same(first: torch.Tensor, second: torch.Tensor) -> bool:
     return first.shape == second.shape and change(first, second) == 0
 
 
+def _own(leaf: torch.Tensor, marks: Labels, row: int) -> torch.Tensor:
+    """Take what one row of a batch was given, as a batch of one."""
+    for axis, mark in enumerate(marks):
+        if mark in ("batch", "pair"):
+            leaf = leaf.narrow(axis, row, 1)
+    return leaf
+
+
 def lets_each_sample_stand_alone(subject: Subject) -> list[Finding]:
     """Give a row the same output whatever the other rows hold, and when it is alone."""
     inputs = subject.inputs()
@@ -67,11 +75,7 @@ def lets_each_sample_stand_alone(subject: Subject) -> list[Finding]:
                 mine = subject.look(alone)
             except Exception:
                 break  # "shape" tells of it
-            whole = {
-                name: value.movedim(marks.index("batch"), 0)[row : row + 1].movedim(0, marks.index("batch"))
-                for name, marks in subject.labels().items()
-                if (value := together[name]) is not None
-            }
+            whole = {name: _own(together[name], marks, row) for name, marks in subject.labels().items()}
             same = all(name in mine and value.shape == mine[name].shape for name, value in whole.items())
             gap = max(subject.compare(whole, mine, alone)) if same else 0.0  # else "shape" tells of it
             if gap > worst:

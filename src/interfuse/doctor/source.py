@@ -3,9 +3,9 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 
-from torch import nn
+from torch import Tensor, nn
 
 from interfuse.doctor.findings import Finding
 from interfuse.doctor.words import where_is
@@ -108,6 +108,32 @@ def _calls_random(tree: ast.AST) -> bool:
             if name in RANDOM:
                 return True
     return False
+
+
+def arguments(module: nn.Module) -> dict[str, inspect.Parameter]:
+    """List the arguments of forward; of a scripted module, those of its schema."""
+    try:
+        return dict(inspect.signature(module.forward).parameters)
+    except ValueError:
+        schema = getattr(module.forward, "schema", None)
+        if schema is None:
+            raise
+    found: dict[str, inspect.Parameter] = {}
+    for given in list(schema.arguments)[1:]:
+        default = given.default_value if given.has_default_value() else inspect.Parameter.empty
+        found[given.name] = inspect.Parameter(given.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+    return found
+
+
+def words_held(module: nn.Module) -> Iterator[tuple[str, str]]:
+    """List the pairs of words that the module holds, as names or as keys: what a loop over a mapping may ask for."""
+    own = [value for name, value in vars(module).items() if not name.startswith("_")]
+    for value in (*own, *module.children()):
+        held = value.keys() if isinstance(value, dict | nn.ModuleDict | nn.ParameterDict) else value
+        if not isinstance(held, str | bytes) and isinstance(held, Iterable) and not isinstance(held, Tensor | Iterator):
+            words = list(held) if isinstance(held, Sized) and len(held) == 2 else []
+            if words and all(isinstance(word, str) for word in words):
+                yield words[0], words[1]
 
 
 def keys_read(function: Callable[..., object]) -> Iterator[str]:

@@ -152,29 +152,31 @@ class Subject:
             if name in there
         }
         found = {name: labels for name, labels in found.items() if "batch" in labels}
-        if any(mark and mark.startswith("merged") for labels in found.values() for mark in labels):
-            found = {name: self._order(here[name], name, labels) for name, labels in found.items()}
+        known = {name: labels for name, labels in found.items() if "loose" not in labels}
+        found = known or found  # what changes its size in no known way cannot be compared
+        for name, labels in found.items():
+            for axis, mark in enumerate(labels):
+                if mark and ":" in mark:
+                    placed = self._place(here[name], name, axis, mark)
+                    found[name] = (*found[name][:axis], placed, *found[name][axis + 1 :])
         return found
 
     def _counts(self, sizes: Sizes) -> tuple[int, int, int]:
         image = sizes.image if "image" in self.tokens | self.maps else 1
         return sizes.batch, image, sizes.text if "text" in self.tokens else 1
 
-    def _order(self, leaf: Tensor, name: str, labels: Labels) -> Labels:
-        """Find whether image or text comes first on a merged axis: a token moves its own place most."""
+    def _place(self, leaf: Tensor, name: str, axis: int, mark: str) -> str:
+        """Find where tokens lie on an axis that has more than one kind: a token moves its own place most."""
+        kind, own, *_ = mark.split(":")
         spots: dict[str, int] = {}
-        for modality in MODALITIES:
+        for modality in MODALITIES if kind == "merged" else (kind,):
             inputs = self.inputs(full=True)
             values = inputs.values(modality).clone()
             values[:, 0] = values[:, 0].flip(-1) * 3
             moved = (self.look(inputs.having(modality, values))[name] - leaf).abs()
-            axis = next((i for i, mark in enumerate(labels) if mark and mark.startswith("merged")), None)
-            spots[modality] = 0 if axis is None else int(moved.movedim(axis, 0).flatten(1).sum(1).argmax())
-        first, front = min(spots, key=lambda m: spots[m]), min(spots.values())
-        return tuple(
-            f"merged:{min(front, int(mark.split(':')[1]))}:{first}" if mark and mark.startswith("merged") else mark
-            for mark in labels
-        )
+            spots[modality] = int(moved.movedim(axis, 0).flatten(1).sum(1).argmax())
+        first, front = min(spots, key=lambda m: spots[m]), min(int(own), *spots.values())
+        return f"merged:{front}:{first}" if kind == "merged" else f"{kind}:{front}"
 
     def compare(self, first: Leaves, second: Leaves, inputs: Inputs, other: Inputs | None = None) -> list[float]:
         """Measure, row by row, how far the values at real tokens lie apart."""
