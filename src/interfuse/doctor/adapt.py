@@ -54,6 +54,7 @@ def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any
         sizes=sizes,
         varying=frozenset(name for name in MODALITIES if tokens[name] is None),
         remake=facts.get("remake"),
+        seeded=True,
         dtype=dtype_of(module),
         exact=dtype_of(module),
     )

@@ -16,7 +16,7 @@ from interfuse.doctor.gradients import (
     gives_every_parameter_a_gradient,
     lets_gradients_reach_both_inputs,
 )
-from interfuse.doctor.isolation import is_deterministic_in_eval, lets_each_sample_stand_alone
+from interfuse.doctor.isolation import is_deterministic_in_eval, lets_each_sample_stand_alone, repeats
 from interfuse.doctor.padding import (
     hides_poison_under_the_mask,
     hides_values_under_the_mask,
@@ -64,22 +64,24 @@ class Promise:
     check: Callable[[Subject], list[Finding]]
     lengths: bool = False
     """Whether it compares outputs of different lengths, which random numbers in eval forbid."""
+    compares: bool = True
+    """Whether it compares outputs at all, which is idle where the same call gives another output each time."""
 
 
 PROMISES = (
     Promise("each sample stands alone", lets_each_sample_stand_alone),
-    Promise("shape", keeps_its_shape),
-    Promise("dtype", keeps_its_dtype),
+    Promise("shape", keeps_its_shape, compares=False),
+    Promise("dtype", keeps_its_dtype, compares=False),
     Promise("bfloat16 autocast", stays_near_in_autocast),
-    Promise("unequal lengths", takes_unequal_lengths),
+    Promise("unequal lengths", takes_unequal_lengths, compares=False),
     Promise("values under the mask", hides_values_under_the_mask),
     Promise("NaN under the mask", hides_poison_under_the_mask),
     Promise("wider padding", ignores_wider_padding, lengths=True),
     Promise("missing modality", survives_a_missing_modality),
-    Promise("every parameter registered", registers_every_parameter),
-    Promise("every parameter trains", gives_every_parameter_a_gradient),
+    Promise("every parameter registered", registers_every_parameter, compares=False),
+    Promise("every parameter trains", gives_every_parameter_a_gradient, compares=False),
     Promise("depends on both modalities", depends_on_both),
-    Promise("gradient reaches both inputs", lets_gradients_reach_both_inputs),
+    Promise("gradient reaches both inputs", lets_gradients_reach_both_inputs, compares=False),
     Promise("state survives saving", survives_saving_and_loading),
     Promise("torch.export", exports_with_dynamic_axes, lengths=True),
 )
@@ -109,6 +111,7 @@ def examine(module: nn.Module, *, image_dim: int, text_dim: int, **options: Unpa
     for name in options:
         if name not in Options.__annotations__:
             raise ConfigError(unknown("option of examine:", name, Options.__annotations__))
+    module = getattr(module, "_orig_mod", module)  # of torch.compile: what was compiled
     count = sum(p.numel() for p in module.parameters() if not isinstance(p, nn.UninitializedParameter))
     subject = f"{where_is(module)}: {count:,} parameters"
     with untouched_randomness():
@@ -147,14 +150,17 @@ def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[
     skipped: list[str] = []
     found = _guarded(Promise("deterministic in eval", is_deterministic_in_eval), subject)
     findings = findings + found
-    if any(finding.kind == "random-in-eval" for finding in found):
-        subject = subject.variant(seeded=True)
-    else:
+    random = any(finding.kind == "random-in-eval" for finding in found)
+    subject = subject.variant(seeded=random)
+    steady = not random or repeats(subject)
+    if not random:
         kept += ["deterministic in eval"] if not found else []
     if any(finding.kind == "state-moves" for finding in found):
         subject = subject.variant(call=_restoring(subject))
     for promise in PROMISES:
         reason = _reason_to_skip(promise, subject, export)
+        if promise.compares and not steady:
+            reason = "the same call gives another output each time, whatever the seed"
         if reason:
             skipped.append(f"{promise.name} ({reason})")
             continue

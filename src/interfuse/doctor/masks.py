@@ -85,7 +85,7 @@ def _named(module: nn.Module) -> list[str]:
 
 def _inside(module: nn.Module, chosen: dict[str, str]) -> list[str]:
     """List the masks that forward takes out of a container of keys, or of its own keywords."""
-    keys = list(dict.fromkeys(key for key in keys_read(type(module).forward) if is_mask(key)))
+    keys = list(dict.fromkeys(key for key in keys_read(getattr(type(module), "forward", None)) if is_mask(key)))
     held = next((name for name, source in chosen.items() if source.startswith("dict:")), None)
     if held is not None:
         return [f"{held}[{key}]" for key in keys]

@@ -185,7 +185,7 @@ def _one_named(
 
 def _keys(module: nn.Module) -> dict[str, str]:
     """Read which constant keys forward takes image and text from."""
-    read = [(role(key), key) for key in keys_read(type(module).forward) if not is_mask(key)]
+    read = [(role(key), key) for key in keys_read(getattr(type(module), "forward", None)) if not is_mask(key)]
     return {meant: key for meant, key in read if meant is not None}
 
 

@@ -3,7 +3,7 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 
 from torch import Tensor, nn
 
@@ -136,7 +136,7 @@ def words_held(module: nn.Module) -> Iterator[tuple[str, str]]:
                 yield words[0], words[1]
 
 
-def keys_read(function: Callable[..., object]) -> Iterator[str]:
+def keys_read(function: object) -> Iterator[str]:
     """List the constant keys that a function takes from mappings: `x["image"]`, `x.get("text")`."""
     tree = _parse(function)
     for node in ast.walk(tree) if tree is not None else ():

@@ -17,6 +17,8 @@ from interfuse.doctor.outputs import Labels, Leaves, change, label, leaves, visi
 Call = Callable[..., Any]
 """`(module, image, text, image_mask, text_mask) -> output`; masks are (batch, tokens), True = real, never None."""
 MODALITIES = ("image", "text")
+TOKENS = ("image", "text", "merged")
+"""Kinds of axis that run over tokens."""
 
 
 class Inputs(NamedTuple):
@@ -82,7 +84,7 @@ class Subject:
     equal: bool = False
     """Whether only equal numbers of tokens work."""
     seeded: bool = False
-    """Whether every call starts from the same seed, since the module draws random numbers in eval."""
+    """Whether every call starts from the same seed, of PyTorch, NumPy and Python, since the module draws in eval."""
     remake: Callable[[], nn.Module] | None = None
     """Makes the module again from its settings."""
     dtype: torch.dtype = torch.float32
@@ -107,7 +109,7 @@ class Subject:
         """Call the module, or a variant of it, on copies of the inputs, and name its float outputs."""
         inputs = Inputs(*(value.clone() for value in inputs))
         if self.seeded:
-            torch.manual_seed(0)
+            seed_all(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return leaves(self.call(self.module if module is None else module, *inputs))
@@ -136,6 +138,10 @@ class Subject:
         image = self.sizes.image - ("image" in self.varying)
         text = self.sizes.text + 2 * ("text" in self.varying)
         return Sizes(self.sizes.batch - 1, image, image if self.equal else text)
+
+    def is_layer(self) -> bool:
+        """Tell whether it gives sequences of tokens alone, and no vector a row: a layer of some model."""
+        return all(any(mark and mark.split(":")[0] in TOKENS for mark in marks) for marks in self.labels().values())
 
     def labels(self) -> dict[str, Labels]:
         """Tell what the axes of every output are; an output without a batch axis is left out."""
@@ -256,12 +262,19 @@ def opened(module: nn.Module) -> nn.Module:
     return copied
 
 
+def seed_all(seed: int) -> None:
+    """Seed the streams of PyTorch, NumPy and Python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+
+
 @contextlib.contextmanager
 def untouched_randomness(seed: int = 0) -> Iterator[None]:
     """Seed every stream inside, and give back the state that was before."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_all(seed)
         try:
             yield
         finally:
