@@ -1,9 +1,11 @@
 """Modules with one subtle defect each, or with what looks like one and is none; `SUBTLE` says what must be found."""
 
+import functools
 import random
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 WIDTH = 16
@@ -107,6 +109,111 @@ class WholeGridOf49(nn.Module):
         return torch.tanh(image + self.positions).mean(1) * self.text(text)
 
 
+class LayerInAClosure(Gated):
+    def __init__(self):
+        super().__init__()
+        layer = nn.Linear(WIDTH, WIDTH)
+        self.more = lambda x: layer(x)
+
+    def forward(self, image, text):
+        return super().forward(self.more(image), text)
+
+
+class WeightInAPartial(Gated):
+    def __init__(self):
+        super().__init__()
+        self.more = functools.partial(F.linear, weight=nn.Parameter(torch.randn(WIDTH, WIDTH)))
+
+    def forward(self, image, text):
+        return super().forward(self.more(image), text)
+
+
+class LayerFarDown(Gated):
+    def __init__(self):
+        super().__init__()
+        self.layers = {"a": {"b": {"c": {"d": [nn.Linear(WIDTH, WIDTH)]}}}}
+
+    def forward(self, image, text):
+        return super().forward(self.layers["a"]["b"]["c"]["d"][0](image), text)
+
+
+GLOBAL = nn.Linear(WIDTH, WIDTH)
+
+
+class LayerOfTheFile(Gated):
+    def forward(self, image, text):
+        return super().forward(GLOBAL(image), text)
+
+
+class OneKeyThatTakesTokensToo(nn.Module):
+    """Attention of vectors written out: given tokens it runs as well, one head for all."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+
+    def forward(self, image, text):
+        q, k, v = self.query(text)[:, None], self.key(image)[:, None], self.value(image)[:, None]
+        return text + (torch.softmax(q @ k.transpose(-2, -1) / 4, -1) @ v).squeeze(1)
+
+
+class OneKeyInLogarithms(OneKeyThatTakesTokensToo):
+    def forward(self, image_vector, text_vector):
+        score = (self.query(text_vector) * self.key(image_vector)).sum(-1, keepdim=True)
+        return text_vector + score.log_softmax(-1).exp() * self.value(image_vector)
+
+
+class MaskHandedOnInverted(nn.Module):
+    """key_padding_mask says True = ignore, attn_mask of the fused kernel means True = attend."""
+
+    def __init__(self):
+        super().__init__()
+        self.query = nn.Linear(WIDTH, WIDTH)
+        self.out = nn.Linear(2 * WIDTH, 3)
+
+    def forward(self, image, text, image_key_padding_mask, text_key_padding_mask):
+        asked = F.scaled_dot_product_attention(
+            self.query(text), image, image, attn_mask=image_key_padding_mask[:, None]
+        )
+        real = ~text_key_padding_mask[..., None]
+        both = torch.cat([text, asked], -1).where(real, asked.new_zeros(()))
+        return self.out(both.sum(1) / real.sum(1).clamp(min=1))
+
+
+class LayerThatInvertsItsOnlyMask(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.query = nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, text, image, key_padding_mask):
+        return text + F.scaled_dot_product_attention(
+            self.query(text), image, image, attn_mask=key_padding_mask[:, None]
+        )
+
+
+class MeanThatTrainingMoves(Gated):
+    """A running mean in a plain attribute."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = torch.zeros(WIDTH)
+
+    def forward(self, image, text):
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * image.detach().flatten(0, -2).mean(0)
+        return super().forward(image - self.mean.to(image), text)
+
+
+class SettingKeptAndForgotten(Gated):
+    def __init__(self, dropout=0.1, width=WIDTH):
+        super().__init__()
+        self.dropout = dropout
+        self.width = width
+
+    def extra_repr(self):
+        return f"width={self.width}"
+
+
 # module -> the kinds of its errors, and of its warnings
 SUBTLE = [
     (NoiseOfNumPy, {"random-in-eval"}, set()),
@@ -117,4 +224,14 @@ SUBTLE = [
     (ManyExperts, set(), set()),
     (Similarities, set(), set()),
     (EncoderInside, set(), set()),
+    (LayerInAClosure, {"unregistered-parameters", "state-lost"}, set()),
+    (WeightInAPartial, {"unregistered-parameters", "state-lost"}, set()),
+    (LayerFarDown, {"unregistered-parameters", "state-lost"}, set()),
+    (LayerOfTheFile, {"unregistered-parameters"}, set()),
+    (OneKeyThatTakesTokensToo, {"one-key-softmax"}, {"no-mask"}),
+    (OneKeyInLogarithms, {"one-key-softmax"}, set()),
+    (MaskHandedOnInverted, {"inverted-mask"}, set()),
+    (LayerThatInvertsItsOnlyMask, {"inverted-mask"}, set()),
+    (MeanThatTrainingMoves, {"state-lost"}, set()),
+    (SettingKeptAndForgotten, set(), {"ignored-setting"}),
 ]

@@ -42,10 +42,38 @@ def test_of_a_number_of_tokens_that_is_declared_fixed_none_is_padding():
     assert not report_of(make(WholeGridOf49), image_tokens=49).broken
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore")  # of TorchScript, which is deprecated
 def test_a_compiled_and_a_scripted_module_are_examined():
     assert not report_of(torch.compile(make(Gated), backend="eager")).broken
     assert not report_of(torch.jit.script(nn.Bilinear(WIDTH, WIDTH, 3))).broken
+
+
+class Unmakeable(Gated):
+    """Nothing tells how it was made; a constant of it is no buffer."""
+
+    def __init__(self, settings):
+        super().__init__()
+        self.scale = torch.tensor(settings["scale"])
+
+    def forward(self, image, text):
+        return super().forward(image, text) * self.scale
+
+
+class Makeable(Unmakeable):
+    def __init__(self):
+        super().__init__({"scale": 2.0})
+
+
+def test_state_counts_as_surviving_only_where_the_module_was_made_again():
+    report = report_of(Unmakeable({"scale": 2.0}).requires_grad_(True))
+    assert "not-a-buffer" in report.kinds
+    assert not report.broken
+    plain = Unmakeable({"scale": 2.0})
+    plain.scale = 2.0
+    report = report_of(plain)
+    assert "state survives saving" not in report.kept
+    assert "state survives saving (it could not be made again: give remake=…)" in report.skipped
+    assert "not-a-buffer" in report_of(Makeable()).kinds
 
 
 def raw_layers():

@@ -50,6 +50,10 @@ KINDS: dict[str, int | None] = {
 }
 
 
+class NotExaminedError(Exception):
+    """A promise could not be examined; the words say why."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that the doctor saw."""
