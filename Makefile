@@ -3,13 +3,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint browser bench bench-known mutants clean
+.PHONY: demo test lint browser docs notebooks bench bench-known mutants clean
 
 # The environment is made where it is absent and mended where pyproject.toml is newer.
 # torch is pinned to the release whose CPU build the library is tested with.
 $(VENV)/.made: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -e '.[dev,demo,export,ray,serve,tune]'
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -e '.[dev,demo,docs,export,ray,serve,tune]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $$($(BIN)/python -c "import tomllib; \
 	  print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['dev-oracles'])")
 	touch $@
@@ -29,10 +29,17 @@ test: $(VENV)/.made browser
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --doctest-modules src -o addopts=
 
 lint: $(VENV)/.made
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks docs/theme
+	$(BIN)/ruff check src tests benchmarks docs/theme
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+# Reads what is installed and fetches nothing; site/index.html opens from the disk, search included.
+docs: $(VENV)/.made
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+notebooks: $(VENV)/.made
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python docs/theme/run_notebooks.py
 
 bench: $(VENV)/.made
 	$(BIN)/python benchmarks/encoder_speed.py
@@ -49,4 +56,4 @@ mutants: $(VENV)/.made
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info src/*.egg-info
+	rm -rf $(VENV) build dist site *.egg-info src/*.egg-info

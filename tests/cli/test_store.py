@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from interfuse.cli.main import app
 from interfuse.core.errors import DataError, StoreError
-from interfuse.store import TokenStore
+from interfuse.store import TokenStore, fit_projection, save_projections
 
 USED, OTHER = {"name": "used"}, {"name": "other"}
 
@@ -72,3 +72,17 @@ def test_gc_removes_nothing_where_a_study_cannot_be_read(root):
     with pytest.raises(StoreError, match="There is no token store at"):
         run("ls", "--store", root / "nowhere")
     assert len(list((root / "store").iterdir())) == 3
+
+
+def test_gc_removes_the_projections_that_no_study_used(root):
+    fitted = [fit_projection([torch.randn(20, 4, generator=torch.Generator().manual_seed(n))], 2) for n in (0, 1)]
+    (root / "store" / "projections").mkdir()
+    for name, projection in zip(("kept", "left"), fitted, strict=True):
+        save_projections(root / "store" / "projections" / f"{name}.safetensors", {"image": projection})
+    image = {**USED, "projection": {"dim": 2, "digest": fitted[0].digest}}
+    (root / "study" / "study.json").write_text(json.dumps({"encoders": {"image": image, "text": USED}}))
+    shown = run("gc", root / "study", "--store", root / "store")
+    assert "would remove projections/left.safetensors" in shown
+    assert "kept.safetensors" not in shown
+    assert "removed projections/left" in run("gc", root / "study", "--store", root / "store", "--delete")
+    assert [path.name for path in (root / "store" / "projections").iterdir()] == ["kept.safetensors"]

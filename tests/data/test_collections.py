@@ -148,7 +148,7 @@ def test_shards_that_cannot_be_used_are_told(tmp_path):
         load(f"wds:{tmp_path}/torn.tar", unpack_to=tmp_path)
     with tarfile.open(tmp_path / "bad.tar", "w") as tar:
         add(tar, "1.json", b"{")
-    with pytest.raises(DataError, match=r"bad\.tar: 1\.json cannot be read"):
+    with pytest.raises(DataError, match=r"bad\.tar: 1\.json: it is not JSON"):
         load(f"wds:{tmp_path}/bad.tar", unpack_to=tmp_path)
 
 
@@ -214,6 +214,12 @@ def test_the_columns_of_a_dataset_can_be_overridden(dataset, tmp_path):
     assert load(source, unpack_to=tmp_path, label="price").task == "regression"
     assert load(source, unpack_to=tmp_path, text="note", label="none").task == "matching"
     assert load(dataset / "one", unpack_to=tmp_path).label_names == ("zebra", "ant", "never")
+
+
+def test_a_folder_for_the_pictures_of_a_dataset_that_cannot_be_written_is_told(dataset, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="Pictures cannot be unpacked to .*/file: Not a directory"):
+        load(f"hf:{dataset / 'one'}", unpack_to=tmp_path / "file")
 
 
 def test_a_dataset_that_is_not_there_is_told(dataset, tmp_path, monkeypatch):

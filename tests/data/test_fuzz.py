@@ -12,6 +12,7 @@ from PIL import Image
 from interfuse.core.progress import Silent
 from interfuse.data import SourceSettings, load_for_run, open_picture, write_quarantine
 from interfuse.data.pictures import PictureError, identify, resolve
+from interfuse.data.remote import fetch
 from interfuse.store import TokenStore
 from interfuse.workflows.encode import encode_pictures
 from tests.data.test_pictures import png_header
@@ -156,6 +157,33 @@ def test_a_remote_picture_is_told_apart_and_opened_as_a_file_is(tmp_path):
     assert "not a picture" in identify("memory://bucket/words.png").reason
     with pytest.raises(PictureError, match="the remote file does not exist"):
         open_picture("memory://bucket/none.png")
+
+
+def test_a_remote_picture_is_fetched_once_and_again_only_when_it_has_changed(tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    names = [f"memory://bucket/once{n}.png" for n in range(4)]
+    for number, name in enumerate(names):
+        with fsspec.open(name, "wb") as handle:
+            handle.write(saved(number, "PNG"))
+    fetched: list[str] = []
+    monkeypatch.setattr("interfuse.data.remote.fetch", lambda url: fetched.append(url) or fetch(url))
+    monkeypatch.setattr("interfuse.data.pictures.fetch", lambda url: fetched.append(url) or fetch(url))
+    frame = pl.DataFrame({"photo": names, "title": list("abcd")})
+    settings = SourceSettings(image="photo", text="title", unpack_to=tmp_path)
+
+    def load():
+        found = load_for_run(frame, settings, "multiclass", (), labelled=False)
+        for number, path in enumerate(found.pictures().values()):
+            assert open_picture(path).tobytes() == picture(number).tobytes()
+        return found
+
+    assert "Remote pictures: 4 fetched, 0 unchanged since" in " ".join(load().notes)
+    assert sorted(fetched) == names
+    assert "Remote pictures: 0 fetched, 4 unchanged since" in " ".join(load().notes)
+    with fsspec.open(names[2], "wb") as handle:  # the same content at another time
+        handle.write(saved(2, "PNG"))
+    assert "1 fetched, 3 unchanged" in " ".join(load().notes)
+    assert len(fetched) == 5
 
 
 def test_a_remote_file_over_the_limit_and_a_server_that_fails_are_reasons(monkeypatch):

@@ -52,7 +52,7 @@ def test_every_row_and_cell_is_read_as_it_stands(tmp_path, name, content, rows):
     [
         ("a.csv", "a,b,c\n1,2,3\n4,5\n", "a.csv, line 3: the row has 2 cells, the header has 3"),
         ("a.csv", 'a,b\n1,"x\ny"\n1,2,3\n', "a.csv, line 4: the row has 3 cells, the header has 2"),
-        ("a.csv", 'a,b\n1,"x\n2,y\n', "a.csv, line 3: unexpected end of data"),
+        ("a.csv", 'a,b\n1,"x\n2,y\n', "a.csv, line 2: unexpected end of data"),
         ("a.csv", 'a,b\n1,"x" y\n', "a.csv, line 2: .*inner quotes doubled"),
         ("a.csv", b"a,b\n1,caf\xe9\n", "a.csv, line 2: byte 0xe9 is not UTF-8"),
         ("a.csv", "a,b\n1,2\n".encode("utf-16"), "a.csv is UTF-16: save it as UTF-8"),

@@ -255,8 +255,8 @@ def test_a_picture_outside_the_folder_is_missing_unless_allowed(photos, tmp_path
     rows = frame(photo=["link.png", str(outside), *[f"{n % 12}.png" for n in range(38)]])
     found = load(rows, photos)
     assert [t.reason.split(":")[0] for t in found.troubles] == [
-        "the path leads outside the image folder through a symbolic link",
-        f"the path leads outside the image folder ({str(outside)!r})",
+        "the path leads outside the image folder through a symbolic link; --allow-outside reads it all the same",
+        f"the path leads outside the image folder ({str(outside)!r}); --allow-outside reads it all the same",
     ]
     allowed = load(rows, photos, allow_outside=True)
     assert allowed.troubles == ()
@@ -382,3 +382,20 @@ def test_easy_vqa_has_its_rows_and_its_split():
     assert len(pictures["validation"]) == pytest.approx(400, abs=15)  # and so 10 % of the pictures too
     assert len(pictures["train"] | pictures["validation"]) == 4_000  # no two pictures have the same bytes
     assert not pictures["train"] & pictures["validation"]
+
+
+def test_a_linked_folder_of_pictures_names_the_option_that_reads_it_and_absolute_paths_are_said(
+    photos, tmp_path_factory
+):
+    tmp_path = tmp_path_factory.mktemp("table")
+    (tmp_path / "images").symlink_to(photos)
+    rows = frame(photo=[f"images/{n % 12}.png" for n in range(40)])
+    rows.write_csv(tmp_path / "rows.csv")
+    given = {"image": "photo", "text": "title", "label": "kind"}
+    with pytest.raises(DataError, match=r"symbolic link; --allow-outside reads it all the same: .*/images/0\.png\.$"):
+        load_examples(tmp_path / "rows.csv", SourceSettings(**given))
+    allowed = load_examples(tmp_path / "rows.csv", SourceSettings(**given, allow_outside=True))
+    assert not any("from the root" in note for note in allowed.notes)
+    frame(photo=[str(photos / f"{n % 12}.png") for n in range(40)]).write_csv(tmp_path / "far.csv")
+    far = load_examples(tmp_path / "far.csv", SourceSettings(**given))
+    assert any(note.startswith("12 pictures are named by paths from the root") for note in far.notes)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 
 import numpy as np
@@ -13,8 +14,10 @@ from rich.console import Console
 from interfuse.cli.main import run
 from interfuse.core.errors import DataError
 from interfuse.data import SourceSettings
+from interfuse.data.remote import to_name
 from interfuse.reports import inspection_to_html, inspection_to_json, print_inspection
 from interfuse.workflows import Source, inspect_source
+from interfuse.workflows.inspect import _measure
 
 
 @pytest.fixture
@@ -133,3 +136,10 @@ def test_from_the_shell(shop, capsys):
     assert json.loads(caught.out)["pictures"] == 20
     assert "straddles the given split: a leak" in caught.err
     assert (shop / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_picture_whose_name_is_not_utf8_is_measured(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")
+    Image.new("RGB", (30, 20)).save(path)
+    sizes, formats = _measure([to_name(path)], lambda: None)
+    assert (sizes["width"].mean, sizes["height"].mean, formats) == (30, 20, {"PNG": 1})

@@ -8,6 +8,7 @@ from interfuse.cli import options
 from interfuse.core.errors import ConfigError
 from interfuse.workflows import Portion, encode_source
 from interfuse.workflows.launch import encode_on_workers
+from interfuse.workflows.quarantine import keep_troubles, place_in_store
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,6 +33,7 @@ def encode(
     task: options.Task = None,
     seed: options.Seed = 0,
     strict: options.Strict = False,
+    quarantine: options.Quarantine = None,
     image_encoder: options.ImageEncoder = "efficientnet-lite0",
     text_encoder: options.TextEncoder = "minilm",
     image_size: options.ImageSize = None,
@@ -55,6 +57,8 @@ def encode(
 ) -> None:
     """Encode each distinct picture and text of DATA once; a second time encodes nothing.
 
+    Rows in trouble are listed in a CSV file under `quarantine/` in the store, or where `--quarantine` says.
+
     With `--store-dim` give the options that say which rows are train rows (label, task, split, group, seed) as for the
     training that follows: the projection is fitted on them.
 
@@ -69,6 +73,8 @@ def encode(
         raise ConfigError("Give --shard or --launcher, not both: a launcher deals the portions itself.")
     with options.watching() as progress:
         if launcher is None:
-            encode_source(source, progress, portion)
+            filled = encode_source(source, progress, portion)
         else:
-            encode_on_workers(source, progress, launcher, workers)
+            filled = encode_on_workers(source, progress, launcher, workers)
+        if filled is not None:
+            keep_troubles(filled.troubles, quarantine or place_in_store(source, portion), progress)

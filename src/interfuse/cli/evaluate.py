@@ -40,6 +40,7 @@ def evaluate_command(
     test: options.Test = None,
     hard_negatives: options.HardNegatives = False,
     strict: options.Strict = False,
+    quarantine: options.Quarantine = None,
     store: options.StoreFolder = None,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
@@ -54,7 +55,7 @@ def evaluate_command(
     source = options.make_source(**locals())
     opened = load_run(run)
     with options.watching() as progress:
-        metrics = evaluate(opened, data, source, rows, progress, read_shares(missing or []))
+        metrics = evaluate(opened, data, source, rows, progress, read_shares(missing or []), quarantine)
     if output == "json":
         typer.echo(json.dumps(dict(metrics), indent=2))
         return

@@ -10,6 +10,7 @@ from interfuse.cli import options
 from interfuse.core.files import write_atomically
 from interfuse.reports import inspection_to_html, inspection_to_json, print_inspection
 from interfuse.workflows import inspect_source
+from interfuse.workflows.quarantine import FILE
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,17 +37,22 @@ def inspect(
     task: options.Task = None,
     hard_negatives: options.HardNegatives = False,
     strict: options.Strict = False,
+    quarantine: options.Quarantine = None,
     seed: options.Seed = 0,
 ) -> None:
     """Look at the rows before any work: counts, labels, gaps, leaks between splits, sizes, lengths. Nothing is encoded.
+
+    Beside the page OUT.quarantine.csv lists every row in trouble.
 
     Examples:
 
     - `interfuse inspect products.csv --image photo --text title --label category --image-folder photos`
     - `interfuse inspect coco:coco --out coco.html`
     """
+    source = options.make_source(**locals())
+    quarantine = quarantine or (out and Path(f"{out}.{FILE}"))
     with options.watching() as progress:
-        found = inspect_source(options.make_source(**locals()), progress)
+        found = inspect_source(source, progress, quarantine)
         for note in found.notes:
             progress.say(note)
     if output == "json":

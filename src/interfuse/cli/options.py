@@ -10,7 +10,8 @@ from rich.console import Console
 
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.data import SourceSettings
-from interfuse.workflows.prepare import EncoderSettings, Source, default_store
+from interfuse.workflows.encoder_settings import EncoderSettings, default_store
+from interfuse.workflows.prepare import Source
 
 Data = Annotated[
     str,
@@ -80,6 +81,14 @@ HardNegatives = Annotated[
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad row or picture.", rich_help_panel="Rows")]
+Quarantine = Annotated[
+    Path | None,
+    typer.Option(
+        "--quarantine",
+        help="CSV file that lists every row in trouble with its reason (default: said while it runs).",
+        rich_help_panel="Rows",
+    ),
+]
 TrainRows = Annotated[
     int | None,
     typer.Option("--train-rows", min=1, help="Train on this many rows at most.", rich_help_panel="Rows"),

@@ -8,7 +8,7 @@ import typer
 from interfuse.cli import options
 from interfuse.store import Holding, list_holdings, remove, unused, verify
 from interfuse.workflows import default_store
-from interfuse.workflows.care import used_folders
+from interfuse.workflows.care import unused_projections, used_folders
 
 commands = typer.Typer(help="Look after the token store, as `interfuse store ls`.", no_args_is_help=True)
 
@@ -54,16 +54,26 @@ def collect_command(
     store: options.StoreFolder = None,
     delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only listed.")] = False,
 ) -> None:
-    """List the encoders' folders that none of the given studies and runs uses; --delete removes them.
+    """List the encoders' folders and projections that none of the given studies and runs uses; --delete removes them.
+
+    Single items of a folder that is used stay, and so do the pictures that were unpacked from shards, datasets and
+    URLs: they lie in a folder of their own (--unpack-to, else in the user's cache), which may be removed by hand.
 
     Example: `interfuse store gc study other-study --delete`
     """
-    left = unused(store or default_store(), used_folders(studies))
+    root = store or default_store()
+    left, projections = unused(root, used_folders(studies)), unused_projections(root, studies)
     for holding in left:
         if delete:
             remove(holding)
         typer.echo(("removed " if delete else "would remove ") + _line(holding))
-    total = _size(sum(holding.bytes for holding in left))
+    freed = sum(holding.bytes for holding in left) + sum(path.stat().st_size for path in projections)
+    for path in projections:
+        size = _size(path.stat().st_size)
+        if delete:
+            path.unlink()
+        typer.echo(f"{'removed' if delete else 'would remove'} {path.parent.name}/{path.name}: {size}")
+    total = _size(freed)
     typer.echo(f"{total} freed" if delete else f"{total} would be freed; --delete removes it")
 
 

@@ -30,6 +30,10 @@ class StoreError(InterfuseError, RuntimeError):
     """Tokens on disk cannot be written or trusted."""
 
 
+class OutputError(InterfuseError, OSError):
+    """A file cannot be written where it was asked for."""
+
+
 class ExportError(InterfuseError, RuntimeError):
     """A trained model cannot leave the library, or what left it does not agree with it."""
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from interfuse.core.errors import DataError
 from interfuse.data.collection import Collection
+from interfuse.data.spelling import spell
 from interfuse.data.splits import NAMES
 
 _FILE = re.compile(r"(instances|captions)_([A-Za-z]+)(\d*)\.json")
@@ -84,14 +85,14 @@ def _read_part(folder: Path, part: str, files: dict[str, Path], names: dict[int,
     for kind, path in files.items():
         content = _load(path)
         try:
-            pictures |= {image["id"]: image["file_name"] for image in content["images"]}
+            pictures |= {image["id"]: str(spell(image["file_name"])) for image in content["images"]}
             if kind == "instances":
-                names |= {category["id"]: category["name"] for category in content["categories"]}
+                names |= {category["id"]: str(spell(category["name"])) for category in content["categories"]}
                 for annotation in content["annotations"]:
                     labels.setdefault(annotation["image_id"], set()).add(annotation["category_id"])
             else:
                 for annotation in content["annotations"]:
-                    entry = (annotation["id"], annotation["caption"].strip())
+                    entry = (annotation["id"], str(spell(annotation["caption"].strip())))
                     captions.setdefault(annotation["image_id"], []).append(entry)
             strange = ({*labels, *captions} - set(pictures)) or (set().union(*labels.values()) - set(names))
         except (KeyError, TypeError, AttributeError) as error:

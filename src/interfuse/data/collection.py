@@ -22,3 +22,5 @@ class Collection:
     """Names of the classes in the source's own order, also of those that no row has."""
     notes: list[str] = field(default_factory=list)
     """Sentences that must be said aloud."""
+    broken: Mapping[int, str] = field(default_factory=dict)
+    """Row of the frame to the reason why it could not be read; its cells are null."""

@@ -3,8 +3,8 @@
 import csv
 import hashlib
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,6 +55,8 @@ class Examples:
     troubles: tuple[Trouble, ...] = ()
     notes: tuple[str, ...] = ()
     """Sentences that must be said aloud: what was inferred, what was made."""
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    """image, text and label to the column that each was read from, guessed ones too; None: there is none."""
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -80,14 +82,18 @@ class Examples:
         pairs = zip(self.table["text_key"].to_pylist(), self.table["text"].to_pylist(), strict=True)
         return {key: text for key, text in pairs if key is not None}
 
-    def without_pictures(self, reasons: Mapping[str, str]) -> "Examples":
+    def without_pictures(
+        self, reasons: Mapping[str, str], strict: bool = False, may_be_empty: bool = False
+    ) -> "Examples":
         """Treat these pictures as missing; leave out rows that have no text either.
 
         Args:
             reasons: picture key to the reason why it cannot be used.
+            strict: refuse the first such row instead.
+            may_be_empty: whether a split without any row is no error.
 
         Raises:
-            DataError: no row of some split is left.
+            DataError: no row of some split is left; with `strict`, a row shows such a picture.
         """
         if not reasons:
             return self
@@ -101,11 +107,14 @@ class Examples:
             )
             if is_bad
         ]
+        if strict and troubles:
+            first = troubles[0]
+            raise DataError(f"Row {first.row} ({first.id}): {first.reason}. Without --strict {first.consequence}.")
         column = pa.array([None if is_bad else key for key, is_bad in zip(keys, bad, strict=True)], pa.string())
         table = self.table.set_column(COLUMNS.get_field_index("image_key"), "image_key", column)
         table = table.filter(pc.invert(pa.array(empty, pa.bool_())))
         lost = set(self.table["split"].to_pylist()) - set(table["split"].to_pylist())
-        if lost:
+        if lost and not may_be_empty:
             raise DataError(
                 f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the pictures cannot be used, and rows that "
                 f"show them have no text. The first: {troubles[0].reason}."
@@ -120,8 +129,14 @@ def text_key(text: str) -> str:
 
 def write_quarantine(examples: Examples, path: Path) -> None:
     """Write every trouble as CSV: row, id, what, reason, consequence."""
+    write_troubles(examples.troubles, path)
+
+
+def write_troubles(troubles: Sequence[Trouble], path: Path) -> None:
+    """Write these troubles as CSV: row, id, what, reason, consequence."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(["row", "id", "what", "reason", "consequence"])
-    writer.writerows([t.row, t.id, t.what, t.reason, t.consequence] for t in examples.troubles)
-    write_atomically(path, lambda temporary: temporary.write_text(buffer.getvalue(), encoding="utf-8"))
+    writer.writerows([t.row, t.id, t.what, t.reason, t.consequence] for t in troubles)
+    content = buffer.getvalue().encode("utf-8", "backslashreplace")  # a path may hold bytes that are no UTF-8
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from interfuse.data.labels import TRUTHS
+from interfuse.data.settings import SourceSettings
+from interfuse.data.used import Used
 
 IMAGE_NAMES = ("image", "picture", "photo", "img", "image_path", "image_file", "file_name", "filename", "file", "path")
 TEXT_NAMES = ("text", "caption", "title", "sentence", "question", "description", "product_name")
@@ -17,6 +19,21 @@ def find_column(frame: pl.DataFrame, names: Sequence[str]) -> str | None:
     """Find the first of these names among the columns, in any case of letters."""
     found = {column.lower(): column for column in reversed(frame.columns)}
     return next((found[name] for name in names if name in found), None)
+
+
+def used_columns(settings: SourceSettings) -> Used | None:
+    """Say which columns these settings name or leave to be guessed; None for all, as a joined file may need any."""
+    if settings.join is not None:
+        return None
+    chosen = {what: getattr(settings, what) for what in ("image", "text", "label", "id", "group", "split")}
+    named = {name for name in chosen.values() if name not in (None, NONE)}
+    usual: list[Sequence[str]] = []
+    if not ({chosen["image"], chosen["text"]} - {None, NONE}):
+        usual = [names for what, names in (("image", IMAGE_NAMES), ("text", TEXT_NAMES)) if chosen[what] is None]
+    if chosen["label"] is not None:
+        return Used(named, usual)
+    both = not ({None, NONE} & {chosen["image"], chosen["text"]})  # without a label these are for matching
+    return Used(named, usual, [LABEL_NAMES]) if both else Used(named, [*usual, LABEL_NAMES])
 
 
 def says_truth(column: pl.Series) -> bool:

@@ -1,32 +1,95 @@
 """JSON lines: an object a line; texts stay texts, lists stay lists, and a bad line is named."""
 
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from interfuse.core.errors import DataError
-from interfuse.data.delimited import check_utf8
+from interfuse.data.delimited import BROKEN, not_utf8, refuse_wide
+from interfuse.data.spelling import spell
+from interfuse.data.used import Used
+
+KINDS = {"lists": pl.List(pl.String), "whole numbers": pl.Int64(), "numbers": pl.Float64(), "texts": pl.String()}
+"""What a column may hold."""
 
 
-def read_json_lines(path: Path) -> pl.DataFrame:
+def read_json_lines(path: Path, used: Used | None = None) -> tuple[pl.DataFrame, dict[int, str]]:
     """Read one object a line; blank lines are no rows, a key that a line lacks is null.
 
+    Args:
+        path: the file.
+        used: which keys are needed; none: all. The others are dropped line by line.
+
+    Returns:
+        The rows, and why a row cannot be read: its number from 0 to the reason; its cells are null.
+
     Raises:
-        DataError: the text is not UTF-8, or a line is no JSON object.
+        DataError: the text is UTF-16, or no line can be read.
     """
-    check_utf8(path)
+    refuse_wide(path)
     rows: list[dict[str, Any]] = []
-    with path.open(encoding="utf-8-sig") as handle:
+    broken: dict[int, str] = {}
+    seen: dict[str, None] = {}
+    for row, reason in _objects(path):
+        if reason is not None:
+            broken[len(rows)] = reason
+        seen |= dict.fromkeys(row)
+        rows.append({k: v for k, v in row.items() if used is None or used.may_want(k)})
+    if broken and len(broken) == len(rows):
+        raise DataError(f"{broken[0]}.")
+    names = list(seen) if used is None else used.choose(list(seen))
+    if used is not None and not all(map(used.may_want, names)):
+        return read_json_lines(path)  # a column that is asked for is not there: the error shall list all
+    return pl.DataFrame([_column(name, [row.get(name) for row in rows]) for name in names]), broken
+
+
+def scan_json_lines(path: Path) -> tuple[dict[str, str], int, dict[int, str]]:
+    """Give each column's kind, as `read_json_lines` would find it, the number of rows and the broken ones.
+
+    Raises:
+        DataError: the text is UTF-16.
+    """
+    refuse_wide(path)
+    found: dict[str, _Facts] = {}
+    count, broken = 0, {}
+    for row, reason in _objects(path):
+        if reason is not None:
+            broken[count] = reason
+        count += 1
+        for name, cell in row.items():
+            found.setdefault(name, _Facts()).add(cell)
+    return {name: facts.kind for name, facts in found.items()}, count, broken
+
+
+def json_lines_pieces(path: Path, columns: Mapping[str, str], rows: int) -> Iterator[pl.DataFrame]:
+    """Give these columns, of the kinds that `scan_json_lines` found, and `BROKEN`, some rows at a time."""
+    objects = _objects(path)
+    while piece := list(islice(objects, rows)):
+        cells = [_cast(name, [row.get(name) for row, _ in piece], kind) for name, kind in columns.items()]
+        yield pl.DataFrame([*cells, pl.Series(BROKEN, [reason for _, reason in piece], dtype=pl.String)])
+
+
+def _objects(path: Path) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """Give each line's object, or an empty one and why it cannot be read."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as handle:
         for number, line in enumerate(handle, 1):
-            if line.strip():
-                rows.append(_object(path, number, line))
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pl.DataFrame([_column(name, [row.get(name) for row in rows]) for name in names])
+            if not line.strip():
+                continue
+            try:
+                yield {str(spell(name)): cell for name, cell in _object(path, number, line).items()}, None
+            except DataError as error:
+                yield {}, str(error).removesuffix(".")
 
 
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+    byte = not_utf8(line)
+    if byte is not None:
+        raise DataError(f"{path}, line {number}: {byte}.")
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -39,26 +102,51 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def _column(name: str, cells: list[Any]) -> pl.Series:
-    """Make a column: lists of texts where any cell is a list, numbers where all are, else texts."""
-    kinds = {_kind(cell) for cell in cells if cell is not None}
-    if "list" in kinds:
+    facts = _Facts()
+    for cell in cells:
+        facts.add(cell)
+    return _cast(name, cells, facts.kind)
+
+
+@dataclass
+class _Facts:
+    """What decides a column's kind, gathered cell by cell."""
+
+    kinds: set[str] = field(default_factory=set)
+    whole: bool = True
+    exact: bool = True
+    """Whether a float64 holds every number."""
+
+    def add(self, cell: Any) -> None:
+        if cell is None:
+            return
+        kind = _kind(cell)
+        self.kinds.add(kind)
+        if kind == "number":
+            self.whole &= isinstance(cell, int)
+            self.exact &= abs(cell) < 2**53 or cell != cell
+
+    @property
+    def kind(self) -> str:
+        """Lists of texts where any cell is a list, numbers where all are, else texts; a name of `KINDS`."""
+        if "list" in self.kinds:
+            return "lists"
+        if self.kinds == {"number"} and self.exact:
+            return "whole numbers" if self.whole else "numbers"
+        return "texts"
+
+
+def _cast(name: str, cells: list[Any], kind: str) -> pl.Series:
+    dtype = KINDS[kind]
+    if kind == "lists":
         lists = [cell if isinstance(cell, list) or cell is None else [cell] for cell in cells]
-        spelled = [None if cell is None else [_spell(item) for item in cell] for cell in lists]
-        return pl.Series(name, spelled, dtype=pl.List(pl.String))
-    if kinds == {"number"} and all(cell is None or abs(cell) < 2**53 or cell != cell for cell in cells):
-        whole = all(cell is None or isinstance(cell, int) for cell in cells)
-        return pl.Series(name, cells, dtype=pl.Int64 if whole else pl.Float64, strict=False)
-    return pl.Series(name, [_spell(cell) for cell in cells], dtype=pl.String)
+        spelled = [None if cell is None else [spell(item) for item in cell] for cell in lists]
+        return pl.Series(name, spelled, dtype=dtype)
+    if kind == "texts":
+        return pl.Series(name, [spell(cell) for cell in cells], dtype=dtype)
+    return pl.Series(name, cells, dtype=dtype, strict=False)
 
 
 def _kind(cell: Any) -> str:
     kinds = {str: "text", bool: "truth value", int: "number", float: "number", list: "list", dict: "object"}
     return kinds.get(type(cell), "null")
-
-
-def _spell(cell: Any) -> str | None:
-    """Spell a cell as text; half a surrogate pair, which UTF-8 does not have, becomes U+FFFD."""
-    if cell is None:
-        return None
-    text = cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,6 +1,6 @@
 """From what the user names to one table: files, joined files, folders, datasets and built-ins, their columns known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from interfuse.core.errors import ConfigError, DataError
 from interfuse.data.coco import read_coco
 from interfuse.data.collection import Collection
 from interfuse.data.easy_vqa import NAME, VALIDATION, read_easy_vqa
-from interfuse.data.guesses import IMAGE_NAMES, LABEL_NAMES, NONE, TEXT_NAMES, find_column, says_truth
+from interfuse.data.guesses import IMAGE_NAMES, LABEL_NAMES, NONE, TEXT_NAMES, find_column, says_truth, used_columns
 from interfuse.data.hub import read_dataset
 from interfuse.data.image_folder import read_image_folder
-from interfuse.data.readers import need_column, read_frame
+from interfuse.data.readers import ENDINGS, need_column, read_frame, read_table
 from interfuse.data.settings import SourceSettings
 from interfuse.data.shards import read_shards
 from interfuse.data.unpack import Unpacked
@@ -22,11 +22,11 @@ from interfuse.data.unpack import Unpacked
 PART_COLUMN = "interfuse_split"
 """Holds the split of rows that come from separate files."""
 
-COLLECTIONS: dict[str, Callable[[str, Unpacked], Collection]] = {
+COLLECTIONS: dict[str, Callable[[str, SourceSettings], Collection]] = {
     "coco": lambda rest, _: read_coco(_folder(rest)),
-    "folder": lambda rest, _: read_image_folder(_folder(rest)),
-    "hf": read_dataset,
-    "wds": read_shards,
+    "folder": lambda rest, settings: read_image_folder(_folder(rest), settings.allow_outside),
+    "hf": lambda rest, settings: read_dataset(rest, Unpacked(settings.unpack_to)),
+    "wds": lambda rest, settings: read_shards(rest, Unpacked(settings.unpack_to)),
 }
 """Prefix of DATA to its reader."""
 
@@ -42,6 +42,8 @@ class Opened:
     """With the columns that the source brings or that were guessed."""
     label_names: tuple[str, ...] | None = None
     notes: list[str] = field(default_factory=list)
+    broken: Mapping[int, str] = field(default_factory=dict)
+    """Row of the frame to the reason why it could not be read; its cells are null."""
     complete: bool = False
     """Whether the source itself says which columns it has, so that none is guessed."""
 
@@ -66,12 +68,19 @@ def open_source(source: Any, settings: SourceSettings) -> Opened:
     if collection is not None:
         opened = _opened(collection, folder, settings)
     else:
-        frame = read_frame(source)
+        frame, broken = read_table(source, used_columns(settings))
         own = folder or (Path(source).parent if isinstance(source, str | Path) else Path.cwd())
-        opened = _with_parts(Opened(frame, [own] * frame.height, settings), folder)
+        opened = _with_parts(Opened(frame, [own] * frame.height, settings, broken=broken), folder)
     if settings.join:
         opened = _join(opened, settings.join)
-    return _guess(opened)
+    return guess_columns(opened)
+
+
+def is_table_file(source: Any) -> bool:
+    """Whether DATA is one file of rows, so that it can be read piece by piece."""
+    if not isinstance(source, str | Path) or str(source).partition(":")[0] in COLLECTIONS:
+        return False
+    return Path(source).suffix.lower() in ENDINGS and not Path(source).is_dir()
 
 
 def _folder(name: str) -> Path:
@@ -93,7 +102,7 @@ def _collect(source: Any, settings: SourceSettings) -> Collection | None:
         note = f"{source} is read as {kind}:{rest} (say folder:, coco: or hf: otherwise)."
     if settings.validation or settings.test:
         raise ConfigError(f"--validation and --test name files beside a table; {kind}: brings its own splits.")
-    collection = COLLECTIONS[kind](rest, Unpacked(settings.unpack_to))
+    collection = COLLECTIONS[kind](rest, settings)
     return replace(collection, notes=[note, *collection.notes]) if note else collection
 
 
@@ -119,7 +128,7 @@ def _opened(collection: Collection, folder: Path | None, settings: SourceSetting
     chosen = replace(settings, **taken)
     names = collection.label_names if chosen.label == label and chosen.task != "regression" else None
     folders = [folder or collection.folder] * collection.frame.height
-    return Opened(collection.frame, folders, chosen, names, notes, complete=True)
+    return Opened(collection.frame, folders, chosen, names, notes, collection.broken, complete=True)
 
 
 def _with_parts(opened: Opened, folder: Path | None) -> Opened:
@@ -130,25 +139,29 @@ def _with_parts(opened: Opened, folder: Path | None) -> Opened:
     if settings.split or settings.folds:
         raise ConfigError("Give --split, --folds, or files for validation and test: one way to split the rows.")
     frames, folders = [opened.frame.with_columns(pl.lit("train").alias(PART_COLUMN))], opened.folders
+    broken = dict(opened.broken)
     for part, path in files.items():
         if path is not None:
-            frames.append(_read_part(Path(path), part, settings))
+            frame, bad = _read_part(Path(path), part, settings)
+            broken |= {len(folders) + row: reason for row, reason in bad.items()}
+            frames.append(frame)
             folders = folders + [folder or Path(path).parent] * frames[-1].height
     try:
         joined = pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
         raise DataError(f"The files' columns do not fit together: {error}") from error
-    return replace(opened, frame=joined, folders=folders, settings=replace(settings, split=PART_COLUMN))
+    settings = replace(settings, split=PART_COLUMN)
+    return replace(opened, frame=joined, folders=folders, settings=settings, broken=broken)
 
 
-def _read_part(path: Path, part: str, settings: SourceSettings) -> pl.DataFrame:
+def _read_part(path: Path, part: str, settings: SourceSettings) -> tuple[pl.DataFrame, dict[int, str]]:
     """Read the file of one split; it must have every column that is used, or its rows would look empty."""
-    frame = read_frame(path)
+    frame, broken = read_table(path, used_columns(settings))
     for what in ("image", "text", "label", "id", "group"):
         name = getattr(settings, what)
         if name is not None and name != NONE and not settings.join:
             need_column(frame, name, f"--{what} in {path.name}")
-    return frame.with_columns(pl.lit(part).alias(PART_COLUMN))
+    return frame.with_columns(pl.lit(part).alias(PART_COLUMN)), broken
 
 
 def _join(opened: Opened, word: str) -> Opened:
@@ -175,21 +188,24 @@ def _join(opened: Opened, word: str) -> Opened:
     without = sum(key not in known for key in own.cast(pl.String).to_list())
     if without == opened.frame.height:
         raise DataError(f"--join: no row has a {left!r} that {Path(name).name} knows as {other.name!r}.")
-    folders = [opened.folders[row] for row in joined[place].to_list()]
+    rows = joined[place].to_list()
+    folders = [opened.folders[row] for row in rows]
+    broken = {row: opened.broken[old] for row, old in enumerate(rows) if old in opened.broken}
     note = f"Joined {Path(name).name} by {keys}: {joined.height:,} rows, {without:,} without a row in it."
     frame = joined.drop("interfuse_key", place)
-    return replace(opened, frame=frame, folders=folders, notes=[*opened.notes, note])
+    return replace(opened, frame=frame, folders=folders, broken=broken, notes=[*opened.notes, note])
 
 
-def _guess(opened: Opened) -> Opened:
+def guess_columns(opened: Opened) -> Opened:
     """Guess what the user left open, by the usual names, and say so; the word none means: no such column."""
     settings, frame = opened.settings, opened.frame
     guesses: dict[str, str | None] = {}
     if opened.complete:  # a collection says itself what it has; only joined columns are news
         guesses["text"] = find_column(frame, TEXT_NAMES) if settings.join and settings.text is None else None
     else:
-        if settings.image is None and settings.text is None:
-            guesses = {"image": find_column(frame, IMAGE_NAMES), "text": find_column(frame, TEXT_NAMES)}
+        if not ({settings.image, settings.text} - {None, NONE}):  # a modality that is denied does not name the other
+            usual = {"image": IMAGE_NAMES, "text": TEXT_NAMES}
+            guesses = {w: find_column(frame, names) for w, names in usual.items() if getattr(settings, w) is None}
         if settings.label is None:
             label = find_column(frame, LABEL_NAMES)
             fits = label is not None and (settings.task != "matching" or says_truth(frame[label]))

@@ -13,13 +13,14 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from interfuse.core.errors import DataError
-from interfuse.data.remote import SCHEMES, as_written, fetch, is_remote, scheme_of, to_name, to_path
+from interfuse.data.remote import SCHEMES, RemoteCache, as_written, fetch, is_remote, scheme_of, to_name, to_path
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is opened, in pixels; a larger one counts as missing."""
 DRAFT_PIXELS = 16_000_000
 """A JPEG of more pixels is decoded at 1/2, 1/4 or 1/8 of its size where the encoder needs far less."""
 _CHUNK_BYTES = 1 << 20
+_MEND = "--allow-outside reads it all the same"
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit is lower
 
@@ -35,14 +36,21 @@ class PictureIdentity:
     key: str | None
     """Hash of the file's bytes, 32 hex digits."""
     reason: str | None
+    file: str | None = None
+    """Where a remote picture was put."""
 
 
-def identify(path: str | Path) -> PictureIdentity:
-    """Hash a file and read its header; nothing is decoded."""
+def identify(path: str | Path, cache: RemoteCache | None = None) -> PictureIdentity:
+    """Hash a file and read its header; nothing is decoded.
+
+    Args:
+        path: the file, or a URL.
+        cache: keeps what a URL gives, so that it is not fetched again; none: it is only looked at.
+    """
     path = to_path(path)
     try:
         if is_remote(path):
-            return _identify_remote(str(path))
+            return _identify_remote(str(path), cache)
         if os.path.getsize(path) == 0:
             return PictureIdentity(None, "the file is empty")
         digest = hashlib.blake2b(digest_size=16)
@@ -55,7 +63,11 @@ def identify(path: str | Path) -> PictureIdentity:
         return PictureIdentity(None, _reason(error))
 
 
-def _identify_remote(url: str) -> PictureIdentity:
+def _identify_remote(url: str, cache: RemoteCache | None) -> PictureIdentity:
+    if cache is not None:
+        file = cache.get(url)
+        found = identify(file)
+        return PictureIdentity(found.key, found.reason, file)
     content = fetch(url)
     if not content.getbuffer().nbytes:
         return PictureIdentity(None, "the file is empty")
@@ -63,11 +75,11 @@ def _identify_remote(url: str) -> PictureIdentity:
         return PictureIdentity(hashlib.blake2b(content.getbuffer(), digest_size=16).hexdigest(), None)
 
 
-def identify_all(paths: Iterable[str]) -> Mapping[str, PictureIdentity]:
-    """Identify each distinct file once, several at a time."""
+def identify_all(paths: Iterable[str], cache: RemoteCache | None = None) -> Mapping[str, PictureIdentity]:
+    """Identify each distinct file once, several at a time; `cache` keeps the remote ones."""
     distinct = sorted(set(paths))
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return dict(zip(distinct, pool.map(identify, distinct), strict=True))
+        return dict(zip(distinct, pool.map(lambda path: identify(path, cache), distinct), strict=True))
 
 
 def open_picture(path: str | Path, at_least: int | None = None, above: int = 0) -> Image.Image:
@@ -174,7 +186,7 @@ def resolve(folder: Path, name: str, bounded: bool, allow_outside: bool = False)
         if scheme not in SCHEMES:
             return name, f"URLs of the kind {scheme}:// are not read; known: {', '.join(SCHEMES)}"
         outside = bounded and not allow_outside
-        return name, "the URL leads outside the image folder" if outside else None
+        return name, f"the URL leads outside the image folder; {_MEND}" if outside else None
     path, reason = _resolve_path(folder, as_written(folder, str(to_path(name))), bounded, allow_outside)
     return to_name(path), reason
 
@@ -184,14 +196,19 @@ def _resolve_path(folder: Path, name: str, bounded: bool, allow_outside: bool) -
     if allow_outside or (os.path.isabs(name) and not bounded):
         return path, None
     if not _inside(path, os.path.abspath(folder)):
-        return path, f"the path leads outside the image folder ({name!r})"
+        return path, f"the path leads outside the image folder ({name!r}); {_MEND}"
     try:
         real = os.path.realpath(path)
     except (OSError, ValueError) as error:
         return path, f"the path cannot be followed ({error})"
     if not _inside(real, os.path.realpath(folder)):
-        return path, "the path leads outside the image folder through a symbolic link"
+        return path, f"the path leads outside the image folder through a symbolic link; {_MEND}"
     return path, None
+
+
+def leads_outside(folder: Path, path: str) -> bool:
+    """Whether a picture that `resolve` gave lies outside the folder, by its name."""
+    return is_remote(path) or not _inside(str(to_path(path)), os.path.abspath(folder))
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -1,16 +1,22 @@
 """Pictures that are not plain files: on object stores and web servers by fsspec, and names that are not UTF-8."""
 
+import hashlib
 import io
 import os
+import threading
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from interfuse.core.errors import DataError, ExtraMissingError, require
+from interfuse.core.files import write_atomically
+from interfuse.data.unpack import Unpacked
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "hf", "http", "https", "memory")
 MAX_BYTES = 256 << 20
 """Largest remote file that is fetched."""
 _FILE = "file://"
+_STAMPS = ("ETag", "etag", "Content-MD5", "Digest", "md5Hash", "content_md5", "generation", "LastModified", "created")
+"""What file systems call a mark of the content or the time of its change."""
 
 
 def scheme_of(name: str) -> str | None:
@@ -47,6 +53,60 @@ def fetch(url: str) -> io.BytesIO:
     if len(content) > MAX_BYTES:
         raise DataError(f"the remote file is larger than the limit of {MAX_BYTES:,} bytes")
     return io.BytesIO(content)
+
+
+class RemoteCache:
+    """Files here for pictures there: each is fetched once, and again only when its server says that it has changed."""
+
+    def __init__(self, unpacked: Unpacked) -> None:
+        """Keep the pictures among the unpacked ones."""
+        self.unpacked, self.fetched, self.found = unpacked, 0, 0
+        self._guard = threading.Lock()
+
+    def get(self, url: str) -> str:
+        """Give the file that holds what the URL gives.
+
+        Raises:
+            DataError: it cannot be fetched or written; the message is the reason.
+        """
+        stamp = _stamp(url)
+        note = self.unpacked.folder / "remote" / hashlib.blake2b(f"{url}\0{stamp}".encode(), digest_size=16).hexdigest()
+        if stamp is not None and note.is_file():
+            file = self.unpacked.path_of(note.read_text(encoding="utf-8"))
+            if file is not None:
+                self._count(found=1)
+                return file
+        file = self.unpacked.keep(fetch(url).getvalue())
+        self._count(fetched=1)
+        if stamp is not None:
+            write_atomically(note, lambda temporary: temporary.write_text(Path(file).name, encoding="utf-8"))
+        return file
+
+    def notes(self) -> list[str]:
+        """Say what was fetched."""
+        if not self.fetched + self.found:
+            return []
+        return [
+            f"Remote pictures: {self.fetched:,} fetched, {self.found:,} unchanged since. They are kept in "
+            f"{self.unpacked.folder}."
+        ]
+
+    def _count(self, fetched: int = 0, found: int = 0) -> None:
+        with self._guard:
+            self.fetched += fetched
+            self.found += found
+
+
+def _stamp(url: str) -> str | None:
+    """Ask the server for what changes with the content, without the content; None where it says no such thing."""
+    try:
+        fsspec = require("fsspec", "remote")
+        system, path = fsspec.core.url_to_fs(url)
+        facts = system.info(path)
+    except Exception:  # whatever a server or its client does: fetching tells the reason
+        return None
+    said = {name: str(facts[name]) for name in _STAMPS if facts.get(name)}
+    return repr((facts.get("size"), sorted(said.items()))) if said else None
 
 
 def to_name(path: str) -> str:

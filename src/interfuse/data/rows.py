@@ -1,7 +1,7 @@
 """Rows while they are read: columns chosen, pictures identified, rows in trouble listed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,10 +9,12 @@ import polars as pl
 
 from interfuse.core.errors import DataError
 from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Trouble
-from interfuse.data.opening import open_source
-from interfuse.data.pictures import identify_all, resolve
+from interfuse.data.opening import Opened, open_source
+from interfuse.data.pictures import identify_all, leads_outside, resolve
 from interfuse.data.readers import as_texts, need_column
+from interfuse.data.remote import RemoteCache
 from interfuse.data.settings import SourceSettings
+from interfuse.data.unpack import Unpacked
 
 L = TypeVar("L")
 
@@ -56,8 +58,13 @@ class Rows:
         self.troubles.append(Trouble(self.numbers[row], self.ids[row], what, reason, consequence))
 
 
-def read_rows(source: Any, settings: SourceSettings) -> tuple[SourceSettings, Rows]:
+def read_rows(source: Any, settings: SourceSettings, may_lack: bool = False) -> tuple[SourceSettings, Rows]:
     """Read the table, choose the columns, identify the pictures and leave out rows that have neither modality.
+
+    Args:
+        source: a file, a folder or dataset by its prefix, a data frame, or `easy-vqa`.
+        settings: columns.
+        may_lack: say it aloud where no row has a picture, or none a text, instead of refusing such rows.
 
     Returns:
         The settings with the columns that a built-in or separate files bring, and the rows.
@@ -66,21 +73,63 @@ def read_rows(source: Any, settings: SourceSettings) -> tuple[SourceSettings, Ro
         DataError: file, columns or ids cannot be used; with `strict`, the first bad row or picture.
     """
     opened = open_source(source, settings)
+    rows, settings = _lay_out(opened, 0), opened.settings
+    if 2 * len(opened.broken) > len(rows.ids):
+        row, reason = next(iter(opened.broken.items()))
+        raise DataError(
+            f"{len(opened.broken):,} of {len(rows.ids):,} rows cannot be read; the first: row {row}: {reason}."
+        )
+    _drop_broken(rows, opened.broken, settings.strict)
+    _check_ids(rows, settings)
+    _identify(rows, opened, 0)
+    for lack in _find_lacks(rows, settings):
+        if not may_lack:
+            raise DataError(lack)
+        rows.notes.append(f"warning: {lack}")
+    _drop_empty(rows, settings.strict)
+    if not rows.ids:
+        raise DataError("No row is left: none has a readable picture or a text.")
+    return settings, rows
+
+
+def read_part(opened: Opened, first: int) -> Rows:
+    """Read a part of a source, of which any rows may be bad or blank; ids that repeat are kept.
+
+    Args:
+        opened: the part.
+        first: number of its first row in the source.
+
+    Raises:
+        DataError: the columns cannot be used; with `strict`, the first bad row or picture.
+    """
+    rows = _lay_out(opened, first)
+    _drop_broken(rows, opened.broken, opened.settings.strict)
+    _identify(rows, opened, first)
+    _drop_empty(rows, opened.settings.strict)
+    return rows
+
+
+def check_columns(opened: Opened) -> None:
+    """Refuse a table without the columns that are asked for, or with neither picture nor text; no row is read."""
+    _lay_out(replace(opened, frame=opened.frame.clear(), folders=[], broken={}), 0)
+
+
+def _lay_out(opened: Opened, first: int) -> Rows:
+    """Take the columns, every row of them; no picture is looked at yet."""
     frame, settings = opened.frame, opened.settings
     if settings.image is None and settings.text is None:
         raise DataError(
             f"Which columns are the picture and the text? Give --image and --text. Columns: {', '.join(frame.columns)}."
         )
-    count = frame.height
-    blank: list[str | None] = [None] * count
+    blank: list[str | None] = [None] * frame.height
 
     def column(name: str | None, what: str) -> list[str | None]:
         return as_texts(need_column(frame, name, what)) if name else list(blank)
 
-    rows = Rows(
+    return Rows(
         frame,
-        list(range(count)),
-        [name or str(row) for row, name in enumerate(column(settings.id, "the id"))],
+        list(range(first, first + frame.height)),
+        [name or str(row) for row, name in enumerate(column(settings.id, "the id"), first)],
         column(settings.image, "the picture"),
         list(blank),
         column(settings.text, "the text"),
@@ -90,12 +139,13 @@ def read_rows(source: Any, settings: SourceSettings) -> tuple[SourceSettings, Ro
         notes=list(opened.notes),
         label_names=opened.label_names,
     )
-    _check_ids(rows, settings)
-    _identify(rows, opened.folders, settings)
-    if settings.text and not any(rows.texts):
-        raise DataError(f"No row has a text in column {settings.text!r}: every cell is blank.")
-    _drop_empty(rows, settings.strict)
-    return settings, rows
+
+
+def _drop_broken(rows: Rows, broken: Mapping[int, str], strict: bool) -> None:
+    """Leave out the rows that could not be read, each with its reason."""
+    for row, reason in broken.items():
+        rows.trouble(row, "row", reason, LEFT_OUT, strict)
+    rows.keep([row not in broken for row in range(len(rows.ids))])
 
 
 def _check_ids(rows: Rows, settings: SourceSettings) -> None:
@@ -109,30 +159,53 @@ def _check_ids(rows: Rows, settings: SourceSettings) -> None:
         )
 
 
-def _identify(rows: Rows, folders: Sequence[Path], settings: SourceSettings) -> None:
-    """Give every usable picture its key; list the others."""
+def _identify(rows: Rows, opened: Opened, first: int) -> None:
+    """Give every usable picture its key, and remote ones a file here; list the others.
+
+    Args:
+        rows: what is left of the rows.
+        opened: where they come from.
+        first: number of its first row.
+    """
+    settings = opened.settings
     bounded = settings.image_folder is not None
+    folders = [opened.folders[row - first] for row in rows.numbers]
     found: dict[tuple[Path, str], tuple[str, str | None]] = {}
     for folder, name in zip(folders, rows.images, strict=True):
         if name is not None and (folder, name) not in found:
             found[folder, name] = resolve(folder, name, bounded, settings.allow_outside)
-    known = identify_all(path for path, reason in found.values() if reason is None)
+    cache = RemoteCache(Unpacked(settings.unpack_to))
+    known = identify_all((path for path, reason in found.values() if reason is None), cache)
     for row, (folder, name) in enumerate(zip(folders, rows.images, strict=True)):
         if name is None:
             continue
         path, reason = found[folder, name]
         reason = reason or known[path].reason
-        rows.images[row] = path
+        rows.images[row] = path if reason else known[path].file or path
         if reason is None:
             rows.keys[row] = known[path].key
             continue
         consequence = MISSING_IMAGE if rows.texts[row] else LEFT_OUT
         rows.trouble(row, "image", f"{reason}: {path}", consequence, settings.strict)
+    rows.notes += cache.notes()
+    far = sum(leads_outside(folder, path) for (folder, _), (path, reason) in found.items() if reason is None)
+    if far and not (opened.complete or settings.allow_outside):
+        rows.notes.append(
+            f"{far:,} pictures are named by paths from the root or URLs outside the table's folder, and are read. An "
+            "--image-folder bounds them."
+        )
+
+
+def _find_lacks(rows: Rows, settings: SourceSettings) -> list[str]:
+    """Say which modality not one row has, although it has a column."""
+    lacks = []
     if settings.image and not any(rows.keys):
         first = rows.troubles[0].reason if rows.troubles else "every cell is blank"
-        raise DataError(
-            f"No picture of column {settings.image!r} could be read; the first: {first}. Is --image-folder right?"
-        )
+        asked = " Is --image-folder right?" if rows.troubles and "--allow-outside" not in first else ""
+        lacks.append(f"No picture of column {settings.image!r} could be read; the first: {first}.{asked}")
+    if settings.text and not any(rows.texts):
+        lacks.append(f"No row has a text in column {settings.text!r}: every cell is blank.")
+    return lacks
 
 
 def _drop_empty(rows: Rows, strict: bool) -> None:
@@ -142,8 +215,6 @@ def _drop_empty(rows: Rows, strict: bool) -> None:
         if not keep and rows.numbers[row] not in listed:
             rows.trouble(row, "row", "it has neither picture nor text", LEFT_OUT, strict)
     rows.keep(wanted)
-    if not rows.ids:
-        raise DataError("No row is left: none has a readable picture or a text.")
 
 
 def drop_unlabelled(rows: Rows, labels: list[L | None], strict: bool) -> list[L]:

@@ -1,11 +1,8 @@
 """WebDataset shards: tar files whose members of one name are a row. Nothing is executed and nothing is unpickled."""
 
 import glob
-import json
 import re
-import tarfile
 from collections import Counter
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,10 @@ from typing import Any
 import polars as pl
 
 from interfuse.core.errors import DataError
-from interfuse.data.collection import PICTURE_ENDINGS, Collection
+from interfuse.data.collection import Collection
 from interfuse.data.guesses import LABEL_NAMES, TEXT_NAMES, find_column
+from interfuse.data.shard_rows import Row, Shard
+from interfuse.data.spelling import readable, spell
 from interfuse.data.splits import NAMES
 from interfuse.data.unpack import Unpacked
 
@@ -28,29 +27,32 @@ def read_shards(pattern: str, unpacked: Unpacked) -> Collection:
     .jpg, .png, .webp and the like are the picture (the first of them), .txt the text, .cls the class, .json more
     columns; other members are left alone. Pictures are unpacked once under the hash of their bytes, so that a member's
     name leads nowhere. Where the name of every shard has a word for its split (train-000.tar, val-000.tar), that is
-    the split.
+    the split. A name that comes again with the same members gives another row; one whose members cannot be told apart,
+    a member that cannot be read and the end of a shard that was cut are broken rows, each with its reason.
 
     Args:
         pattern: a file, with `*`, `?` and `{000..009}` for several.
         unpacked: where the pictures go.
 
     Raises:
-        DataError: no shard is there, a shard is damaged, or none has a row.
+        DataError: no shard is there, or none has a row.
 
     Reference:
         https://github.com/webdataset/webdataset#the-webdataset-format
     """
     paths = expand(pattern)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
+    broken: dict[int, str] = {}
     ignored: Counter[str] = Counter()
+    same_stems = len({path.stem for path in paths}) < len(paths)
     for path in paths:
-        try:
-            with tarfile.open(path) as tar:
-                rows += _read_shard(path, tar, unpacked, ignored)
-        except (tarfile.TarError, EOFError, OSError) as error:
-            raise DataError(f"{path} cannot be read as a tar file: {error}.") from error
-    if not rows:
-        raise DataError(f"{pattern}: the shards have no picture, text, class or JSON member.")
+        shard = Shard(path, readable(str(path.with_suffix("")) if same_stems else path.stem), unpacked, ignored)
+        shard.read()
+        broken |= {len(rows) + place: reason for place, reason in shard.broken.items()}
+        rows += shard.rows
+    if len(broken) == len(rows):
+        why = next(iter(broken.values()), "the shards have no picture, text, class or JSON member")
+        raise DataError(f"{pattern}: {why}.")
     names = dict.fromkeys(name for row in rows for name in row)
     frame = pl.DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
     columns = {"id": "__key__", **({"image": "image"} if "image" in names else {})}
@@ -59,14 +61,14 @@ def read_shards(pattern: str, unpacked: Unpacked) -> Collection:
     columns |= {what: name for what, name in found.items() if name}
     parts = [_split_of(path) for path in paths]
     if all(parts):
-        split = dict(zip(map(str, paths), parts, strict=True))
+        split = {readable(str(path)): part for path, part in zip(paths, parts, strict=True)}
         frame = frame.with_columns(pl.Series("__split__", [split[row["__shard__"]] for row in rows]))
         columns["split"] = "__split__"
-    notes = [f"Shards: {len(paths)}, {len(rows):,} rows; pictures are unpacked to {unpacked.folder}."]
+    notes = [f"Shards: {len(paths)}, {len(rows) - len(broken):,} rows; pictures are unpacked to {unpacked.folder}."]
     if ignored:
         told = ", ".join(f"{count:,} {ending}" for ending, count in ignored.most_common(5))
         notes.append(f"Members of other kinds are left alone: {told}.")
-    return Collection(frame, unpacked.folder, columns, None, notes)
+    return Collection(frame, unpacked.folder, columns, None, notes, broken)
 
 
 def expand(pattern: str) -> list[Path]:
@@ -93,57 +95,16 @@ def expand(pattern: str) -> list[Path]:
     return [Path(path) for path in dict.fromkeys(paths)]
 
 
-def _read_shard(path: Path, tar: tarfile.TarFile, unpacked: Unpacked, ignored: Counter[str]) -> list[dict[str, Any]]:
-    rows: dict[str, dict[str, Any]] = {}
-    for member in tar:
-        folder, _, name = member.name.rpartition("/")
-        stem, _, ending = name.partition(".")
-        stream = tar.extractfile(member) if member.isfile() and stem else None
-        if stream is None:
-            continue
-        key, ending = f"{folder}/{stem}".lstrip("./"), ending.lower()
-        found = _read_member(f"{path}: {member.name}", ending, stream.read, unpacked)
-        if found is None:
-            ignored[f".{ending}"] += 1
-            continue
-        row = rows.setdefault(key, {"__key__": f"{path.stem}/{key}", "__shard__": str(path)})
-        rows[key] = {**found, **row} if "image" in found else {**row, **found}  # the first picture counts
-    return list(rows.values())
-
-
-def _read_member(name: str, ending: str, read: Callable[[], bytes], unpacked: Unpacked) -> dict[str, Any] | None:
-    """Give the columns that a member brings; None where it is of another kind."""
-    last = "." + ending.rpartition(".")[2]
-    if last in PICTURE_ENDINGS:
-        return {"image": unpacked.keep(read())}
-    if last not in (".txt", ".cls", ".json"):
-        return None
-    try:
-        text = read().decode()
-        content = json.loads(text) if last == ".json" else None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{name} cannot be read: {error}.") from error
-    if last != ".json":
-        return {ending: text.strip() or None}
-    if not isinstance(content, dict):
-        raise DataError(f"{name}: expected a JSON object, got {type(content).__name__}.")
-    return {k: v for k, v in content.items() if not k.startswith("__") and k != "image"}
-
-
 def _column(cells: list[Any]) -> pl.Series:
     """Make a column: lists stay lists of texts, numbers stay numbers, all else is text."""
     if any(isinstance(cell, list) for cell in cells):
         lists = [cell if isinstance(cell, list) or cell is None else [cell] for cell in cells]
-        return pl.Series([None if c is None else [_spell(item) for item in c] for c in lists], dtype=pl.List(pl.String))
+        return pl.Series([None if c is None else [spell(item) for item in c] for c in lists], dtype=pl.List(pl.String))
     numbers = [cell for cell in cells if cell is not None]
     if numbers and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in numbers):
         whole = all(isinstance(cell, int) and abs(cell) < 2**53 for cell in numbers)
         return pl.Series(cells, dtype=pl.Int64 if whole else pl.Float64, strict=False)
-    return pl.Series([None if cell is None else _spell(cell) for cell in cells], dtype=pl.String)
-
-
-def _spell(cell: Any) -> str:
-    return cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
+    return pl.Series([spell(cell) for cell in cells], dtype=pl.String)
 
 
 def _split_of(path: Path) -> str | None:

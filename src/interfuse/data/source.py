@@ -8,14 +8,15 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from interfuse.core.errors import DataError, unknown
+from interfuse.core.errors import ConfigError, DataError, unknown
 from interfuse.core.tasks import PAIR_LABELS, TASKS
 from interfuse.data import splits
 from interfuse.data.examples import COLUMNS, Examples, text_key
 from interfuse.data.labels import infer_task, name_classes, read_labels, read_targets
 from interfuse.data.matching import Captions, draw_negatives
+from interfuse.data.opening import Opened
 from interfuse.data.readers import need_column
-from interfuse.data.rows import Rows, drop_incomplete, drop_unlabelled, read_rows
+from interfuse.data.rows import Rows, drop_incomplete, drop_unlabelled, read_part, read_rows
 from interfuse.data.settings import SourceSettings
 
 
@@ -44,6 +45,7 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
 
     Raises:
         DataError: file, columns, labels or splits cannot be used; with `strict`, the first bad row or picture.
+        ConfigError: the settings contradict each other or the task.
     """
     settings, rows = read_rows(source, settings)
     task = _choose_task(rows, settings)
@@ -55,22 +57,43 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
     if labels.unpaired:
         pools = splits.deal_folds(table, settings) if settings.folds else parts
         return _pair(rows, groups, pools, parts, settings)
+    if settings.hard_negatives:
+        raise ConfigError(
+            f"--hard-negatives is for matching from captions alone, and here the task is {task}, from column "
+            f"{settings.label!r}. Leave it out, or say --task matching --label none."
+        )
     _note_train(rows, labels, parts, task)
-    return _examples(rows, labels, groups, parts, task)
+    return _examples(rows, labels, groups, parts, (task, settings))
 
 
 def load_for_run(
-    source: Any, settings: SourceSettings, task: str, label_names: Sequence[str], labelled: bool
+    source: Any,
+    settings: SourceSettings,
+    task: str,
+    label_names: Sequence[str],
+    labelled: bool,
+    may_lack: bool = True,
 ) -> Examples:
     """Read rows for a trained run: all of them, in order; splits only as the source itself declares them.
 
     A run for matching that is to be scored on captions without labels gets pairs made from them.
 
+    Args:
+        source: as for `load_examples`.
+        settings: columns.
+        task: that of the run.
+        label_names: those of the run.
+        labelled: whether labels are read.
+        may_lack: take rows of which not one has a picture, or a text, too; it is said aloud.
+
     Raises:
         DataError: the rows cannot be read, or (with `labelled`) a label is none of `label_names`.
+        ConfigError: the settings contradict the task.
     """
-    settings, rows = read_rows(source, replace(settings, task=task) if labelled else settings)
+    settings, rows = read_rows(source, replace(settings, task=task) if labelled else settings, may_lack)
     unpaired = labelled and task == "matching" and settings.label is None
+    if labelled and settings.hard_negatives and task != "matching":
+        raise ConfigError(f"--hard-negatives is for matching from captions, and this run is for {task}. Leave it out.")
     labels = Labels([[] for _ in rows.ids], [None] * len(rows.ids), tuple(label_names))
     if unpaired:
         drop_incomplete(rows, settings.strict)
@@ -79,7 +102,29 @@ def load_for_run(
     groups = splits.group_rows(rows.keys, rows.groups)
     every = np.array(["all"] * len(rows.ids), dtype=object)
     parts = splits.read_split(rows.splits, str(settings.split)) if rows.splits else every
-    return _pair(rows, groups, parts, parts, settings) if unpaired else _examples(rows, labels, groups, parts, task)
+    return (
+        _pair(rows, groups, parts, parts, settings)
+        if unpaired
+        else _examples(rows, labels, groups, parts, (task, settings))
+    )
+
+
+def load_part(opened: Opened, first: int, task: str, label_names: Sequence[str]) -> Examples:
+    """Read a part of a source for a trained run, without labels and splits; it may hold no row that can be used.
+
+    Args:
+        opened: the part.
+        first: number of its first row in the source.
+        task: of the run.
+        label_names: of the run.
+
+    Raises:
+        DataError: the columns cannot be used; with `strict`, the first bad row or picture.
+    """
+    rows = read_part(opened, first)
+    labels = Labels([[] for _ in rows.ids], [None] * len(rows.ids), tuple(label_names))
+    every = np.array(["all"] * len(rows.ids), dtype=object)
+    return _examples(rows, labels, np.arange(len(rows.ids)), every, (task, opened.settings))
 
 
 def _choose_task(rows: Rows, settings: SourceSettings) -> str:
@@ -159,7 +204,7 @@ def _pair(rows: Rows, groups: np.ndarray, pools: np.ndarray, parts: np.ndarray, 
         texts=[rows.texts[row] for row in source],
     )
     labels = Labels([[int(fits)] for fits in fitting], [None] * len(chosen), PAIR_LABELS)
-    return _examples(pairs, labels, groups[chosen], parts[chosen], "matching")
+    return _examples(pairs, labels, groups[chosen], parts[chosen], ("matching", settings))
 
 
 def _label_column(rows: Rows, settings: SourceSettings) -> pl.Series:
@@ -192,7 +237,10 @@ def _note_train(rows: Rows, labels: Labels, parts: np.ndarray, task: str) -> Non
         )
 
 
-def _examples(rows: Rows, labels: Labels, groups: np.ndarray, parts: np.ndarray, task: str) -> Examples:
+def _examples(
+    rows: Rows, labels: Labels, groups: np.ndarray, parts: np.ndarray, read: tuple[str, SourceSettings]
+) -> Examples:
+    task, settings = read
     columns = {
         "row": rows.numbers,
         "id": rows.ids,
@@ -205,4 +253,6 @@ def _examples(rows: Rows, labels: Labels, groups: np.ndarray, parts: np.ndarray,
         "split": [str(part) for part in parts],
         "target": labels.targets,
     }
-    return Examples(pa.table(columns, schema=COLUMNS), task, labels.names, tuple(rows.troubles), tuple(rows.notes))
+    table = pa.table(columns, schema=COLUMNS)
+    taken = {what: getattr(settings, what) for what in ("image", "text", "label")}
+    return Examples(table, task, labels.names, tuple(rows.troubles), tuple(rows.notes), taken)

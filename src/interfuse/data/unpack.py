@@ -5,6 +5,8 @@ import os
 import uuid
 from pathlib import Path
 
+from interfuse.core.errors import DataError
+
 
 def default_folder() -> Path:
     """Say where pictures are unpacked to unless told otherwise: the user's cache folder."""
@@ -19,16 +21,29 @@ class Unpacked:
         self.folder = Path(folder or default_folder()).absolute()
         self.written = 0
 
+    def path_of(self, name: str) -> str | None:
+        """Give the path of a picture by the name it was kept under; None where it is gone."""
+        path = self.folder / name[:2] / name
+        return str(path) if path.is_file() else None
+
     def keep(self, content: bytes) -> str:
-        """Write the bytes unless they are there; give the path."""
+        """Write the bytes unless they are there; give the path.
+
+        Raises:
+            DataError: the folder cannot be written.
+        """
         name = hashlib.blake2b(content, digest_size=16).hexdigest()
         path = self.folder / name[:2] / name
-        if not path.is_file() or path.stat().st_size != len(content):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{name}.{uuid.uuid4().hex}.tmp")
-            temporary.write_bytes(content)
-            temporary.replace(
-                path
-            )  # not flushed to disk one by one: a torn file has another size or is identified anew
-            self.written += 1
+        try:
+            if not path.is_file() or path.stat().st_size != len(content):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary = path.with_name(f".{name}.{uuid.uuid4().hex}.tmp")
+                temporary.write_bytes(content)
+                temporary.replace(path)  # not flushed one by one: a torn file has another size or is identified anew
+                self.written += 1
+        except OSError as error:
+            raise DataError(
+                f"Pictures cannot be unpacked to {self.folder}: {error.strerror or error}. Give a folder that can be "
+                "written with --unpack-to."
+            ) from error
         return str(path)

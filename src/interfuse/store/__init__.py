@@ -2,6 +2,7 @@
 
 from interfuse.store.care import Check, Holding, list_holdings, remove, unused, verify
 from interfuse.store.coding import Coding, as_stored
+from interfuse.store.mixed import MixedTable
 from interfuse.store.projection import (
     SAMPLE_TOKENS,
     Projection,
@@ -20,6 +21,7 @@ __all__ = [
     "Check",
     "Coding",
     "Holding",
+    "MixedTable",
     "Projection",
     "StoredTable",
     "TokenStore",

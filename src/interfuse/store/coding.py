@@ -36,7 +36,7 @@ def from_rows(coding: Coding, rows: Tensor, out: Float[Tensor, "*batch dim"]) ->
     took 15 times as long, since each waits for all threads, and NumPy does it alone.
     """
     if coding == "int8":
-        scale = rows[..., -_SCALE_BYTES:].contiguous().view(torch.float32)
+        scale = rows[..., -_SCALE_BYTES:].clone(memory_format=torch.contiguous_format).view(torch.float32)
         np.multiply(rows[..., :-_SCALE_BYTES].numpy(), scale.numpy(), out=out.numpy(), dtype=np.float32)
     elif torch.get_num_threads() == 1:
         out.copy_(rows)

@@ -3,13 +3,13 @@
 from interfuse.workflows.compare import CompareSettings, compare
 from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
 from interfuse.workflows.encode import Portion
+from interfuse.workflows.encoder_settings import EncoderSettings, default_store
 from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
+from interfuse.workflows.predict_stream import Streamed, StreamSettings, predict_stream
 from interfuse.workflows.prepare import (
-    EncoderSettings,
     Prepared,
     Source,
-    default_store,
     encode_examples,
     encode_source,
     prepare,
@@ -27,6 +27,8 @@ __all__ = [
     "Predictions",
     "Prepared",
     "Source",
+    "StreamSettings",
+    "Streamed",
     "Study",
     "compare",
     "default_store",
@@ -38,6 +40,7 @@ __all__ = [
     "inspect_source",
     "open_for_diagnosis",
     "predict",
+    "predict_stream",
     "prepare",
     "train_run",
 ]

@@ -8,7 +8,8 @@ from interfuse.core.progress import Progress
 from interfuse.data import SourceSettings
 from interfuse.workflows.compare import CompareSettings
 from interfuse.workflows.compare import compare as run_comparison
-from interfuse.workflows.prepare import EncoderSettings, Source
+from interfuse.workflows.encoder_settings import EncoderSettings
+from interfuse.workflows.prepare import Source
 from interfuse.workflows.study import Study
 
 

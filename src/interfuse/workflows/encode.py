@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.encoders import ImageEncoder, TextEncoder
@@ -50,7 +52,7 @@ class EncodeReport:
     found: int
     """Items that the store held already."""
     failures: Mapping[str, str] = field(default_factory=dict)
-    """Key of a picture that the store does not hold to the reason why it cannot be decoded."""
+    """Key of a picture that the store does not hold to the reason why it has no tokens."""
     cut: int = 0
     """Texts that are longer than the encoder's limit."""
     seconds: float = 0.0
@@ -89,8 +91,10 @@ def encode_pictures(
             for keys, decoded in decoder.batches(planned):
                 failures.update(decoded.failures)
                 if decoded.pictures is not None:
+                    tokens = encoder.encode(decoded.pictures)
                     wanted = [key if key in missing else None for key in decoded.keys]
-                    writer.add_batch(wanted, encoder.encode(decoded.pictures))
+                    wanted = _leave_out_nan(wanted, tokens, failures)
+                    writer.add_batch(wanted, tokens)
                     encoded += len(wanted) - wanted.count(None)
                 yield keys
 
@@ -137,6 +141,20 @@ def encode_texts(
     plan = portion.of_batches(_chunks(sorted(items, key=lambda key: (len(ids[key]), key)), batch_size))
     _run_all(store, plan, missing, run, ("encode texts", "texts", progress))
     return EncodeReport(encoded, found, {}, cut, time.perf_counter() - start)
+
+
+def _leave_out_nan(wanted: list[str | None], tokens: Tensor, failures: dict[str, str]) -> list[str | None]:
+    """Take out the pictures of which the encoder makes NaN or infinity, each with its reason.
+
+    Where that is so of every picture of several it is the encoder's number format; then the store refuses the batch.
+    """
+    finite = tokens.isfinite().flatten(1).all(1).tolist()
+    if len(finite) > 1 and not any(finite):
+        return wanted
+    for key, good in zip(wanted, finite, strict=True):
+        if key is not None and not good:
+            failures[key] = "the encoder makes NaN or infinity of the picture"
+    return [key if good else None for key, good in zip(wanted, finite, strict=True)]
 
 
 Run = Callable[[Writer, Iterator[list[str]]], Iterator[list[str]]]

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from interfuse.core.inspection import LEVELS, Inspection, Leak, Sample, Spread
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import derive
 from interfuse.data import Examples, PictureError, load_examples, open_picture
+from interfuse.data.remote import to_path
 from interfuse.workflows.prepare import Source
+from interfuse.workflows.quarantine import keep_troubles
 
 MEASURED = 20_000
 """Most distinct pictures whose size is read."""
@@ -26,8 +29,13 @@ PARTS = ("train", "validation", "test")
 Row = dict[str, Any]
 
 
-def inspect_source(source: Source, progress: Progress | None = None) -> Inspection:
+def inspect_source(source: Source, progress: Progress | None = None, quarantine: Path | None = None) -> Inspection:
     """Read the rows and describe them; each distinct picture's header is read, six pictures are decoded.
+
+    Args:
+        source: the rows.
+        progress: told how far it is.
+        quarantine: CSV file for the rows in trouble; none: the first are in the answer.
 
     Raises:
         DataError: the rows cannot be used, or it is a known-answer task, which has no rows to look at.
@@ -36,6 +44,8 @@ def inspect_source(source: Source, progress: Progress | None = None) -> Inspecti
     if source.is_known:
         raise DataError(f"{source.data} is made of tokens: it has no pictures and texts to look at.")
     examples = load_examples(source.data, source.read)
+    if quarantine is not None:
+        keep_troubles(examples.troubles, quarantine, watcher)
     rows: list[Row] = examples.table.to_pylist()
     parts = [part for part in PARTS if any(row["split"] == part for row in rows)]
     paths = list(examples.pictures().values())
@@ -88,8 +98,8 @@ def _measure(paths: list[str], tick: Callable[[], None]) -> tuple[dict[str, Spre
 
     def look(path: str) -> tuple[int, int, int, str] | None:
         try:
-            with Image.open(path) as image:
-                return *image.size, os.path.getsize(path), image.format or "?"
+            with Image.open(to_path(path)) as image:
+                return *image.size, os.path.getsize(to_path(path)), image.format or "?"
         except (OSError, ValueError):
             return None
 

@@ -3,10 +3,13 @@
 import os
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from interfuse.core.errors import ConfigError, EncoderError, require
 from interfuse.core.progress import Progress, Silent
+from interfuse.data.opening import COLLECTIONS
 from interfuse.workflows.encode import Portion
 from interfuse.workflows.prepare import Filled, Source, encode_source
 
@@ -32,6 +35,7 @@ def encode_on_workers(source: Source, progress: Progress, launcher: str, workers
     if launcher != "ray":
         raise ConfigError(f"Unknown launcher {launcher!r}. Known: ray. Without --launcher one process encodes.")
     if not source.is_known:
+        source = with_absolute_paths(source)
         portions = [Portion(number, workers) for number in range(1, workers + 1)]
         progress.start("encode portions", workers, "portions")
         run_on_ray(
@@ -39,6 +43,33 @@ def encode_on_workers(source: Source, progress: Progress, launcher: str, workers
         )
         progress.finish("encode portions")
     return encode_source(source, progress)
+
+
+def with_absolute_paths(source: Source) -> Source:
+    """Write every path from the root: a worker of a cluster that was started elsewhere stands in another folder."""
+    read, encode = source.read, source.encode
+    data = source.data
+    if isinstance(data, str | Path):
+        prefix, colon, rest = str(data).partition(":")
+        kind = f"{prefix}:" if colon and prefix in COLLECTIONS else ""
+        name = rest if kind else str(data)
+        # a pattern of shards is a path with stars in it; a dataset's name or a built-in is no path
+        data = f"{kind}{os.path.abspath(name)}" if kind == "wds:" or os.path.exists(name) else data
+    files = {
+        what: os.path.abspath(path)
+        for what in ("image_folder", "unpack_to", "validation", "test")
+        if (path := getattr(read, what)) is not None
+    }
+    if read.join and ":" in read.join:
+        name, _, keys = read.join.rpartition(":")
+        files["join"] = f"{os.path.abspath(name)}:{keys}"
+    towers = {
+        what: os.path.abspath(name)
+        for what in ("image_encoder", "text_encoder")
+        if os.path.isdir(name := getattr(encode, what))
+    }
+    encode = replace(encode, store=Path(encode.store).absolute(), **towers)
+    return Source(data, replace(read, **files), encode)
 
 
 def run_on_ray(

@@ -16,7 +16,9 @@ from interfuse.core.seeds import generator
 from interfuse.data import Examples, Features, assemble, load_for_run, make_known
 from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, predict_probs
+from interfuse.workflows.as_trained import read_as_trained, split_again
 from interfuse.workflows.prepare import Source, encode_examples
+from interfuse.workflows.quarantine import keep_troubles
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,17 @@ class Predictions:
 
         For regression: row, id and the predicted number.
         """
+        kinds = {"row": pl.Int64(), "id": pl.String(), "label": pl.String()}  # also where there is no row
         if self.task == "regression":
-            return pl.DataFrame({"row": self.rows, "id": self.ids, "prediction": self.probs[:, 0]})
+            numbers = {"row": self.rows, "id": self.ids, "prediction": self.probs[:, 0]}
+            return pl.DataFrame(numbers, schema_overrides=kinds)
         if self.task == "multilabel":
             labels = ["|".join(self.label_names[i] for i in np.flatnonzero(p >= 0.5)) for p in self.probs]
         else:
             labels = [self.label_names[i] for i in self.probs.argmax(1)] if len(self.probs) else []
         columns: dict[str, Any] = {"row": self.rows, "id": self.ids, "label": labels}
         columns |= {f"prob_{name}": self.probs[:, i] for i, name in enumerate(self.label_names)}
-        return pl.DataFrame(columns)
+        return pl.DataFrame(columns, schema_overrides=kinds)
 
     def write(self, path: Path) -> None:
         """Write CSV or Parquet, as the ending says."""
@@ -62,8 +66,7 @@ def source_of(run: Run, data: Any, source: Source) -> Source:
     if saved["image_encoder"] == "known":
         return Source(data, source.read, source.encode)
     encode = replace(source.encode, **saved)
-    columns = {k: getattr(source.read, k) or v for k, v in run.info["columns"].items()}
-    return Source(data, replace(source.read, **columns), encode)
+    return Source(data, read_as_trained(run.info, source.read), encode)
 
 
 def predict(run: Run, data: Any, source: Source, progress: Progress | None = None) -> Predictions:
@@ -87,6 +90,7 @@ def evaluate(
     split: str,
     progress: Progress | None = None,
     missing: Mapping[str, float] | None = None,
+    quarantine: Path | None = None,
 ) -> Mapping[str, int | float]:
     """Score the run on the rows of one split of `data` (or on `all` rows).
 
@@ -98,6 +102,7 @@ def evaluate(
         progress: told how far it is.
         missing: modality to the fraction of these rows that go without it, such as `{"image": 0.5}`; with one seed the
             rows of a smaller fraction are among those of a larger one.
+        quarantine: CSV file for the rows in trouble; none: they are only said.
 
     Raises:
         DataError: the rows cannot be read, hold a label that the run does not know, or have no such split.
@@ -109,7 +114,9 @@ def evaluate(
             raise ConfigError(unknown("modality", modality, ("image", "text")))
         if not 0 <= share <= 1:
             raise ConfigError(f"The fraction of rows that go without {modality} is from 0 to 1, got {share:g}.")
-    features, _ = read_for_run(run, data, source, watcher, labelled=True)
+    features, examples = read_for_run(run, data, source, watcher, labelled=True, split=split)
+    if examples and quarantine:
+        keep_troubles(examples.troubles, quarantine, watcher)
     rows = torch.arange(len(features.ids)) if split == "all" else features.splits.get(split, torch.arange(0))
     given = [name for name, part in features.splits.items() if len(part)]
     if len(rows) == 0:
@@ -132,8 +139,13 @@ def without(features: Features, rows: torch.Tensor, missing: Mapping[str, float]
 
 def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
     """Say so where rows miss a modality that the run never trained without."""
-    for modality, items in (("image", features.image_items), ("text", features.text_items)):
-        count = int((items < 0).sum())
+    items = {"image": features.image_items, "text": features.text_items}
+    warn_of_counts(run, {modality: int((found < 0).sum()) for modality, found in items.items()}, progress)
+
+
+def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> None:
+    """Say so where so many rows miss a modality that the run never trained without."""
+    for modality, count in missing.items():
         if count and not run.info["trained_on_missing"][modality]:
             progress.say(
                 f"warning: {count:,} rows have no {modality}, and this run never trained on rows without one: its "
@@ -143,9 +155,11 @@ def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
 
 
 def read_for_run(
-    run: Run, data: Any, source: Source, progress: Progress, labelled: bool
+    run: Run, data: Any, source: Source, progress: Progress, labelled: bool, split: str = "all"
 ) -> tuple[Features, Examples | None]:
     """Read all rows as the run was trained, and encode what the store does not hold; no examples where all is made up.
+
+    Where a split is asked for and the rows have none, the one that training made is made again.
 
     Raises:
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
@@ -154,11 +168,13 @@ def read_for_run(
     if source.is_known:
         return make_known(data, source.read.seed), None
     examples = load_for_run(data, source.read, run.task, run.label_names, labelled)
+    if split in ("train", "validation", "test") and set(examples.table["split"].unique().to_pylist()) == {"all"}:
+        examples = split_again(run.info, data, source.read, split)
     for note in examples.notes:
         progress.say(note)
     encoded = encode_examples(examples, source.encode, progress, run.projections)
     same_encoders(run, encoded.signatures)
-    examples = examples.without_pictures(encoded.failures)
+    examples = examples.without_pictures(encoded.failures, source.read.strict)
     for trouble in examples.troubles:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
     return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index), examples

@@ -6,21 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from interfuse.core.errors import ConfigError, unknown
+from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.core.seeds import generator
-from interfuse.core.settings import at_least, fingerprint, to_plain
+from interfuse.core.settings import fingerprint, to_plain
 from interfuse.core.tokens import TokenTable
 from interfuse.data import (
     Examples,
     Features,
     SourceSettings,
+    Trouble,
     assemble,
     load_examples,
     load_for_run,
@@ -31,50 +32,14 @@ from interfuse.data import (
 from interfuse.data.pictures import DRAFT_PIXELS
 from interfuse.encoders import ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
 from interfuse.store import Coding, Projection, TokenStore
+from interfuse.workflows.as_trained import describe_split
 from interfuse.workflows.card import describe_rows
 from interfuse.workflows.decode import Opener
 from interfuse.workflows.encode import WHOLE, EncodeReport, Portion, encode_pictures, encode_texts
+from interfuse.workflows.encoder_settings import EncoderSettings
 from interfuse.workflows.projecting import Sample, find_projection, project
 
 Folds = tuple[Mapping[str, Tensor], ...]
-
-
-def default_store() -> Path:
-    """Say where tokens are kept unless told otherwise: $INTERFUSE_STORE, else the user's cache folder."""
-    import os
-
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("INTERFUSE_STORE") or cache / "interfuse" / "store")
-
-
-@dataclass(frozen=True)
-class EncoderSettings:
-    """Which encoders, and where their tokens are kept."""
-
-    image_encoder: str = "efficientnet-lite0"
-    """Packaged name, transformers hub id, or local folder."""
-    text_encoder: str = "minilm"
-    """Packaged name, transformers hub id, or local folder."""
-    image_size: int | None = None
-    """Height and width of the picture encoder's input in pixels; none: the encoder's own."""
-    store: Path = field(default_factory=default_store)
-    """Folder of the token store."""
-    device: str = "cpu"
-    """Where the encoders run."""
-    encoding_batch: int = 64
-    """Pictures or texts a forward pass."""
-    store_dtype: str = "bfloat16"
-    """Number format of the tokens on disk; int8: 8 bits with a scale a token, half the size."""
-    store_dim: int | None = None
-    """Principal components of the train tokens that are kept of each token; none: tokens as the encoder gives them."""
-
-    def __post_init__(self) -> None:
-        """Refuse a number format that no store has, and a width below 1."""
-        known = get_args(Coding)
-        if self.store_dtype not in known:
-            raise ConfigError(unknown("number format of the store", self.store_dtype, known))
-        if self.store_dim is not None:
-            at_least("the token store", 1, store_dim=self.store_dim)
 
 
 @dataclass(frozen=True)
@@ -135,7 +100,7 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
         )
     every = _read(source, progress)
     encoded = encode_examples(every[0], source.encode, progress)
-    by_fold = [examples.without_pictures(encoded.failures) for examples in every]
+    by_fold = [examples.without_pictures(encoded.failures, source.read.strict) for examples in every]
     for trouble in by_fold[0].troubles[len(every[0].troubles) :]:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
     assembled = [
@@ -144,7 +109,8 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
     folds = tuple(fewer(features, features.splits, train_rows) for features in assembled)
     features = replace(assembled[0], splits=folds[0])
     prepared = _prepared(source, features, folds, by_fold[0], encoded.signatures, encoded.seconds, encoded.notes)
-    return replace(prepared, projections=encoded.projections)
+    info = {**prepared.info, "made_split": describe_split(every[0], source.read)}
+    return replace(prepared, info=info, projections=encoded.projections)
 
 
 def _read(source: Source, progress: Progress) -> list[Examples]:
@@ -173,15 +139,17 @@ def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) 
         progress.say(f"{source.data} needs no encoder: nothing to encode.")
         return None
     splits_matter = source.encode.store_dim is not None  # its projection is fitted on the train rows
-    if source.read.label is None and source.data != "easy-vqa" and not splits_matter:
-        examples = load_for_run(source.data, source.read, "multiclass", (), labelled=False)
+    is_table = not isinstance(source.data, str) or source.data != "easy-vqa"
+    if source.read.label is None and is_table and not splits_matter:
+        examples = load_for_run(source.data, source.read, "multiclass", (), labelled=False, may_lack=False)
     else:
         examples = load_examples(source.data, source.read)
     _tell(examples, progress)
     filled = fill_store(examples, source.encode, progress, portion)
-    for trouble in examples.without_pictures(filled.seen.failures).troubles[len(examples.troubles) :]:
+    left = examples.without_pictures(filled.seen.failures, source.read.strict)
+    for trouble in left.troubles[len(examples.troubles) :]:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
-    return filled
+    return replace(filled, troubles=left.troubles)
 
 
 @dataclass(frozen=True)
@@ -197,6 +165,8 @@ class Filled:
     signatures: Mapping[str, Any]
     notes: list[str]
     projections: Mapping[str, Projection]
+    troubles: tuple[Trouble, ...] = ()
+    """Every row in trouble, those found while decoding too."""
 
 
 @dataclass(frozen=True)
@@ -374,7 +344,8 @@ def _prepared(
         "fingerprint": fingerprint(content),
         "encoders": dict(signatures),
         "encoder_settings": source.encoder_settings(),
-        "columns": {name: getattr(source.read, name) for name in ("image", "text", "label")},
+        "columns": dict(examples.columns) if examples else dict.fromkeys(("image", "text", "label")),
+        "hard_negatives": source.read.hard_negatives,
         "device": source.encode.device,
     }
     card = {

@@ -8,6 +8,7 @@ from interfuse.core.progress import Progress, Silent
 from interfuse.training import Precision, Run, load_run
 from interfuse.workflows.bench import make_bench
 from interfuse.workflows.prepare import Source, prepare
+from interfuse.workflows.quarantine import FILE, keep_troubles
 from interfuse.workflows.runs import Terms, Trial, is_done, is_unfinished, run_trials, tidy
 
 
@@ -41,4 +42,6 @@ def train_run(
     watcher.start("train", steps, "steps")
     for _ in run_trials(bench, terms, [trial], 1, lambda done, note: watcher.advance("train", done, note)):
         watcher.finish("train")
+    if prepared.examples:
+        keep_troubles(prepared.examples.troubles, out / FILE, watcher)
     return load_run(out)

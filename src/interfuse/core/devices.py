@@ -1,0 +1,37 @@
+"""Whether this machine has the device that is asked for."""
+
+import torch
+
+from interfuse.core.errors import ConfigError
+
+KNOWN = ("cpu", "cuda", "mps", "xpu")
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that is unknown, or that this machine does not have.
+
+    >>> check_device("cpu")
+
+    Raises:
+        ConfigError: the name is no device, or torch finds none of the kind.
+    """
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        device = None
+    if device is None or device.type not in KNOWN:
+        raise ConfigError(f"Unknown device {name!r}. Known: {', '.join(KNOWN)}, and one of several as cuda:1.")
+    count = _count(device.type)
+    if count == 0:
+        raise ConfigError(
+            f"There is no {device.type} device here that this build of torch ({torch.__version__}) can use. "
+            "Leave --device out for the CPU, or install torch for the device."
+        )
+    if (device.index or 0) >= count:
+        raise ConfigError(f"There is no device {name}: this machine has {count} of the kind, counted from 0.")
+
+
+def _count(kind: str) -> int:
+    if kind == "mps":
+        return int(torch.backends.mps.is_available())
+    return {"cuda": torch.cuda.device_count, "xpu": torch.xpu.device_count}[kind]() if kind != "cpu" else 1

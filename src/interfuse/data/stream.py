@@ -1,0 +1,197 @@
+"""Rows part by part: a file of any length in bounded memory; every other source is read whole and given in parts."""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from interfuse.core.errors import DataError
+from interfuse.data.delimited import BROKEN, delimited_pieces, refuse_wide
+from interfuse.data.json_lines import KINDS, json_lines_pieces, scan_json_lines
+from interfuse.data.opening import Opened, guess_columns, is_table_file, open_source
+from interfuse.data.readers import SEPARATORS, check_file, unreadable
+from interfuse.data.rows import check_columns
+from interfuse.data.settings import SourceSettings
+
+Pieces = Iterator[tuple[int, pl.DataFrame]]
+"""Number of the first row and some rows, in order; pieces that nobody wants may be left out."""
+HASHED_ROWS = 10_000
+"""Rows of a table in memory that are hashed at once."""
+PIECE_ROWS = 4096
+"""Most rows that are parsed at once."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A source whose rows are read when they are asked for."""
+
+    rows: int
+    settings: SourceSettings
+    """With the columns chosen."""
+    digest: str
+    """Hash of the content: of the whole file, or of the chosen columns of what is no file."""
+    notes: list[str]
+    _pieces: Callable[[int, Collection[int]], Pieces] = field(repr=False)
+    """Rows a part and the numbers of the wanted parts to the rows."""
+    _folders: Callable[[int, int], list[Path]] = field(repr=False)
+    """Range of rows to the folder of each row's picture."""
+
+    def parts(self, size: int, wanted: Collection[int]) -> Iterator[tuple[int, Opened]]:
+        """Give the wanted parts of `size` rows in order, by number from 0; the last may be shorter.
+
+        Raises:
+            DataError: the file cannot be read any more, or has changed.
+        """
+        for number, frame in _cut(self._pieces(size, wanted), self.rows, size, wanted):
+            first, broken = number * size, {}
+            if BROKEN in frame.columns:
+                broken = {row: reason for row, reason in enumerate(frame[BROKEN].to_list()) if reason is not None}
+                frame = frame.drop(BROKEN)
+            yield number, Opened(frame, self._folders(first, first + frame.height), self.settings, broken=broken)
+
+
+def open_stream(source: Any, settings: SourceSettings) -> Stream:
+    """Open a source, check what can be checked before any row is used, and choose the columns.
+
+    A CSV, TSV, JSON lines or Parquet file is read piece by piece, the former three once beforehand too, to count the
+    rows and to see whether most can be read. A folder, dataset, data frame or joined file is read whole.
+
+    Raises:
+        DataError: it cannot be read, has no row, or lacks a column.
+    """
+    if is_table_file(source) and not (settings.join or settings.validation or settings.test):
+        return _open_file(Path(source), settings)
+    opened = open_source(source, settings)
+    check_columns(opened)
+    reasons = pl.Series(BROKEN, [opened.broken.get(row) for row in range(opened.frame.height)], dtype=pl.String)
+    frame = opened.frame.select(_columns(opened.settings)).with_columns(reasons)
+    return Stream(
+        frame.height,
+        opened.settings,
+        _digest_frame(frame),
+        opened.notes,
+        lambda *_: iter([(0, frame)]),
+        lambda first, end: opened.folders[first:end],
+    )
+
+
+def _columns(settings: SourceSettings) -> list[str]:
+    return list(dict.fromkeys(name for name in (settings.image, settings.text, settings.id) if name))
+
+
+def _open_file(path: Path, settings: SourceSettings) -> Stream:
+    ending, folder = check_file(path), Path(settings.image_folder) if settings.image_folder else path.parent
+    if not folder.is_dir():
+        raise DataError(f"--image-folder {folder} is no folder.")
+    kinds: dict[str, str] = {}
+    broken: dict[int, str] = {}
+    if ending == ".parquet":
+        head, rows = _scan_parquet(path)
+    elif ending in SEPARATORS:
+        head, rows, broken = _scan_delimited(path, SEPARATORS[ending])
+    else:
+        kinds, rows, broken = scan_json_lines(path)
+        head = pl.DataFrame(schema={name: KINDS[kind] for name, kind in kinds.items()})
+    if not rows:
+        raise DataError(f"{path} has no row.")
+    if 2 * len(broken) > rows:
+        row, reason = next(iter(broken.items()))
+        raise DataError(f"{len(broken):,} of {rows:,} rows cannot be read; the first: row {row}: {reason}.")
+    if broken and settings.strict:
+        row, reason = next(iter(broken.items()))
+        raise DataError(f"Row {row} ({row}): {reason}. Without --strict the row is left out.")
+    opened = guess_columns(Opened(head, [], settings))
+    check_columns(opened)
+    columns = _columns(opened.settings)
+    with path.open("rb") as handle:
+        digest = hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+    def pieces(size: int, wanted: Collection[int]) -> Pieces:
+        if ending == ".parquet":
+            return _parquet_pieces(path, columns, size, wanted)
+        if ending in SEPARATORS:
+            frames = delimited_pieces(path, SEPARATORS[ending], min(size, PIECE_ROWS))
+            return _count(frame.select(*columns, BROKEN) for frame in frames)
+        return _count(json_lines_pieces(path, {name: kinds[name] for name in columns}, min(size, PIECE_ROWS)))
+
+    return Stream(rows, opened.settings, digest, opened.notes, pieces, lambda first, end: [folder] * (end - first))
+
+
+def _scan_delimited(path: Path, separator: str) -> tuple[pl.DataFrame, int, dict[int, str]]:
+    """Read the file once, row by row: its columns, without a row, the number of rows and the broken ones."""
+    refuse_wide(path)
+    pieces = delimited_pieces(path, separator, PIECE_ROWS)
+    head, rows = next(pieces).drop(BROKEN), 0
+    broken: dict[int, str] = {}
+    for piece in pieces:
+        bad = piece[BROKEN].is_not_null().arg_true()
+        broken |= {rows + row: piece[BROKEN][row] for row in bad.to_list()}
+        rows += piece.height
+    return head, rows, broken
+
+
+def _scan_parquet(path: Path) -> tuple[pl.DataFrame, int]:
+    try:
+        with pq.ParquetFile(path) as file:
+            return pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table())), file.metadata.num_rows
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def _parquet_pieces(path: Path, columns: list[str], size: int, wanted: Collection[int]) -> Pieces:
+    """Read the row groups that hold a wanted row; of a large one a few pages at a time."""
+    try:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            first = 0
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                if any(part in wanted for part in range(first // size, -(-(first + rows) // size))):
+                    at = first
+                    for batch in file.iter_batches(min(size, PIECE_ROWS), [group], columns, use_threads=False):
+                        yield at, pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+                        at += batch.num_rows
+                first += rows
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+        raise unreadable(path, error) from error
+
+
+def _count(frames: Iterator[pl.DataFrame]) -> Pieces:
+    """Number the rows of frames."""
+    first = 0
+    for frame in frames:
+        yield first, frame
+        first += frame.height
+
+
+def _cut(pieces: Pieces, rows: int, size: int, wanted: Collection[int]) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Join and cut pieces of any length to parts of one."""
+    last = max(wanted, default=-1)
+    held: list[pl.DataFrame] = []
+    for first, piece in pieces:
+        at, left = first, piece
+        while left.height:
+            number = at // size
+            if number > last:
+                return
+            end = min((number + 1) * size, rows)
+            taken, left = left[: end - at], left[max(0, end - at) :]
+            if not taken.height:
+                raise DataError(f"The file has grown since it was opened: it had {rows:,} rows. Start again.")
+            at += taken.height
+            if number in wanted:
+                held.append(taken)
+            if at == end and held:
+                yield number, pl.concat(held)
+                held = []
+
+
+def _digest_frame(frame: pl.DataFrame) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for first in range(0, frame.height, HASHED_ROWS):
+        digest.update(frame[first : first + HASHED_ROWS].write_ipc(None).getvalue())
+    return digest.hexdigest()

@@ -1,0 +1,48 @@
+"""Which encoders make the tokens, and where these are kept."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+from interfuse.core.devices import check_device
+from interfuse.core.errors import ConfigError, unknown
+from interfuse.core.settings import at_least
+from interfuse.store import Coding
+
+
+def default_store() -> Path:
+    """Say where tokens are kept unless told otherwise: $INTERFUSE_STORE, else the user's cache folder."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("INTERFUSE_STORE") or cache / "interfuse" / "store")
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """Which encoders, and where their tokens are kept."""
+
+    image_encoder: str = "efficientnet-lite0"
+    """Packaged name, transformers hub id, or local folder."""
+    text_encoder: str = "minilm"
+    """Packaged name, transformers hub id, or local folder."""
+    image_size: int | None = None
+    """Height and width of the picture encoder's input in pixels; none: the encoder's own."""
+    store: Path = field(default_factory=default_store)
+    """Folder of the token store."""
+    device: str = "cpu"
+    """Where the encoders run."""
+    encoding_batch: int = 64
+    """Pictures or texts a forward pass."""
+    store_dtype: str = "bfloat16"
+    """Number format of the tokens on disk; int8: 8 bits with a scale a token, half the size."""
+    store_dim: int | None = None
+    """Principal components of the train tokens that are kept of each token; none: tokens as the encoder gives them."""
+
+    def __post_init__(self) -> None:
+        """Refuse a device that is not here, a number format that no store has, and a width below 1."""
+        check_device(self.device)
+        known = get_args(Coding)
+        if self.store_dtype not in known:
+            raise ConfigError(unknown("number format of the store", self.store_dtype, known))
+        if self.store_dim is not None:
+            at_least("the token store", 1, store_dim=self.store_dim)

@@ -1,0 +1,76 @@
+"""Every command that reads rows lists those in trouble in a file, also what only decoding finds; strict stops at it."""
+
+import csv
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from interfuse.cli.main import app
+from interfuse.core.errors import DataError
+
+BROKEN = {3: "the file does not exist", 8: "cannot be decoded", 20: "line 22: the row has 2 cells, the header has 4"}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
+    folder = tmp_path_factory.mktemp("shop")
+    lines = ["image,text,label,split"]
+    for number in range(40):
+        if number != 3:
+            Image.effect_noise((24, 24), 9 + number).save(folder / f"{number}.png")
+        part = "train" if number < 24 else "val" if number < 32 else "test"
+        lines.append(f"{number}.png,thing {number},{'ab'[number % 2]},{part}" if number != 20 else "20.png,short")
+    whole = (folder / "8.png").read_bytes()
+    (folder / "8.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "rows.csv").write_text("\n".join(lines))
+    return folder
+
+
+def call(*words) -> str:
+    done = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def listed(path) -> dict[int, str]:
+    with path.open(encoding="utf-8", newline="") as handle:
+        return {int(line["row"]): line["reason"] for line in csv.DictReader(handle)}
+
+
+def holds(path, rows) -> None:
+    found = listed(path)
+    assert set(found) == set(rows)
+    assert all(BROKEN[row] in found[row] for row in rows), found
+
+
+def test_encode_train_evaluate_and_inspect_list_the_rows_in_trouble(shop, tmp_path):
+    store, data = tmp_path / "store", shop / "rows.csv"
+    call("encode", data, "--image-size", 32, "--store", store)
+    (path,) = (store / "quarantine").iterdir()
+    holds(path, BROKEN)
+    call("encode", data, "--image-size", 32, "--store", store, "--quarantine", tmp_path / "own.csv")
+    holds(tmp_path / "own.csv", BROKEN)
+    terms = ["--dim", 16, "--epochs", 1, "--fusion", "concat", "--split", "split", "--image-size", 32, "--store", store]
+    call("train", data, *terms, "--out", tmp_path / "run")
+    holds(tmp_path / "run" / "quarantine.csv", BROKEN)
+    call("evaluate", tmp_path / "run", data, "--store", store, "--quarantine", tmp_path / "scored.csv")
+    holds(tmp_path / "scored.csv", BROKEN)
+    call("inspect", data, "--out", tmp_path / "page.html")
+    holds(tmp_path / "page.html.quarantine.csv", {3, 20})  # nothing is decoded but six samples
+    call("train", data, *terms, "--out", tmp_path / "run")  # the file is no other run
+
+
+@pytest.mark.parametrize("command", ["encode", "train"])
+def test_strict_stops_at_a_picture_that_only_decoding_finds_broken(shop, tmp_path, command):
+    rows = [line for number, line in enumerate((shop / "rows.csv").read_text().split("\n")) if number not in (4, 21)]
+    data = shop / f"strict-{command}.csv"
+    data.write_text("\n".join(rows))
+    more = ["--out", str(tmp_path / "run")] if command == "train" else []
+    call_strict = [command, str(data), "--image-size", "32", "--store", str(tmp_path / "store"), "--strict", *more]
+    with pytest.raises(
+        DataError, match=r"Row 7 \(7\): .*cannot be decoded.*Without --strict the image is treated as mi"
+    ):
+        CliRunner().invoke(app, call_strict, catch_exceptions=False)
+    assert not (tmp_path / "run").exists()
