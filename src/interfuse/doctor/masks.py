@@ -71,7 +71,7 @@ def spare_arguments(module: nn.Module, chosen: dict[str, str], masks: dict[str, 
         for name, p in given.items()
         if name not in chosen and name not in masks and p.default is None and may_be_tensor(p) and not is_mask(name)
     ][:4]
-    each = [{name: meant} for name in left for meant in ([role(name)] if role(name) else ["image", "text"])]
+    each = [{name: meant} for name in left for meant in ("image", "text") if role(name) in (None, meant)]
     pairs = [_by_order(left, order) for order in (("image", "text"), ("text", "image"))] if len(left) == 2 else []
     return [*[pair for i, pair in enumerate(pairs) if pair not in pairs[:i]], *each]
 

@@ -56,7 +56,7 @@ def label(first: Tensor, second: Tensor, sizes: tuple[int, int, int], others: tu
             found.append("text")
         elif 0 <= front <= 4 and b - others[1] - others[2] == front and a != b:
             found.append(f"merged:{front}:image")
-        elif (a, b) == (sizes[0], others[0]):
+        elif (a, b) == (sizes[0], others[0]) and first.dim() == 2:
             found.append("pair")
         elif 0 < own[1] <= MOST_OWN or 0 < own[2] <= MOST_OWN:
             found.append(f"image:{own[1]}" if 0 < own[1] <= MOST_OWN else f"text:{own[2]}")

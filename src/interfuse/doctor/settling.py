@@ -116,6 +116,10 @@ def _leak(subject: Subject) -> float | None:
             moved = max(subject.compare(plain, padding, inputs))
             total += min(moved / (1e-9 + min(max(subject.compare(plain, real, inputs)), 1e6)), 1e6)
         nothing = {name: torch.zeros_like(leaf) for name, leaf in plain.items()}
+        rest = torch.arange(len(inputs.image), device=subject.device)[:, None, None] > 0
+        first = {m: torch.where(rest, inputs.values(m), other.values(m)) for m in MODALITIES}
+        mixed = subject.compare(plain, subject.look(inputs._replace(**first)), inputs)
+        total += 1e3 * (max(mixed[1:]) > subject.tolerance)  # a mask of too many axes lets samples mix
         total += 1e6 * (max(subject.compare(plain, nothing, inputs)) == float("inf"))
     except Exception:
         return None

@@ -72,12 +72,11 @@ def stays_near_in_autocast(subject: Subject, tolerance: float = 0.1) -> list[Fin
         with torch.autocast(subject.device.type, torch.bfloat16):
             near = subject.look(inputs, module)
     except Exception as error:
-        near, said = _without_fast_path(subject, inputs, module), raised(error)
-        if near is None:
+        slow, said = _without_fast_path(subject, inputs, module), raised(error)
+        if slow is None or max(subject.compare(plain, slow, inputs)) > tolerance:
             return [_dtype(subject, "warning", "bfloat16 autocast fails", said)]
-        if max(subject.compare(plain, near, inputs)) <= tolerance:
-            title = "bfloat16 autocast fails in PyTorch's fast path for inference"
-            return [_dtype(subject, "info", title, f"{said}; torch.backends.mha.set_fastpath_enabled(False) helps")]
+        title = "bfloat16 autocast fails in PyTorch's fast path for inference"
+        return [_dtype(subject, "info", title, f"{said}; torch.backends.mha.set_fastpath_enabled(False) helps")]
     gap = max(subject.compare(plain, near, inputs))
     if gap <= tolerance:
         return []

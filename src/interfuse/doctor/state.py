@@ -42,6 +42,8 @@ def registers_every_parameter(subject: Subject) -> list[Finding]:
 
 def _reached_from_nowhere(subject: Subject) -> list[Finding]:
     """Find what requires a gradient in the output's graph and no attribute leads to: in a closure, a global."""
+    if isinstance(subject.module, torch.jit.ScriptModule):  # its copy in another dtype holds tensors of its own
+        return []
     known = {id(parameter) for parameter in subject.module.parameters()}
     strangers = [tensor for tensor in _graph_leaves(subject.run(subject.inputs())) if id(tensor) not in known]
     if not strangers:
@@ -63,7 +65,7 @@ def _reached_from_nowhere(subject: Subject) -> list[Finding]:
 def _graph_leaves(outputs: dict[str, Tensor]) -> list[Tensor]:
     """Walk the graph behind the outputs; give the leaves that a gradient would be gathered in."""
     todo = [output.grad_fn for output in outputs.values() if output.grad_fn is not None]
-    seen, found = set(todo), {}
+    seen, found = set(todo), dict[int, Tensor]()
     while todo:
         node = todo.pop()
         leaf = getattr(node, "variable", None)
