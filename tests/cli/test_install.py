@@ -9,6 +9,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from interfuse.cli.main import run as command_line
+from interfuse.core.errors import DataError
+from interfuse.data.remote import fetch
 
 MOST = 55
 """Packages of the core, torch's own and interfuse among them."""
@@ -53,6 +55,7 @@ def test_importing_loads_nothing_heavy():
         ("tensorboard", "track", ["compare", "known:xor", "--track", "tensorboard"]),
         ("ray", "ray", ["encode", "rows.csv", "--launcher", "ray"]),
         ("datasets", "hub", ["inspect", "hf:somebody/something"]),
+        ("onnxruntime", "export", ["export", "run"]),
     ],
 )
 def test_an_absent_extra_is_named(module, extra, command, monkeypatch, capsys, tmp_path):
@@ -65,3 +68,11 @@ def test_an_absent_extra_is_named(module, extra, command, monkeypatch, capsys, t
     assert (
         f"{module} is not installed; it comes with the extra '{extra}'. Mend: pip install 'interfuse[{extra}]'" in said
     )
+
+
+def test_the_extra_of_remote_pictures_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(
+        DataError, match=r"fsspec is not installed; it comes with the extra 'remote'. Mend: pip install"
+    ):
+        fetch("https://nowhere.invalid/a.png")

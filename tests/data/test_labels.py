@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from interfuse.core.errors import DataError
-from interfuse.data.labels import infer_task, name_classes, read_labels, read_targets
+from interfuse.core.tasks import PAIR_LABELS
+from interfuse.data.labels import infer_task, label_values, name_classes, read_labels, read_targets
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,29 @@ def test_what_is_no_finite_number_is_told_with_its_row(cell):
 
 def test_a_list_of_one_label_may_be_a_class():
     assert read_labels(pl.Series("kind", [["a"], [], ["b"]]), "multiclass") == [("a",), None, ("b",)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "task", "untyped", "wanted"),
+    [
+        ([1, 0, None, 1], "multiclass", False, (0, 1)),
+        ([10.0, 9.0, None], "multiclass", False, (9, 10)),  # a hole makes floats of whole numbers
+        ([True, False], "multiclass", False, (False, True)),
+        (["1", "0"], "multiclass", False, None),  # a typed column of texts holds texts
+        (["1", "0"], "multiclass", True, (0, 1)),  # of a CSV nobody can tell, and readers of tables take numbers
+        (["01", "02"], "multiclass", True, None),
+        (["True", "False"], "multiclass", True, (False, True)),
+        (["a", "1"], "multiclass", True, None),
+        ([[1, 2], [2, 3]], "multilabel", False, (1, 2, 3)),
+        (["1|2", "2"], "multilabel", True, None),
+        (["yes", "no"], "matching", True, ("no", "yes")),
+        ([True, False], "matching", False, (False, True)),
+    ],
+)
+def test_classes_keep_the_values_of_their_column(cells, task, untyped, wanted):
+    column = pl.Series("label", cells, strict=False)
+    labels = read_labels(column, task)
+    names = PAIR_LABELS if task == "matching" else name_classes(labels)
+    found = label_values(column, task, names, untyped)
+    assert found == wanted
+    assert found is None or [type(value) for value in found] == [type(value) for value in wanted]

@@ -24,7 +24,7 @@ from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.settings import to_plain
 from interfuse.data import SourceSettings
 from interfuse.training import load_run
-from interfuse.workflows import EncoderSettings
+from interfuse.workflows import EncoderSettings, Source, train_run
 from tests.estimator.conftest import SMALL
 
 
@@ -117,6 +117,31 @@ def test_pictures_in_memory_give_what_their_files_give(fitted, rows, tmp_path):
         np.testing.assert_allclose(fitted.predict_proba(few.assign(photo=column)), wanted, atol=2e-3, err_msg=name)
     polars = pl.DataFrame({"photo": pl.Series(images, dtype=pl.Object), "question": few["question"].tolist()})
     np.testing.assert_allclose(fitted.predict_proba(polars), wanted, atol=2e-3)
+
+
+def test_datasets_lists_of_rows_and_pictures_with_their_paths_are_tables_too(fitted, rows):
+    datasets = pytest.importorskip("datasets")
+    few = rows.head(4)
+    wanted = fitted.predict_proba(few)
+    questions, paths = few["question"].tolist(), few["photo"].tolist()
+    held = [{"bytes": Path(path).read_bytes(), "path": "gone.png"} for path in paths]
+    named = [{"bytes": None, "path": path} for path in paths]
+    plain = {"photo": paths, "question": questions}
+    pictured = datasets.Dataset.from_dict(plain).cast_column("photo", datasets.Image())
+    tables = {
+        "arrow, bytes": pa.table({"photo": held, "question": questions}),
+        "arrow, paths": pa.table({"photo": named, "question": questions}),
+        "list of rows": few.to_dict("records"),
+        "dataset": datasets.Dataset.from_dict(plain),
+        "dataset of pictures": pictured,
+        "polars": pl.DataFrame({"photo": held, "question": questions}),
+    }
+    for name, table in tables.items():
+        np.testing.assert_allclose(fitted.predict_proba(table), wanted, atol=2e-3, err_msg=name)
+    with pytest.raises(DataError, match="Unknown column for image: 'photo'"):
+        fitted.predict([{"question": "is it red?"}])
+    with pytest.warns(UserWarning, match="1 rows have no text"):
+        assert fitted.predict([{"photo": paths[0]}, {"question": "is it red?", "photo": paths[1]}]).shape == (2,)
 
 
 def test_an_image_taken_from_memory_is_trained_on_too(rows, store):
@@ -220,7 +245,7 @@ def test_what_a_user_gets_wrong_is_told(fitted, rows, store):
         made.fit(rows.rename(columns={"photo": "photos"}), y)
     with pytest.raises(DataError, match="Unknown column for text: 'question'"):
         fitted.predict(rows[["photo"]])
-    with pytest.raises(DataError, match="X is a ndarray; a pandas, polars or Arrow table is expected"):
+    with pytest.raises(DataError, match="X is a ndarray; a pandas, polars, Arrow or datasets table is expected"):
         made.fit(rows.to_numpy(), y)
     with pytest.raises(DataError, match="X has no row"):
         fitted.predict(rows.head(0))
@@ -250,3 +275,43 @@ def test_what_a_user_gets_wrong_is_told(fitted, rows, store):
         warnings.simplefilter("ignore")
         with pytest.raises(DataError, match="1 rows have neither a readable picture nor a text.*the first: row 1"):
             fitted.predict(rows.head(2).assign(question=["?", None], photo=[rows["photo"][0], None]))
+
+
+def test_a_group_column_is_wanted_to_fit_and_not_to_predict(rows, store):
+    made = FusionClassifier(**{**SMALL, "epochs": 1}, group="maker", store=store)
+    table = rows.assign(maker=np.arange(len(rows)) // 4)
+    made.fit(table, rows["answer"])
+    assert (made.predict_proba(rows) == made.predict_proba(table)).all()
+
+
+@pytest.mark.parametrize(("task", "no", "yes"), [("multiclass", 0, 1), ("matching", "no", "yes")])
+def test_a_run_from_disk_gives_labels_the_type_they_had(rows, store, tmp_path, task, no, yes):
+    table = rows.assign(answer=[yes if answer == "yes" else no for answer in rows["answer"]])
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    read = SourceSettings(image="photo", text="question", label="answer", task=task, image_folder="/")
+    source = Source(str(tmp_path / "rows.csv"), read, EncoderSettings(image_size=64, store=store))
+    train_run(source, tmp_path / "run", Design("product", image_size=64, dim=16, epochs=1))
+    made = FusionClassifier.from_run(tmp_path / "run", store=store)
+    assert made.classes_.tolist() == [no, yes]
+    probs = made.predict_proba(table)
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
+    wanted = (np.array([no, yes])[probs.argmax(1)] == table["answer"]).mean()
+    assert made.score(table, pd.read_csv(tmp_path / "rows.csv")["answer"]) == wanted
+
+
+def test_a_run_on_captions_alone_says_whether_a_pair_fits(rows, store, tmp_path):
+    read = SourceSettings(image="photo", text="question", image_folder="/")
+    frame = rows.assign(question=[f"number {place}" for place in range(len(rows))])
+    source = Source(frame[["photo", "question"]], read, EncoderSettings(image_size=64, store=store))
+    train_run(source, tmp_path / "run", Design("product", image_size=64, dim=16, epochs=1))
+    made = FusionClassifier.from_run(tmp_path / "run", store=store)
+    assert made.classes_.tolist() == [0, 1]
+    assert set(made.predict(frame)) <= {0, 1}
+
+
+def test_whole_numbers_come_back_from_a_run_without_the_estimators_record(rows, store, tmp_path):
+    numbers = (rows["answer"] == "yes").astype(int)
+    FusionClassifier(**{**SMALL, "epochs": 1}, store=store).fit(rows, numbers).save(tmp_path / "model")
+    made = FusionClassifier.from_run(tmp_path / "model", store=store)
+    assert made.classes_.tolist() == [0, 1]
+    assert 0 <= made.score(rows, numbers) <= 1

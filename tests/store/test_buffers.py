@@ -45,7 +45,7 @@ def test_a_buffer_is_not_lent_for_less_than_half_of_it():
     assert buffers.empty(6 * WIDE).data_ptr() == large
 
 
-@pytest.mark.parametrize("coding", ["bfloat16", "int8"])
+@pytest.mark.parametrize("coding", ["bfloat16", "int8", "float32"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_batch_in_used_memory_has_its_own_values_and_zeros_behind_them(tmp_path, coding, threads):
     store = TokenStore(tmp_path, {"name": coding}, 2048, coding=coding)

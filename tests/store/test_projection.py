@@ -96,10 +96,14 @@ def test_a_token_of_zeros_stays_zero_in_eight_bits():
     assert bool((back == 0).all())
 
 
+PARTS = {"bfloat16": 256, "int8": 254, "float32": float("inf")}
+"""Into how many parts of the largest value of a token a number format divides it."""
+
+
 def test_an_eight_bit_store_serves_what_was_written_and_takes_half_the_disk(tmp_path):
     tokens = {f"{n:032x}": torch.randn(3 + n % 4, 64, generator=torch.Generator().manual_seed(n)) for n in range(40)}
     sizes = {}
-    for coding in ("bfloat16", "int8"):
+    for coding in ("bfloat16", "int8", "float32"):
         store = TokenStore(tmp_path, {"name": "t", "coding": coding}, 64, coding=coding)
         with store.writer() as writer:
             for key, value in tokens.items():
@@ -108,11 +112,12 @@ def test_an_eight_bit_store_serves_what_was_written_and_takes_half_the_disk(tmp_
         table = opened.table(list(tokens))
         found, mask = table.gather(torch.arange(40))
         for place, value in enumerate(tokens.values()):
-            bound = value.abs().amax(-1, keepdim=True) / (254 if coding == "int8" else 256) * 1.001
+            bound = value.abs().amax(-1, keepdim=True) / PARTS[coding] * 1.001
             assert bool(((found[place, : len(value)] - value).abs() <= bound).all())
             assert int(mask[place].sum()) == len(value)
         sizes[coding] = sum(len(value) for value in tokens.values()) * opened._width * opened._dtype.itemsize
     assert sizes["int8"] / sizes["bfloat16"] == pytest.approx((64 + 4) / 128)
+    assert sizes["float32"] == 2 * sizes["bfloat16"]
 
 
 def test_a_store_does_not_take_the_shards_of_another_number_format(tmp_path):

@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from PIL import Image
 
 from interfuse.cli.serve import read_auth
 from interfuse.core.design import Design
-from interfuse.core.errors import ConfigError
+from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.progress import Silent
 from interfuse.data import SourceSettings
 from interfuse.workflows import EncoderSettings, Source, predict, train_run
@@ -187,3 +188,28 @@ def test_the_page_answers_in_a_browser_and_asks_no_other_server(served, shop, tm
 
 def local(url, served):
     return url.startswith((served, "data:", "blob:"))
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_the_examples_are_rows_that_did_not_train_the_run(shop, source, tmp_path, pairs):
+    from interfuse.workflows.page import validation_examples
+
+    table = pl.read_parquet(shop / "shop.parquet").with_columns(maker=pl.int_range(pl.len()) // 2)
+    table.write_parquet(shop / "makers.parquet")
+    label = None if pairs else "tag"
+    read = SourceSettings(image="photo", text="caption", label=label, group="maker", seed=5)
+    design = Design("concat", dim=16, epochs=1, batch_size=16)
+    run = train_run(Source(str(shop / "makers.parquet"), read, source.encode), tmp_path / "run", design, 5)
+    listed = (
+        pl.read_parquet(run.folder / "predictions.parquet").filter(pl.col("split") == "validation")["row"].to_list()
+    )
+    wanted = {row // 2 for row in listed} if pairs else set(listed)
+    shown = [int(Path(image).stem) for image, _ in validation_examples(run, str(shop / "makers.parquet"), None)]
+    assert len(shown) == 4
+    assert set(shown) <= wanted
+    assert [text for _, text in validation_examples(run, str(shop / "makers.parquet"), None)] == [
+        table["caption"][row] for row in shown
+    ]
+    (run.folder / "predictions.parquet").unlink()
+    with pytest.raises(DataError, match="no predictions.parquet, which lists its validation rows"):
+        validation_examples(run, str(shop / "makers.parquet"), None)

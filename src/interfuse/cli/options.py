@@ -127,7 +127,8 @@ StoreDtype = Annotated[
     str,
     typer.Option(
         "--store-dtype",
-        help="bfloat16, or int8: half the disk, a scale a token.",
+        help="bfloat16; int8: half the disk, a scale a token; float32: twice the disk, and the encoders compute in "
+        "float32, as a whole export does.",
         rich_help_panel="Encoders",
     ),
 ]

@@ -32,7 +32,7 @@ class Design:
     """Encoder of the texts."""
     image_size: int | None = None
     """Height and width of the encoder's input in pixels; none: the encoder's own."""
-    store_dtype: Literal["bfloat16", "int8"] = "bfloat16"
+    store_dtype: Literal["bfloat16", "int8", "float32"] = "bfloat16"
     """Number format of the stored tokens."""
     store_dim: int | None = None
     """Principal components of the train tokens that each token keeps; none: all of the encoder's."""

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,6 +58,8 @@ class Examples:
     """Sentences that must be said aloud: what was inferred, what was made."""
     columns: Mapping[str, str | None] = field(default_factory=dict)
     """image, text and label to the column that each was read from, guessed ones too; None: there is none."""
+    label_values: tuple[Any, ...] | None = None
+    """Each class as the label column has it (a number, a truth value); none where the names are the values."""
 
     def __len__(self) -> int:
         """Count the rows."""

@@ -1,6 +1,7 @@
 """Labels: what task they make, and which class or number each row has."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -113,6 +114,40 @@ def _check(column: pl.Series, task: str) -> None:
 def _spell_whole(cell: Any) -> Any:
     """Write a whole float without its .0: a table with a hole in it stores whole numbers as floats."""
     return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
+
+
+def label_values(column: pl.Series, task: str, names: Sequence[str], untyped: bool) -> tuple[Any, ...] | None:
+    """Give each class as the column has it, where that is no text equal to its name: a number, a truth value.
+
+    Args:
+        column: the labels.
+        task: what they are for.
+        names: the classes.
+        untyped: the column is of a text file, where a number is told by its spelling, as readers of tables do.
+
+    Returns:
+        A value a class, in their order; none where the names are the values, or a class does not occur.
+    """
+    inner = column.explode() if isinstance(column.dtype, pl.List | pl.Array) else column
+    found: dict[str, Any] = {}
+    for cell in map(_spell_whole, drop_nan(inner).drop_nulls().unique(maintain_order=True).to_list()):
+        name = str(cell).strip()
+        found.setdefault(TRUTHS.get(name.lower(), "") if task == "matching" else name, cell)
+    if not all(name in found for name in names):
+        return None
+    values = tuple(found[name] for name in names)
+    if untyped and task != "multilabel":
+        values = _read_typed([str(value).strip() for value in values])
+    return None if values == tuple(names) else values
+
+
+def _read_typed(cells: Sequence[str]) -> tuple[Any, ...]:
+    """Read cells of a text file as whole numbers or truth values, if all are; else they stay texts."""
+    if {cell.lower() for cell in cells} <= {"true", "false"}:
+        return tuple(cell.lower() == "true" for cell in cells)
+    if all(re.fullmatch(r"-?(0|[1-9]\d*)", cell) for cell in cells):
+        return tuple(map(int, cells))
+    return tuple(cells)
 
 
 def name_classes(labels: Sequence[tuple[str, ...] | None]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from interfuse.core.errors import ConfigError, DataError, unknown
 from interfuse.core.tasks import PAIR_LABELS, TASKS
 from interfuse.data import splits
 from interfuse.data.examples import COLUMNS, Examples, text_key
-from interfuse.data.labels import infer_task, name_classes, read_labels, read_targets
+from interfuse.data.labels import infer_task, label_values, name_classes, read_labels, read_targets
 from interfuse.data.matching import Captions, draw_negatives
 from interfuse.data.opening import Opened
-from interfuse.data.readers import need_column
+from interfuse.data.readers import SEPARATORS, need_column
 from interfuse.data.rows import Rows, drop_incomplete, drop_unlabelled, read_part, read_rows
 from interfuse.data.settings import SourceSettings
 
@@ -63,7 +64,9 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
             f"{settings.label!r}. Leave it out, or say --task matching --label none."
         )
     _note_train(rows, labels, parts, task)
-    return _examples(rows, labels, groups, parts, (task, settings))
+    untyped = isinstance(source, str | Path) and Path(source).suffix.lower() in SEPARATORS
+    values = label_values(_label_column(rows, settings), task, labels.names, untyped) if task != "regression" else None
+    return replace(_examples(rows, labels, groups, parts, (task, settings)), label_values=values)
 
 
 def load_for_run(

@@ -18,13 +18,13 @@ from interfuse.core.progress import Progress
 from interfuse.core.records import read_table, write_table
 from interfuse.core.settings import to_plain
 from interfuse.data import SourceSettings
+from interfuse.estimator.hub_habits import RECORD, HubHabits
 from interfuse.estimator.listener import Listener
 from interfuse.estimator.tables import is_blank, picture_files, read_column
 from interfuse.training import Precision, Run, load_run, save_run
-from interfuse.workflows import EncoderSettings, Predictions, Source, default_store, hub, predict, train_run
+from interfuse.workflows import EncoderSettings, Predictions, Source, default_store, predict, train_run
 
 E = TypeVar("E", bound="FusionEstimator")
-RECORD = "estimator.json"
 _TABLES = ("history", "predictions")
 _READ = ("image", "text", "group", "image_folder", "validation_share", "seed")
 _ENCODE = ("image_encoder", "text_encoder", "image_size", "device", "store_dtype", "store_dim")
@@ -44,7 +44,7 @@ _DESIGN = (
 )
 
 
-class FusionEstimator(BaseEstimator):  # type: ignore[misc]
+class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators: the constructor stores settings and does nothing else, as scikit-learn asks.
 
     `X` is a pandas, polars or Arrow table; `image` and `text` name its columns. A picture is a path, a PIL image, a
@@ -109,7 +109,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]
             group: column whose equal values stay together in that split; equal pictures always do.
             image_folder: folder that relative paths are relative to; none: the current one.
             store: folder of the token store; none: $INTERFUSE_STORE, else the user's cache.
-            store_dtype: bfloat16 or int8, the number format of the stored tokens.
+            store_dtype: bfloat16, int8 or float32, the number format of the stored tokens; float32: the encoders' too.
             store_dim: principal components of the train tokens that each token keeps; none: all of the encoder's.
             precision: auto, float32 or bfloat16 training steps.
             device: cpu, cuda, mps.
@@ -233,43 +233,6 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]
         made._take(run, {})
         return made
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write the fitted estimator as the Hub has models: safetensors, config.json and a model card.
-
-        Raises:
-            DataError: the folder is not empty.
-            NotFittedError: `fit` was not called.
-        """
-        with TemporaryDirectory(prefix="interfuse-run-") as home:
-            self.save(home)
-            hub.save_pretrained(Path(home), Path(folder))
-
-    def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
-        """Upload the fitted estimator to the Hugging Face hub; give the address of the commit.
-
-        Raises:
-            HubError: the hub did not take it.
-            NotFittedError: `fit` was not called.
-        """
-        with TemporaryDirectory(prefix="interfuse-run-") as home:
-            self.save(home)
-            return hub.push_to_hub(Path(home), repo_id, private, token, f"Upload a {type(self).__name__}")
-
-    @classmethod
-    def from_pretrained(cls: type[E], name: str | Path, **options: Any) -> E:
-        """Open a fitted estimator of the Hugging Face hub, or of a local folder that `save_pretrained` wrote.
-
-        Args:
-            name: owner/name, or a folder.
-            options: of `huggingface_hub.snapshot_download`: revision, cache_dir, token, local_files_only, …
-
-        Raises:
-            HubError: it is no folder and the hub does not give it.
-            DataError: it is no estimator of this class.
-        """
-        folder = hub.from_pretrained(str(name), **options)
-        return cls.load(folder) if (folder / RECORD).is_file() else cls.from_run(folder)
-
     def __sklearn_is_fitted__(self) -> bool:
         """Tell scikit-learn whether there is a trained network."""
         return hasattr(self, "run_")
@@ -307,7 +270,7 @@ class FusionEstimator(BaseEstimator):  # type: ignore[misc]
                 raise DataError("Every row has neither picture nor text, so nothing can be predicted.")
             blank = dict.fromkeys(empty)  # a column that is blank as a whole is left unread
             run = replace(run, info={**run.info, "columns": {**run.info["columns"], **blank}})
-            found = predict(run, frame, self._source(frame, folder, **blank), hears)
+            found = predict(run, frame, self._source(frame, folder, group=None, **blank), hears)
         hears.warn()
         lost = sorted(set(range(count)) - set(found.rows))
         if lost:

@@ -1,6 +1,7 @@
 """`FusionClassifier`: picture and text in, one class or several out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,12 +59,17 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
             )
         self._train(X, labels, TASKS[values.ndim - 1])
         self.classes_ = classes
+        values_of = {_spell(value): value for value in classes.tolist()}
+        if all(isinstance(value, bool | int | float) for value in values_of.values()):  # from_run gives them back
+            named = {"label_values": [values_of[name] for name in self.run_.label_names]}
+            self.run_ = replace(self.run_, info={**self.run_.info, **named})
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Compute the probability of each class, (rows, classes), float32; columns as `classes_`."""
         found = self._predict(X)
-        columns = {name: place for place, name in enumerate(found.label_names)}
+        named = (*map(_spell, np.array(_values(self._fitted())).tolist()), *found.label_names)
+        columns = {name: place % len(found.label_names) for place, name in enumerate(named)}
         probs = np.zeros((len(found.probs), len(self.classes_)), dtype=np.float32)
         for place, name in enumerate(self.classes_.tolist()):
             if _spell(name) in columns:  # a class whose rows were all left out was never learned
@@ -94,10 +100,16 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         return {"classes": self.classes_.tolist()}
 
     def _take(self, run: Run, record: Mapping[str, Any]) -> None:
-        if run.task not in TASKS:
+        if run.task not in (*TASKS, "matching"):
             raise DataError(f"{run.folder} was trained for {run.task}, not to classify.")
         super()._take(run, record)
-        self.classes_ = np.array(record.get("classes", list(run.label_names)))
+        self.classes_ = np.array(record.get("classes", _values(run)))
+
+
+def _values(run: Run) -> list[Any]:
+    """Give the classes of a run as its labels had them; a pair of caption and picture fits (1) or not (0)."""
+    plain = [0, 1] if run.task == "matching" else list(run.label_names)
+    return list(run.info.get("label_values") or plain)
 
 
 def _spell(value: Any) -> str:

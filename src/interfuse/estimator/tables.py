@@ -19,19 +19,28 @@ _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 
 
 def read_column(table: Any, name: str, what: str) -> list[Any]:
-    """Give one column of a pandas, polars or Arrow table (or a mapping of columns) as a list.
+    """Give one column of a table as a list.
+
+    A table is one of pandas, polars, Arrow or Hugging Face `datasets`, a mapping of columns, or a list of rows.
 
     Raises:
         DataError: it is no table, or has no such column.
     """
-    if isinstance(table, pa.Table | pl.DataFrame):
-        names = list(table.column_names if isinstance(table, pa.Table) else table.columns)
+    if isinstance(table, list) and table and all(isinstance(row, Mapping) for row in table):
+        known = dict.fromkeys(key for row in table for key in row)
+        if name not in known:
+            raise DataError(unknown(f"column for {what}:", name, list(known)))
+        return [row.get(name) for row in table]
+    if isinstance(table, pl.DataFrame):
+        names = list(table.columns)
+    elif isinstance(table, pa.Table) or type(table).__module__.startswith("datasets."):
+        names = list(table.column_names)
     elif isinstance(table, Mapping) or hasattr(table, "columns"):
         names = [str(column) for column in (table.columns if hasattr(table, "columns") else table)]
     else:
         raise DataError(
-            f"X is a {type(table).__name__}; a pandas, polars or Arrow table is expected, with the columns that the "
-            "estimator was told of (image=…, text=…)."
+            f"X is a {type(table).__name__}; a pandas, polars, Arrow or datasets table is expected, or a list of rows, "
+            "with the columns that the estimator was told of (image=…, text=…)."
         )
     if name not in names:
         raise DataError(unknown(f"column for {what}:", name, names))
@@ -50,8 +59,9 @@ def is_blank(cell: Any) -> bool:
 def picture_files(cells: list[Any]) -> Iterator[tuple[list[str | None], Path | None]]:
     """Give a picture column as file names; pictures in memory are written as files for the time of the block.
 
-    A picture in memory is a PIL image, an array (height, width), (height, width, 3 or 4) of bytes, or the bytes of a
-    picture file. Equal pictures are one file, and the store knows a file by its content, so each is encoded once.
+    A picture in memory is a PIL image, an array (height, width), (height, width, 3 or 4) of bytes, the bytes of a
+    picture file, or `{"bytes": …, "path": …}`, as datasets keep it; without bytes the path counts. Equal pictures are
+    one file, and the store knows a file by its content, so each is encoded once.
 
     Yields:
         A name or None for each cell, and the folder that the names lie in where they were written now.
@@ -59,6 +69,7 @@ def picture_files(cells: list[Any]) -> Iterator[tuple[list[str | None], Path | N
     Raises:
         DataError: a cell is no picture, or paths and pictures are mixed.
     """
+    cells = [_unpack(cell) for cell in cells]
     paths = [isinstance(cell, str | Path) for cell in cells if not is_blank(cell)]
     if all(paths):
         yield [None if is_blank(cell) else str(cell) for cell in cells], None
@@ -73,6 +84,13 @@ def picture_files(cells: list[Any]) -> Iterator[tuple[list[str | None], Path | N
             [None if is_blank(cell) else _write(cell, Path(folder), row) for row, cell in enumerate(cells)],
             Path(folder),
         )
+
+
+def _unpack(cell: Any) -> Any:
+    """Give the bytes of a picture that comes with its path, or the path alone."""
+    if isinstance(cell, Mapping) and set(cell) <= {"bytes", "path"}:
+        return cell.get("bytes") or cell.get("path")
+    return cell
 
 
 def _write(cell: Any, folder: Path, row: int) -> str:

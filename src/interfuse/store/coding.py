@@ -1,4 +1,4 @@
-"""How a token lies on disk: as bfloat16, or as 8-bit integers with a scale of its own."""
+"""How a token lies on disk: as bfloat16, as float32, or as 8-bit integers with a scale of its own."""
 
 from typing import Literal
 
@@ -7,13 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Coding = Literal["bfloat16", "int8"]
+Coding = Literal["bfloat16", "int8", "float32"]
 _SCALE_BYTES = 4
 
 
 def row_format(coding: Coding, dim: int) -> tuple[torch.dtype, int]:
     """Give number format and width of a token's row on disk."""
-    return (torch.bfloat16, dim) if coding == "bfloat16" else (torch.int8, dim + _SCALE_BYTES)
+    if coding == "int8":
+        return torch.int8, dim + _SCALE_BYTES
+    return torch.float32 if coding == "float32" else torch.bfloat16, dim
 
 
 def to_rows(coding: Coding, tokens: Float[Tensor, "*batch dim"]) -> Tensor:
@@ -22,8 +24,8 @@ def to_rows(coding: Coding, tokens: Float[Tensor, "*batch dim"]) -> Tensor:
     int8: `round(x / s)` with `s = max|x| / 127` of each token, followed by the four bytes of `s` as float32; the
     error of a value is at most `s / 2`.
     """
-    if coding == "bfloat16":
-        return tokens.to(torch.bfloat16)
+    if coding != "int8":
+        return tokens.to(row_format(coding, 1)[0])
     scale = tokens.abs().amax(-1, keepdim=True).float() / 127
     values = (tokens / scale.clamp_min(torch.finfo(torch.float32).tiny)).round().to(torch.int8)
     return torch.cat([values, scale.contiguous().view(torch.int8)], -1)
@@ -38,7 +40,7 @@ def from_rows(coding: Coding, rows: Tensor, out: Float[Tensor, "*batch dim"]) ->
     if coding == "int8":
         scale = rows[..., -_SCALE_BYTES:].clone(memory_format=torch.contiguous_format).view(torch.float32)
         np.multiply(rows[..., :-_SCALE_BYTES].numpy(), scale.numpy(), out=out.numpy(), dtype=np.float32)
-    elif torch.get_num_threads() == 1:
+    elif coding == "float32" or torch.get_num_threads() == 1:
         out.copy_(rows)
     else:
         words = out.numpy().view(np.uint32)

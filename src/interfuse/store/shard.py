@@ -25,7 +25,7 @@ FORMAT = "2"
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error, OverflowError)
 """What reading a header raises when one of its bytes has changed."""
 _MAX_HEADER = 1 << 28
-_DTYPES = {"BF16": torch.bfloat16, "I8": torch.int8}
+_DTYPES = {"BF16": torch.bfloat16, "F32": torch.float32, "I8": torch.int8}
 
 
 class Header:
@@ -75,7 +75,7 @@ def write_shard(path: Path, items: dict[str, Tensor]) -> None:
 
     Args:
         path: where; its name ends in `SUFFIX`.
-        items: key (32 hex digits) to tokens (tokens, width), bfloat16 or int8.
+        items: key (32 hex digits) to tokens (tokens, width), bfloat16, float32 or int8.
     """
     tokens = torch.cat(list(items.values()))
     lengths = torch.tensor([len(value) for value in items.values()], dtype=torch.int64)

@@ -8,6 +8,7 @@ from typing import get_args
 from interfuse.core.devices import check_device
 from interfuse.core.errors import ConfigError, unknown
 from interfuse.core.settings import at_least
+from interfuse.encoders import Dtype
 from interfuse.store import Coding
 
 
@@ -34,7 +35,8 @@ class EncoderSettings:
     encoding_batch: int = 64
     """Pictures or texts a forward pass."""
     store_dtype: str = "bfloat16"
-    """Number format of the tokens on disk; int8: 8 bits with a scale a token, half the size."""
+    """Number format of the tokens on disk; int8: 8 bits with a scale a token, half the size; float32: twice the size,
+    and the encoders compute in float32 too, so that a whole export gives the very answers of the run."""
     store_dim: int | None = None
     """Principal components of the train tokens that are kept of each token; none: tokens as the encoder gives them."""
 
@@ -46,3 +48,8 @@ class EncoderSettings:
             raise ConfigError(unknown("number format of the store", self.store_dtype, known))
         if self.store_dim is not None:
             at_least("the token store", 1, store_dim=self.store_dim)
+
+    @property
+    def encoder_dtype(self) -> Dtype:
+        """Number format that the encoders compute in."""
+        return "float32" if self.store_dtype == "float32" else "auto"

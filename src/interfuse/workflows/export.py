@@ -36,7 +36,7 @@ class Exported:
     folder: Path
     file: Path
     differences: Mapping[str, float]
-    """Inputs (full, padded, no image, no text) to the largest difference from the run, over several sizes."""
+    """Inputs (full, padded, no image, no text, neither) to the largest difference from the run, over several sizes."""
 
     @property
     def largest(self) -> float:

@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 from PIL import Image
 
-from interfuse.core.errors import require
-from interfuse.data import SourceSettings
-from interfuse.data.source import load_examples
+from interfuse.core.errors import DataError, require
+from interfuse.core.records import read_table
+from interfuse.data import SourceSettings, load_for_run
 from interfuse.reports.overlay import draw_heat
 from interfuse.training import Run
 from interfuse.workflows.serve import Answer, Limits, Responder
@@ -99,10 +100,27 @@ def launch(
 
 
 def validation_examples(run: Run, data: str, image_folder: Path | None) -> list[Example]:
-    """Take a few validation rows of the run's data, small enough to send."""
+    """Take a few of the rows that were this run's validation rows, as its own predictions list them.
+
+    Raises:
+        DataError: the run lists none, or `data` does not have them.
+    """
+    listed = run.folder / "predictions.parquet"
+    if not listed.is_file():
+        raise DataError(
+            f"{run.folder} has no predictions.parquet, which lists its validation rows: leave out --examples."
+        )
+    table = read_table(listed)
+    numbers = table.filter(pc.equal(table["split"], "validation"))["row"].to_pylist()
     columns = {name: column for name, column in run.info["columns"].items() if column is not None}
-    examples = load_examples(data, SourceSettings(**columns, image_folder=image_folder))
-    chosen = [row for row in examples.table.to_pylist() if row["split"] == "validation"][:SHOWN_EXAMPLES]
+    if run.task == "matching" and "label" not in columns:
+        numbers = [number // 2 for number in numbers if number % 2 == 0]  # pairs: row n as it is has number 2 n
+    settings = SourceSettings(**columns, image_folder=image_folder)
+    rows = load_for_run(data, settings, run.task, run.label_names, labelled=False).table.to_pylist()
+    by_number = {row["row"]: row for row in rows}
+    chosen = [by_number[number] for number in numbers if number in by_number][:SHOWN_EXAMPLES]
+    if not chosen:
+        raise DataError(f"{data} has none of the run's {len(numbers):,} validation rows. Is it the run's DATA?")
     return [(row["image"], row["text"]) for row in chosen]
 
 

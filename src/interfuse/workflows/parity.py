@@ -1,4 +1,4 @@
-"""Inputs that an exported model is held to: full, padded, without pictures, without texts, at several sizes."""
+"""Inputs that an exported model is held to: full, padded, one modality missing or both, at several sizes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from interfuse.training import Network
 
 Case = tuple[str, Mapping[str, Tensor]]
 """What kind of input it is, and the input by name."""
-KINDS = ("full", "padded", "no image", "no text")
+KINDS = ("full", "padded", "no image", "no text", "neither")
 SIZES = ((1, 9, 4), (5, 2, 19), (4, 16, 3))
 """Rows, image tokens (or pictures) and text tokens; none is the size that is traced."""
 
@@ -66,6 +66,6 @@ def _mask(kind: str, name: str, rows: int, count: int, draw: torch.Generator) ->
     if kind == "padded":
         lengths = torch.randint(1, count + 1, (rows, 1), generator=draw)
         return torch.arange(count) < lengths
-    if kind == f"no {name}":
+    if kind in (f"no {name}", "neither"):
         mask[::2] = False
     return mask

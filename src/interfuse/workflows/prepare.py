@@ -202,8 +202,10 @@ def fill_store(
         projections: those of a trained run; none: with `store_dim` they are fitted on the train rows.
     """
     start = time.perf_counter()
-    image_encoder: Any = load_image_encoder(settings.image_encoder, settings.image_size, device=settings.device)
-    text_encoder: Any = load_text_encoder(settings.text_encoder, device=settings.device)
+    image_encoder: Any = load_image_encoder(
+        settings.image_encoder, settings.image_size, settings.encoder_dtype, settings.device
+    )
+    text_encoder: Any = load_text_encoder(settings.text_encoder, settings.encoder_dtype, settings.device)
     side = getattr(image_encoder, "size", None)
     enough = None if side is None else 4 * side  # of a huge picture this is more than the encoder's resize can tell
     pictures: dict[str, Opener] = {
@@ -341,6 +343,7 @@ def _prepared(
     info = {
         "task": features.task,
         "label_names": list(features.label_names),
+        **({"label_values": list(examples.label_values)} if examples and examples.label_values else {}),
         "fingerprint": fingerprint(content),
         "encoders": dict(signatures),
         "encoder_settings": source.encoder_settings(),

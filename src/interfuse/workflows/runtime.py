@@ -19,27 +19,37 @@ import onnxruntime
 class Model:
     """An exported model: pictures and texts in (whole), or tokens in (head); probabilities out."""
 
-    def __init__(self, folder: str | Path, threads: int = 1) -> None:
-        """Open the folder that `interfuse export` wrote."""
+    def __init__(self, folder: str | Path, threads: int = 1, file: str | None = None) -> None:
+        """Open the folder that `interfuse export` wrote; `file`: another model in it, such as model.int8.onnx."""
         self.folder = Path(folder)
         self.card: dict[str, Any] = json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         providers = ["CPUExecutionProvider"]
-        self.session = onnxruntime.InferenceSession(str(self.folder / self.card["file"]), options, providers=providers)
+        self.session = onnxruntime.InferenceSession(
+            str(self.folder / (file or self.card["file"])), options, providers=providers
+        )
         self.label_names: list[str] = self.card["label_names"]
         if self.card["whole"]:
             from tokenizers import Tokenizer
 
             self.tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
 
-    def predict(self, pictures: Sequence[Any], texts: Sequence[str | None]) -> np.ndarray:
+    def predict(self, pictures: Sequence[Any], texts: Sequence[str | None], batch: int = 32) -> np.ndarray:
         """Give the probabilities, (rows, classes), of a whole model.
 
         Args:
-            pictures: a path or a PIL image each; None: missing. The same path twice is encoded once.
+            pictures: a path or a PIL image each; None: missing.
             texts: one for each picture; None: missing.
+            batch: rows that are computed, and whose pictures are held, at once; a picture is encoded once in each.
         """
+        if len(pictures) != len(texts):
+            raise ValueError(f"Give a text (or None) for each picture, got {len(pictures)} and {len(texts)}.")
+        starts = range(0, len(texts), batch)
+        parts = [self._predict(pictures[at : at + batch], texts[at : at + batch]) for at in starts]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.label_names)), np.float32)
+
+    def _predict(self, pictures: Sequence[Any], texts: Sequence[str | None]) -> np.ndarray:
         distinct: dict[Any, int] = {}
         index = [-1 if p is None else distinct.setdefault(self._name(p), len(distinct)) for p in pictures]
         by_name = {self._name(picture): picture for picture in pictures if picture is not None}

@@ -1,0 +1,66 @@
+"""The wheel: what it holds, and how many packages come with it."""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_install import MOST
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 150
+"""How long a registry may take."""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build it from a copy of what it is made of; nothing is fetched."""
+    home = tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, home / name)
+    shutil.copytree(
+        ROOT / "src" / "interfuse", home / "src" / "interfuse", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", "dist", "."]
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (made,) = (home / "dist").iterdir()
+    return made
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    wanted = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src" / "interfuse").rglob("*") if path.is_file()}
+    assert held == {name for name in wanted if "__pycache__" not in name}
+    assert "interfuse/py.typed" in held
+
+
+def test_the_wheel_names_its_command_and_every_extra_that_errors_name(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (folder,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+        metadata = Parser().parsestr(archive.read(f"{folder}/METADATA").decode())
+        assert "interfuse = interfuse.cli.main:run" in archive.read(f"{folder}/entry_points.txt").decode()
+    named = {"demo", "export", "hub", "ray", "remote", "serve", "track", "tune"}
+    assert named <= set(metadata.get_all("Provides-Extra"))
+
+
+def test_the_wheel_resolves_to_few_packages(wheel, tmp_path):
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed", "--report", str(report)]
+    try:
+        done = subprocess.run(
+            [*command, "torch==2.13.0", str(wheel)], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"no registry answered within {PATIENCE_S} s")
+    if done.returncode != 0:
+        pytest.skip(f"no registry answers: {done.stderr.strip().splitlines()[-1]}")
+    names = [entry["metadata"]["name"] for entry in json.loads(report.read_text())["install"]]
+    assert {"interfuse", "torch"} <= set(names)
+    assert len(names) <= MOST, sorted(names)
