@@ -4,6 +4,7 @@ import inspect
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import fields
@@ -233,3 +234,11 @@ def test_each_field_of_a_design_is_a_term_or_given_otherwise():
     assert {field.name for field in fields(Design)} > ELSEWHERE
     terms = set(inspect.signature(train_command).parameters) - ELSEWHERE
     assert {field.name for field in fields(Design)} - ELSEWHERE <= terms
+
+
+def test_the_package_is_a_command_too(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["interfuse", "fusions", "concat"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("interfuse", run_name="__main__")
+    assert stop.value.code == 0
+    assert "concat" in capsys.readouterr().out

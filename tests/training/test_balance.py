@@ -15,6 +15,7 @@ from interfuse.training import measure, train
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.loop import _accelerator, _Loop
 from interfuse.training.network import Network
+from interfuse.training.shares import Share
 
 BASE = {"dim": 32, "num_heads": 4, "epochs": 2, "batch_size": 32, "dropout": 0.0}
 FUSED = [name for name in list_fusions() if len(FUSIONS.entry(name).build.modalities) == 2]
@@ -49,7 +50,8 @@ def gradients(this: _Loop, features: Features) -> dict[str, torch.Tensor]:
     this.design = dataclasses.replace(this.design, clip=0.0)
     torch.manual_seed(1)
     this.network.train()
-    this.step(make_batch(features, features.splits["train"][:32]))
+    batch = make_batch(features, features.splits["train"][:32])
+    this.step(Share((batch,), (1.0,), 32))
     return caught
 
 

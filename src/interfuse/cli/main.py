@@ -1,5 +1,6 @@
 """The command line: one file a command; errors are one line on stderr."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -21,7 +22,8 @@ from interfuse.cli import (
     store,
     train,
 )
-from interfuse.core.errors import InterfuseError
+from interfuse.core.errors import ConfigError, InterfuseError
+from interfuse.training.processes import launched, leave
 
 app = typer.Typer(
     name="interfuse",
@@ -47,6 +49,8 @@ COMMANDS = (
     doctor,
     report,
 )
+SHARED = ("encode", "evaluate", "predict", "train")
+"""Commands whose work the processes of torchrun share."""
 for module in COMMANDS:
     module.add_to(app)
 
@@ -62,12 +66,30 @@ def options(
 state = {"debug": False}
 
 
+def _check_shared(command: str) -> None:
+    """Refuse commands that several processes would each do whole.
+
+    Raises:
+        ConfigError: torchrun started several processes for such a command.
+    """
+    if launched().size > 1 and command not in SHARED:
+        raise ConfigError(
+            f"torchrun started {launched().size} processes, and {command!r} is not shared among them: "
+            f"{', '.join(SHARED)} are. Run it without torchrun; compare takes --launcher ray."
+        )
+
+
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 0, 1 (error) or 2 (usage)."""
+    if not launched().leads:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (the first process tells)
     try:
+        _check_shared(next((word for word in arguments or sys.argv[1:] if not word.startswith("-")), ""))
         app(args=arguments)
     except InterfuseError as error:
         if state["debug"]:
             raise
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
+    finally:
+        leave()

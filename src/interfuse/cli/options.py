@@ -10,6 +10,7 @@ from rich.console import Console
 
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.data import SourceSettings
+from interfuse.training.processes import launched
 from interfuse.workflows.encoder_settings import EncoderSettings, default_store
 from interfuse.workflows.prepare import Source
 
@@ -160,5 +161,5 @@ def make_source(data: str, **given: Any) -> Source:
 @contextmanager
 def watching() -> Iterator[ConsoleProgress]:
     """Draw progress on stderr while a workflow runs."""
-    with ConsoleProgress(Console(stderr=True)) as progress:
+    with ConsoleProgress(Console(stderr=True, quiet=not launched().leads)) as progress:
         yield progress

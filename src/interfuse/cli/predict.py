@@ -8,6 +8,7 @@ import typer
 from interfuse.cli import options
 from interfuse.core.errors import ConfigError
 from interfuse.training import load_run
+from interfuse.training.processes import launched
 from interfuse.workflows import Portion, StreamSettings, predict_stream
 from interfuse.workflows.launch_predict import PredictTask, predict_on_workers
 from interfuse.workflows.predict_stream import ROWS_PER_PART
@@ -68,6 +69,13 @@ def predict_command(
     - `interfuse predict run new_products.parquet --launcher ray --workers 4`
     """
     portion, source = Portion.parse(shard), options.make_source(**{**locals(), "data": data})
+    here = launched()
+    if here.size > 1:
+        if shard != "1/1" or launcher is not None:
+            raise ConfigError(
+                "Under torchrun the processes deal the parts themselves: leave out --shard and --launcher."
+            )
+        portion = Portion(here.rank + 1, here.size)
     if launcher is not None and portion.of > 1:
         raise ConfigError("Give --shard or --launcher, not both: a launcher deals the parts itself.")
     settings = StreamSettings(rows_per_part, keep_tokens, portion)

@@ -1,6 +1,6 @@
 """Rows of picture, text and label: read, checked, split, batched."""
 
-from interfuse.data.batches import Batch, ahead, epoch_batches, eval_batches, make_batch
+from interfuse.data.batches import Batch, ahead, epoch_batches, eval_batches, make_batch, plan_epoch
 from interfuse.data.examples import Examples, Trouble, write_quarantine, write_troubles
 from interfuse.data.features import Features, assemble
 from interfuse.data.folds import refold
@@ -32,6 +32,7 @@ __all__ = [
     "make_known",
     "open_picture",
     "open_stream",
+    "plan_epoch",
     "refold",
     "write_quarantine",
     "write_troubles",

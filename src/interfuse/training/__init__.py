@@ -1,10 +1,13 @@
 """The assembled network, the loop, and runs on disk."""
 
+from interfuse.training import processes
 from interfuse.training.absent import logits_without
+from interfuse.training.answers import EVAL_BATCH, predict_probs
 from interfuse.training.attention import AttentionMaps, Captured, attention_maps, capture_attention
 from interfuse.training.checkpoint import Checkpoint, leftovers
 from interfuse.training.costs import measure_costs
-from interfuse.training.loop import EVAL_BATCH, Precision, Trained, predict_probs, resolve_precision, train
+from interfuse.training.loop import Trained, steps_an_epoch, train
+from interfuse.training.means import Means, Precision, resolve_precision
 from interfuse.training.network import (
     Adapter,
     ModalitySpec,
@@ -18,6 +21,7 @@ from interfuse.training.pairs import adapt, pair_logits
 from interfuse.training.relevance import Relevance, relevance
 from interfuse.training.run import Run, load_run, save_run
 from interfuse.training.statistics import measure, pool_table
+from interfuse.training.tuning import Tuning, tune
 
 __all__ = [
     "EVAL_BATCH",
@@ -25,12 +29,14 @@ __all__ = [
     "AttentionMaps",
     "Captured",
     "Checkpoint",
+    "Means",
     "ModalitySpec",
     "Network",
     "Precision",
     "Relevance",
     "Run",
     "Trained",
+    "Tuning",
     "adapt",
     "attention_maps",
     "capture_attention",
@@ -46,8 +52,11 @@ __all__ = [
     "pool_table",
     "pools",
     "predict_probs",
+    "processes",
     "relevance",
     "resolve_precision",
     "save_run",
+    "steps_an_epoch",
     "train",
+    "tune",
 ]

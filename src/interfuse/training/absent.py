@@ -5,7 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from interfuse.data import Features, make_batch
-from interfuse.training.loop import EVAL_BATCH
+from interfuse.training.answers import EVAL_BATCH
 from interfuse.training.network import Network
 
 

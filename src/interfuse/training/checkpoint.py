@@ -97,6 +97,10 @@ def unpack_optimiser(
         state.setdefault(int(number), {})[name] = value
     made = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": [{**a, **b} for a, b in zip(made, groups, strict=True)]})
+    for parameter, kept in optimiser.state.items():  # a moment lies in memory as its parameter does, channels last too
+        for name, value in kept.items():
+            if value.shape == parameter.shape and value.stride() != parameter.stride():
+                kept[name] = torch.empty_like(parameter).copy_(value)
 
 
 def take(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

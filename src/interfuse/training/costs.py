@@ -61,14 +61,25 @@ def measure_memory(network: Network, features: Features, rows: Tensor, batch_siz
     weights = [p for p in network.parameters() if p.requires_grad]
     fixed = sum(int(t.nbytes) for t in [*network.state_dict().values(), *(weights * ADAMW)])
     batch = next(iter(eval_batches(features, rows.repeat(-(-batch_size // len(rows)))[:batch_size], batch_size)))
+    return fixed + step_peak(network, batch)
+
+
+def step_peak(network: Network, batch: Batch, besides: frozenset[tuple[int, ...]] = frozenset()) -> int:
+    """Measure the bytes of new tensors at the peak of a step, those of some shapes left out; gradients are gone after.
+
+    Args:
+        network: left in eval mode.
+        batch: of the step.
+        besides: shapes that are not counted, such as those of the gradients.
+    """
     with torch.random.fork_rng(devices=[]):
         network.train()
-        with Tally() as tally:
+        with Tally(besides) as tally:
             _forward(network, batch).square().mean().backward()
         network.zero_grad(set_to_none=True)
         network.eval()
     peak: int = tally.peak
-    return fixed + peak
+    return peak
 
 
 class Tally(TorchDispatchMode):
@@ -80,10 +91,14 @@ class Tally(TorchDispatchMode):
     (4000, 12000)
     """
 
-    def __init__(self) -> None:
-        """Begin at zero."""
+    def __init__(self, besides: frozenset[tuple[int, ...]] = frozenset()) -> None:
+        """Begin at zero.
+
+        Args:
+            besides: shapes of tensors that are not counted.
+        """
         super().__init__()  # type: ignore[no-untyped-call]
-        self.alive, self.peak = 0, 0
+        self.alive, self.peak, self.besides = 0, 0, besides
         self._seen: set[int] = set()
 
     def __torch_dispatch__(
@@ -93,7 +108,7 @@ class Tally(TorchDispatchMode):
         before = {leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
+            if isinstance(leaf, Tensor) and tuple(leaf.shape) not in self.besides:
                 self._count(leaf.untyped_storage(), before)
         return result
 

@@ -3,22 +3,22 @@
 import copy
 import math
 import time
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.core.seeds import derive, generator
-from interfuse.data import Batch, Features, ahead, epoch_batches, eval_batches
-from interfuse.evaluation import example_scores
+from interfuse.data import Batch, Features, ahead
 from interfuse.fusion.late import LateProductFusion
+from interfuse.training.answers import head_losses, validate
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.checkpoint import (
     Checkpoint,
@@ -33,12 +33,12 @@ from interfuse.training.checkpoint import (
 from interfuse.training.contrastive import check_contrastive, contrast_pairs
 from interfuse.training.findings import describe
 from interfuse.training.health import HealthMonitor
+from interfuse.training.means import Means, Precision, Watch, nobody, resolve_precision
 from interfuse.training.network import ModalitySpec, Network, count_parameters
-from interfuse.training.objective import Objective, make_objective, to_probs
+from interfuse.training.objective import make_objective
 from interfuse.training.optimiser import make_optimiser, make_schedule
-
-Precision = Literal["auto", "float32", "bfloat16"]
-EVAL_BATCH = 512
+from interfuse.training.processes import join, total, world
+from interfuse.training.shares import Share, check_shares, share_epoch
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,6 @@ class Trained:
     """Values that training changed."""
     seconds: float
     """Wall time of the loop, validation included."""
-
-
-Watch = Callable[[int, str], None]
-"""Called with the steps done since the last call and a note to show beside the bar."""
-
-
-def resolve_precision(precision: Precision, dim: int, device: str = "cpu") -> Literal["float32", "bfloat16"]:
-    """Choose bfloat16 autocast where the processor multiplies it natively and the matrices are wide enough to gain."""
-    if precision != "auto":
-        return precision
-    if device != "cpu" and torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    native = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return "bfloat16" if native and dim >= 64 else "float32"
 
 
 def train(  # noqa: PLR0913
@@ -109,7 +95,23 @@ def train(  # noqa: PLR0913
             network.fusion.set_prior(_count_labels(features, train_rows), len(train_rows))
         torch.manual_seed(derive(seed, "dropout"))
         accelerator = _accelerator(resolve_precision(precision, design.dim, device), device)
-        return _Loop(design, seed, features, network, accelerator, watch or _nobody).run(checkpoint)
+        return _Loop(design, seed, features, network, accelerator, watch or nobody).run(checkpoint)
+
+
+def train_on(design: Design, seed: int, features: Features, network: Network, accumulate: int, means: Means) -> Trained:
+    """Train a network that is trained already; arguments are those of `train`.
+
+    Args:
+        network: as a run holds it; a regression's gives the numbers themselves.
+        accumulate: batches whose gradients are added up before a step.
+        means: with what.
+    """
+    objective = make_objective(design, features)
+    for module in network.tails():
+        objective.restandardise(module)
+    accelerator = _accelerator(resolve_precision(means.precision, design.dim, means.device), means.device)
+    loop = _Loop(design, seed, features, network, accelerator, means.watch or nobody, accumulate)
+    return loop.run(means.checkpoint)
 
 
 def _count_labels(features: Features, rows: Tensor) -> Tensor:
@@ -120,12 +122,9 @@ def _count_labels(features: Features, rows: Tensor) -> Tensor:
     return torch.bincount(labels, minlength=len(features.label_names))
 
 
-def _nobody(steps: int, note: str) -> None:
-    """Watch nothing."""
-
-
 def _accelerator(precision: str, device: str) -> Accelerator:
     """Make the accelerator anew: another run of this process may have used another precision or device."""
+    join(device)
     AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=device == "cpu", mixed_precision="bf16" if precision == "bfloat16" else "no")
 
@@ -147,20 +146,30 @@ class _Loop:
     """The state of one training."""
 
     def __init__(
-        self, design: Design, seed: int, features: Features, network: Network, accelerator: Accelerator, watch: Watch
+        self,
+        design: Design,
+        seed: int,
+        features: Features,
+        network: Network,
+        accelerator: Accelerator,
+        watch: Watch,
+        accumulate: int = 1,
     ) -> None:
-        self.design, self.features, self.watch = design, features, watch
+        self.design, self.seed, self.features, self.watch = design, seed, features, watch
+        self.accumulate, self.world = accumulate, world()
         check_contrastive(design, features.task)
+        check_shares(design, accumulate, self.world)
         self.accelerator, self.objective = accelerator, make_objective(design, features)
         self.order = generator(seed, "order")
-        steps = -(-len(features.splits["train"]) // design.batch_size)
+        steps = steps_an_epoch(len(features.splits["train"]), design.batch_size, accumulate)
         optimiser = make_optimiser(network, design)
         self.network, self.optimiser = self.accelerator.prepare(network, optimiser)
         self.schedule = make_schedule(optimiser, design, steps * design.epochs)
         self.blocks = {
-            name: [p for p in block.parameters() if p.requires_grad] for name, block in network.blocks().items()
+            name: [p for p in block.parameters() if p.requires_grad]
+            for name, block in {**network.blocks(), **network.tuned()}.items()
         }
-        self.health = HealthMonitor(network.blocks(), steps)
+        self.health = HealthMonitor(network.blocks(), steps * design.epochs)
         self.steps = self.passed = 0
         self.contrast = network.contrast
         self.weights = _first_weights(design) if network.unimodal_heads else None  # of fused, image and text loss
@@ -183,7 +192,7 @@ class _Loop:
             row["seconds"] = kept.seconds = time.perf_counter() - start
             kept.history.append(row)
             row |= describe(kept.history)
-            if checkpoint and checkpoint.due():
+            if checkpoint and self.world.leads and checkpoint.due():
                 checkpoint.write(*self.state(kept))
             self.watch(
                 0, f"epoch {epoch}/{self.design.epochs} validation {100 * row['validation_score']:.1f}, {row['health']}"
@@ -223,6 +232,7 @@ class _Loop:
         self.schedule.load_state_dict({**self.schedule.state_dict(), **plain["schedule"]})
         restore_random(tensors, self.order, self.accelerator.device)
         self.steps, self.weights = plain["steps"], tensors.get("weights", self.weights)
+        self.health.seen = self.steps
         if self.before is not None:
             self.before = Losses(tensors["before.train"], tensors["before.validation"])
         kept = plain["kept"]
@@ -233,21 +243,17 @@ class _Loop:
         """Train over all rows once, then score the validation rows."""
         self.network.train()
         self.passed = epoch - 1
+        if self.world.rank:  # dropout of its own, known at each epoch's start: only the first process keeps its stream
+            torch.manual_seed(derive(self.seed, "dropout", self.world.rank, epoch))
         rows, losses, norms = 0, torch.zeros(()), torch.zeros(len(self.blocks))
-        batches = epoch_batches(
-            self.features,
-            self.features.splits["train"],
-            self.design.batch_size,
-            self.order,
-            modality_dropout=self.design.modality_dropout,
-        )
+        shares = share_epoch(self.features, self.design, self.order, self.accumulate, self.world)
         count, first_loss = 0, None
-        for batch in ahead(batches):
-            loss, block_norms = self.step(batch)
+        for share in ahead(shares):
+            loss, block_norms = self.step(share)
             first_loss = float(loss) if self.steps == 1 else first_loss
-            losses += loss * len(batch.rows)
+            losses += loss * share.rows
             norms += block_norms
-            rows, count = rows + len(batch.rows), count + 1
+            rows, count = rows + share.rows, count + 1
             self.watch(1, "")
         train_loss = float(losses) / rows
         if train_loss != train_loss or train_loss == float("inf"):
@@ -273,24 +279,20 @@ class _Loop:
             **self.health.row(),
         }
 
-    def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def step(self, share: Share) -> tuple[Tensor, Tensor]:
         """Take one optimiser step; give the loss and the gradient norm of each block before clipping."""
-        batch = batch.to(self.accelerator.device)
         looked = self.health.begin()
-        with self.accelerator.autocast():
-            heads = {} if self.weights is None else {"unimodal": True}
-            heads |= {"vectors": True} if self.contrast is not None else {}
-            given = self.network(batch.image, batch.text, batch.image_index, batch.text_index, **heads)
-        logits, *vectors = given if self.contrast is not None else (given,)
-        loss, taught = self.loss(logits.float(), batch.labels)
-        if vectors:
-            contrast = contrast_pairs(self.contrast, (vectors[0], vectors[1]), batch)
-            taught = taught * float(self.passed >= self.design.warm_start) + self.design.contrastive * contrast
-        self.accelerator.backward(taught)
+        loss, scores = torch.zeros(()), torch.zeros(2)
+        for number, (batch, weight) in enumerate(zip(share.batches, share.weights, strict=True)):
+            last = number == len(share.batches) - 1  # then the processes average their gradients
+            with nullcontext() if last else self.accelerator.no_sync(self.network):
+                part, known = self.teach(batch.to(self.accelerator.device), weight)
+            loss, scores = loss + part, scores + known
+        loss = total(loss) / self.world.size
         if self.weights is not None and self.design.balance == "ogm_ge":
-            self.hold_back(logits.detach().float(), batch.labels)
+            self.hold_back(scores)
         if looked:
-            self.health.after_backward(self._plain(), self.features.task, self.ogm_ratio(logits, batch.labels))
+            self.health.after_backward(self._plain(), self.features.task, self.ogm_ratio(scores))
         norms = torch.stack([_norm(parameters) for parameters in self.blocks.values()]).cpu()
         if self.design.clip:
             trained = [p for parameters in self.blocks.values() for p in parameters]
@@ -300,7 +302,22 @@ class _Loop:
         self.schedule.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.steps += 1
-        return loss.detach().cpu(), norms
+        return loss, norms
+
+    def teach(self, batch: Batch, weight: float) -> tuple[Tensor, Tensor]:
+        """Add one batch's gradients; give its loss times its weight, and how well each modality's head knows it."""
+        with self.accelerator.autocast():
+            heads = {} if self.weights is None else {"unimodal": True}
+            heads |= {"vectors": True} if self.contrast is not None else {}
+            given = self.network(batch.image, batch.text, batch.image_index, batch.text_index, **heads)
+        logits, *vectors = given if self.contrast is not None else (given,)
+        loss, taught = self.loss(logits.float(), batch.labels)
+        if vectors:
+            contrast = contrast_pairs(self.contrast, (vectors[0], vectors[1]), batch)
+            taught = taught * float(self.passed >= self.design.warm_start) + self.design.contrastive * contrast
+        self.accelerator.backward(taught * weight)
+        known = torch.zeros(2) if self.weights is None else self.scores(logits.detach().float(), batch.labels).cpu()
+        return loss.detach().cpu() * weight, known * float(weight > 0)
 
     def loss(self, logits: Float[Tensor, "*three batch classes"], labels: Tensor) -> tuple[Tensor, Tensor]:
         """Give the fused head's loss, and what is differentiated: with unimodal heads the weighted sum of all three."""
@@ -310,21 +327,23 @@ class _Loop:
         losses = torch.stack([self.objective(head, labels) for head in logits])
         return losses[0], (losses * self.weights.to(losses.device)).sum()
 
-    def hold_back(self, logits: Float[Tensor, "three batch classes"], labels: Tensor) -> None:
-        """Hold back the adapter whose modality is ahead (OGM-GE)."""
+    def scores(self, logits: Float[Tensor, "three batch classes"], labels: Tensor) -> Float[Tensor, " modalities"]:
+        """Say how well the image's and the text's own head know the truth, summed over the batch."""
         if self.features.task == "regression":
             labels = (labels - self.objective.mean) / self.objective.std
-        scores = [true_class_score(head, labels, self.features.task) for head in logits[1:]]
+        return torch.stack([true_class_score(head, labels, self.features.task) for head in logits[1:]])
+
+    def hold_back(self, scores: Float[Tensor, " modalities"]) -> None:
+        """Hold back the adapter whose modality is ahead (OGM-GE)."""
         factors = ogm_coefficients(scores[0], scores[1], self.design.ogm_alpha)
         for name, factor in zip(("image_adapter", "text_adapter"), factors, strict=True):
-            modulate(self.blocks[name], factor)
+            modulate(self.blocks[name], factor.to(self.accelerator.device))
 
-    def ogm_ratio(self, logits: Tensor, labels: Tensor) -> float | None:
+    def ogm_ratio(self, scores: Float[Tensor, " modalities"]) -> float | None:
         """Compare how well the image's and the text's own head know the truth, where there are such heads."""
-        if self.weights is None or self.features.task not in ("multiclass", "multilabel"):
+        if self.weights is None or self.features.task == "regression":
             return None
-        image, text = (true_class_score(head.detach().float(), labels, self.features.task) for head in logits[1:])
-        return float(image / text)
+        return float(scores[0] / scores[1])
 
     def losses(self) -> Losses:
         """Measure the mean loss of every head on the validation rows and on as many train rows."""
@@ -332,11 +351,16 @@ class _Loop:
         train = self.features.splits["train"]
         spread = torch.linspace(0, len(train) - 1, min(len(train), len(validation))).long()
         parts = (train[spread], validation)
-        return Losses(*(_head_losses(self._plain(), self.features, rows, self.objective) for rows in parts))
+        return Losses(*(head_losses(self._plain(), self.features, rows, self.objective) for rows in parts))
 
     def _plain(self) -> Network:
         network: Network = self.accelerator.unwrap_model(self.network, keep_fp32_wrapper=False)
         return network
+
+
+def steps_an_epoch(rows: int, batch_size: int, accumulate: int = 1) -> int:
+    """Count the optimiser steps that these rows take, over all processes."""
+    return -(-rows // (batch_size * accumulate * world().size))
 
 
 def _first_weights(design: Design) -> Tensor:
@@ -345,50 +369,6 @@ def _first_weights(design: Design) -> Tensor:
         return torch.full((3,), 1 / 3)
     own = design.unimodal_heads or 1.0
     return torch.tensor([1.0, own, own])
-
-
-@torch.inference_mode()
-def _head_losses(network: Network, features: Features, rows: Tensor, objective: Objective) -> Tensor:
-    network.eval()
-    total, device = torch.zeros(3), next(network.parameters()).device
-    for batch in eval_batches(features, rows, EVAL_BATCH):
-        batch = batch.to(device)
-        logits = network(batch.image, batch.text, batch.image_index, batch.text_index, unimodal=True).float()
-        losses = torch.stack([objective(head, batch.labels) for head in logits])
-        total += losses.cpu() * len(batch.rows)
-    return total / len(rows)
-
-
-@torch.inference_mode()
-def predict_probs(
-    network: Network, features: Features, rows: Int64[Tensor, " rows"], batch_size: int = EVAL_BATCH
-) -> Float[Tensor, "rows classes"]:
-    """Compute the probabilities of these rows, or a regression's numbers, float32, in eval mode, in their order."""
-    return to_probs(_logits(network, features, rows, batch_size), features.task)
-
-
-@torch.inference_mode()
-def validate(
-    network: Network, features: Features, rows: Int64[Tensor, " rows"], objective: Objective
-) -> tuple[float, float]:
-    """Give the mean score and the mean loss over these rows of a network that is still training."""
-    logits = _logits(network, features, rows, EVAL_BATCH)
-    labels = features.labels[rows]
-    scores = example_scores(objective.decode(logits).numpy(), labels.numpy(), features.task)
-    return float(scores.mean()), float(objective(logits, labels))
-
-
-def _logits(network: Network, features: Features, rows: Tensor, batch_size: int) -> Tensor:
-    network.eval()
-    device = next(network.parameters()).device
-    out = torch.empty(len(rows), len(features.label_names))
-    start = 0
-    for batch in eval_batches(features, rows, batch_size):
-        batch = batch.to(device)
-        logits = network(batch.image, batch.text, batch.image_index, batch.text_index)
-        out[start : start + len(batch.rows)] = logits.float().cpu()
-        start += len(batch.rows)
-    return out
 
 
 def _norm(parameters: list[nn.Parameter]) -> Tensor:

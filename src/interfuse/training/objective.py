@@ -61,6 +61,14 @@ class Objective:
         """Turn logits into probabilities; for regression standardised numbers into numbers."""
         return logits * self.std + self.mean if self.task == "regression" else to_probs(logits, self.task)
 
+    def restandardise(self, head: nn.Module) -> None:
+        """Undo `unstandardise`, so that a trained network can learn on."""
+        if self.task == "regression":
+            last = next(module for module in reversed(list(head.modules())) if isinstance(module, nn.Linear))
+            with torch.no_grad():
+                last.weight.div_(self.std)
+                last.bias.sub_(self.mean).div_(self.std)
+
     def unstandardise(self, head: nn.Module) -> None:
         """Build a regression's scale into its last linear map, so that the network gives the numbers themselves."""
         if self.task == "regression":

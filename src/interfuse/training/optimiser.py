@@ -1,31 +1,48 @@
 """AdamW by parameter group, and the schedule: a linear warmup, then a cosine."""
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
 from interfuse.core.design import Design
+from interfuse.training.towers import Tower
+
+LINEAR = (nn.Linear, nn.Bilinear, nn.Conv1d, nn.Conv2d)
+"""Linear maps, whose weights are decayed."""
 
 
 def make_optimiser(network: nn.Module, design: Design) -> torch.optim.AdamW:
     """Make AdamW whose weight decay acts on the weights of linear maps alone.
 
     Biases, norms, positions and learned tokens are not decayed: the group is chosen by the module that holds the
-    parameter, not by the parameter's name or number of dimensions.
+    parameter, not by the parameter's name or number of dimensions. An encoder that learns too has a rate of its own.
 
     Reference:
         Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101.
     """
+    towers = [module for module in network.modules() if isinstance(module, Tower)]
+    inside = {id(module) for tower in towers for module in tower.modules()}
+    groups = _groups([m for m in network.modules() if id(m) not in inside], design.learning_rate, design.weight_decay)
+    for tower in towers:
+        groups += _groups(list(tower.modules()), tower.learning_rate, design.weight_decay)
+    return torch.optim.AdamW(groups, lr=design.learning_rate, fused=True)
+
+
+def _groups(modules: list[nn.Module], rate: int | float, decay: int | float) -> list[dict[str, Any]]:
+    """Sort the parameters that these modules hold themselves into those that are decayed and those that are not."""
     decayed: list[nn.Parameter] = []
     kept: list[nn.Parameter] = []
-    for module in network.modules():
+    for module in modules:
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.requires_grad:
-                is_weight = isinstance(module, nn.Linear | nn.Bilinear | nn.Conv1d) and name == "weight"
+                is_weight = isinstance(module, LINEAR) and name == "weight"
                 (decayed if is_weight else kept).append(parameter)
-    groups = [{"params": decayed, "weight_decay": design.weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=design.learning_rate, fused=True)
+    return [
+        {"params": decayed, "weight_decay": decay, "lr": rate},
+        {"params": kept, "weight_decay": 0.0, "lr": rate},
+    ]
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, design: Design, steps: int) -> torch.optim.lr_scheduler.LambdaLR:

@@ -1,7 +1,9 @@
 """A run on disk: one trained network and all it needs to predict. Safe to open from a stranger: no pickle."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from interfuse.store import Projection, load_projections, save_projections
 from interfuse.training.network import ModalitySpec, Network
 
 FORMAT = 1
+TUNED = {"image": "image_encoder.safetensors", "text": "text_encoder.safetensors"}
+"""Weights of the encoders that learnt too, in the runs that have such."""
 PROJECTION = "projection.safetensors"
 """What the tokens were projected by, where they were."""
 
@@ -35,6 +39,8 @@ class Run:
     """All of run.json: seed, task, label_names, encoders, columns, trained_on_missing, metrics, …"""
     projections: Mapping[str, Projection] = field(default_factory=dict)
     """Modality to what the encoder's tokens are projected by before the network sees them."""
+    tuned: Mapping[str, Path] = field(default_factory=dict)
+    """Modality to the file with the weights of an encoder that learnt too."""
 
     @property
     def task(self) -> str:
@@ -54,9 +60,16 @@ def save_run(
     info: Mapping[str, Any],
     history: list[dict[str, Any]],
     projections: Mapping[str, Projection] | None = None,
+    tuned: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write weights, projections and history, then run.json last: a folder with run.json is a finished run."""
+    """Write weights, projections and history, then run.json last: a folder with run.json is a finished run.
+
+    Files of tuned encoders that lie elsewhere are copied.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    for modality, path in (tuned or {}).items():
+        if path.resolve() != (folder / TUNED[modality]).resolve():
+            write_atomically(folder / TUNED[modality], partial(shutil.copyfile, path))
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
     if projections:
@@ -89,11 +102,21 @@ def load_run(folder: Path) -> Run:
         network = Network(design, image, text, len(info["label_names"]), str(info["task"]))
         network.load_state_dict(load_file(folder / "model.safetensors"))
         projections = _projections(folder, info.get("encoders", {}))
+        tuned = _tuned(folder, info.get("encoders", {}))
     except (ConfigError, StoreError, KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{folder} cannot be opened as a run: {type(error).__name__}: {error}.") from error
-    return Run(folder, design, network.eval(), info, projections)
+    return Run(folder, design, network.eval(), info, projections, tuned)
+
+
+def _tuned(folder: Path, encoders: Mapping[str, Any]) -> dict[str, Path]:
+    """Find the weights of the encoders that learnt too; what they hold is checked when an encoder is opened."""
+    found = {m: folder / TUNED[m] for m, signature in encoders.items() if "tuned_from" in signature}
+    for modality, path in found.items():
+        if not path.is_file():
+            raise DataError(f"{folder}: the {modality} encoder of this run learnt too, and {path.name} is not there.")
+    return found
 
 
 def _projections(folder: Path, encoders: Mapping[str, Any]) -> dict[str, Projection]:

@@ -4,6 +4,7 @@ from interfuse.workflows.compare import CompareSettings, compare
 from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
 from interfuse.workflows.encode import Portion
 from interfuse.workflows.encoder_settings import EncoderSettings, default_store
+from interfuse.workflows.finetune import finetune_run
 from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
 from interfuse.workflows.predict_stream import Streamed, StreamSettings, predict_stream
@@ -37,6 +38,7 @@ __all__ = [
     "encode_examples",
     "encode_source",
     "evaluate",
+    "finetune_run",
     "inspect_source",
     "open_for_diagnosis",
     "predict",

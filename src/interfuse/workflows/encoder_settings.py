@@ -1,6 +1,7 @@
 """Which encoders make the tokens, and where these are kept."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -39,6 +40,8 @@ class EncoderSettings:
     and the encoders compute in float32 too, so that a whole export gives the very answers of the run."""
     store_dim: int | None = None
     """Principal components of the train tokens that are kept of each token; none: tokens as the encoder gives them."""
+    tuned: Mapping[str, Path] = field(default_factory=dict)
+    """Modality to weights that replace its encoder's own; a run whose encoders learnt brings them."""
 
     def __post_init__(self) -> None:
         """Refuse a device that is not here, a number format that no store has, and a width below 1."""

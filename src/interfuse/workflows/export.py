@@ -133,10 +133,13 @@ def _whole(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
     if chosen["image_encoder"] == "known":
         raise ExportError("A known-answer task has tokens and no encoders: export the head alone, without --whole.")
     see = project(
-        load_image_encoder(chosen["image_encoder"], chosen["image_size"], dtype="float32"),
+        load_image_encoder(
+            chosen["image_encoder"], chosen["image_size"], dtype="float32", tuned=run.tuned.get("image")
+        ),
         run.projections.get("image"),
     )
-    read = project(load_text_encoder(chosen["text_encoder"], dtype="float32"), run.projections.get("text"))
+    reader = load_text_encoder(chosen["text_encoder"], dtype="float32", tuned=run.tuned.get("text"))
+    read = project(reader, run.projections.get("text"))
     for what, encoder in (("image", see), ("text", read)):
         trained, now = run.info["encoders"][what], dict(encoder.signature)
         if {**trained, "dtype": "", "coding": ""} != {**now, "dtype": "", "coding": ""}:  # neither changes the model

@@ -8,11 +8,11 @@ from interfuse.core.errors import HubError
 from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.settings import to_plain
 from interfuse.training import load_run
-from interfuse.training.run import PROJECTION
+from interfuse.training.run import PROJECTION, TUNED
 from interfuse.workflows.model_card import model_card
 
 CARD, ESTIMATOR = "README.md", "estimator.json"
-SHARED = ("config.json", "run.json", "model.safetensors", PROJECTION, ESTIMATOR, CARD)
+SHARED = ("config.json", "run.json", "model.safetensors", PROJECTION, *TUNED.values(), ESTIMATOR, CARD)
 """What is pushed and pulled: no predictions, since these name rows of the training data."""
 
 
@@ -35,6 +35,8 @@ def write_shared(run_folder: Path, out: Path, origin: Path | None = None) -> Non
         shutil.copyfile(run.folder / name, out / name)
     if run.projections:
         shutil.copyfile(run.folder / PROJECTION, out / PROJECTION)
+    for path in run.tuned.values():
+        shutil.copyfile(path, out / path.name)
     if (run.folder / ESTIMATOR).is_file():
         record = read_json(run.folder / ESTIMATOR)
         record["params"] |= {"store": None, "image_folder": None}  # folders of this machine

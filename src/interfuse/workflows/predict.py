@@ -15,7 +15,7 @@ from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import generator
 from interfuse.data import Examples, Features, assemble, load_for_run, make_known
 from interfuse.evaluation import aggregate_scores
-from interfuse.training import Run, predict_probs
+from interfuse.training import Run, predict_probs, processes
 from interfuse.workflows.as_trained import read_as_trained, split_again
 from interfuse.workflows.prepare import Source, encode_examples
 from interfuse.workflows.quarantine import keep_troubles
@@ -50,7 +50,9 @@ class Predictions:
         return pl.DataFrame(columns, schema_overrides=kinds)
 
     def write(self, path: Path) -> None:
-        """Write CSV or Parquet, as the ending says."""
+        """Write CSV or Parquet, as the ending says; of several processes, which all have all rows, one writes."""
+        if not processes.world().leads:
+            return
         frame = self.frame()
         if path.suffix == ".csv":
             write_atomically(path, lambda temporary: frame.write_csv(temporary))
@@ -65,7 +67,7 @@ def source_of(run: Run, data: Any, source: Source) -> Source:
     saved = run.info["encoder_settings"]
     if saved["image_encoder"] == "known":
         return Source(data, source.read, source.encode)
-    encode = replace(source.encode, **saved)
+    encode = replace(source.encode, **saved, tuned=run.tuned)
     return Source(data, read_as_trained(run.info, source.read), encode)
 
 
@@ -76,6 +78,7 @@ def predict(run: Run, data: Any, source: Source, progress: Progress | None = Non
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
     """
     watcher = progress or Silent()
+    processes.join(source.encode.device)
     features, _ = read_for_run(run, data, source, watcher, labelled=False)
     warn_of_missing(run, features, watcher)
     rows = torch.arange(len(features.ids))
@@ -114,6 +117,7 @@ def evaluate(
             raise ConfigError(unknown("modality", modality, ("image", "text")))
         if not 0 <= share <= 1:
             raise ConfigError(f"The fraction of rows that go without {modality} is from 0 to 1, got {share:g}.")
+    processes.join(source.encode.device)
     features, examples = read_for_run(run, data, source, watcher, labelled=True, split=split)
     if examples and quarantine:
         keep_troubles(examples.troubles, quarantine, watcher)

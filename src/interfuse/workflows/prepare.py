@@ -203,9 +203,15 @@ def fill_store(
     """
     start = time.perf_counter()
     image_encoder: Any = load_image_encoder(
-        settings.image_encoder, settings.image_size, settings.encoder_dtype, settings.device
+        settings.image_encoder,
+        settings.image_size,
+        settings.encoder_dtype,
+        settings.device,
+        settings.tuned.get("image"),
     )
-    text_encoder: Any = load_text_encoder(settings.text_encoder, settings.encoder_dtype, settings.device)
+    text_encoder: Any = load_text_encoder(
+        settings.text_encoder, settings.encoder_dtype, settings.device, settings.tuned.get("text")
+    )
     side = getattr(image_encoder, "size", None)
     enough = None if side is None else 4 * side  # of a huge picture this is more than the encoder's resize can tell
     pictures: dict[str, Opener] = {

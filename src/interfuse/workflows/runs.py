@@ -26,9 +26,11 @@ from interfuse.training import (
     Checkpoint,
     Network,
     Precision,
+    Trained,
     leftovers,
     measure_costs,
     predict_probs,
+    processes,
     save_run,
     train,
 )
@@ -36,6 +38,8 @@ from interfuse.workflows.bench import Bench
 
 Tell = Callable[[int, str], None]
 """Called with the optimiser steps done and a note."""
+OPTIONAL = ("tuning", "processes")
+"""What a run.json says only of a run whose encoders learnt too, or that several processes trained."""
 FAILED = "failed.json"
 """What a tuning's training leaves that could not be finished."""
 
@@ -68,6 +72,7 @@ class Terms:
 def is_done(trial: Trial, info: Mapping[str, Any]) -> bool:
     """Whether the trial's run is on disk, made by the same design from the same data."""
     wanted = {"design_key": trial.design.key, "fingerprint": info["fingerprint"], "seed": trial.seed}
+    wanted |= {name: info.get(name) for name in OPTIONAL}
     for record in (trial.folder / "run.json", trial.folder / FAILED):
         if record.is_file():
             found = read_json(record)
@@ -92,6 +97,7 @@ def keep_checkpoint(trial: Trial, terms: Terms) -> Checkpoint:
         "threads": terms.threads,
         "device": terms.info["device"],
         "torch": torch.__version__,
+        **{name: terms.info[name] for name in OPTIONAL if name in terms.info},
     }
     return Checkpoint(trial.folder / "checkpoint.safetensors", identity)
 
@@ -131,8 +137,35 @@ def _run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
     checkpoint, device = keep_checkpoint(trial, terms), terms.info["device"]
     with limited_threads(terms.threads):
         trained = train(trial.design, trial.seed, features, specs, terms.precision, tell, device, checkpoint)
-        predictions, metrics = predict_splits(trained.network, features)
-        costs = measure_costs(trained.network, features, features.splits["validation"], trial.design.batch_size)
+        keep_run(trial, terms, trained, features)
+    if processes.world().leads:
+        checkpoint.remove()
+    processes.wait()
+
+
+def keep_run(
+    trial: Trial,
+    terms: Terms,
+    trained: Trained,
+    features: Features,
+    held_out: Features | None = None,
+    tuned: Mapping[str, Path] | None = None,
+) -> None:
+    """Score validation and test, and write the run; of several processes all score, and one writes.
+
+    Args:
+        trial: which run this is.
+        terms: what its record says.
+        trained: the network and its history.
+        features: the rows that it was trained on.
+        held_out: validation and test on other tokens than training's; none: those of `features`.
+        tuned: modality to the file with the weights of an encoder that learnt too.
+    """
+    scored = held_out or features
+    predictions, metrics = predict_splits(trained.network, scored)
+    if not processes.world().leads:
+        return
+    costs = measure_costs(trained.network, scored, scored.splits["validation"], trial.design.batch_size)
     write_table(trial.folder / "predictions.parquet", predictions)
     rows = features.splits["train"]
     info = {
@@ -152,8 +185,7 @@ def _run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
         "metrics": metrics,
         **costs,
     }
-    save_run(trial.folder, trained.network, trial.design, info, trained.history, terms.projections)
-    checkpoint.remove()
+    save_run(trial.folder, trained.network, trial.design, info, trained.history, terms.projections, tuned)
 
 
 def predict_splits(network: Network, features: Features) -> tuple[pa.Table, dict[str, dict[str, float]]]:

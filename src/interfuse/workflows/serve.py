@@ -92,9 +92,11 @@ class Responder:
         if chosen["image_encoder"] == "known":
             raise DataError("A run on a known-answer task has no encoders, so that no picture can be given to it.")
         dtypes = {modality: trained[modality]["dtype"] for modality in ("image", "text")}
-        image = load_image_encoder(chosen["image_encoder"], chosen["image_size"], dtypes["image"])
+        image = load_image_encoder(
+            chosen["image_encoder"], chosen["image_size"], dtypes["image"], tuned=run.tuned.get("image")
+        )
         self.image_encoder: Any = project(image, run.projections.get("image"))
-        text = load_text_encoder(chosen["text_encoder"], dtypes["text"])
+        text = load_text_encoder(chosen["text_encoder"], dtypes["text"], tuned=run.tuned.get("text"))
         self.text_encoder: Any = project(text, run.projections.get("text"))
         self.coding: Coding = chosen.get("store_dtype", "bfloat16")
         encoders = {"image": self.image_encoder, "text": self.text_encoder}

@@ -83,8 +83,11 @@ class Towers:
             progress: told what must be said.
             keep: write what is encoded to the store; the pictures of a part are then decoded after the part before it.
         """
-        image = load_image_encoder(settings.image_encoder, settings.image_size, settings.encoder_dtype, settings.device)
-        text = load_text_encoder(settings.text_encoder, settings.encoder_dtype, settings.device)
+        tuned = settings.tuned
+        image = load_image_encoder(
+            settings.image_encoder, settings.image_size, settings.encoder_dtype, settings.device, tuned.get("image")
+        )
+        text = load_text_encoder(settings.text_encoder, settings.encoder_dtype, settings.device, tuned.get("text"))
         self.settings, self.keep = settings, keep
         self.cut = 0
         """Texts so far that are longer than the encoder's limit."""

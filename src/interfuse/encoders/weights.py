@@ -1,0 +1,46 @@
+"""Weights that were tuned: kept apart from the encoder's own, as safetensors, and put in their place at opening."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from interfuse.core.errors import EncoderError
+from interfuse.core.files import write_atomically
+from interfuse.encoders.base import hash_files
+
+
+def save_tuned(network: torch.nn.Module, path: Path) -> None:
+    """Write the parameters of an encoder that learnt; the others are its own, wherever it came from."""
+    learnt = {name: p.detach().cpu().contiguous() for name, p in network.named_parameters() if p.requires_grad}
+    write_atomically(path, lambda temporary: save_file(learnt, temporary))
+
+
+def put_tuned(encoder: Any, path: Path) -> None:
+    """Put tuned weights in the place of an encoder's own; its signature then names both.
+
+    Args:
+        encoder: as it was loaded.
+        path: what `save_tuned` wrote.
+
+    Raises:
+        EncoderError: the file cannot be read, or holds weights that this encoder does not have.
+    """
+    try:
+        tuned = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise EncoderError(f"The tuned weights {path} cannot be read: {error}.") from error
+    own = dict(encoder.network.named_parameters())
+    for name, value in tuned.items():
+        if name not in own or own[name].shape != value.shape:
+            there = f"of shape {tuple(own[name].shape)}" if name in own else "not there"
+            raise EncoderError(
+                f"{path} is not of {encoder.name}: it holds {name} of shape {tuple(value.shape)}, which is {there} in "
+                "this encoder. Use the encoder that the run names."
+            )
+        with torch.no_grad():
+            own[name].copy_(value)
+    signature = dict(encoder.signature)
+    encoder.signature = {**signature, "weights": hash_files((path,)), "tuned_from": signature["weights"]}

@@ -1,0 +1,41 @@
+"""With what a training is done, beside what it is of: number format, device, who watches, where its state is kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from interfuse.training.checkpoint import Checkpoint
+
+Precision = Literal["auto", "float32", "bfloat16"]
+Watch = Callable[[int, str], None]
+"""Called with the steps done since the last call and a note to show beside the bar."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """With what a training is done."""
+
+    precision: Precision = "auto"
+    """Of the training step; evaluation is always float32."""
+    device: str = "cpu"
+    """cpu, or any other word for the accelerator that the machine has."""
+    watch: Watch | None = None
+    """Told after every step."""
+    checkpoint: Checkpoint | None = None
+    """Where the state is kept between epochs."""
+
+
+def resolve_precision(precision: Precision, dim: int, device: str = "cpu") -> Literal["float32", "bfloat16"]:
+    """Choose bfloat16 autocast where the processor multiplies it natively and the matrices are wide enough to gain."""
+    if precision != "auto":
+        return precision
+    if device != "cpu" and torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    native = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "bfloat16" if native and dim >= 64 else "float32"
+
+
+def nobody(steps: int, note: str) -> None:
+    """Watch nothing."""

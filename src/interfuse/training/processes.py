@@ -1,0 +1,70 @@
+"""Processes that train or predict together: started by torchrun, joined by Accelerate."""
+
+import os
+from typing import NamedTuple
+
+import torch
+from accelerate.state import PartialState
+from accelerate.utils import reduce
+from torch import Tensor
+
+_joined: list[bool] = []
+"""Not empty where this process joined the others: someone else's process group is not ours to wait in."""
+
+
+class World(NamedTuple):
+    """Which of how many processes this is."""
+
+    rank: int = 0
+    """From 0."""
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes and tells."""
+        return self.rank == 0
+
+
+def launched() -> World:
+    """Say what torchrun started; one process where it did not."""
+    return World(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+
+
+def join(device: str = "cpu") -> World:
+    """Meet the processes that torchrun started beside this one; alone, nothing happens.
+
+    Args:
+        device: cpu (they talk by gloo), or any other word for the accelerator that the machine has.
+    """
+    if launched().size > 1 and not _joined:
+        PartialState(cpu=device == "cpu")
+        _joined.append(True)
+    return world()
+
+
+def leave() -> None:
+    """Part from the other processes, before this one ends."""
+    if _joined and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+        _joined.clear()
+
+
+def world() -> World:
+    """Say which of the joined processes this is."""
+    if not (_joined and torch.distributed.is_initialized()):
+        return World()
+    return World(torch.distributed.get_rank(), torch.distributed.get_world_size())
+
+
+def total(tensor: Tensor) -> Tensor:
+    """Add up what every process has, element by element; all get the sum."""
+    if world().size == 1:
+        return tensor
+    summed: Tensor = reduce(tensor.to(PartialState().device), "sum")
+    return summed.to(tensor.device)
+
+
+def wait() -> None:
+    """Wait until every process is here."""
+    if world().size > 1:
+        PartialState().wait_for_everyone()
