@@ -16,7 +16,7 @@ from interfuse.doctor.words import number, some, where_is
 
 FIRST = ("usual",)
 EVERY = ("usual", "more rows", "missing image", "missing text", "training", "many rows")
-WORK = 3e10
+WORK = 5e9
 """Multiplications that "many rows" may cost, about: weights times tokens times rows."""
 
 
