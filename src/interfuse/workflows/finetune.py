@@ -20,6 +20,7 @@ from interfuse.training import Means, Run, Trained, Tuning, load_run, processes,
 from interfuse.training.run import TUNED
 from interfuse.workflows.prepare import Prepared, Source, encode_examples, prepare
 from interfuse.workflows.projecting import project
+from interfuse.workflows.quarantine import FILE, keep_troubles
 from interfuse.workflows.raw import PictureTable, TextTable
 from interfuse.workflows.runs import Terms, Trial, is_done, is_unfinished, keep_checkpoint, keep_run, limited_threads
 from interfuse.workflows.train import train_prepared, with_processes
@@ -80,6 +81,8 @@ def finetune_run(
         raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
     with limited_threads(threads):
         _finetune(source, prepared, frozen, tuning, (trial, run_terms), watcher)
+    if prepared.examples:
+        keep_troubles(prepared.examples.troubles, out / FILE, watcher)
     return load_run(out)
 
 

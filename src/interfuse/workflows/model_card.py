@@ -52,8 +52,11 @@ def _head(run: Run) -> str:
     columns, plural = run.info["columns"], "s" if design.epochs > 1 else ""
     named = ", ".join(f"`{name}`" for name in run.label_names[:SHOWN])
     named += f", … ({len(run.label_names)} in all)" if len(run.label_names) > SHOWN else ""
-    tuned = getattr(run, "tuned", {})  # modality to weights that were trained too
-    frozen = f"fine-tuned: {' and '.join(tuned)}, weights here" if tuned else "both frozen, not part of this repository"
+    frozen = (
+        f"fine-tuned: {' and '.join(run.tuned)}, weights here"
+        if run.tuned
+        else "both frozen, not part of this repository"
+    )
     return f"""---
 library_name: interfuse
 tags:

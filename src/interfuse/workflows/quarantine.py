@@ -6,6 +6,7 @@ from pathlib import Path
 from interfuse.core.progress import Progress
 from interfuse.core.settings import fingerprint
 from interfuse.data import Trouble, write_troubles
+from interfuse.training import processes
 from interfuse.workflows.encode import WHOLE, Portion
 from interfuse.workflows.prepare import Source
 
@@ -23,9 +24,13 @@ def place_in_store(source: Source, portion: Portion = WHOLE) -> Path:
 def keep_troubles(troubles: Sequence[Trouble], path: Path, progress: Progress) -> None:
     """Write the file and say so; where there is no trouble, a file of an earlier run is removed.
 
+    Of the processes that torchrun started, which all find the same, the first writes.
+
     Raises:
         OutputError: it cannot be written.
     """
+    if not processes.launched().leads:
+        return
     if troubles:
         write_troubles(troubles, path)
         progress.say(f"{len(troubles):,} rows in trouble are listed in {path}.")
