@@ -46,6 +46,7 @@ bench: $(VENV)/.made
 	$(BIN)/python benchmarks/attention_kernels.py
 	$(BIN)/python benchmarks/fusion_speed.py
 	$(BIN)/python benchmarks/diagnose_speed.py
+	$(BIN)/python benchmarks/health_cost.py
 	$(BIN)/python benchmarks/export_latency.py
 	$(BIN)/python benchmarks/report_speed.py
 

@@ -2,11 +2,11 @@
 
     python benchmarks/health_cost.py [--epochs 12]
 
-Each pair trains the same steps from the same start; the figure is the median over pairs of the ratio of their times.
+Each pair trains the same steps from the same start; the figure is the ratio of their summed times: a look at a step
+falls into one epoch in several where epochs are short, so that single epochs tell nothing.
 """
 
 import argparse
-import statistics
 import time
 import warnings
 
@@ -20,12 +20,16 @@ from interfuse.training import loop, measure
 from interfuse.training.health import HealthMonitor
 from interfuse.training.network import Network
 
+BATCH = 64
 DESIGNS = {
-    "concat:hidden=256, pooled": ("concat", {"hidden": 256}, 64),
-    "cross_attention": ("cross_attention", {}, 64),
-    "shared_cross_attention, 1 encoder layer": ("shared_cross_attention", {"encoder_layers": 1}, 64),
-    "merged_attention, 4 layers": ("merged_attention", {"num_layers": 4}, 64),
+    "concat:hidden=256, pooled": ("concat", {"hidden": 256}, 100),
+    "concat:hidden=256, pooled, small table": ("concat", {"hidden": 256}, 12),
+    "cross_attention": ("cross_attention", {}, 100),
+    "cross_attention, small table": ("cross_attention", {}, 12),
+    "shared_cross_attention, 1 encoder layer": ("shared_cross_attention", {"encoder_layers": 1}, 100),
+    "merged_attention, 4 layers": ("merged_attention", {"num_layers": 4}, 100),
 }
+"""Name to fusion, settings, and steps an epoch."""
 
 
 def make_rows(rows: int, pooled: bool) -> Features:
@@ -61,7 +65,7 @@ def make_loop(design, features, specs, monitor):
     network = Network(design, *specs, 13)
     accelerator = loop._accelerator("float32", "cpu")
     made = loop._Loop(design, 0, features, network, accelerator, loop._nobody)
-    made.health = monitor(network.blocks(), -(-len(features.splits["train"]) // design.batch_size))
+    made.health = monitor(network.blocks(), len(features.splits["train"]) // design.batch_size * design.epochs)
     made.order = generator(0, "order")
     return made
 
@@ -72,25 +76,22 @@ def main() -> None:
     epochs = parser.parse_args().epochs
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    print(f"1 thread, torch {torch.__version__}, dim 128, batch 64, 100 steps an epoch, {epochs} pairs of epochs")
-    for name, (fusion, given, batch) in DESIGNS.items():
-        features = make_rows(64 + 100 * batch, fusion == "concat")
+    print(f"1 thread, torch {torch.__version__}, dim 128, batch {BATCH}, at least {100 * epochs} steps of each")
+    for name, (fusion, given, steps) in DESIGNS.items():
+        features = make_rows(64 + steps * BATCH, fusion == "concat")
         specs = (measure(features.image, features.image_items), measure(features.text, features.text_items))
-        design = make_design(fusion, given, {"dim": 128, "batch_size": batch, "epochs": epochs + 1})
+        pairs = -(-100 * epochs // steps)
+        design = make_design(fusion, given, {"dim": 128, "batch_size": BATCH, "epochs": pairs + 1})
         pair = {cls: make_loop(design, features, specs, cls) for cls in (HealthMonitor, Unwatched)}
-        ratios, seconds = [], []
-        for epoch in range(epochs + 1):
-            times = {}
+        times = dict.fromkeys(pair, 0.0)
+        for epoch in range(pairs + 1):
             for cls in list(pair) if epoch % 2 else list(pair)[::-1]:
                 start = time.process_time()
                 pair[cls].epoch(epoch)
-                times[cls] = time.process_time() - start
-            if epoch:
-                ratios.append(times[HealthMonitor] / times[Unwatched])
-                seconds.append(times[Unwatched])
-        low, middle, high = (100 * (value - 1) for value in statistics.quantiles(ratios, n=4))
-        cost = f"watching costs {middle:+.1f} % (middle half {low:+.1f} to {high:+.1f})"
-        print(f"{name}: {10 * statistics.median(seconds):.1f} ms a step, {cost}", flush=True)
+                times[cls] += (time.process_time() - start) * (epoch > 0)
+        step = 1000 * times[Unwatched] / (pairs * steps)
+        cost = 100 * (times[HealthMonitor] / times[Unwatched] - 1)
+        print(f"{name}: {steps} steps an epoch, {step:.1f} ms a step, watching costs {cost:+.1f} %", flush=True)
 
 
 if __name__ == "__main__":

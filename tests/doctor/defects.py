@@ -132,7 +132,7 @@ class CrossAttention(nn.Module):
     def forward(self, image, text, image_mask):
         v, t = self.image(image), self.text(text)
         attended, _ = self.attention(t, v, v, key_padding_mask=~image_mask)
-        return t + attended
+        return (t + attended).mean(1)
 
 
 class UniformOverAbsent(nn.Module):
@@ -148,7 +148,7 @@ class UniformOverAbsent(nn.Module):
     def forward(self, text, image, image_attention_mask):
         scores = self.query(text) @ self.key(image).transpose(1, 2)
         scores = scores.masked_fill(image_attention_mask[:, None, :] == 0, -1e9)
-        return self.skip(text) + scores.softmax(-1) @ self.value(image)
+        return (self.skip(text) + scores.softmax(-1) @ self.value(image)).mean(1)
 
 
 class CosineOfNothing(nn.Module):

@@ -3,7 +3,12 @@ import pytest
 from scipy.special import softmax
 
 from interfuse.core.errors import ConfigError
-from interfuse.evaluation.calibration import fit_temperature, measure_calibration, negative_log_likelihood
+from interfuse.evaluation.calibration import (
+    fit_temperature,
+    is_at_bound,
+    measure_calibration,
+    negative_log_likelihood,
+)
 from tests.references.interaction import calibration_by_loops
 
 
@@ -59,3 +64,11 @@ def test_no_rows_and_no_heat_are_refused():
         fit_temperature(np.zeros((0, 2)), np.zeros(0), "multiclass")
     with pytest.raises(ConfigError, match="above 0, got 0"):
         measure_calibration(np.zeros((1, 2)), np.zeros(1), "multiclass", 0.0)
+
+
+def test_a_temperature_at_an_end_of_its_range_is_known():
+    """A model that is right on every validation row and asks for ever colder logits."""
+    logits = 0.05 * np.eye(3)[[0, 1, 2, 0]]
+    assert is_at_bound(fit_temperature(logits, np.array([0, 1, 2, 0]), "multiclass"))
+    assert is_at_bound(fit_temperature(logits, np.array([1, 2, 0, 1]), "multiclass"))
+    assert not is_at_bound(fit_temperature(*drawn(), "multiclass"))

@@ -63,6 +63,10 @@ def test_a_temperature_that_does_not_mend_the_rows_is_not_praised():
     assert "too sure of itself on validation: temperature 2.00 leaves 13.0 points here" in (
         say_calibration(worse, 9, 2.0, before).verdict
     )
+    assert "temperature 99.99 (the end of the range that is searched, 0.01 to 100)" in (
+        say_calibration(worse, 9, 99.99, before).verdict
+    )
+    assert "the end of the range" not in say_calibration(worse, 9, 2.0, before).verdict
     assert say_calibration(before, 9, None, None).notes == ("There are no validation rows to fit a temperature on.",)
 
 

@@ -1,5 +1,9 @@
 """What a user can get wrong with a mechanism, and what it is told."""
 
+import inspect
+from dataclasses import fields
+
+import numpy as np
 import pytest
 import torch
 
@@ -51,3 +55,65 @@ def test_inputs_that_do_not_fit_are_named_with_what_was_expected(name):
         fuse(image, text[:1])
     with pytest.raises(ShapeError, match=r"image_mask has shape \(2, 5\); expected .* \(2, 3\), True = a real token"):
         fuse(image, text, torch.ones(2, 5, dtype=torch.bool))
+
+
+def unchecked(fuse, *inputs):
+    """Call forward as it is outside these tests, where no checker of types stands before it."""
+    return inspect.unwrap(type(fuse).forward)(fuse, *inputs)
+
+
+@pytest.mark.parametrize("name", list_fusions())
+def test_a_mask_or_tokens_of_another_kind_are_told_how_to_turn_them(name):
+    fuse = create_fusion(name, **WIDTHS)
+    image, text, mask = torch.zeros(2, 3, 6), torch.zeros(2, 5, 4), torch.ones(2, 3)
+    for wrong in (mask, mask.long()):
+        with pytest.raises(ShapeError, match=rf"image_mask is of {wrong.dtype}; expected a bool .* use mask\.bool\(\)"):
+            unchecked(fuse, image, text, wrong)
+    with pytest.raises(ShapeError, match=r"text_mask is a list; expected a bool .* use torch\.as_tensor\(mask\)\.bool"):
+        unchecked(fuse, image, text, None, [[True] * 5] * 2)
+    with pytest.raises(ShapeError, match="image is a NoneType; .*a row whose image_mask is all False"):
+        unchecked(fuse, None, text)
+    with pytest.raises(ShapeError, match=r"text is a ndarray; expected a float tensor .*text_dim=4"):
+        unchecked(fuse, image, np.zeros((2, 5, 4)))
+    with pytest.raises(ShapeError, match=r"image is of torch\.int64; expected a float tensor"):
+        unchecked(fuse, image.long(), text)
+    with pytest.raises(ShapeError, match=r"text is torch\.float64 and the weights are torch\.float32: give text\.to"):
+        fuse(image, text.double())
+    with torch.autocast("cpu", torch.bfloat16):
+        fuse(image, text.bfloat16())
+
+
+@pytest.mark.parametrize("name", list_fusions())
+def test_no_tokens_at_all_and_no_rows_at_all_are_taken(name):
+    fuse = create_fusion(name, **WIDTHS).eval()
+    image, text = torch.randn(2, 3, 6), torch.randn(2, 5, 4)
+    for v, t in ((image[:, :0], text), (image, text[:, :0]), (image[:, :0], text[:, :0])):
+        vector = fuse(v, t).vector
+        assert vector.shape == (2, 8)
+        assert vector.isfinite().all()
+    assert fuse(image[:0], text[:0]).vector.shape == (0, 8)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in list_fusions() if "dropout" in FUSIONS.entry(n).config.__dataclass_fields__]
+)
+@pytest.mark.parametrize("dropout", [1.5, -0.1])
+def test_a_dropout_that_is_no_fraction_is_refused(name, dropout):
+    with pytest.raises(ConfigError, match=f"dropout must be a fraction from 0 to 1, got dropout={dropout}"):
+        create_fusion(name, dropout=dropout, **WIDTHS)
+
+
+@pytest.mark.parametrize("name", list_fusions())
+def test_an_infinite_setting_is_refused_by_name(name):
+    for field in fields(FUSIONS.entry(name).config):
+        if field.type in (int, float, int | None):
+            with pytest.raises(ConfigError, match=f"{field.name}.*inf"):
+                create_fusion(name, **{**WIDTHS, field.name: float("inf")})
+
+
+@pytest.mark.parametrize("name", list_fusions())
+@pytest.mark.parametrize(("fused_dim", "heads"), [(7, 7), (10, 5), (12, 6), (16, 8), (11, 1)])
+def test_the_three_widths_alone_make_a_mechanism(name, fused_dim, heads):
+    fuse = create_fusion(name, image_dim=6, text_dim=4, fused_dim=fused_dim).eval()
+    assert fuse(torch.randn(2, 3, 6), torch.randn(2, 5, 4)).vector.shape == (2, fused_dim)
+    assert getattr(fuse.config, "num_heads", heads) == heads

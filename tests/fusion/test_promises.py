@@ -9,6 +9,7 @@ import inspect
 
 import pytest
 import torch
+from torch import nn
 from torch.testing import assert_close
 
 from interfuse.doctor import Subject
@@ -197,6 +198,34 @@ def test_dropout_is_silent_in_eval_and_acts_in_training(name):
             parameter.add_(torch.randn_like(parameter) * 0.1)  # a gate that starts at zero would hide it
     fuse.train()
     assert not torch.equal(fuse(*inputs).vector, fuse(*inputs).vector)
+
+
+SUBLAYERS = {
+    "cross_attention": 4,
+    "lxmert": 6,
+    "mcan": 10,
+    "mult": 12,
+    "gated_cross_attention": 2,
+    "bidirectional": 2,
+    "two_way": 4,
+    "merged_attention": 4,
+    "resampler": 4,
+    "q_former": 7,
+    "two_tower": 2,
+}
+"""What a layer adds to its streams, counted: each has a dropout of its own."""
+
+
+def test_every_sublayer_drops_what_it_adds(monkeypatch):
+    calls = []
+    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: calls.append(self.p) or x)
+    counted = {}
+    for name in SUBLAYERS:
+        calls.clear()
+        build(name, dropout=0.5)(*make_inputs())
+        assert set(calls) == {0.5}, name
+        counted[name] = len(calls)
+    assert counted == SUBLAYERS
 
 
 @every_case

@@ -4,7 +4,19 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from interfuse.nn import Attention, GatedLinear, Positions, masked_max, masked_mean, masked_softmax, sinusoid
+from interfuse.core.tokens import Tokens
+from interfuse.nn import (
+    Attention,
+    CrossLayer,
+    DecoderLayer,
+    GatedLinear,
+    Positions,
+    TransformerLayer,
+    masked_max,
+    masked_mean,
+    masked_softmax,
+    sinusoid,
+)
 from interfuse.nn.attention import dot_product_attention
 
 
@@ -81,6 +93,36 @@ def test_a_key_bias_would_get_exactly_no_gradient_which_is_why_there_is_none():
     twin(x, x, x, need_weights=False)[0].square().sum().backward()
     assert twin.in_proj_bias.grad[8:16].abs().max() < 1e-12
     assert twin.in_proj_bias.grad[:8].abs().max() > 1e-6
+
+
+@pytest.mark.parametrize(
+    ("layer", "sublayers"),
+    [
+        (TransformerLayer(8, 2, 1.0, norm_first=True), 2),
+        (TransformerLayer(8, 2, 1.0, norm_first=False), 2),
+        (CrossLayer(8, 2, 1.0), 2),
+        (DecoderLayer(8, 2, 1.0), 3),
+    ],
+    ids=["pre-LN", "post-LN", "cross", "decoder"],
+)
+def test_where_all_is_dropped_nothing_is_added_by_any_sublayer(layer, sublayers, monkeypatch):
+    calls = []
+    plain = torch.nn.Dropout.forward
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: calls.append(x) or plain(self, x))
+    x, mask = torch.randn(2, 5, 8), torch.ones(2, 5, dtype=torch.bool)
+    if isinstance(layer, DecoderLayer):
+        given = (Tokens(x, mask), Tokens(torch.randn(2, 5, 8), mask))
+    else:
+        given = (x, torch.randn(2, 5, 8), mask) if isinstance(layer, CrossLayer) else (x, mask)
+    got = layer.train()(*given)
+    got = got.tokens if isinstance(got, Tokens) else got
+    expected = x
+    if isinstance(layer, DecoderLayer):
+        expected = layer.forward_norm(layer.cross_norm(layer.attention_norm(x)))
+    elif not getattr(layer, "norm_first", True):
+        expected = layer.forward_norm(layer.attention_norm(x))
+    assert_close(got, expected)
+    assert len(calls) == sublayers
 
 
 def test_gated_linear_is_the_first_half_times_the_sigmoid_of_the_second():

@@ -17,6 +17,7 @@ from tests.reports.conftest import NASTY, row
 KEYS = [
     *("design", "fusion", "baseline", "metric", "mean", "ci_low", "ci_high", "seeds", "parameters", "train_seconds"),
     *("delta", "delta_ci_low", "delta_ci_high", "p_holm", "verdict"),
+    *("flops", "latency_ms", "memory_mb", "study_verdict", "primary"),
 ]
 
 
@@ -111,3 +112,34 @@ def test_latex_has_a_row_a_design_the_best_in_bold_and_no_bare_mark(summary):
 def test_latex_escapes_what_it_would_read_as_markup():
     assert escape_latex("a_b & 5 % of {x}\n^ −1 Δ") == r"a\_b \& 5 \% of \{x\} \textasciicircum{} $-$1 $\Delta$"
     assert escape_latex("\\<~") == r"\textbackslash{}\textless{}\textasciitilde{}"
+
+
+@pytest.fixture
+def costly(full):
+    declared = "Declared beforehand: concat:hidden=512 beats text_only by 13.1 points, p < 0.001, 3 seeds."
+    return dataclasses.replace(full, details=[declared, *full.details])
+
+
+def test_every_format_tells_costs_verdict_and_the_declared_contrast(costly):
+    found = json.loads(to_json(costly))
+    assert [entry["flops"] for entry in found] == [5e9, None, 2e8, None]
+    assert {entry["study_verdict"] for entry in found} == {costly.verdict}
+    assert {entry["primary"] for entry in found} == {costly.details[0]}
+    table = list(csv.DictReader(io.StringIO(to_csv(costly))))
+    assert [line["latency_ms"] for line in table] == ["4.2", "", "0.7", ""]
+    assert {(line["study_verdict"], line["primary"]) for line in table} == {(costly.verdict, costly.details[0])}
+    text = to_markdown(costly)
+    assert "| parameters | seconds | FLOPs a row | ms a row |" in text
+    assert "| floor | 60,000 | 0.4 | 200 M | 0.7 |" in text
+    assert "Declared beforehand" in text
+    latex = to_latex(costly)
+    assert r"\begin{tabular}{lrrrrrrr}" in latex
+    assert r"60,000 & 0.4 & 200 M & 0.7 \\" in latex
+    caption = latex[latex.index(r"\caption") :]
+    assert escape_latex(costly.verdict) in caption
+    assert "Declared beforehand: concat:hidden=512 beats" in caption
+
+
+def test_without_a_declared_contrast_none_is_told(summary):
+    assert all(entry["primary"] is None for entry in json.loads(to_json(summary)))
+    assert "Declared" not in to_latex(summary)

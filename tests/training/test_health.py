@@ -1,6 +1,7 @@
 """Training health: networks whose ailment is known get its name, and healthy ones none."""
 
 import dataclasses
+import itertools
 import math
 
 import pytest
@@ -12,10 +13,11 @@ from interfuse.core.records import HISTORY, read_table
 from interfuse.data import make_known
 from interfuse.fusion import FUSIONS
 from interfuse.nn import Attention
-from interfuse.training import measure, save_run, train
+from interfuse.training import Checkpoint, measure, save_run, train
 from interfuse.training.findings import describe, judge, word_of
 from interfuse.training.health import HealthMonitor, list_parts
-from interfuse.training.probes import closed_gates, gate_saturation, head_entropy
+from interfuse.training.probes import closed_gates, gate_saturation, head_entropy, modality_use
+from tests.training.networks import build
 
 BASE = {"dim": 32, "num_heads": 4, "epochs": 3, "batch_size": 64, "learning_rate": 3e-3}
 
@@ -53,7 +55,7 @@ def train_stack(layers: list[nn.Module], steps: int = 40) -> list[dict]:
     """Train a stack and a head on a linear rule; give its history."""
     torch.manual_seed(0)
     blocks = {"stack": nn.Sequential(*layers), "head": nn.Linear(16, 2)}
-    monitor = HealthMonitor(blocks, steps=10, every=2)
+    monitor = HealthMonitor(blocks, steps, every=2)
     network = nn.Sequential(*blocks.values())
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
     x = torch.randn(steps, 32, 16)
@@ -265,3 +267,67 @@ def test_the_word_is_live_and_the_record_comes_back_from_disk(features, tmp_path
     save_run(tmp_path, trained.network, make_design("shared_cross_attention", {}, BASE), info, trained.history)
     assert read_table(tmp_path / "history.parquet").to_pylist() == trained.history
     assert set(trained.history[0]) == set(HISTORY.names)
+
+
+def test_matching_is_looked_at_as_any_task_with_one_class_a_row(features):
+    matching = run(dataclasses.replace(features, task="matching"), "product", unimodal_heads=0.5).history[-1]
+    classes = run(features, "product", unimodal_heads=0.5).history[-1]
+    for name in ("ogm_ratio", "image_use", "text_use"):
+        assert matching[name] == classes[name] > 0, name
+
+
+@pytest.mark.parametrize("task", ["multiclass", "matching"])
+def test_a_sure_answer_that_never_changes_uses_no_modality(task):
+    network, draw = build("product"), torch.Generator().manual_seed(0)
+    with torch.no_grad():  # the class is always the third, however the logits move
+        network.head[-1].weight.mul_(1000)
+        network.head[-1].bias.copy_(torch.tensor([0.0, 0.0, 1e6]))
+    tokens, mask = torch.randn(2, 8, 3, 16, generator=draw), torch.ones(8, 3, dtype=torch.bool)
+    assert modality_use(network, (tokens[0], tokens[1], mask, mask), task) == {"image": 0.0, "text": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("steps", "epoch", "looks"), [(1000, 100, 10), (1000, 8, 10), (250, 250, 2), (12, 4, 2), (1, 1, 1)]
+)
+def test_one_step_in_a_hundred_is_looked_at_however_short_an_epoch_is(steps, epoch, looks):
+    monitor = HealthMonitor({"a": nn.Linear(2, 2)}, steps)
+    seen = []
+    for step in range(steps):
+        if monitor.begin():
+            seen.append(step)
+            monitor.after_backward()
+            monitor.after_step()
+        if step % epoch == epoch - 1:
+            monitor.row()
+    assert len(seen) == looks
+    assert seen[-1] >= 0.8 * (steps - 1)
+    assert min((b - a for a, b in itertools.pairwise(seen)), default=100) >= min(100, steps // 2)
+
+
+def test_an_epoch_that_was_not_looked_at_is_judged_by_the_last_that_was():
+    parts = [{"part": "image_adapter", "gradient_norm": 1e-9}, {"part": "head", "gradient_norm": 1.0}]
+    unseen = {"train_loss": 1.0, "parts": []}
+    assert [finding.word for finding in judge([unseen, {**unseen, "parts": parts}, unseen, unseen])] == ["vanishing"]
+    assert judge([unseen, unseen]) == []
+
+
+def test_a_training_that_goes_on_looks_at_the_steps_that_it_would_have_looked_at(features, tmp_path):
+    whole = run(features, "concat").history
+    place = Checkpoint(tmp_path / "checkpoint.safetensors", {"made": "here"})
+    place.due = lambda: True
+    rows = features.splits["train"]
+    specs = (measure(features.image, features.image_items[rows]), measure(features.text, features.text_items[rows]))
+
+    class CutError(Exception):
+        pass
+
+    def cut(steps, note):
+        if note.startswith("epoch 2/"):
+            raise CutError
+
+    design = make_design("concat", {}, BASE)
+    with pytest.raises(CutError):
+        train(design, 0, features, specs, "float32", cut, checkpoint=place)
+    again = train(design, 0, features, specs, "float32", checkpoint=place).history
+    assert [row["parts"] for row in again] == [row["parts"] for row in whole]
+    assert whole[-1]["parts"]

@@ -150,3 +150,49 @@ def test_a_late_mechanism_gives_the_logits_itself(fusion):
 def test_a_late_mechanism_links_its_outputs_as_the_task_does(task, link):
     design = make_design("late_mean", {}, {"dim": 16})
     assert Network(design, IMAGE, TEXT, 3, task).fusion.config.link == link
+
+
+def gradients_of(network: Network) -> dict[str, float]:
+    image, text = inputs()
+    network(image, text).square().sum().backward()
+    blocks = network.blocks().items()
+    return {n: sum(float(p.grad.abs().sum()) for p in b.parameters() if p.grad is not None) for n, b in blocks}
+
+
+def test_a_residual_teaches_the_adapters_though_the_fusion_passes_nothing():
+    dead = {}
+    for residual in (False, True):
+        network = build("cross_attention", residual=residual)
+        for parameter in network.fusion.parameters():
+            torch.nn.init.zeros_(parameter)
+        dead[residual] = gradients_of(network)
+    assert dead[False]["image_adapter"] == dead[False]["text_adapter"] == 0.0
+    assert dead[True]["image_adapter"] > 0 < dead[True]["text_adapter"]
+    assert dead[True]["residual"] > 0
+
+
+def test_a_residual_is_a_linear_map_of_the_means_added_to_the_fused_vector():
+    network, (image, text) = build("product", residual=True), inputs()
+    seen, read = (Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text)))
+    means = [(t.tokens * t.mask.unsqueeze(-1)).sum(1) / t.mask.sum(1, keepdim=True) for t in (seen, read)]
+    vector = network.fusion(seen.tokens, read.tokens, seen.mask, read.mask).vector
+    vector = vector + torch.cat(means, -1) @ network.residual.weight.T + network.residual.bias
+    assert_close(network(image, text), network.head(vector))
+
+
+def test_a_residual_shows_a_control_nothing_of_the_other_modality():
+    network, (image, text) = build("text_only", residual=True), inputs()
+    other = Tokens(torch.randn_like(image.tokens), image.mask)
+    assert network(image, text).equal(network(other, text))
+    assert not network(image, text).equal(network(image, Tokens(text.tokens + 1, text.mask)))
+
+
+def test_a_late_mechanism_refuses_a_residual():
+    with pytest.raises(ConfigError, match="late_mean has none: it combines predictions"):
+        build("late_mean", residual=True)
+
+
+def test_designs_made_before_the_residual_keep_their_hash():
+    plain = Design("concat", dim=16)
+    assert plain.key == "2497685caafbb4a1593c4db53b6a65f8"
+    assert Design("concat", dim=16, residual=True).key != plain.key

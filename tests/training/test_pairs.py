@@ -8,6 +8,7 @@ from interfuse.core.tokens import Tokens
 from interfuse.evaluation import interaction_share, project_additive
 from interfuse.fusion import list_fusions
 from interfuse.training import pair_logits
+from interfuse.training.sharing import Shared, share
 from tests.training.networks import build, double, inputs
 
 
@@ -39,3 +40,36 @@ def test_an_additive_network_is_its_own_projection(dtype, error):
 def test_a_network_with_an_interaction_is_not():
     image, text = inputs()
     assert interaction_share(pair_logits(build("product"), image, text).numpy()) > 0.01
+
+
+def test_what_sees_one_modality_alone_is_computed_once_an_item():
+    network, (image, text) = build("cross_attention"), inputs()
+    kinds = share(network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text))))
+    told = {name.removesuffix(".forward"): kind for (name, _), kind in kinds.kinds.items()}
+    layer = "streams.layers.0"
+    assert told == {
+        "streams.image": "image",
+        "streams.text": "text",
+        f"{layer}.image.attention.query": "image",
+        f"{layer}.image.attention.key_value": "text",
+        f"{layer}.text.attention.query": "text",
+        f"{layer}.text.attention.key_value": "image",
+    }
+    assert all("forward" not in vars(module) for module in network.modules())
+
+
+def test_a_layer_used_for_both_modalities_is_shared_call_by_call():
+    network, (image, text) = build("shared_cross_attention"), inputs()
+    kinds = share(network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text))))
+    assert {site: kind for site, kind in kinds.kinds.items() if site[0] == "attention.project"} == {
+        ("attention.project", 0): "image",
+        ("attention.project", 1): "text",
+    }
+
+
+def test_where_sharing_gives_another_answer_nothing_is_shared(monkeypatch):
+    network, (image, text) = build("cross_attention"), inputs()
+    expected = pair_logits(network, image, text)
+    taken = Shared._take
+    monkeypatch.setattr(Shared, "_take", lambda self, *given: taken(self, *given) + 0.1)
+    assert_close(pair_logits(network, image, text), expected)

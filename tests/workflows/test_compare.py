@@ -125,7 +125,14 @@ def study(shop, tmp_path_factory) -> Study:
 
 def test_the_floors_are_always_in_the_table_and_every_field_is_there(study):
     rows = rows_of(study)
-    assert set(rows) == {"majority", "text_only", "image_only", "concat", "concat:hidden=32", "cross_attention"}
+    named = {"majority", "text_only", "image_only", "concat", "concat:hidden=32", "cross_attention", "merged_attention"}
+    (matched,) = set(rows) - named
+    assert set(rows) == {*named, matched}
+    assert matched.startswith("concat:hidden=")
+    largest = max(row["parameters"] for name, row in rows.items() if name != matched)
+    assert rows[matched]["parameters"] == pytest.approx(largest, rel=0.01)
+    floors = {name for name, row in rows.items() if row["verdict"] == "floor"}
+    assert floors == {"majority", "text_only", "image_only", "concat", matched}
     needed = {
         *("design", "fusion", "baseline", "metric", "mean", "ci_low", "ci_high", "seeds", "parameters"),
         *("train_seconds", "delta", "delta_ci_low", "delta_ci_high", "verdict"),
@@ -139,7 +146,7 @@ def test_the_floors_are_always_in_the_table_and_every_field_is_there(study):
 
 def test_seeds_are_paired_every_design_sees_the_same_rows_in_the_same_order(study):
     tables = [read_table(trial.folder / "predictions.parquet") for trial in study.trials()]
-    assert len(tables) == 10
+    assert len(tables) == 14
     assert all(
         table.select(["row", "group", "split"]).equals(tables[0].select(["row", "group", "split"])) for table in tables
     )

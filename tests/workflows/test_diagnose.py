@@ -171,7 +171,8 @@ def test_a_study_s_best_fusion_is_diagnosed_on_its_own_test_rows_with_its_pictur
     )
     assert accuracy == pytest.approx(run.info["metrics"]["test"]["accuracy"])
     html = page.read_text(encoding="utf-8")
-    assert html.count("data:image/jpeg;base64,") == 3 * len(told["examples"])
+    assert html.count("data:image/jpeg;base64,") == 4 * len(told["examples"])
+    assert html.count("Where each word looked") == html.count("Which words a region looked at") == len(told["examples"])
     report = Study.open(shop / "study").report().read_text(encoding="utf-8")
     assert told["verdict"] in html_unescape(report)
     assert report.count("<figcaption>relevance</figcaption>") == report.count("Heat: cross_attention") > 0

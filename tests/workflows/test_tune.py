@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 import interfuse
+from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
-from interfuse.core.files import read_json
+from interfuse.core.files import read_json, write_json
 from interfuse.evaluation import expected_maximum
 from interfuse.reports.tuned import expected_lines
 from interfuse.training import load_run
-from interfuse.workflows.tune import draw
+from interfuse.workflows.runs import Trial
+from interfuse.workflows.tune import _best, _score, draw
 
 pytest.importorskip("optuna", reason="optuna is not installed: pip install 'interfuse[tune]'")
 SMALL = {"dim": 16, "num_heads": 4, "epochs": 2, "dropout": 0.0, "seeds": 1}
@@ -67,12 +69,27 @@ def test_a_draw_that_fails_counts_nothing_and_stops_nothing(tmp_path):
     study = interfuse.compare(
         "known:xor", fusions=["product"], out=tmp_path / "s", tune=2, space="learning_rate=1e30|1e31,clip=0|0", **SMALL
     )
-    assert study.record["trials"]["product"] == [0.0, 0.0]
+    assert study.record["trials"]["product"] == [None, None]
     assert study.record["tuning"]["chosen"]["product"] == 0
+    assert expected_lines(study.record) == {}
     assert "loss became" in read_json(tmp_path / "s" / "tuning" / "product" / "001" / "failed.json")["reason"]
 
 
+def test_a_failed_draw_is_never_chosen_before_a_score_below_zero(tmp_path):
+    folders = [tmp_path / name for name in ("bad", "failed")]
+    for folder in folders:
+        folder.mkdir()
+    write_json(folders[0] / "run.json", {"metrics": {"validation": {"R²": -0.4}}})
+    write_json(folders[1] / "failed.json", {"reason": "the loss became nan"})
+    trials = [Trial(Design("concat"), 0, 0, folder, tuning=True) for folder in folders]
+    scores = [_score(trial, "R²") for trial in (trials[1], *trials, None)]
+    assert scores == [None, -0.4, None, None]
+    assert _best(scores) == 1
+    assert expected_lines({"trials": {"concat": [-0.4, None]}}) == {"concat": [-0.4, -0.4]}
+
+
 def test_draws_are_from_the_space_and_the_same_each_time():
+    assert draw("warm_start=0..2,contrastive=0..1", 2)
     draws = draw("learning_rate=0.0001..0.01,dropout=0.1..0.5,epochs=2..4,gate=none|glu", 1000)
     assert draws == draw("learning_rate=0.0001..0.01,dropout=0.1..0.5,epochs=2..4,gate=none|glu", 1000)
     rates = np.array([one["learning_rate"] for one in draws])
@@ -92,6 +109,9 @@ def test_draws_are_from_the_space_and_the_same_each_time():
         ("learning_rat=1..2", "Did you mean"),
         ("dropout=0.5..0.1", "the lower first"),
         ("dropout=a..b", "two numbers"),
+        ("epochs=1.5..2.5", "epochs is a whole number, got epochs=1.5..2.5"),
+        ("batch_size=0..10", "batch_size must be at least 1, got batch_size=0"),
+        ("dropout=0.5..1", "dropout must be from 0 to below 1"),
         ("fusion=concat|product", "setting to tune"),
     ],
 )
@@ -125,6 +145,10 @@ def test_designs_are_made_of_one_size(tmp_path, target):
     dims = {design.name: design.dim for design in study.designs()}
     assert all(dim % 4 == 0 for dim in dims.values())
     assert (dims["merged_attention"] == 32) == (target == "merged_attention")
+    with pytest.raises(
+        ConfigError, match=r"image_only .* parameters at the nearest .*; 500,000,000 is more than twice"
+    ):
+        interfuse.compare("known:xor", fusions=["product"], out=tmp_path / "t", match_parameters="500000000", **SMALL)
     with pytest.raises(ConfigError, match="a count or to a design"):
         interfuse.compare("known:xor", fusions=["product"], out=tmp_path / "t", match_parameters="large", **SMALL)
 

@@ -140,14 +140,14 @@ def compare_command(
     show(study, output)
 
 
-def show(study: Study, output: str, metric: str | None = None) -> None:
-    """Print a study's result on stdout."""
+def show(study: Study, output: str, metric: str | None = None, report: Path | None = None) -> None:
+    """Print a study's result on stdout, and where its report is."""
     summary = study.summary(metric)
     if output == "json":
         typer.echo(to_json(summary))
         return
     print_summary(summary, Console())
-    typer.echo(f"Report: {study.folder / 'report.html'}")
+    typer.echo(f"Report: {report or study.folder / 'report.html'}")
 
 
 def check_precision(word: str) -> Literal["auto", "float32", "bfloat16"]:

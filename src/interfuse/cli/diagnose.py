@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def diagnose_command(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or of a study (then the fusion best on validation).")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or of a study (then the fusion of its verdict).")],
     data: options.Data,
     design: Annotated[str | None, typer.Option(help="Of a study: the design to diagnose, first seed.")] = None,
     all_seeds: Annotated[

@@ -12,7 +12,14 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.settings import at_least, build, fingerprint, to_plain
 
 Scalar = bool | int | float | str | None
-LATER = {"store_dtype": "bfloat16", "store_dim": None, "feature_dropout": 0.0, "contrastive": 0.0, "warm_start": 0}
+LATER = {
+    "store_dtype": "bfloat16",
+    "store_dim": None,
+    "feature_dropout": 0.0,
+    "contrastive": 0.0,
+    "warm_start": 0,
+    "residual": False,
+}
 """Settings left out of a design's hash while they are as here, so that runs made before they existed keep theirs."""
 
 
@@ -48,6 +55,8 @@ class Design:
     """Standardise the features (train statistics) and layer-normalise the adapter's output, or neither."""
     gate: Literal["none", "glu"] = "none"
     """Gated linear unit on the fused vector, or none."""
+    residual: bool = False
+    """Add a linear map of both modalities' mean tokens to the fused vector: a path round the fusion."""
     dropout: float = 0.1
     """Dropout of what each sublayer adds, and before the head, fraction 0 to 1."""
     feature_dropout: float = 0.0

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from interfuse.core.files import write_atomically
+from interfuse.core.tasks import LOWER_IS_BETTER
 
 PREDICTIONS = pa.schema(
     [
@@ -114,6 +115,11 @@ class LeaderboardRow:
     """wins, loses, no evidence, floor or baseline."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Every metric of the task on test, the mean over seeds and folds; empty for the constant answer."""
+
+    @property
+    def rank(self) -> float:
+        """Give what designs are sorted by, the best first: an error as it is, a score negated."""
+        return self.mean if self.metric in LOWER_IS_BETTER else -self.mean
 
 
 @dataclass(frozen=True)

@@ -73,9 +73,9 @@ def _fit_number(hint: type, value: Any, what: str) -> Any:
     wanted = "a whole number" if hint is int else "a number"
     try:
         number = float(value) if not isinstance(value, bool) else float("nan")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
-    if number != number or (hint is int and number != int(number)):
+    if number != number or (hint is int and not number.is_integer()):
         raise ConfigError(f"{what} must be {wanted}, got {value!r}.")
     return hint(number) if hint is float or isinstance(value, float) else int(value)
 

@@ -14,6 +14,11 @@ HEADLINES = {
 }
 """The metric that is a mean over rows: selection, intervals and verdicts are about it; the others stand beside it."""
 
+RELATIVE_MSE = "relative MSE"
+"""Regression: squared error over the variance of all test rows' numbers, a mean over rows."""
+LOWER_IS_BETTER = (RELATIVE_MSE,)
+"""Metrics that measure an error."""
+
 NO_MATCH, MATCH = PAIR_LABELS = ("0", "1")
 """Classes of `matching`, in the order of the probabilities."""
 

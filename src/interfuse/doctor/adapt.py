@@ -1,6 +1,7 @@
 """Find out by trying how a foreign module wants to be called."""
 
 import inspect
+import itertools
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
@@ -11,21 +12,12 @@ from torch import nn
 from interfuse.core.errors import InterfuseError
 from interfuse.doctor.gradients import OneKeySoftmax
 from interfuse.doctor.isolation import lets_each_sample_stand_alone
-from interfuse.doctor.plans import (
-    CONVENTIONS,
-    LAYOUTS,
-    Plan,
-    arguments,
-    assignments,
-    mask_sources,
-    says_tokens,
-    says_tokens_first,
-)
+from interfuse.doctor.masks import mask_sources
+from interfuse.doctor.plans import CONVENTIONS, LAYOUTS, Plan, assignments, says_tokens, says_tokens_first
+from interfuse.doctor.settling import heeds, settle_masks, subject_of
+from interfuse.doctor.source import arguments
 from interfuse.doctor.subject import MODALITIES, Call, Sizes, Subject, dtype_of, duplicate, opened
 from interfuse.doctor.words import raised
-
-Scored = tuple[float, Plan]
-"""How much padding leaks, and the plan under which it does."""
 
 
 class CannotCallError(InterfuseError, TypeError):
@@ -62,6 +54,7 @@ def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any
         sizes=sizes,
         varying=frozenset(name for name in MODALITIES if tokens[name] is None),
         remake=facts.get("remake"),
+        seeded=True,
         dtype=dtype_of(module),
         exact=dtype_of(module),
     )
@@ -70,10 +63,8 @@ def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any
         return _exact(given.variant(module=opened(module), initial=module)), None
     plan = _search(base, facts.get("layout"))
     base = base.variant(module=opened(module), initial=module)
-    subject = _of(base, plan)
-    if plan.masks:
-        plan, subject = _probe_masks(base, plan)
-    return _exact(subject), plan
+    plan = settle_masks(base, plan)
+    return _exact(subject_of(base, plan)), plan
 
 
 def _declared(module: nn.Module) -> Collection[str]:
@@ -96,7 +87,7 @@ def _given(base: Subject, call: Call) -> Subject:
         subject = base.variant(call=call, equal=equal, sizes=sizes, varying=varying)
         error = _works(subject)
         if error is None:
-            heeded = frozenset(m for m in MODALITIES if _heeds(subject, m))
+            heeded = frozenset(m for m in MODALITIES if heeds(subject, m))
             return subject.variant(masks=heeded)
         tried.append(f"call(module, image ({sizes.image} tokens), text ({sizes.text} tokens), masks): {error}")
     raise CannotCallError(tried)
@@ -111,46 +102,24 @@ def _works(subject: Subject) -> str | None:
     return None if labels else "no float output has an axis of the batch's size"
 
 
-def _of(base: Subject, plan: Plan) -> Subject:
-    """Make the subject that a plan means."""
-    given = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "tokens")
-    maps = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "map")
-    sizes = base.sizes
-    if maps and "image" in base.varying:
-        sizes = replace(sizes, image=6)
-    if plan.equal:
-        sizes = replace(sizes, text=sizes.image)
-    masked = {part for name in plan.conventions for part in _sources(plan.masks[name])}
-    return base.variant(
-        call=plan.call,
-        masks=frozenset(masked) & given,
-        tokens=given,
-        sizes=sizes,
-        maps=maps,
-        varying=base.varying & given,
-        equal=plan.equal,
-    )
-
-
-def _sources(source: str) -> set[str]:
-    return set(source.split("+")) if source.split("+")[0] in MODALITIES else set(MODALITIES)
-
-
 def _search(base: Subject, layout: str | None) -> Plan:
     """Try the likely calls in turn; tokens of unequal lengths first, pooled vectors last."""
     tried: list[str] = []
     ways: list[dict[str, str]] = []
     for way in assignments(base.module):
-        if way not in ways:
+        if way not in ways and ("merged" not in way.values() or base.image_dim == base.text_dim):
             ways.append(way)
     if not ways:
         tried.append(f"forward({', '.join(arguments(base.module))}) has no two arguments for image and text")
     first = layout == "tokens-first" or (layout is None and says_tokens_first(base.module))
     for way in ways:
-        for masks in mask_sources(base.module, way):
-            plan = _first_layout(base, Plan(way, masks), layout, first, tried)
-            if plan is not None:
-                return plan
+        plans = [Plan(way, masks) for masks in mask_sources(base.module, way)]
+        if len(plans) > 1 and not first:  # whose a mask is shows best where lengths differ
+            plans.sort(key=lambda plan: _with_required_masks(base, plan, []) is None)
+        for plan in plans:
+            found = _first_layout(base, plan, layout, first, tried)
+            if found is not None:
+                return found
     raise CannotCallError(tried)
 
 
@@ -160,9 +129,11 @@ def _first_layout(base: Subject, plan: Plan, layout: str | None, first: bool, tr
     def attempt(**changes: Any) -> Plan | None:
         return _with_required_masks(base, replace(plan, **changes), tried)
 
+    if "merged" in plan.arguments.values() or any("[1]" in name for name in plan.masks):
+        return attempt()
     if first:
         found = attempt(tokens_first=True)
-        if found is not None and (layout or not lets_each_sample_stand_alone(_of(base, found))):
+        if found is not None and (layout or not lets_each_sample_stand_alone(subject_of(base, found))):
             return found
     if layout == "pooled":
         return attempt(layout=("pooled", "pooled"))
@@ -171,7 +142,7 @@ def _first_layout(base: Subject, plan: Plan, layout: str | None, first: bool, tr
         return both or attempt(equal=True)
     mixed = [found for pair in LAYOUTS[1:3] if (found := attempt(layout=pair)) is not None]
     for found in mixed:  # the wrong one may run too: an unbatched recurrence, a lucky broadcast
-        if not lets_each_sample_stand_alone(_of(base, found)):
+        if not lets_each_sample_stand_alone(subject_of(base, found)):
             return found
     equal, pooled = attempt(equal=True), attempt(layout=("pooled", "pooled"))
     if equal is not None and (pooled is None or plan.masks or says_tokens(base.module) or _attends(base, equal)):
@@ -182,21 +153,27 @@ def _first_layout(base: Subject, plan: Plan, layout: str | None, first: bool, tr
 
 
 def _with_required_masks(base: Subject, plan: Plan, tried: list[str]) -> Plan | None:
-    """Run a plan; masks that must be given are tried in each convention."""
+    """Run a plan; masks that must be given are tried in each convention, alike first, then each in its own."""
     given = arguments(base.module)
-    needed = [name for name in plan.masks if given[name].default is inspect.Parameter.empty]
+    needed = [n for n in plan.masks if n not in given or given[n].default is inspect.Parameter.empty]
     for how in CONVENTIONS if needed else ("",):
         candidate = replace(plan, conventions=dict.fromkeys(needed, how))
-        error = _works(_of(base, candidate))
+        error = _works(subject_of(base, candidate))
         if error is None:
             return candidate
+    plain = plan.layout == LAYOUTS[0] and not plan.equal and not plan.tokens_first
+    if len(needed) == 2 and plain:
+        for hows in itertools.permutations(CONVENTIONS, 2):
+            mixed = replace(plan, conventions=dict(zip(needed, hows, strict=True)))
+            if _works(subject_of(base, mixed)) is None:
+                return mixed
     tried.append(f"{candidate}: {error}")
     return None
 
 
 def _attends(base: Subject, plan: Plan) -> bool:
     """Tell whether a softmax runs over an axis of as many keys as there are tokens."""
-    subject = _of(base, plan)
+    subject = subject_of(base, plan)
     watch = _Softmaxes()
     with watch:
         subject.look(subject.inputs())
@@ -219,89 +196,6 @@ class _Softmaxes(OneKeySoftmax):
         elif "scaled_dot_product" in name:
             self.sizes.add(args[1].shape[-2])
         return func(*args, **(kwargs or {}))
-
-
-def _probe_masks(base: Subject, plan: Plan) -> tuple[Plan, Subject]:
-    """Find whose each mask is and what its True means: padding must then move the output least."""
-    names = list(plan.masks)
-    best: Scored | None = None
-    for masks in mask_sources(base.module, plan.arguments):
-        for how in _likely(names):
-            candidate = replace(plan, masks=masks, conventions=dict.fromkeys(names, how))
-            best = _better(base, candidate, best)
-    if best is not None and best[0] > 0 and len(names) > 1:
-        for name in names:
-            assert best is not None
-            settled = best[1]
-            for how in _likely([name]):
-                candidate = replace(settled, conventions={**settled.conventions, name: how})
-                best = _better(base, candidate, best)
-    if best is None:
-        return plan, _of(base, plan)
-    return best[1], _of(base, best[1])
-
-
-def _likely(names: list[str]) -> list[str]:
-    """Order the conventions: a name with "pad" more likely says what to ignore."""
-    order = list(CONVENTIONS)
-    if any("len" in name for name in names):
-        order.insert(0, order.pop(order.index("lengths (batch)")))
-    if any("pad" in name for name in names):
-        order.insert(0, order.pop(order.index("True = ignore")))
-    return order
-
-
-def _better(base: Subject, plan: Plan, best: Scored | None) -> Scored | None:
-    if best is not None and best[0] == 0:
-        return best
-    score = _leak(_of(base, plan))
-    if score is None or (best is not None and score >= best[0]):
-        return best
-    return score, plan
-
-
-def _leak(subject: Subject) -> float | None:
-    """Measure how much more padding moves the output than real tokens do; None where it fails."""
-    total = 0.0
-    try:
-        inputs, other = subject.inputs(), subject.inputs(seed=11)
-        plain = subject.look(inputs)
-        for modality in MODALITIES:
-            if modality not in subject.tokens:
-                continue
-            values, mask, fresh = inputs.values(modality), inputs.mask(modality).unsqueeze(-1), other.values(modality)
-            padding = subject.look(inputs.having(modality, torch.where(mask, values, fresh)))
-            real = subject.look(inputs.having(modality, torch.where(mask, fresh, values)))
-            moved = max(subject.compare(plain, padding, inputs))
-            total += min(moved / (1e-9 + min(max(subject.compare(plain, real, inputs)), 1e6)), 1e6)
-        nothing = {name: torch.zeros_like(leaf) for name, leaf in plain.items()}
-        total += 1e6 * (max(subject.compare(plain, nothing, inputs)) == float("inf"))
-    except Exception:
-        return None
-    return total if total > 1e-6 else 0.0
-
-
-def _heeds(subject: Subject, modality: str) -> bool:
-    """Tell whether a mask of one modality has any effect on what real tokens give."""
-    if modality not in subject.tokens:
-        return False
-    inputs = subject.inputs()
-    full = inputs.having(modality, mask=torch.ones_like(inputs.mask(modality)))
-    try:
-        gap = max(subject.compare(subject.look(inputs), subject.look(full), inputs, inputs))
-    except Exception:
-        return True
-    return gap > 0
-
-
-def ignored_masks(subject: Subject, plan: Plan) -> dict[str, str]:
-    """List the mask arguments without effect, each with its modality."""
-    ignored: dict[str, str] = {}
-    for name in plan.conventions:
-        sources = _sources(plan.masks[name]) & subject.tokens & subject.modalities
-        if sources and not any(_heeds(subject, modality) for modality in sources):
-            ignored[name] = " and ".join(sorted(sources))
-    return ignored
 
 
 def _exact(subject: Subject) -> Subject:

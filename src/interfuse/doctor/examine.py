@@ -2,28 +2,31 @@
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack
 
-from torch import nn
+from torch import Tensor, nn
 
 from interfuse.core.errors import ConfigError, unknown
-from interfuse.doctor.adapt import CannotCallError, adapt, ignored_masks
+from interfuse.doctor.adapt import CannotCallError, adapt
 from interfuse.doctor.exporting import exports_with_dynamic_axes
-from interfuse.doctor.findings import Finding, Report, by_harm
+from interfuse.doctor.findings import Finding, NotExaminedError, Report, by_harm
 from interfuse.doctor.gradients import (
     depends_on_both,
     gives_every_parameter_a_gradient,
     lets_gradients_reach_both_inputs,
 )
-from interfuse.doctor.isolation import is_deterministic_in_eval, lets_each_sample_stand_alone
+from interfuse.doctor.isolation import is_deterministic_in_eval, lets_each_sample_stand_alone, repeats
+from interfuse.doctor.masks import contradictions
+from interfuse.doctor.outputs import Labels
 from interfuse.doctor.padding import (
     hides_poison_under_the_mask,
     hides_values_under_the_mask,
     ignores_wider_padding,
     survives_a_missing_modality,
 )
-from interfuse.doctor.plans import Plan
+from interfuse.doctor.plans import LAYOUTS, Plan, says_tokens
+from interfuse.doctor.settling import ignored_masks, subject_of
 from interfuse.doctor.shapes import (
     keeps_its_dtype,
     keeps_its_shape,
@@ -32,7 +35,7 @@ from interfuse.doctor.shapes import (
 )
 from interfuse.doctor.source import reads_every_argument
 from interfuse.doctor.state import makes_its_layers_at_once, registers_every_parameter, survives_saving_and_loading
-from interfuse.doctor.subject import MODALITIES, Call, Subject, duplicate, untouched_randomness
+from interfuse.doctor.subject import MODALITIES, Call, Sizes, Subject, duplicate, untouched_randomness
 from interfuse.doctor.words import raised, some, where_is
 
 
@@ -63,22 +66,24 @@ class Promise:
     check: Callable[[Subject], list[Finding]]
     lengths: bool = False
     """Whether it compares outputs of different lengths, which random numbers in eval forbid."""
+    compares: bool = True
+    """Whether it compares outputs at all, which is idle where the same call gives another output each time."""
 
 
 PROMISES = (
     Promise("each sample stands alone", lets_each_sample_stand_alone),
-    Promise("shape", keeps_its_shape),
-    Promise("dtype", keeps_its_dtype),
+    Promise("shape", keeps_its_shape, compares=False),
+    Promise("dtype", keeps_its_dtype, compares=False),
     Promise("bfloat16 autocast", stays_near_in_autocast),
-    Promise("unequal lengths", takes_unequal_lengths),
+    Promise("unequal lengths", takes_unequal_lengths, compares=False),
     Promise("values under the mask", hides_values_under_the_mask),
     Promise("NaN under the mask", hides_poison_under_the_mask),
     Promise("wider padding", ignores_wider_padding, lengths=True),
     Promise("missing modality", survives_a_missing_modality),
-    Promise("every parameter registered", registers_every_parameter),
-    Promise("every parameter trains", gives_every_parameter_a_gradient),
+    Promise("every parameter registered", registers_every_parameter, compares=False),
+    Promise("every parameter trains", gives_every_parameter_a_gradient, compares=False),
     Promise("depends on both modalities", depends_on_both),
-    Promise("gradient reaches both inputs", lets_gradients_reach_both_inputs),
+    Promise("gradient reaches both inputs", lets_gradients_reach_both_inputs, compares=False),
     Promise("state survives saving", survives_saving_and_loading),
     Promise("torch.export", exports_with_dynamic_axes, lengths=True),
 )
@@ -108,6 +113,7 @@ def examine(module: nn.Module, *, image_dim: int, text_dim: int, **options: Unpa
     for name in options:
         if name not in Options.__annotations__:
             raise ConfigError(unknown("option of examine:", name, Options.__annotations__))
+    module = getattr(module, "_orig_mod", module)  # of torch.compile: what was compiled
     count = sum(p.numel() for p in module.parameters() if not isinstance(p, nn.UninitializedParameter))
     subject = f"{where_is(module)}: {count:,} parameters"
     with untouched_randomness():
@@ -138,7 +144,28 @@ def _examine(
     findings += _about_the_call(subject, plan)
     subject = subject.variant(masks=subject.masks - _ignored(subject, plan))
     findings += makes_its_layers_at_once(module, subject.module)
+    findings += _as_vectors(subject, plan)
     return _run(subject, findings, bool(options.get("export", True)))
+
+
+def _as_vectors(subject: Subject, plan: Plan | None) -> list[Finding]:
+    """Where nothing says that it wants tokens, look for attention over one key when it is given pooled vectors."""
+    if plan is None or plan.masks or plan.layout != LAYOUTS[0] or says_tokens(subject.module):
+        return []
+    pooled = subject_of(subject.variant(sizes=Sizes()), replace(plan, layout=LAYOUTS[3], equal=False))
+    try:
+        here, there = subject.look(subject.inputs()), pooled.look(pooled.inputs())
+        found = gives_every_parameter_a_gradient(pooled)
+    except Exception:
+        return []
+    same = [n for n, marks in subject.labels().items() if n in there and _loses_its_tokens(marks, here[n], there[n])]
+    return [finding for finding in found if finding.kind == "one-key-softmax" and same]
+
+
+def _loses_its_tokens(marks: Labels, tokens: Tensor, vectors: Tensor) -> bool:
+    """Tell whether the output for vectors is that for tokens without its axis of tokens."""
+    kept = [size for size, mark in zip(tokens.shape, marks, strict=True) if mark not in ("image", "text")]
+    return len(kept) == tokens.dim() - 1 and list(vectors.shape) == kept
 
 
 def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[Finding], list[str], list[str]]:
@@ -146,18 +173,25 @@ def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[
     skipped: list[str] = []
     found = _guarded(Promise("deterministic in eval", is_deterministic_in_eval), subject)
     findings = findings + found
-    if any(finding.kind == "random-in-eval" for finding in found):
-        subject = subject.variant(seeded=True)
-    else:
+    random = any(finding.kind == "random-in-eval" for finding in found)
+    subject = subject.variant(seeded=random)
+    steady = not random or repeats(subject)
+    if not random:
         kept += ["deterministic in eval"] if not found else []
     if any(finding.kind == "state-moves" for finding in found):
         subject = subject.variant(call=_restoring(subject))
     for promise in PROMISES:
         reason = _reason_to_skip(promise, subject, export)
+        if promise.compares and not steady:
+            reason = "the same call gives another output each time, whatever the seed"
         if reason:
             skipped.append(f"{promise.name} ({reason})")
             continue
-        found = _guarded(promise, subject)
+        try:
+            found = _guarded(promise, subject)
+        except NotExaminedError as reason_given:
+            skipped.append(f"{promise.name} ({reason_given})")
+            continue
         findings += found
         if not any(finding.severity != "info" for finding in found):
             kept.append(promise.name)
@@ -193,6 +227,8 @@ def _guarded(promise: Promise, subject: Subject) -> list[Finding]:
     """Run a promise; an exception of the module's is a finding."""
     try:
         return promise.check(subject)
+    except NotExaminedError:
+        raise
     except Exception as error:
         title = f"It failed while '{promise.name}' was examined"
         mend = "Run the module on these inputs yourself; if it is right, tell us."
@@ -220,6 +256,14 @@ def _about_the_call(subject: Subject, plan: Plan | None) -> list[Finding]:
     if plan is None:
         return []
     found = [Finding("how-called", "info", "How it was called", str(plan), "", "If that is wrong, give call=…")]
+    for name in contradictions(plan.conventions):
+        seen = f"padding moves the output least where {name} is given as: {plan.conventions[name]}"
+        mend = (
+            "key_padding_mask: True = ignore; the attn_mask of F.scaled_dot_product_attention: True = attend. "
+            "Turn it with ~, or call it by what its True means."
+        )
+        title = f"The mask {name!r} acts against its name"
+        found.append(Finding("inverted-mask", "error", title, seen, where_is(subject.module), mend))
     for name, modality in ignored_masks(subject, plan).items():
         harmful = any(
             finding.where and f" {part} " in f" {finding.title} "

@@ -21,6 +21,7 @@ KINDS: dict[str, int | None] = {
     "missing-nan": 4,
     "missing-leak": 4,
     "padding-leak": 5,
+    "inverted-mask": 5,
     "random-in-eval": 7,
     "state-lost": 9,
     "lazy-layers": 9,
@@ -38,6 +39,7 @@ KINDS: dict[str, int | None] = {
     "ignored-setting": 6,
     "dtype": None,
     "export": None,
+    "similarities": None,
     "poison-leak": None,
     "not-a-buffer": None,
     "zero-gate": None,
@@ -46,6 +48,10 @@ KINDS: dict[str, int | None] = {
     "unread-module": None,
     "how-called": None,
 }
+
+
+class NotExaminedError(Exception):
+    """A promise could not be examined; the words say why."""
 
 
 @dataclass(frozen=True)

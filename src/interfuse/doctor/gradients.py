@@ -15,7 +15,9 @@ from interfuse.doctor.subject import MODALITIES, Inputs, Sizes, Subject, duplica
 from interfuse.doctor.words import number, some, where_is
 
 FIRST = ("usual",)
-EVERY = ("usual", "more rows", "missing image", "missing text", "training")
+EVERY = ("usual", "more rows", "missing image", "missing text", "training", "many rows")
+WORK = 5e9
+"""Multiplications that "many rows" may cost, about: weights times tokens times rows."""
 
 
 class OneKeySoftmax(TorchDispatchMode):
@@ -29,7 +31,8 @@ class OneKeySoftmax(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Look at a call and let it pass."""
         name = str(func)
-        if name.startswith("aten._softmax.") and args[0].dim() and args[0].shape[args[1]] == 1:
+        softmax = name.startswith(("aten._softmax.", "aten._log_softmax."))
+        if softmax and args[0].dim() and args[0].shape[args[1]] == 1:
             self.seen += args[0].numel() > 0
         elif "scaled_dot_product" in name and "backward" not in name and args[1].shape[-2] == 1:
             self.seen += 1
@@ -173,6 +176,13 @@ def _measure(subject: Subject, module: nn.Module, name: str) -> Iterator[tuple[s
     inputs = subject.inputs()
     if name == "more rows":
         inputs = subject.inputs(Sizes(31, subject.sizes.image, subject.sizes.text), seed=5)
+    elif name == "many rows":  # for an expert that few rows choose
+        weights = sum(p.numel() for p in module.parameters())
+        tokens = sum(inputs.values(modality).shape[1] for modality in MODALITIES)
+        rows = int(min(2048, WORK / max(1, weights * tokens)))
+        if rows <= 31:
+            return
+        inputs = subject.inputs(Sizes(rows, subject.sizes.image, subject.sizes.text), seed=6)
     elif name.startswith("missing"):
         modality = name.split()[1]
         if modality not in subject.masks:

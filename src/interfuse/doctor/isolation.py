@@ -1,9 +1,13 @@
 """Promises about rows and randomness: each sample stands alone, and eval is deterministic."""
 
+import random
+import time
+
+import numpy as np
 import torch
 
-from interfuse.doctor.findings import Finding
-from interfuse.doctor.outputs import change
+from interfuse.doctor.findings import Finding, Severity
+from interfuse.doctor.outputs import Labels, Leaves, change
 from interfuse.doctor.subject import Inputs, Subject
 from interfuse.doctor.words import number, where_is
 
@@ -29,23 +33,77 @@ def is_deterministic_in_eval(subject: Subject) -> list[Finding]:
         evidence, mend = "after a call the tensors given hold other values", "x = x / n instead of x /= n."
         where = where_is(subject.module)
         found.append(Finding("inputs-change", "warning", "It changes its inputs in place", evidence, where, mend))
-    gap = max((change(first[name], second[name]) for name in first if name in second), default=0.0)
-    if gap > 0 and not moved:
-        found.append(
-            Finding(
-                "random-in-eval",
-                "error",
-                "The output is random in eval mode",
-                f"the same batch twice differs by {number(gap)}",
-                where_is(subject.module),
-                "Draw only `if self.training:`; give F.dropout training=self.training; fix noise or choices in eval.",
-            )
-        )
+    gap = _largest(first, second)
+    draws = gap == 0 and _draws(plain, inputs)
+    if draws:  # what is drawn may matter in few calls only
+        gap, calls = _until_it_differs(plain, inputs, first)
+    how = f"one of {calls} calls of the same batch" if draws else "the same batch twice"
+    if (gap > 0 and not moved) or draws:
+        seen = f"{how} differs by {number(gap)}" if gap > 0 else f"a call draws random numbers; {calls} calls agree"
+        mend = "Draw only `if self.training:`; give F.dropout training=self.training; fix noise or choices in eval."
+        severity: Severity = "error" if gap > 0 else "warning"
+        title = "The output is random in eval mode" if gap > 0 else "It draws random numbers in eval mode"
+        found.append(Finding("random-in-eval", severity, title, seen, where_is(subject.module), mend))
     return found
+
+
+def repeats(subject: Subject) -> bool:
+    """Tell whether a seeded call gives the same output again."""
+    inputs, seeded = subject.inputs(), subject.variant(seeded=True)
+    return _largest(seeded.look(inputs), seeded.look(inputs)) == 0
+
+
+def _largest(first: Leaves, second: Leaves) -> float:
+    return max((change(first[name], second[name]) for name in first if name in second), default=0.0)
+
+
+def _draws(subject: Subject, inputs: Inputs) -> bool:
+    """Tell whether a call moves a stream of random numbers."""
+    before = _streams()
+    subject.look(inputs)
+    return _streams() != before
+
+
+def _streams() -> tuple[object, ...]:
+    numpy = np.random.get_state(legacy=False)
+    assert isinstance(numpy, dict)
+    state = numpy["state"]
+    return torch.get_rng_state().numpy().tobytes(), str(state["pos"]), state["key"].tobytes(), random.getstate()
+
+
+def _until_it_differs(
+    subject: Subject, inputs: Inputs, first: Leaves, most: int = 300, limit_s: float = 2.0
+) -> tuple[float, int]:
+    """Call again and again, at most `limit_s` seconds; give the first difference and the number of calls."""
+    started = time.perf_counter()
+    for calls in range(3, most):  # noqa: B007
+        gap = _largest(first, subject.look(inputs))
+        if gap > 0 or time.perf_counter() - started > limit_s:
+            break
+    return gap, calls
 
 
 def _same(first: torch.Tensor, second: torch.Tensor) -> bool:
     return first.shape == second.shape and change(first, second) == 0
+
+
+def _similarities(subject: Subject) -> list[Finding]:
+    """Say where an output is a matrix of every row against every row, as in a contrastive loss."""
+    names = [name for name, marks in subject.labels().items() if "pair" in marks]
+    if not names:
+        return []
+    seen = f"{', '.join(names)}: (batch, batch); a row's own entry, on the diagonal, stands alone"
+    mend = "Meant so for a contrastive loss; to predict a row, take the diagonal."
+    title = "It compares every row with every row"
+    return [Finding("similarities", "info", title, seen, where_is(subject.module), mend)]
+
+
+def _own(leaf: torch.Tensor, marks: Labels, row: int) -> torch.Tensor:
+    """Take what one row of a batch was given, as a batch of one."""
+    for axis, mark in enumerate(marks):
+        if mark in ("batch", "pair"):
+            leaf = leaf.narrow(axis, row, 1)
+    return leaf
 
 
 def lets_each_sample_stand_alone(subject: Subject) -> list[Finding]:
@@ -67,17 +125,13 @@ def lets_each_sample_stand_alone(subject: Subject) -> list[Finding]:
                 mine = subject.look(alone)
             except Exception:
                 break  # "shape" tells of it
-            whole = {
-                name: value.movedim(marks.index("batch"), 0)[row : row + 1].movedim(0, marks.index("batch"))
-                for name, marks in subject.labels().items()
-                if (value := together[name]) is not None
-            }
+            whole = {name: _own(together[name], marks, row) for name, marks in subject.labels().items()}
             same = all(name in mine and value.shape == mine[name].shape for name, value in whole.items())
             gap = max(subject.compare(whole, mine, alone)) if same else 0.0  # else "shape" tells of it
             if gap > worst:
                 worst, how = gap, "a sample alone differs from itself in a batch by {}"
     if worst <= subject.tolerance:
-        return []
+        return _similarities(subject)
     mend = (
         "nn.MultiheadAttention reads (batch, dim) as one unbatched sequence and, without batch_first=True, "
         "(batch, tokens, dim) as (tokens, batch, dim): give (batch, tokens, dim) with batch_first=True. Else look at "

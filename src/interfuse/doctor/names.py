@@ -37,11 +37,13 @@ TEXT = frozenset(
             "sentence",
             "sentences",
         ),
-        *("caption", "captions", "question", "questions", "word", "words"),
+        *("caption", "captions", "textual", "question", "questions", "word", "words"),
         *("x2", "a2", "m2", "f2", "input2", "modality2", "feat2", "feats2", "right"),
     )
 )
-MASK = re.compile(r"mask|padding|(^|_)pads?($|_)|valid|lengths?$|(^|_)lens?$")
+MASK = re.compile(
+    r"mask|padding|(^|_)pads?($|_)|valid|lengths?$|(^|_)lens?$|(^|_)(ignored?|keep|kept|real|present|presence|avail\w*)($|_)"
+)
 ATTENTION_ONLY = ("attn_mask", "tgt_mask", "memory_mask", "src_mask", "head_mask", "causal_mask", "is_causal")
 QUERY = ("query", "queries", "q", "tgt", "target", "hidden_states", "x", "inputs_embeds")
 CONTEXT = (
@@ -76,6 +78,16 @@ def role(name: str) -> str | None:
 def is_mask(name: str) -> bool:
     """Tell whether an argument is a mask over tokens."""
     return bool(MASK.search(name.lower()))
+
+
+def says_ignore(name: str) -> bool:
+    """Tell whether a mask's name says that True = ignore, as PyTorch's own `key_padding_mask` does."""
+    return bool(re.search(r"key_padding|(^|_)ignored?($|_)", name.lower()))
+
+
+def says_real(name: str) -> bool:
+    """Tell whether a mask's name says that True = real."""
+    return bool(re.search(r"valid|(^|_)(keep|kept|real|present|presence)($|_)", name.lower()))
 
 
 def stream(name: str) -> str | None:

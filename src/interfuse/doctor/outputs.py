@@ -9,7 +9,12 @@ from torch import Tensor
 
 Leaves = dict[str, Tensor]
 Labels = tuple[str | None, ...]
-"""One of batch, image, text, merged:FRONT:FIRST or None (a fixed axis) for each axis of a tensor."""
+"""For each axis of a tensor: batch, image, text, merged:FRONT:FIRST, pair (the batch again), loose or None (fixed).
+
+`image:FRONT` and `text:FRONT` are tokens with a few more of the module's own, FRONT of them before, the others behind.
+"""
+MOST_OWN = 8
+"""More tokens of its own than this a module does not put beside those given."""
 
 
 def leaves(output: Any) -> Leaves:
@@ -41,6 +46,7 @@ def label(first: Tensor, second: Tensor, sizes: tuple[int, int, int], others: tu
         return (None,) * first.dim()
     found: list[str | None] = []
     for a, b in zip(first.shape, second.shape, strict=True):
+        own = [a - size if a - size == b - other and a != b else 0 for size, other in zip(sizes, others, strict=True)]
         front = a - sizes[1] - sizes[2]
         if (a, b) == (sizes[0], others[0]) and "batch" not in found:
             found.append("batch")
@@ -50,8 +56,12 @@ def label(first: Tensor, second: Tensor, sizes: tuple[int, int, int], others: tu
             found.append("text")
         elif 0 <= front <= 4 and b - others[1] - others[2] == front and a != b:
             found.append(f"merged:{front}:image")
+        elif (a, b) == (sizes[0], others[0]) and first.dim() == 2:
+            found.append("pair")
+        elif 0 < own[1] <= MOST_OWN or 0 < own[2] <= MOST_OWN:
+            found.append(f"image:{own[1]}" if 0 < own[1] <= MOST_OWN else f"text:{own[2]}")
         else:
-            found.append(None)
+            found.append(None if a == b else "loose")
     return tuple(found)
 
 
@@ -60,9 +70,11 @@ def visible(leaf: Tensor, labels: Labels, image_mask: Tensor, text_mask: Tensor)
     rows = leaf.movedim(labels.index("batch"), 0)
     rest = [mark for mark in labels if mark != "batch"]
     picked: list[Tensor] = []
-    for row, image, text in zip(rows, image_mask, text_mask, strict=True):
+    for number, (row, image, text) in enumerate(zip(rows, image_mask, text_mask, strict=True)):
         kept = row
         for axis, mark in enumerate(rest):
+            if mark == "pair":  # image i against text j: a sample's own is i = j
+                kept = kept.narrow(axis, number, 1)
             keep = _keep(mark, row.shape[axis], image, text)
             if keep is not None and len(keep) == row.shape[axis]:
                 kept = kept.index_select(axis, keep.nonzero().flatten())
@@ -75,11 +87,14 @@ def _keep(mark: str | None, size: int, image: Tensor, text: Tensor) -> Tensor | 
         return image
     if mark == "text":
         return text
-    if mark is None:
+    if mark in (None, "pair", "loose"):
         return None
-    _, front, first = mark.split(":")
-    own = torch.ones(size - len(image) - len(text), dtype=torch.bool, device=image.device)
-    parts = [image, text] if first == "image" else [text, image]
+    assert mark is not None
+    kind, front, *first = mark.split(":")
+    parts = [image if kind == "image" else text]
+    if kind == "merged":
+        parts = [image, text] if first == ["image"] else [text, image]
+    own = torch.ones(max(0, size - sum(map(len, parts))), dtype=torch.bool, device=image.device)
     return torch.cat([own[: int(front)], *parts, own[int(front) :]])
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from interfuse.doctor.findings import Finding
+from interfuse.doctor.findings import Finding, Severity
 from interfuse.doctor.subject import MODALITIES, Inputs, Subject
 from interfuse.doctor.words import number, raised, where_is
 
@@ -59,8 +59,8 @@ def _leaks(
     found: list[Finding] = []
     slack = _slack(subject) if slack is None else slack
     for modality in modalities:
-        if modality not in subject.tokens:
-            continue
+        if modality not in subject.tokens or (modality not in subject.masks and modality not in subject.varying):
+            continue  # of a fixed number of tokens none is padding
         gaps = {value: _gap(subject, value, [modality]) for value in garbage}
         worst = max(gaps, key=lambda value: gaps[value])
         if gaps[worst] > slack:
@@ -78,7 +78,10 @@ def _leak(subject: Subject, modality: str, seen: str) -> Finding:
         )
         return Finding("padding-leak", "error", f"Padding of the {modality} changes the output", seen, where, mend)
     title = f"Takes no {modality} mask: padded {modality} tokens count as real"
-    return Finding("no-mask", "warning", title, seen, where, MEND_NO_MASK)
+    # A picture's grid may always be whole, sentences never are of one length.
+    severity: Severity = "error" if modality == "text" and not subject.masks else "warning"
+    mend = f"{MEND_NO_MASK} Where their number is always the same, say so: examine(…, {modality}_tokens=N)."
+    return Finding("no-mask", severity, title, seen, where, mend)
 
 
 def ignores_wider_padding(subject: Subject, left: int = 0, right: tuple[int, int] = (4, 6)) -> list[Finding]:
@@ -205,4 +208,8 @@ def _missing(kind: str, subject: Subject, name: str, title: str, seen: str) -> F
     )
     if modality not in subject.masks:
         mend = "Missing is a row of zeros: add an eps inside each square root, norm and quotient."
-    return Finding(kind, "error", title, seen, where_is(subject.module), mend)
+    severity: Severity = "error"
+    if subject.is_layer():
+        severity, title = "warning", f"{title}, as a layer by itself"
+        mend = f"The model around it must give an absent modality a token of its own; or: {mend}"
+    return Finding(kind, severity, title, seen, where_is(subject.module), mend)

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interfuse.doctor.names import ATTENTION_ONLY, is_mask, role, stream
-from interfuse.doctor.source import keys_read
+from interfuse.doctor.masks import PRESENT, key_of, takes_mask
+from interfuse.doctor.names import is_mask, role, stream
+from interfuse.doctor.source import arguments, keys_read, words_held
 
 Convention = Callable[[Tensor, torch.dtype], Tensor]
 CONVENTIONS: dict[str, Convention] = {
@@ -46,7 +47,7 @@ class Plan:
     """One way to call a module."""
 
     arguments: dict[str, str]
-    """Argument -> image, text, or a container of both: list, tuple, dict:IMAGE_KEY:TEXT_KEY, star; or none."""
+    """Argument -> image, text, or both: merged, list, tuple, dict:IMAGE_KEY:TEXT_KEY, star; or none."""
     masks: dict[str, str] = field(default_factory=dict)
     """Mask argument -> image, text, image+text, text+image, or a container of both."""
     conventions: dict[str, str] = field(default_factory=dict)
@@ -61,15 +62,15 @@ class Plan:
             "image": self._lay(image, self.layout[0]),
             "text": self._lay(text, self.layout[1]),
         }
-        star = [name for name, source in self.arguments.items() if source == "star"]
-        if star:
-            return module(values["image"], values["text"])
         given = {name: _pack(source, values) for name, source in self.arguments.items()}
         masks = {"image": image_mask, "text": text_mask}
         for name, source in self.masks.items():
             if name in self.conventions:
                 turn = CONVENTIONS[self.conventions[name]]
-                given[name] = _pack_masks(source, masks, turn, image.dtype)
+                _put(given, name, _pack_masks(source, masks, turn, image.dtype))
+        star = [given.pop(name) for name, source in self.arguments.items() if source == "star"]
+        if star:
+            return module(*star[0])
         first = [n for n, p in arguments(module).items() if p.kind is p.POSITIONAL_ONLY and n in given]
         before = [given.pop(name) for name in first]
         return module(*before, **given)
@@ -104,28 +105,38 @@ def _pack(source: str, values: dict[str, Tensor]) -> Any:
     pair = [values["image"], values["text"]]
     if source == "list":
         return pair
-    if source == "tuple":
+    if source in ("tuple", "star"):
         return tuple(pair)
+    if source == "merged":
+        return torch.cat(pair, 1)
     _, image, text = source.split(":")
     return {image: pair[0], text: pair[1]}
 
 
+def _put(given: dict[str, Any], name: str, mask: Any) -> None:
+    """Put a mask in its place: an argument of its own, a key of a container, or behind what it belongs to."""
+    argument, inside, _ = name.partition("[")
+    if not inside:
+        given[name] = mask
+    elif isinstance(given[argument], dict):
+        given[argument][key_of(name)] = mask
+    else:
+        held = given[argument]
+        given[argument] = (*held, mask) if isinstance(held, tuple) else (held, mask)
+
+
 def _pack_masks(source: str, masks: dict[str, Tensor], turn: Convention, dtype: torch.dtype) -> Any:
     if "+" in source:
-        return turn(torch.cat([masks[name] for name in source.split("+")], 1), dtype)
+        known = {**masks, PRESENT: torch.ones_like(masks["image"][:, :1])}
+        return turn(torch.cat([known[name] for name in source.split("+")], 1), dtype)
     return _pack(source, {name: turn(mask, dtype) for name, mask in masks.items()})
-
-
-def arguments(module: nn.Module) -> dict[str, inspect.Parameter]:
-    """List the arguments of forward."""
-    return dict(inspect.signature(module.forward).parameters)
 
 
 def assignments(module: nn.Module) -> Iterator[dict[str, str]]:
     """Guess which arguments are image and text, the likeliest first; a required unknown one is given None."""
     given = arguments(module)
     yield from _starred(module)
-    plain = [n for n, p in given.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not is_mask(n)]
+    plain = [n for n, p in given.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not takes_mask(n, p)]
     needed = [name for name in plain if given[name].default is inspect.Parameter.empty]
 
     def complete(chosen: dict[str, str]) -> dict[str, str]:
@@ -149,7 +160,7 @@ def assignments(module: nn.Module) -> Iterator[dict[str, str]]:
         yield complete({pool[0]: "image", pool[1]: "text"})
         yield complete({pool[0]: "text", pool[1]: "image"})
     if len(needed) == 1 or (needed and needed[0] in PAIRS):
-        for source in _containers(module):
+        for source in (*_containers(module), *(["merged"] if len(needed) == 1 else [])):
             yield complete({needed[0]: source})
 
 
@@ -174,7 +185,7 @@ def _one_named(
 
 def _keys(module: nn.Module) -> dict[str, str]:
     """Read which constant keys forward takes image and text from."""
-    read = [(role(key), key) for key in keys_read(type(module).forward) if not is_mask(key)]
+    read = [(role(key), key) for key in keys_read(getattr(type(module), "forward", None)) if not is_mask(key)]
     return {meant: key for meant, key in read if meant is not None}
 
 
@@ -182,41 +193,9 @@ def _containers(module: nn.Module) -> Iterator[str]:
     keys = _keys(module)
     if len(keys) == 2:
         yield f"dict:{keys['image']}:{keys['text']}"
+    for first, second in words_held(module):
+        yield f"dict:{second}:{first}" if role(first) == "text" or role(second) == "image" else f"dict:{first}:{second}"
     yield from ("list", "tuple", "dict:image:text")
-
-
-def mask_sources(module: nn.Module, chosen: dict[str, str]) -> list[dict[str, str]]:
-    """Guess whose each mask argument is; several guesses where one mask may be anyone's."""
-    given = arguments(module)
-    names = [n for n, p in given.items() if is_mask(n) and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    names = [n for n in names if n not in ATTENTION_ONLY or (n == "attn_mask" and "key_padding_mask" not in names)]
-    container = next((s for s in chosen.values() if s in ("list", "tuple") or s.startswith("dict:")), None)
-    sure: dict[str, str] = {}
-    for name in names:
-        meant = container or role(name) or _of_stream(name, chosen)
-        if meant:
-            sure[name] = meant
-    open_names = [name for name in names if name not in sure]
-    if len(open_names) == 2 and not sure:
-        return [dict(zip(open_names, order, strict=True)) for order in (("image", "text"), ("text", "image"))]
-    if len(open_names) == 1:
-        left = [m for m in ("text", "image") if m not in sure.values()]
-        joint = [] if sure else ["image+text", "text+image"]
-        return [{**sure, open_names[0]: meant} for meant in (*left, *joint)] or [sure]
-    return [sure]
-
-
-def _of_stream(name: str, chosen: dict[str, str]) -> str | None:
-    """Find whose the mask is from the stream that its name belongs to."""
-    asked = {stream(argument): source for argument, source in chosen.items() if stream(argument)}
-    if len(asked) < 2:
-        return None
-    for prefix, which in (("key", "context"), ("encoder", "context"), ("memory", "context"), ("context", "context"),
-                          ("media", "context"), ("kv", "context"), ("tgt", "query"), ("query", "query"),
-                          ("q_", "query"), ("attention_mask", "query")):  # fmt: skip
-        if name.startswith(prefix):
-            return asked[which]
-    return None
 
 
 def says_tokens(module: nn.Module) -> bool:

@@ -3,7 +3,8 @@
 import torch
 
 from interfuse.doctor.findings import Finding, Severity
-from interfuse.doctor.subject import Sizes, Subject, duplicate
+from interfuse.doctor.outputs import Leaves
+from interfuse.doctor.subject import Inputs, Sizes, Subject, duplicate
 from interfuse.doctor.words import number, raised, where_is
 
 
@@ -71,12 +72,29 @@ def stays_near_in_autocast(subject: Subject, tolerance: float = 0.1) -> list[Fin
         with torch.autocast(subject.device.type, torch.bfloat16):
             near = subject.look(inputs, module)
     except Exception as error:
-        return [_dtype(subject, "warning", "bfloat16 autocast fails", raised(error))]
+        slow, said = _without_fast_path(subject, inputs, module), raised(error)
+        if slow is None or max(subject.compare(plain, slow, inputs)) > tolerance:
+            return [_dtype(subject, "warning", "bfloat16 autocast fails", said)]
+        title = "bfloat16 autocast fails in PyTorch's fast path for inference"
+        return [_dtype(subject, "info", title, f"{said}; torch.backends.mha.set_fastpath_enabled(False) helps")]
     gap = max(subject.compare(plain, near, inputs))
     if gap <= tolerance:
         return []
     severity: Severity = "warning" if gap == float("inf") else "info"
     return [_dtype(subject, severity, "bfloat16 autocast is far from float32", f"differs by {number(gap)}")]
+
+
+def _without_fast_path(subject: Subject, inputs: Inputs, module: torch.nn.Module) -> Leaves | None:
+    """Try bfloat16 autocast again without PyTorch's fast path, whose nested tensors have no mixed kernel."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.autocast(subject.device.type, torch.bfloat16):
+            return subject.look(inputs, module)
+    except Exception:
+        return None
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
 
 
 def _dtype(subject: Subject, severity: Severity, title: str, evidence: str) -> Finding:

@@ -3,9 +3,9 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 
-from torch import nn
+from torch import Tensor, nn
 
 from interfuse.doctor.findings import Finding
 from interfuse.doctor.words import where_is
@@ -27,6 +27,11 @@ def reads_every_argument(module: nn.Module) -> list[Finding]:
             found.append(
                 Finding("ignored-setting", "warning", f"The setting {name!r} has no effect", seen, where_is(cls), mend)
             )
+        for name in _stored_only(cls, module):
+            seen = f"__init__ keeps {name!r} in an attribute of self that nothing of the module reads"
+            mend = "Use it, or take it away: whoever sets it believes that it acts."
+            title = f"The setting {name!r} has no effect"
+            found.append(Finding("ignored-setting", "warning", title, seen, where_is(cls), mend))
         for name in _unread(cls.__dict__.get("forward")):
             seen = f"forward takes {name!r} and never reads it"
             mend = "Use it, or take it away."
@@ -46,6 +51,47 @@ def _unread(function: object) -> list[str]:
     given = tree.args
     names = [argument.arg for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs)][1:]
     return [name for name in names if name not in read and not name.startswith("_")]
+
+
+def _stored_only(cls: type, module: nn.Module) -> list[str]:
+    """List the arguments of `__init__` that are only kept in an attribute which no code of the module reads."""
+    tree = _parse(cls.__dict__.get("__init__"))
+    if tree is None or not tree.args.args:
+        return []
+    own = tree.args.args[0].arg
+    kept = {
+        node.value.id: target.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == own
+    }
+    reads = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    given = {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+    kept = {name: attribute for name, attribute in kept.items() if name in given and reads.count(name) == 1}
+    if not kept or {"locals", "vars", "getattr", "setattr"} & set(reads):
+        return []
+    loaded = _attributes_read(cls, module)
+    return [name for name, attribute in kept.items() if loaded is not None and attribute not in loaded]
+
+
+def _attributes_read(cls: type, module: nn.Module) -> set[str] | None:
+    """List the attributes that the sources of a module's own classes read; None where they may read any."""
+    loaded: set[str] = set()
+    classes = {base for part in module.modules() for base in type(part).__mro__} | set(cls.__mro__)
+    for base in classes:
+        if base is object or base.__module__.split(".")[0] in FOREIGN:
+            continue
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+        except (OSError, TypeError, SyntaxError):
+            return None
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                loaded.add(node.attr)
+            if isinstance(node, ast.Name) and node.id in ("getattr", "vars"):
+                return None
+    return None if "__dict__" in loaded else loaded
 
 
 def _is_stub(tree: ast.FunctionDef) -> bool:
@@ -110,7 +156,33 @@ def _calls_random(tree: ast.AST) -> bool:
     return False
 
 
-def keys_read(function: Callable[..., object]) -> Iterator[str]:
+def arguments(module: nn.Module) -> dict[str, inspect.Parameter]:
+    """List the arguments of forward; of a scripted module, those of its schema."""
+    try:
+        return dict(inspect.signature(module.forward).parameters)
+    except ValueError:
+        schema = getattr(module.forward, "schema", None)
+        if schema is None:
+            raise
+    found: dict[str, inspect.Parameter] = {}
+    for given in list(schema.arguments)[1:]:
+        default = given.default_value if given.has_default_value() else inspect.Parameter.empty
+        found[given.name] = inspect.Parameter(given.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+    return found
+
+
+def words_held(module: nn.Module) -> Iterator[tuple[str, str]]:
+    """List the pairs of words that the module holds, as names or as keys: what a loop over a mapping may ask for."""
+    own = [value for name, value in vars(module).items() if not name.startswith("_")]
+    for value in (*own, *module.children()):
+        held = value.keys() if isinstance(value, dict | nn.ModuleDict | nn.ParameterDict) else value
+        if not isinstance(held, str | bytes) and isinstance(held, Iterable) and not isinstance(held, Tensor | Iterator):
+            words = list(held) if isinstance(held, Sized) and len(held) == 2 else []
+            if words and all(isinstance(word, str) for word in words):
+                yield words[0], words[1]
+
+
+def keys_read(function: object) -> Iterator[str]:
     """List the constant keys that a function takes from mappings: `x["image"]`, `x.get("text")`."""
     tree = _parse(function)
     for node in ast.walk(tree) if tree is not None else ():

@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from interfuse.doctor.findings import Finding, Severity
+from interfuse.doctor.findings import Finding, NotExaminedError, Severity
 from interfuse.doctor.names import role
 from interfuse.doctor.source import drawn_at_random
 from interfuse.doctor.subject import Subject, duplicate
@@ -23,7 +23,7 @@ def registers_every_parameter(subject: Subject) -> list[Finding]:
     """Keep no trainable tensor and no layer where `parameters()` does not see it."""
     hidden = {name: t for name, t in hidden_tensors(subject.module) if t.requires_grad}
     if not hidden:
-        return []
+        return _reached_from_nowhere(subject)
     moved = max((_moves(subject, name) for name in list(hidden)[:4]), default=0.0)
     count = sum(tensor.numel() for tensor in hidden.values())
     seen = f"{len(hidden)} tensors of {count:,} weights require a gradient and are not in parameters() or state_dict()"
@@ -38,6 +38,44 @@ def registers_every_parameter(subject: Subject) -> list[Finding]:
             "Use nn.ParameterList, nn.ModuleList, nn.ParameterDict or nn.ModuleDict, or assign nn.Parameter to self.",
         )
     ]
+
+
+def _reached_from_nowhere(subject: Subject) -> list[Finding]:
+    """Find what requires a gradient in the output's graph and no attribute leads to: in a closure, a global."""
+    if isinstance(subject.module, torch.jit.ScriptModule):  # its copy in another dtype holds tensors of its own
+        return []
+    known = {id(parameter) for parameter in subject.module.parameters()}
+    strangers = [tensor for tensor in _graph_leaves(subject.run(subject.inputs())) if id(tensor) not in known]
+    if not strangers:
+        return []
+    count, shapes = sum(t.numel() for t in strangers), some([str(tuple(t.shape)) for t in strangers])
+    return [
+        Finding(
+            "unregistered-parameters",
+            "error",
+            "Parameters that no optimiser sees and no checkpoint saves",
+            f"the output's gradient reaches {len(strangers)} tensors of {count:,} weights, {shapes}, that are not in "
+            "parameters() or state_dict()",
+            f"held by a closure, a default argument, a global or far down in containers; {where_is(subject.module)}",
+            "Assign each as nn.Parameter or nn.Module to self, and let forward read it from there.",
+        )
+    ]
+
+
+def _graph_leaves(outputs: dict[str, Tensor]) -> list[Tensor]:
+    """Walk the graph behind the outputs; give the leaves that a gradient would be gathered in."""
+    todo = [output.grad_fn for output in outputs.values() if output.grad_fn is not None]
+    seen, found = set(todo), dict[int, Tensor]()
+    while todo:
+        node = todo.pop()
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, Tensor) and leaf.numel():
+            found[id(leaf)] = leaf
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                todo.append(following)
+    return list(found.values())
 
 
 def hidden_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -92,12 +130,40 @@ def _moves(subject: Subject, path: str) -> float:
 
 
 def survives_saving_and_loading(subject: Subject) -> list[Finding]:
-    """Give bit for bit the same output from a module made again that has loaded the state."""
+    """Give bit for bit the same output from a module made again that has loaded the state.
+
+    Raises:
+        NotExaminedError: it could not be made again, and nothing else shows that state is lost.
+    """
     remake = subject.remake or guess_remake(subject)
     found = _reload(subject, remake) if remake is not None else None
-    if found is not None:
+    if found is None:
+        found = _moved_in_training(subject) or _unsaved(subject)
+        if not found:
+            raise NotExaminedError("it could not be made again: give remake=…")
         return found
-    return _unsaved(subject)
+    return found or _moved_in_training(subject) or [f for f in _unsaved(subject) if f.severity == "info"]
+
+
+def _moved_in_training(subject: Subject) -> list[Finding]:
+    """Train a copy for two calls, load its state into another copy, and expect the same output of both."""
+    trained, again = duplicate(subject.module).train(), duplicate(subject.module)
+    inputs = subject.inputs()
+    try:
+        for _ in range(2):
+            subject.look(inputs, trained)
+        again.load_state_dict(trained.state_dict())
+        gap = max(subject.compare(subject.look(inputs, trained.eval()), subject.look(inputs, again.eval()), inputs))
+    except Exception:
+        return []  # other promises tell of what fails
+    if gap <= subject.tolerance or subject.seeded:
+        return []
+    before = dict(hidden_tensors(subject.module))
+    moved = [n for n, t in hidden_tensors(trained) if n not in before or not torch.equal(before[n].to(t), t)]
+    seen = f"after two calls in training mode a copy with its state differs by {number(gap)}: {some(moved) or '?'}"
+    mend = "Hold what training updates in register_buffer (persistent), as batch norm does."
+    title = "What training updates is not in state_dict()"
+    return [Finding("state-lost", "error", title, seen, where_is(subject.module), mend)]
 
 
 def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] | None:

@@ -17,6 +17,8 @@ from interfuse.doctor.outputs import Labels, Leaves, change, label, leaves, visi
 Call = Callable[..., Any]
 """`(module, image, text, image_mask, text_mask) -> output`; masks are (batch, tokens), True = real, never None."""
 MODALITIES = ("image", "text")
+TOKENS = ("image", "text", "merged")
+"""Kinds of axis that run over tokens."""
 
 
 class Inputs(NamedTuple):
@@ -82,7 +84,7 @@ class Subject:
     equal: bool = False
     """Whether only equal numbers of tokens work."""
     seeded: bool = False
-    """Whether every call starts from the same seed, since the module draws random numbers in eval."""
+    """Whether every call starts from the same seed, of PyTorch, NumPy and Python, since the module draws in eval."""
     remake: Callable[[], nn.Module] | None = None
     """Makes the module again from its settings."""
     dtype: torch.dtype = torch.float32
@@ -107,7 +109,7 @@ class Subject:
         """Call the module, or a variant of it, on copies of the inputs, and name its float outputs."""
         inputs = Inputs(*(value.clone() for value in inputs))
         if self.seeded:
-            torch.manual_seed(0)
+            seed_all(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return leaves(self.call(self.module if module is None else module, *inputs))
@@ -137,6 +139,10 @@ class Subject:
         text = self.sizes.text + 2 * ("text" in self.varying)
         return Sizes(self.sizes.batch - 1, image, image if self.equal else text)
 
+    def is_layer(self) -> bool:
+        """Tell whether it gives sequences of tokens alone, and no vector a row: a layer of some model."""
+        return all(any(mark and mark.split(":")[0] in TOKENS for mark in marks) for marks in self.labels().values())
+
     def labels(self) -> dict[str, Labels]:
         """Tell what the axes of every output are; an output without a batch axis is left out."""
         if not self._labels:
@@ -152,29 +158,31 @@ class Subject:
             if name in there
         }
         found = {name: labels for name, labels in found.items() if "batch" in labels}
-        if any(mark and mark.startswith("merged") for labels in found.values() for mark in labels):
-            found = {name: self._order(here[name], name, labels) for name, labels in found.items()}
+        known = {name: labels for name, labels in found.items() if "loose" not in labels}
+        found = known or found  # what changes its size in no known way cannot be compared
+        for name, labels in found.items():
+            for axis, mark in enumerate(labels):
+                if mark and ":" in mark:
+                    placed = self._place(here[name], name, axis, mark)
+                    found[name] = (*found[name][:axis], placed, *found[name][axis + 1 :])
         return found
 
     def _counts(self, sizes: Sizes) -> tuple[int, int, int]:
         image = sizes.image if "image" in self.tokens | self.maps else 1
         return sizes.batch, image, sizes.text if "text" in self.tokens else 1
 
-    def _order(self, leaf: Tensor, name: str, labels: Labels) -> Labels:
-        """Find whether image or text comes first on a merged axis: a token moves its own place most."""
+    def _place(self, leaf: Tensor, name: str, axis: int, mark: str) -> str:
+        """Find where tokens lie on an axis that has more than one kind: a token moves its own place most."""
+        kind, own, *_ = mark.split(":")
         spots: dict[str, int] = {}
-        for modality in MODALITIES:
+        for modality in MODALITIES if kind == "merged" else (kind,):
             inputs = self.inputs(full=True)
             values = inputs.values(modality).clone()
             values[:, 0] = values[:, 0].flip(-1) * 3
             moved = (self.look(inputs.having(modality, values))[name] - leaf).abs()
-            axis = next((i for i, mark in enumerate(labels) if mark and mark.startswith("merged")), None)
-            spots[modality] = 0 if axis is None else int(moved.movedim(axis, 0).flatten(1).sum(1).argmax())
-        first, front = min(spots, key=lambda m: spots[m]), min(spots.values())
-        return tuple(
-            f"merged:{min(front, int(mark.split(':')[1]))}:{first}" if mark and mark.startswith("merged") else mark
-            for mark in labels
-        )
+            spots[modality] = int(moved.movedim(axis, 0).flatten(1).sum(1).argmax())
+        first, front = min(spots, key=lambda m: spots[m]), min(int(own), *spots.values())
+        return f"merged:{front}:{first}" if kind == "merged" else f"{kind}:{front}"
 
     def compare(self, first: Leaves, second: Leaves, inputs: Inputs, other: Inputs | None = None) -> list[float]:
         """Measure, row by row, how far the values at real tokens lie apart."""
@@ -254,12 +262,19 @@ def opened(module: nn.Module) -> nn.Module:
     return copied
 
 
+def seed_all(seed: int) -> None:
+    """Seed the streams of PyTorch, NumPy and Python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+
+
 @contextlib.contextmanager
 def untouched_randomness(seed: int = 0) -> Iterator[None]:
     """Seed every stream inside, and give back the state that was before."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_all(seed)
         try:
             yield
         finally:

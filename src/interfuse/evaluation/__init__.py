@@ -6,6 +6,7 @@ from interfuse.evaluation.comparison import (
     Comparison,
     DesignResult,
     DesignScores,
+    best_on_validation,
     compare_designs,
     difference,
 )
@@ -40,10 +41,19 @@ from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
 from interfuse.evaluation.tuning import expected_maximum
-from interfuse.evaluation.verdicts import judge, say_against_baseline, say_metric, say_primary, say_study, say_tuning
+from interfuse.evaluation.verdicts import (
+    DECLARED,
+    judge,
+    say_against_baseline,
+    say_metric,
+    say_primary,
+    say_study,
+    say_tuning,
+)
 from interfuse.evaluation.weighted import WEIGHTED, Weighted, make_metric
 
 __all__ = [
+    "DECLARED",
     "WEIGHTED",
     "Calibration",
     "Comparison",
@@ -65,6 +75,7 @@ __all__ = [
     "Weighted",
     "aggregate_scores",
     "attention_spread",
+    "best_on_validation",
     "bootstrap_interval",
     "calibration_error",
     "compare_designs",

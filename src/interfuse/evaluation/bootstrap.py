@@ -43,8 +43,9 @@ def bootstrap_interval(
     m_s the metric (or difference) of seed s, k seeds, var* over resamples: `V_i = var*(mean_s m_s)`,
     `V_s = var_s(m_s)/k`, `V_e = max(0, mean_s var*(m_s) − V_i)/(k − 1)` (the part that both count),
     `V = V_i + V_s − V_e`, or max(V_i, V_s) where that is not positive;
-    `df = V² / (V_s²/(k−1) + V_i²/(G−1) + V_e²/((k−1)(G−1)))`. For a mean over rows this is `mean_interval`, up to the
-    noise of the draws. One seed leaves V_i, for that one trained model.
+    `df = V² / (V_s²/(k−1) + V_i²/(G−1) + V_e²/((k−1)(G−1)))` with G groups, at least
+    min(k, G) − 1. For a mean over rows this is `mean_interval`, up to the noise of the draws. One seed leaves V_i, for
+    that one trained model.
 
     Args:
         metric: predictions and labels of some rows to a number; a resample where it gives NaN or raises ValueError

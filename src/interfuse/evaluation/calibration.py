@@ -74,6 +74,11 @@ def fit_temperature(logits: Float[np.ndarray, "rows classes"], labels: Num[np.nd
     return float(np.exp(found.x))
 
 
+def is_at_bound(temperature: float) -> bool:
+    """Whether a fitted temperature stands at an end of the range that is searched: the best one may lie beyond."""
+    return temperature < COLDEST * 1.01 or temperature > HOTTEST / 1.01
+
+
 def negative_log_likelihood(
     logits: Float[np.ndarray, "rows classes"], labels: Num[np.ndarray, "..."], task: str
 ) -> float:

@@ -1,5 +1,6 @@
 """Designs against a baseline: differences, intervals, Holm, and the contrast the study was made for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -71,7 +72,11 @@ class Comparison:
 
 
 def compare_designs(
-    scores: Mapping[str, DesignScores], baseline: str, margin: float = 0.01, task: str = "multiclass"
+    scores: Mapping[str, DesignScores],
+    baseline: str,
+    margin: float = 0.01,
+    task: str = "multiclass",
+    lower: bool = False,
 ) -> Comparison:
     """Compare every design with the baseline, and the best fusion with the best control.
 
@@ -84,6 +89,7 @@ def compare_designs(
         baseline: name of the design that all are compared with.
         margin: smallest difference worth a verdict, fraction 0 to 1, set before the study.
         task: of the rows; regression's scores (R²) have no lower bound.
+        lower: the scores are errors: less is better, and there is no upper bound.
 
     Raises:
         ConfigError: the baseline is no design, the margin is no fraction, or the designs were not scored on the same
@@ -97,13 +103,13 @@ def compare_designs(
     adjusted = dict(zip(others, holm([deltas[name].p for name in others]), strict=True))
     results = []
     for name, entry in scores.items():
-        mean = _mean(entry).within(lowest, 1.0)
+        mean = _mean(entry).within(*((0.0, math.inf) if lower else (lowest, 1.0)))
         if name == baseline:
             results.append(DesignResult(name, mean, None, None, "baseline"))
             continue
-        word = "floor" if entry.floor else judge(deltas[name].mean, adjusted[name], margin)
+        word = "floor" if entry.floor else judge(deltas[name].mean, adjusted[name], margin, lower)
         results.append(DesignResult(name, mean, deltas[name], adjusted[name], word))
-    return _conclude(scores, results, baseline, margin, task)
+    return _conclude(scores, results, baseline, margin, task, lower)
 
 
 def difference(first: DesignScores, second: DesignScores, lowest: float) -> Interval:
@@ -120,7 +126,12 @@ def _mean(entry: DesignScores) -> Interval:
 
 
 def _conclude(
-    scores: Mapping[str, DesignScores], results: list[DesignResult], baseline: str, margin: float, task: str
+    scores: Mapping[str, DesignScores],
+    results: list[DesignResult],
+    baseline: str,
+    margin: float,
+    task: str,
+    lower: bool,
 ) -> Comparison:
     """Choose fusion and control on validation, contrast them on test, and say what else must be known."""
     controls = [name for name, entry in scores.items() if entry.unimodal]
@@ -131,23 +142,24 @@ def _conclude(
         return Comparison(results, NO_VERDICT, caveats)
     if not all(scores[name].validation.size for name in fusions + controls):
         return Comparison(results, NO_VALIDATION, caveats)
-    fusion, control = _best_on_validation(scores, fusions), _best_on_validation(scores, controls)
+    fusion, control = (best_on_validation(scores, names, lower) for names in (fusions, controls))
     lowest = lowest_score(task)
     contrast = difference(scores[fusion], scores[control], lowest)
     details = [say_choice(fusion, control, alone=len(controls) == 1)]
     delta, p = found[fusion].delta, found[fusion].p_holm
-    details.append(say_against_baseline(fusion, baseline, delta, 1.0 if p is None else p, margin))
+    details.append(say_against_baseline(fusion, baseline, delta, 1.0 if p is None else p, margin, lower))
     if MAJORITY in scores:
         above = difference(scores[fusion], scores[MAJORITY], lowest)
         constant = "mean of the train rows" if task == "regression" else "most frequent label"
-        details.append(say_majority(found[MAJORITY].mean.mean, fusion, above, constant))
-    verdict = say_study(fusion, control, contrast, margin)
+        details.append(say_majority(found[MAJORITY].mean.mean, fusion, above, constant, lower))
+    verdict = say_study(fusion, control, contrast, margin, lower)
     return Comparison(results, verdict, details + caveats, fusion, control, contrast)
 
 
-def _best_on_validation(scores: Mapping[str, DesignScores], names: Sequence[str]) -> str:
-    """The name with the highest mean on validation; the first of equals."""
-    return max(names, key=lambda name: float(scores[name].validation.mean()))
+def best_on_validation(scores: Mapping[str, DesignScores], names: Sequence[str], lower: bool = False) -> str:
+    """Give the name with the best mean on validation (the lowest of an error); the first of equals."""
+    sign = -1 if lower else 1
+    return max(names, key=lambda name: sign * float(scores[name].validation.mean()))
 
 
 def _check(scores: Mapping[str, DesignScores], baseline: str, margin: float) -> None:

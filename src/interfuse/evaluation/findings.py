@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from interfuse.core.diagnosis import Diagnosis, Measure, Value
-from interfuse.evaluation.calibration import Calibration
+from interfuse.evaluation.calibration import COLDEST, HOTTEST, Calibration, is_at_bound
 from interfuse.evaluation.decomposition import EstimatedDecomposition
 from interfuse.evaluation.emap import Emap
 from interfuse.evaluation.intervals import Interval
@@ -252,6 +252,8 @@ def say_calibration(before: Calibration, rows: int, temperature: float | None, a
         if before.ece >= SMALL:
             sure = "too sure of itself" if temperature > 1 else "not sure enough"
             verdict += f" The model is {sure} on validation: temperature {temperature:.2f}"
+            if is_at_bound(temperature):
+                verdict += f" (the end of the range that is searched, {COLDEST:g} to {HOTTEST:g})"
             left = f"{_points(after.ece)} points"
             verdict += (
                 f" leaves {left} here." if after.ece < before.ece else f", which does not mend these rows ({left})."

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from interfuse.core.tasks import LOWER_IS_BETTER
 from interfuse.evaluation.intervals import Interval
 
 ALPHA = 0.05
+DECLARED = "Declared beforehand: "
 NO_VERDICT = (
     "No verdict on fusion: it takes a fusion and a unimodal control. Add text_only and image_only to the designs."
 )
@@ -16,20 +18,22 @@ ONE_SEED = (
 )
 
 
-def judge(delta: float, p: float, margin: float) -> str:
+def judge(delta: float, p: float, margin: float, lower: bool = False) -> str:
     """Say `wins` or `loses` where the difference is sure and above the margin, else `no evidence`.
+
+    `lower`: the score is an error, less of it is better.
 
     >>> judge(0.02, 0.001, margin=0.01), judge(-0.02, 0.001, margin=0.01), judge(0.005, 0.001, margin=0.01)
     ('wins', 'loses', 'no evidence')
     """
     if p < ALPHA and abs(delta) > margin:
-        return "wins" if delta > 0 else "loses"
+        return "wins" if (delta > 0) != lower else "loses"
     return "no evidence"
 
 
-def say_study(fusion: str, control: str, contrast: Interval, margin: float) -> str:
+def say_study(fusion: str, control: str, contrast: Interval, margin: float, lower: bool = False) -> str:
     """Say whether the chosen fusion beats the chosen unimodal control."""
-    rival, verdict = _spoken(control), judge(contrast.mean, contrast.p, margin)
+    rival, verdict = _spoken(control), judge(contrast.mean, contrast.p, margin, lower)
     if verdict == "no evidence":
         opening = f"No evidence that fusion beats {rival}"
         if contrast.p < ALPHA:
@@ -39,10 +43,10 @@ def say_study(fusion: str, control: str, contrast: Interval, margin: float) -> s
     return f"Fusion {word} {rival} ({fusion} {_by(contrast)}, {_seeds(contrast)})."
 
 
-def say_primary(first: str, second: str, contrast: Interval, margin: float) -> str:
+def say_primary(first: str, second: str, contrast: Interval, margin: float, lower: bool = False) -> str:
     """Say how the one contrast came out that was declared before the study; its p needs no adjustment."""
-    verdict, p = judge(contrast.mean, contrast.p, margin), f"p {_p_value(contrast.p)}"
-    opening = "Declared beforehand: "
+    verdict, p = judge(contrast.mean, contrast.p, margin, lower), f"p {_p_value(contrast.p)}"
+    opening = DECLARED
     if verdict == "no evidence":
         small = f", sure but below the margin of {_margin(margin)}" if contrast.p < ALPHA else ""
         return (
@@ -73,11 +77,13 @@ def say_choice(fusion: str, control: str, alone: bool) -> str:
     return f"{chosen}, {control} the best unimodal control."
 
 
-def say_against_baseline(fusion: str, baseline: str, delta: Interval | None, p_holm: float, margin: float) -> str:
+def say_against_baseline(
+    fusion: str, baseline: str, delta: Interval | None, p_holm: float, margin: float, lower: bool = False
+) -> str:
     """Say how the chosen fusion stands against the baseline, with the p value that the table shows."""
     if delta is None:
         return f"That fusion is the baseline itself: no other design did better than {baseline} on validation."
-    verdict, p = judge(delta.mean, p_holm, margin), f"Holm-adjusted p {_p_value(p_holm)}"
+    verdict, p = judge(delta.mean, p_holm, margin, lower), f"Holm-adjusted p {_p_value(p_holm)}"
     if verdict == "no evidence":
         small = f": sure, but below the margin of {_margin(margin)}" if p_holm < ALPHA else ""
         return (
@@ -88,10 +94,12 @@ def say_against_baseline(fusion: str, baseline: str, delta: Interval | None, p_h
     return f"Against the baseline: {fusion} {word} {baseline} {_by(delta)}, {p}."
 
 
-def say_majority(share: float, fusion: str, above: Interval, constant: str = "most frequent label") -> str:
+def say_majority(
+    share: float, fusion: str, above: Interval, constant: str = "most frequent label", lower: bool = False
+) -> str:
     """Say what the constant answer scores, and warn where the chosen fusion is not shown to do better."""
     sentence = f"Always answering the {constant} scores {_points(share)} points."
-    if above.mean > 0 and above.p < ALPHA:
+    if judge(above.mean, above.p, 0.0, lower) == "wins":
         return sentence
     return f"Warning: {fusion} is not shown to do better than no model at all. {sentence} Look at the data first."
 
@@ -132,7 +140,12 @@ def _p_value(p: float) -> str:
 def say_metric(metric: str, declared: str, headline: str) -> list[str]:
     """Say what kind of interval a metric has that is no mean over rows, and whether it was declared beforehand."""
     said = []
-    if metric != headline:
+    if metric in LOWER_IS_BETTER:
+        said.append(
+            "Every score here is relative MSE, lower is better: 100 points are the variance of the test rows' numbers. "
+            "A negative difference is a smaller error; MSE in the number's own unit stands with every metric."
+        )
+    elif metric != headline:
         said.append(f"Every score here is {metric}: groups of test rows are bootstrapped, crossed with the seeds.")
     if metric != declared:
         said.append(f"This study declared {declared} before it began; {metric} was chosen afterwards.")

@@ -1,14 +1,17 @@
 """What every fusion mechanism is: settings, an entry that cleans and checks its inputs, one `fuse`."""
 
+import dataclasses
+import math
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from interfuse.core.errors import ShapeError
+from interfuse.core.errors import ConfigError, ShapeError
 from interfuse.core.registry import Registry
 from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
@@ -31,22 +34,30 @@ class FusionConfig:
     """Width of the fused vector."""
 
     def __post_init__(self) -> None:
-        """Refuse widths below 1."""
+        """Refuse widths below 1, numbers that are not finite and a dropout that is no fraction."""
         at_least("fusion", 1, image_dim=self.image_dim, text_dim=self.text_dim, fused_dim=self.fused_dim)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"fusion: {field.name} must be finite, got {field.name}={value}.")
+            if field.name == "dropout" and not 0 <= value <= 1:
+                raise ConfigError(f"fusion: dropout must be a fraction from 0 to 1, got dropout={value}.")
 
 
 @dataclass(frozen=True)
 class AttentionConfig(FusionConfig):
     """Widths, heads and dropout of a mechanism that attends."""
 
-    num_heads: int = 8
-    """Attention heads; must divide fused_dim."""
+    num_heads: int = 0
+    """Attention heads; must divide fused_dim. 0: as many as divide it, at most 8."""
     dropout: float = 0.0
     """Dropout of what each sublayer adds, fraction 0 to 1."""
 
     def __post_init__(self) -> None:
-        """Refuse heads that do not divide the width."""
+        """Choose the heads where none are given; refuse heads that do not divide the width."""
         super().__post_init__()
+        if self.num_heads == 0:
+            object.__setattr__(self, "num_heads", max(n for n in range(1, 9) if self.fused_dim % n == 0))
         check_heads("attention fusion", self.fused_dim, self.num_heads)
 
 
@@ -102,10 +113,11 @@ class FusionMechanism(nn.Module, ABC):
         """Fuse a batch; a mask of None calls every token real, in a mask True = a real token.
 
         Raises:
-            ShapeError: a width, a mask or the batch does not fit.
+            ShapeError: a width, a dtype, a mask or the batch does not fit.
         """
         image_tokens = _enter("image", image, image_mask, self.config.image_dim)
         text_tokens = _enter("text", text, text_mask, self.config.text_dim)
+        self._check_dtypes(image=image, text=text)
         if image.shape[0] != text.shape[0]:
             raise ShapeError(f"image has {image.shape[0]} rows and text {text.shape[0]}: give one of each a row.")
         if self.cross_attends and image_tokens.mask.shape[1] == 1 and text_tokens.mask.shape[1] == 1:
@@ -119,6 +131,18 @@ class FusionMechanism(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Show the settings when printed."""
         return str(self.config)
+
+    def _check_dtypes(self, **given: Tensor) -> None:
+        """Refuse tokens of another dtype than the weights, which autocast alone brings together."""
+        weight = next((p for p in self.parameters() if p.is_floating_point()), None)
+        if weight is None:
+            return
+        for name, values in given.items():
+            if values.dtype != weight.dtype and not torch.is_autocast_enabled(values.device.type):
+                raise ShapeError(
+                    f"{name} is {values.dtype} and the weights are {weight.dtype}: give {name}.to({weight.dtype}), "
+                    "move the module with .to(dtype), or run under torch.autocast."
+                )
 
     def _warn_of_one_key(self) -> None:
         if self._warned:
@@ -162,8 +186,15 @@ def list_fusions(pattern: str = "*") -> list[str]:
     return FUSIONS.names(pattern)
 
 
-def _enter(name: str, values: Tensor, mask: Tensor | None, dim: int) -> Tokens:
+def _enter(name: str, values: Any, mask: Any, dim: int) -> Tokens:
     """Check one modality's input, make it tokens, and zero what is masked."""
+    if not isinstance(values, Tensor) or not values.is_floating_point():
+        given = f"of {values.dtype}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
+        hint = f"; a missing {name} is a row whose {name}_mask is all False" if values is None else ""
+        raise ShapeError(
+            f"{name} is {given}; expected a float tensor (batch, {name}_tokens, {name}_dim={dim}): "
+            f"use torch.as_tensor(…).float(){hint}."
+        )
     if values.dim() == 2:
         values = values.unsqueeze(1)
     if values.dim() != 3 or values.shape[2] != dim:
@@ -173,6 +204,10 @@ def _enter(name: str, values: Tensor, mask: Tensor | None, dim: int) -> Tokens:
         )
     if mask is None:
         return Tokens(values, full_mask(values))
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        given = f"is of {mask.dtype}" if isinstance(mask, Tensor) else f"is a {type(mask).__name__}"
+        way = "mask.bool()" if isinstance(mask, Tensor) else "torch.as_tensor(mask).bool()"
+        raise ShapeError(f"{name}_mask {given}; expected a bool tensor, True = a real token: use {way}.")
     if mask.shape != values.shape[:2]:
         raise ShapeError(
             f"{name}_mask has shape {tuple(mask.shape)}; expected (batch, {name}_tokens) = {tuple(values.shape[:2])}, "

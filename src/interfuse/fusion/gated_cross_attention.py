@@ -50,7 +50,7 @@ class GatedCrossAttentionFusion(FusionMechanism):
 
     Reference:
         Alayrac et al. 2022, https://arxiv.org/abs/2204.14198, figure 4. Ours reads out the projected image beside the
-        text, so that a row without text still has its image.
+        text, so that a row without text still has its image; its feed-forward network has GELU.
     """
 
     cross_attends = True

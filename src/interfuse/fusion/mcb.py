@@ -82,6 +82,8 @@ class McbFusion(FusionMechanism):
         wide = torch.promote_types(v.dtype, torch.float32)
         image = count_sketch(v.to(wide), self.image_places, self.image_signs, self.width)
         text = count_sketch(t.to(wide), self.text_places, self.text_signs, self.width)
+        if v.shape[0] == 0:  # the transform refuses to have no row
+            return image
         convolved: Tensor = torch.fft.irfft(torch.fft.rfft(image) * torch.fft.rfft(text), n=self.width)
         return convolved
 

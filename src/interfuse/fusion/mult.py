@@ -112,5 +112,7 @@ def _convolve(
     convolution: nn.Conv1d, tokens: Float[Tensor, "batch tokens dim"]
 ) -> Float[Tensor, "batch tokens fused_dim"]:
     """Convolve along the tokens; padding is given as zeros, as beyond the ends, and what falls on it stays masked."""
+    if tokens.shape[1] == 0:  # a convolution refuses to have nothing to see
+        return tokens.new_zeros(tokens.shape[0], 0, convolution.out_channels)
     convolved: Tensor = convolution(tokens.transpose(1, 2))
     return convolved.transpose(1, 2)

@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from interfuse.core.diagnosis import Diagnosis, Measure, Value
 from interfuse.reports.formats import escape_markdown
+from interfuse.reports.maps import is_jpeg
 from interfuse.reports.overlay import Illustration
 
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 360, 190, 40, 14, 26, 8
@@ -56,7 +57,7 @@ def diagnosis_to_html(diagnosis: Diagnosis, illustrations: Mapping[int, Illustra
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["spell_value"] = spell_value
+    environment.filters |= {"spell_value": spell_value, "is_jpeg": is_jpeg}
     shown = illustrations or {}
     return environment.get_template("diagnosis.html.j2").render(
         diagnosis=diagnosis,

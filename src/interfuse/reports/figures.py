@@ -88,7 +88,8 @@ def mean_scale(rows: Sequence[LeaderboardRow]) -> Scale:
     """Range of the means, in points; a floor more than two spans below the others must not squeeze them."""
     judged = [row for row in rows if row.verdict != "floor"] or list(rows)
     low, high = min(_ends(judged)), max(_ends(judged))
-    near = [row for row in rows if 100 * row.mean >= low - 2 * max(high - low, 1.0)]
+    slack = 2 * max(high - low, 1.0)
+    near = [row for row in rows if low - slack <= 100 * row.mean <= high + slack]
     return spread(_ends(near))
 
 
@@ -164,17 +165,3 @@ def _axis(scale: Scale, title: str) -> Markup:
 def _row(frame: Frame) -> Markup:
     parts = Markup("").join(frame.parts)
     return Markup('<svg class="row plot" height="{}" aria-hidden="true">{}</svg>').format(frame.height, parts)
-
-
-def spell_big(value: float | None) -> str:
-    """Write a large number short: `1.23 M`.
-
-    >>> spell_big(1_234_567), spell_big(5.1e9), spell_big(4.256), spell_big(None)
-    ('1.23 M', '5.10 G', '4.26', '–')
-    """
-    if value is None:
-        return "–"
-    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit:
-            return f"{value / limit:.3g} {unit}" if value / limit >= 100 else f"{value / limit:.2f} {unit}"
-    return f"{value:.3g}"

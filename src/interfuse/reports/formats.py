@@ -9,13 +9,22 @@ import re
 from typing import Any
 
 from interfuse.core.records import LeaderboardRow, StudySummary
+from interfuse.evaluation import DECLARED
 from interfuse.reports.facts import data_card, notes, origin
 
-COLUMNS = [field.name for field in dataclasses.fields(LeaderboardRow) if field.name != "metrics"]
+COSTS = {"flops": "FLOPs a row", "latency_ms": "ms a row", "memory_mb": "MB"}
+"""What is measured of cost beside parameters and seconds, and its heading."""
+COLUMNS = [
+    *(field.name for field in dataclasses.fields(LeaderboardRow) if field.name != "metrics"),
+    *(*COSTS, "study_verdict", "primary"),
+]
 
 
 def to_json(summary: StudySummary) -> str:
-    """Give the leaderboard as a JSON list, the best first; fractions 0 to 1, seconds, null where there is no value."""
+    """Give the leaderboard as a JSON list, the best first; fractions 0 to 1, seconds, null where there is no value.
+
+    Every object also has the costs of its design, and the study's own verdict and declared contrast in words.
+    """
     return json.dumps(_records(summary), indent=2, ensure_ascii=False, allow_nan=False)
 
 
@@ -37,10 +46,21 @@ def to_markdown(summary: StudySummary) -> str:
     metric = rows[0].metric if rows else "score"
     lines = [f"**{escape_markdown(summary.verdict)}**", ""]
     lines += [f"- {escape_markdown(detail)}" for detail in summary.details]
-    lines += ["", f"| design | {metric} (95 % CI) | Δ baseline (95 % CI) | Holm p | verdict | parameters | seconds |"]
-    lines.append("|---|---:|---:|---:|---|---:|---:|")
+    costs = known_costs(summary)
+    head = [
+        f"{metric} (95 % CI)",
+        "Δ baseline (95 % CI)",
+        "Holm p",
+        "verdict",
+        "parameters",
+        "seconds",
+        *costs.values(),
+    ]
+    lines += ["", "| design | " + " | ".join(head) + " |"]
+    lines.append("|---|---:|---:|---:|---|---:|---:|" + "---:|" * len(costs))
     for row in rows:
-        cells = (row.design, spell_mean(row), spell_delta(row), spell_p(row), row.verdict, *spell_cost(row))
+        more = [spell_big(summary.costs.get(row.design, {}).get(name)) for name in costs]
+        cells = (row.design, spell_mean(row), spell_delta(row), spell_p(row), row.verdict, *spell_cost(row), *more)
         lines.append("| " + " | ".join(escape_markdown(cell, bare_brackets=True) for cell in cells) + " |")
     names = metric_names(summary)
     if names:
@@ -57,6 +77,16 @@ def to_markdown(summary: StudySummary) -> str:
     return "\n".join(lines) + "\n"
 
 
+def known_costs(summary: StudySummary) -> dict[str, str]:
+    """List the costs that were measured of any design, each with its heading."""
+    return {name: title for name, title in COSTS.items() if any(name in costs for costs in summary.costs.values())}
+
+
+def spell_declared(summary: StudySummary) -> str | None:
+    """Give the sentence on the contrast that was declared beforehand; None where none was."""
+    return next((said for said in summary.details if said.startswith(DECLARED)), None)
+
+
 def metric_names(summary: StudySummary) -> list[str]:
     """List the metrics that the designs were measured by, the headline first."""
     return list(dict.fromkeys(name for row in sort_rows(summary) for name in row.metrics))
@@ -69,7 +99,7 @@ def spell_metric(value: float | None) -> str:
 
 def sort_rows(summary: StudySummary) -> list[LeaderboardRow]:
     """Sort the designs by their mean, the best first."""
-    return sorted(summary.rows, key=lambda row: -row.mean)
+    return sorted(summary.rows, key=lambda row: row.rank)
 
 
 def spell_mean(row: LeaderboardRow) -> str:
@@ -101,6 +131,20 @@ def spell_cost(row: LeaderboardRow) -> tuple[str, str]:
     return f"{row.parameters:,}", seconds
 
 
+def spell_big(value: float | None) -> str:
+    """Write a large number short: `1.23 M`.
+
+    >>> spell_big(1_234_567), spell_big(5.1e9), spell_big(4.256), spell_big(None)
+    ('1.23 M', '5.10 G', '4.26', '–')
+    """
+    if value is None:
+        return "–"
+    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.3g} {unit}" if value / limit >= 100 else f"{value / limit:.2f} {unit}"
+    return f"{value:.3g}"
+
+
 def points(value: float) -> str:
     """Write a fraction in points: `67.0`, `−3.1` (R² may be negative), and no minus before a zero."""
     text = f"{100 * value:.1f}"
@@ -124,10 +168,13 @@ def escape_markdown(text: str, bare_brackets: bool = False) -> str:
 
 
 def _records(summary: StudySummary) -> list[dict[str, Any]]:
-    return [
-        {**_finite(row), "metrics": _finite(row["metrics"])}
-        for row in (dataclasses.asdict(row) for row in sort_rows(summary))
-    ]
+    told = {"study_verdict": summary.verdict, "primary": spell_declared(summary)}
+    records = []
+    for row in (dataclasses.asdict(row) for row in sort_rows(summary)):
+        metrics, measured = row.pop("metrics"), summary.costs.get(row["design"], {})
+        costs = _finite({name: measured.get(name) for name in COSTS})
+        records.append({**_finite(row), **costs, **told, "metrics": _finite(metrics)})
+    return records
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

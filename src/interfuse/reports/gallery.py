@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from interfuse.reports.maps import Maps, read_maps
+
 BUDGET = 5_000_000
 """Most characters that pictures may take of the page."""
 KINDS = {
@@ -40,6 +42,8 @@ class Card:
     """Caption to a data URI."""
     words: list[tuple[str, float]] = field(default_factory=list)
     """The text's words, each with its relevance, fraction 0 to 1."""
+    maps: Maps = field(default_factory=Maps)
+    """Attention word by word and region by region."""
     drawn_by: str | None = None
     """The design whose heat lies over picture and words."""
 
@@ -85,22 +89,33 @@ def fill_shelves(
     return shelves
 
 
+def group_pieces(pieces: Sequence[str]) -> list[tuple[str, list[int]]]:
+    """Join the pieces that a tokenizer made of a word, with the place of each; its own marks are left out.
+
+    >>> group_pieces(["[CLS]", "lip", "##stick", "red", "[SEP]"])
+    [('lipstick', [1, 2]), ('red', [3])]
+    """
+    words: list[tuple[str, list[int]]] = []
+    for place, piece in enumerate(pieces):
+        if piece in MARKS:
+            continue
+        if piece.startswith("##") and words:
+            before, places = words.pop()
+            words.append((before + piece[2:], [*places, place]))
+        else:
+            words.append((piece.removeprefix("▁").removeprefix("Ġ"), [place]))
+    return words
+
+
 def join_pieces(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     """Join the pieces that a tokenizer made of a word, with the largest weight among them; its own marks are left out.
 
     >>> join_pieces([("[CLS]", 0.9), ("lip", 0.2), ("##stick", 0.6), ("red", 0.1), ("[SEP]", 0.3)])
     [('lipstick', 0.6), ('red', 0.1)]
     """
-    words: list[tuple[str, float]] = []
-    for piece, weight in pieces:
-        if piece in MARKS:
-            continue
-        if piece.startswith("##") and words:
-            before, strongest = words.pop()
-            words.append((before + piece[2:], max(strongest, weight)))
-        else:
-            words.append((piece.removeprefix("▁").removeprefix("Ġ"), weight))
-    return words
+    weights = [weight for _, weight in pieces]
+    grouped = group_pieces([piece for piece, _ in pieces])
+    return [(word, max(weights[place] for place in places)) for word, places in grouped]
 
 
 def _find_drawn(example: Mapping[str, Any], diagnoses: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -124,7 +139,8 @@ def _make_card(example: Mapping[str, Any], drawn: Mapping[str, Any], numbers: bo
     pictures = {"picture": _uri(example["picture"])} if example.get("picture") else {}
     pictures |= {name: uri for name, uri in (drawn.get("pictures") or {}).items() if _is_picture(uri)}
     words = [(str(word), min(1.0, max(0.0, float(weight)))) for word, weight in drawn.get("words") or []]
-    return Card(str(example["id"]), example["text"], label, answers, pictures, join_pieces(words), drawn.get("design"))
+    own = str(example["id"]), example["text"], label, answers, pictures
+    return Card(*own, join_pieces(words), read_maps(drawn.get("maps")), drawn.get("design"))
 
 
 def _uri(picture: bytes) -> str:

@@ -10,10 +10,11 @@ from markupsafe import escape as escape_html
 from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.reports.curves import draw_expected, draw_learning, find_curves
 from interfuse.reports.facts import data_card, design_settings, key_figures, notes, origin
-from interfuse.reports.figures import draw_cost, draw_forest, draw_use, spell_big
+from interfuse.reports.figures import draw_cost, draw_forest, draw_use
 from interfuse.reports.formats import (
     metric_names,
     sort_rows,
+    spell_big,
     spell_cost,
     spell_delta,
     spell_mean,
@@ -22,6 +23,7 @@ from interfuse.reports.formats import (
 )
 from interfuse.reports.gallery import fill_shelves
 from interfuse.reports.health import examine_histories, find_use, spell_part
+from interfuse.reports.maps import is_jpeg
 from interfuse.reports.pairs import build_matrix, spell_contrast, spell_pair_p
 from interfuse.reports.rows import class_table, leak_facts, split_table
 from interfuse.reports.styles import Look, choose_looks
@@ -44,6 +46,7 @@ def to_html(summary: StudySummary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["is_jpeg"] = is_jpeg
     environment.filters |= {"breakable": _breakable, "part": spell_part, "contrast": spell_contrast, "p": spell_pair_p}
     rows = sort_rows(summary)
     looks = choose_looks(rows)
@@ -51,12 +54,12 @@ def to_html(summary: StudySummary) -> str:
         "summary": summary,
         "tone": _tone(summary.verdict),
         "source": str((summary.study.get("data") or {}).get("source", "study")),
-        "metric": rows[0].metric if rows else "score",
+        "metric": _metric(rows),
         "one_seed": any(row.seeds == 1 for row in rows),
         "looks": looks,
         **_leaderboard(summary, rows, looks),
         **_training(summary, rows, looks),
-        "matrix": build_matrix(summary.pairs, [row.design for row in rows if _is_paired(summary, row)]),
+        "matrix": build_matrix(summary.pairs, [r.design for r in rows if _is_paired(summary, r)], _metric(rows)),
         "shelves": fill_shelves(summary.examples, summary.diagnoses, _task(summary) == "regression"),
         "fusion_shown": next((example["design"] for example in summary.examples), None),
         **_origin(summary, len(rows)),
@@ -95,11 +98,13 @@ def _training(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[str
     known = {row.design for row in rows}
     lines = {design: values for design, values in expected_lines(summary.study).items() if design in known}
     baseline = next((row.design for row in rows if row.baseline), None)
+    tuned_by = (summary.study.get("tuning") or {}).get("metric") or _metric(rows)
     return {
         "learning": draw_learning(find_curves(histories), looks, baseline),
         "health": examine_histories(histories),
         "uses": {design: (draw_use(*use), use) for design, use in uses.items() if use is not None},
-        "expected": draw_expected(lines, looks, rows[0].metric) if rows else None,
+        "tuned_by": tuned_by,
+        "expected": draw_expected(lines, looks, tuned_by) if rows else None,
     }
 
 
@@ -125,6 +130,10 @@ def _origin(summary: StudySummary, designs: int) -> dict[str, Any]:
         "common": common,
         "own": own,
     }
+
+
+def _metric(rows: list[LeaderboardRow]) -> str:
+    return rows[0].metric if rows else "score"
 
 
 def _task(summary: StudySummary) -> str:

@@ -1,7 +1,16 @@
 """A study's leaderboard as a LaTeX table for a paper."""
 
 from interfuse.core.records import StudySummary
-from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean, spell_p
+from interfuse.reports.formats import (
+    known_costs,
+    sort_rows,
+    spell_big,
+    spell_cost,
+    spell_declared,
+    spell_delta,
+    spell_mean,
+    spell_p,
+)
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -21,15 +30,19 @@ def to_latex(summary: StudySummary) -> str:
     """Give the leaderboard as a table of the booktabs package, the best mean in bold, the verdict as its caption."""
     rows = sort_rows(summary)
     metric = rows[0].metric if rows else "score"
-    head = ("design", f"{metric} [95 % CI]", "Δ baseline [95 % CI]", "Holm p", "parameters", "seconds")
-    lines = [r"% \usepackage{booktabs}", r"\begin{table}", r"\centering", r"\begin{tabular}{lrrrrr}", r"\toprule"]
+    costs = known_costs(summary)
+    head = ("design", f"{metric} [95 % CI]", "Δ baseline [95 % CI]", "Holm p", "parameters", "seconds", *costs.values())
+    table = rf"\begin{{tabular}}{{lrrrrr{'r' * len(costs)}}}"
+    lines = [r"% \usepackage{booktabs}", r"\begin{table}", r"\centering", table, r"\toprule"]
     lines += [_line(head), r"\midrule"]
     for row in rows:
         mean = escape_latex(spell_mean(row))
         best = rf"\textbf{{{mean}}}" if row.mean == rows[0].mean else mean
-        others = (spell_delta(row), spell_p(row), *spell_cost(row))
+        more = [spell_big(summary.costs.get(row.design, {}).get(name)) for name in costs]
+        others = (spell_delta(row), spell_p(row), *spell_cost(row), *more)
         lines.append(" & ".join([escape_latex(row.design), best, *map(escape_latex, others)]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{escape_latex(summary.verdict)}}}", r"\end{table}"]
+    said = " ".join(filter(None, (summary.verdict, spell_declared(summary))))
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{escape_latex(said)}}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 

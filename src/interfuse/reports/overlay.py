@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
+from interfuse.reports.maps import Maps
+
 SIDE = 224
 """Longest side in pixels of a picture on the page."""
 HEAT = (255, 106, 0)
@@ -23,6 +25,8 @@ class Illustration:
     """Caption to the picture as a data URI."""
     words: list[tuple[str, float]] = field(default_factory=list)
     """The text's tokens, each with its relevance, fraction 0 to 1."""
+    maps: Maps = field(default_factory=Maps)
+    """Attention word by word and region by region."""
 
 
 def draw_heat(picture: Image.Image, heat: Float[np.ndarray, "rows columns"]) -> Image.Image:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from interfuse.core.records import Contrast
+from interfuse.core.tasks import LOWER_IS_BETTER
 from interfuse.reports.formats import signed
 
 LEVEL = 0.05
@@ -21,8 +22,11 @@ class PairCell:
     """Whether the adjusted p is below 0.05."""
 
 
-def build_matrix(contrasts: Sequence[Contrast], designs: Sequence[str]) -> dict[str, list[PairCell | None]]:
+def build_matrix(
+    contrasts: Sequence[Contrast], designs: Sequence[str], metric: str = "accuracy"
+) -> dict[str, list[PairCell | None]]:
     """Lay out the matrix: design to its cells in the order of `designs`; None on the diagonal."""
+    better = -1 if metric in LOWER_IS_BETTER else 1
     known = {(c.first, c.second): c for c in contrasts}
     largest = max((abs(c.delta) for c in contrasts), default=0.0) or 1.0
     matrix: dict[str, list[PairCell | None]] = {}
@@ -30,7 +34,8 @@ def build_matrix(contrasts: Sequence[Contrast], designs: Sequence[str]) -> dict[
         cells: list[PairCell | None] = []
         for place, column in enumerate(designs):
             contrast, sign = (known.get((row, column)), 1) if (row, column) in known else (known.get((column, row)), -1)
-            cells.append(_cell(contrast, sign, row, column, place > at, largest) if contrast else None)
+            share = (better if place > at else 0) / largest
+            cells.append(_cell(contrast, sign, f"{row} − {column}", share) if contrast else None)
         matrix[row] = cells
     return matrix
 
@@ -48,9 +53,10 @@ def spell_pair_p(p: float | None) -> str:
     return "–" if p is None else "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
 
 
-def _cell(contrast: Contrast, sign: int, row: str, column: str, upper: bool, largest: float) -> PairCell:
+def _cell(contrast: Contrast, sign: int, names: str, share: int | float) -> PairCell:
+    """Fill a cell; `share` is what a difference of 1 adds to the colour's share, 0 below the diagonal."""
     sure = contrast.p_holm is not None and contrast.p_holm < LEVEL
     p = spell_pair_p(contrast.p_holm)
-    title = f"{row} − {column}: {spell_contrast(contrast, sign)} points, Holm p {p}"
-    strength = round(45 * sign * contrast.delta / largest) if upper and sure else 0
-    return PairCell(signed(sign * contrast.delta) if upper else p, title, strength, sure)
+    title = f"{names}: {spell_contrast(contrast, sign)} points, Holm p {p}"
+    strength = round(45 * sign * contrast.delta * share) if sure else 0
+    return PairCell(signed(sign * contrast.delta) if share else p, title, strength, sure)

@@ -9,10 +9,15 @@ from interfuse.evaluation import expected_maximum
 
 
 def expected_lines(study: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Give each design's expected best validation score of 1, 2, … draws, fractions 0 to 1, from `trials`."""
-    trials = study.get("trials") or {}
-    return {
-        str(design): [float(value) for value in expected_maximum(np.asarray(scores, dtype=np.float64))]
-        for design, scores in trials.items()
-        if scores
-    }
+    """Give each design's expected best validation score of 1, 2, … draws, from `trials`.
+
+    A draw that failed (null) counts as the worst of the design's others; a design that failed with every draw has no
+    line.
+    """
+    lines = {}
+    for design, scores in (study.get("trials") or {}).items():
+        known = [float(score) for score in scores if score is not None]
+        if known:
+            filled = known + [min(known)] * (len(scores) - len(known))
+            lines[str(design)] = expected_maximum(np.array(filled)).tolist()
+    return lines

@@ -44,10 +44,13 @@ Rows = Sequence[Mapping[str, Any]]
 def judge(history: Rows) -> list[Finding]:
     """Judge a training by its history so far, the gravest finding first; nothing found means healthy.
 
-    Every measure is the median over the last fifth of the epochs, so that the first steps count for nothing where there
+    Every measure is the median over the last fifth of the epochs (from the last one that was looked at, where none of
+    these was), so that the first steps count for nothing where there
     are others: a gate that starts at zero, with exactly zero gradient behind it, is no finding.
     """
-    late = history[-max(1, math.ceil(len(history) / 5)) :]
+    looked = [place for place, row in enumerate(history) if row.get("parts")]
+    fifth = len(history) - max(1, math.ceil(len(history) / 5))
+    late = history[min(fifth, looked[-1]) if looked else fifth :]
     norms = _median_by(late, "parts", "part", "gradient_norm")
     found = [
         *_exploding(history, norms),
@@ -108,7 +111,7 @@ def _vanishing(norms: Mapping[str, float]) -> Iterator[Finding]:
     for first, last, where in _ends(norms):
         if norms[first] < VANISHING * norms[last]:
             evidence = f"gradient norm {norms[first]:.1e} at {first}, {norms[last]:.1e} at {last}"
-            mend = "--norm standard, fewer layers, or a fusion whose layers have residuals and norms"
+            mend = "--norm standard, --residual, fewer layers, or a fusion whose layers have residuals and norms"
             yield Finding("vanishing", where, evidence, mend)
 
 

@@ -11,11 +11,19 @@ from interfuse.training.network import Network
 from interfuse.training.probes import Probes, closed_gates, modality_use
 
 EVERY = 100
-"""One step in so many is looked at closely, and at least one an epoch."""
+"""One step in so many is looked at closely."""
+LEAST = 2
+"""Looks at a training that is shorter than that."""
+FIRST, PLACE = 0.1, 0.9
+"""Where in its stretch of the training a look falls, a fraction: the first is early, when steps are longest; the last
+is near the end, where a training is judged, and before the learning rate is zero."""
 
 
 class HealthMonitor:
-    """Look closely at one step in `EVERY`; `row` sums up what was seen since the last row.
+    """Look closely at one step in `EVERY` of a whole training; `row` sums up what was seen since the last row.
+
+    Of a small table an epoch is a few steps, and most epochs then go unseen: a look costs about a step, so one in each
+    would cost far more than the 2 % that watching may. A training of fewer steps is looked at twice.
 
     Around a step: `begin` before the forward pass, `after_backward` when the gradients stand (before clipping),
     `after_step` when the optimiser has moved the parameters. A step that is not looked at costs nothing.
@@ -27,11 +35,13 @@ class HealthMonitor:
 
         Args:
             blocks: name to module.
-            steps: steps an epoch.
+            steps: of the whole training.
             every: one step in so many is looked at.
         """
         self.blocks = dict(blocks)
-        self.every = max(1, min(every, steps))
+        stretches = min(max(LEAST, steps // every), steps)
+        places = [FIRST if number == 0 < stretches - 1 else PLACE for number in range(stretches)]
+        self.looks = {int((number + place) * steps / stretches) for number, place in enumerate(places)}
         self.probes = Probes(self.blocks)
         self.parts = list_parts(self.blocks)
         parameters = {id(p): p for part in self.parts.values() for p in part}
@@ -41,14 +51,14 @@ class HealthMonitor:
         for number, part in enumerate(self.parts.values()):
             self.members[number, [place[id(p)] for p in part]] = 1.0
         self.samples: list[dict[str, Any]] = []
-        self.seen = 0
+        self.seen = 0  # steps begun; a training that goes on from a checkpoint sets it
         self.before: list[Tensor] | None = None
         self._inputs: tuple[Tensor, ...] | None = None
         self._handle: Any = None
 
     def begin(self) -> bool:
         """Begin a step; say whether it is looked at."""
-        looked = self.seen % self.every == self.every // 2
+        looked = self.seen in self.looks
         self.seen += 1
         if looked:
             self.probes.attach()
@@ -101,8 +111,8 @@ class HealthMonitor:
         self.before = None
 
     def row(self) -> dict[str, Any]:
-        """Sum up since the last row: the median of every value, columns of `core.records.HISTORY`."""
-        samples, self.samples, self.seen = self.samples, [], 0
+        """Sum up since the last row: the median of every value, columns of `core.records.HISTORY`; empty if unseen."""
+        samples, self.samples = self.samples, []
         columns = {name: _medians([sample[name] for sample in samples]) for name in ("parts", "attention", "gates")}
         single = {n: _median([s[n] for s in samples]) for n in ("ogm_ratio", "image_use", "text_use")}
         return {**columns, **single}

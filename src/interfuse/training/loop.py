@@ -169,7 +169,7 @@ class _Loop:
             name: [p for p in block.parameters() if p.requires_grad]
             for name, block in {**network.blocks(), **network.tuned()}.items()
         }
-        self.health = HealthMonitor(network.blocks(), steps)
+        self.health = HealthMonitor(network.blocks(), steps * design.epochs)
         self.steps = self.passed = 0
         self.contrast = network.contrast
         self.weights = _first_weights(design) if network.unimodal_heads else None  # of fused, image and text loss
@@ -232,6 +232,7 @@ class _Loop:
         self.schedule.load_state_dict({**self.schedule.state_dict(), **plain["schedule"]})
         restore_random(tensors, self.order, self.accelerator.device)
         self.steps, self.weights = plain["steps"], tensors.get("weights", self.weights)
+        self.health.seen = self.steps
         if self.before is not None:
             self.before = Losses(tensors["before.train"], tensors["before.validation"])
         kept = plain["kept"]
@@ -340,7 +341,7 @@ class _Loop:
 
     def ogm_ratio(self, scores: Float[Tensor, " modalities"]) -> float | None:
         """Compare how well the image's and the text's own head know the truth, where there are such heads."""
-        if self.weights is None or self.features.task not in ("multiclass", "multilabel"):
+        if self.weights is None or self.features.task == "regression":
             return None
         return float(scores[0] / scores[1])
 

@@ -98,6 +98,30 @@ class Head(nn.Sequential):
         super().__init__(nn.Dropout(design.dropout), *gate, nn.Linear(design.dim, classes))
 
 
+class Residual(nn.Linear):
+    """A path round the fusion: `W [mean image; mean text]` of the adapted tokens, of what the fusion may see only.
+
+    Raises:
+        ConfigError: the fusion gives logits, to which a vector cannot be added.
+    """
+
+    def __init__(self, design: Design, fusion: FusionMechanism) -> None:
+        """Make the linear map."""
+        if fusion.gives_logits:
+            raise ConfigError(
+                f"design {design.name!r}: residual=True adds to the fused vector, and {design.fusion} has none: it "
+                "combines predictions. Leave out residual for this design."
+            )
+        super().__init__(len(fusion.modalities) * design.dim, design.dim)
+        self.seen = sorted(fusion.modalities)
+
+    def forward(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch dim"]:  # type: ignore[override]
+        """Map the means of adapted tokens."""
+        tokens = {"image": image, "text": text}
+        joined: Tensor = super().forward(torch.cat([masked_mean(*tokens[name]) for name in self.seen], -1))
+        return joined
+
+
 class Network(nn.Module):
     """Adapters → fusion → head.
 
@@ -121,6 +145,7 @@ class Network(nn.Module):
         self.image_adapter, self.text_adapter = Adapter(design, image, pool), Adapter(design, text, pool)
         self.fusion = make_fusion(design, classes, task)
         self.head = nn.Identity() if self.fusion.gives_logits else Head(design, classes)
+        self.residual = Residual(design, self.fusion) if design.residual else None
         self.unimodal_heads, self.heads_teach = _unimodal_heads(design, self.fusion, classes)
         both = len(self.fusion.modalities) == 2  # a control has nothing to contrast
         self.contrast = Contrast() if design.contrastive and both else None
@@ -178,7 +203,10 @@ class Network(nn.Module):
 
     def interact(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch classes"]:
         """Compute the logits of tokens that are adapted already."""
-        logits: Tensor = self.head(self.fusion(image.tokens, text.tokens, image.mask, text.mask).vector)
+        vector = self.fusion(image.tokens, text.tokens, image.mask, text.mask).vector
+        if self.residual is not None:
+            vector = vector + self.residual(image, text)
+        logits: Tensor = self.head(vector)
         return logits
 
     def blocks(self) -> dict[str, nn.Module]:
@@ -187,6 +215,7 @@ class Network(nn.Module):
             "image_adapter": self.image_adapter,
             "text_adapter": self.text_adapter,
             "fusion": self.fusion,
+            **({} if self.residual is None else {"residual": self.residual}),
             "head": self.head,
         }
         return blocks | ({"unimodal_heads": self.unimodal_heads} if self.unimodal_heads else {})

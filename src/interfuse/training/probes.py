@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interfuse.core.tasks import is_single_class
+from interfuse.core.tokens import Tokens
 from interfuse.fusion.mag import MagFusion
 from interfuse.fusion.mixture_of_experts import MixtureOfExpertsFusion
 from interfuse.nn import Attention, masked_softmax
@@ -151,8 +153,10 @@ def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> dic
         part.eval()
 
     def predict(v: Tensor, t: Tensor, v_mask: Tensor, t_mask: Tensor) -> Tensor:
-        logits: Tensor = network.head(network.fusion(v, t, v_mask, t_mask).vector).float()
-        return {"multiclass": logits.softmax(-1), "multilabel": logits.sigmoid()}.get(task, logits)
+        logits = network.interact(Tokens(v, v_mask), Tokens(t, t_mask)).float()
+        if is_single_class(task):
+            return logits.softmax(-1)
+        return logits.sigmoid() if task == "multilabel" else logits
 
     whole = predict(image, text, image_mask, text_mask)
     swapped = {
@@ -170,7 +174,7 @@ def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> dic
 
 
 def _distance(moved: Tensor, whole: Tensor, task: str) -> Tensor:
-    if task == "multiclass":
+    if is_single_class(task):
         return moved.sum(-1).mean() / 2
     if task == "multilabel":
         return moved.mean()

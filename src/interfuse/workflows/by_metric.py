@@ -1,4 +1,4 @@
-"""A study's scores by a metric that is no mean over rows, from the stored predictions."""
+"""A study's scores by another metric than the headline, from the stored predictions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.records import read_table
-from interfuse.core.tasks import HEADLINES
+from interfuse.core.tasks import HEADLINES, RELATIVE_MSE
 from interfuse.evaluation import WEIGHTED, DesignScores, Weighted, draw_metric, draw_weights, make_metric
 
 Folders = Sequence[Sequence[Path]]
@@ -18,16 +18,18 @@ Folders = Sequence[Sequence[Path]]
 
 
 def find_metric(word: str | None, task: str) -> str:
-    """Give the metric's name; none: the task's headline. Case, hyphens and underscores do not matter.
+    """Give the metric's name; none: the task's headline. Case, hyphens and underscores do not matter; MSE will do for
+    relative MSE.
 
     Raises:
         ConfigError: the task has no such metric.
     """
-    names = [HEADLINES[task], *WEIGHTED.get(task, {})]
+    names: list[str] = [HEADLINES[task], *([RELATIVE_MSE] if task == "regression" else WEIGHTED.get(task, {}))]
     if word is None:
         return names[0]
     known = {name.lower(): name for name in names}
     plain = word.lower().replace("-", " ").replace("_", " ")
+    plain = RELATIVE_MSE.lower() if plain == "mse" else plain.replace("r2", "r²")
     if plain not in known:
         raise ConfigError(f"A comparison of {task} is by {', '.join(names[:-1])} or {names[-1]}; got {word!r}.")
     return known[plain]
@@ -36,10 +38,10 @@ def find_metric(word: str | None, task: str) -> str:
 def score_by(
     metric: str, task: str, scores: Mapping[str, DesignScores], runs: Mapping[str, Folders], constant: tuple[str, Path]
 ) -> dict[str, DesignScores]:
-    """Score every design by the metric, on the same resamples of the test groups.
+    """Score every design by the metric: row errors, or the metric on the same resamples of the test groups.
 
     Args:
-        metric: of `WEIGHTED`.
+        metric: relative MSE, or one of `WEIGHTED`.
         task: of the rows.
         scores: each design's row scores.
         runs: where each trained design's predictions are.
@@ -49,6 +51,8 @@ def score_by(
         DataError: the study was begun before its constant answer was kept.
     """
     name, file = constant
+    if metric == RELATIVE_MSE:
+        return _errors(scores, runs, constant)
     groups = next(iter(scores.values())).groups
     weights, count = draw_weights(groups), len(np.unique(groups))
     found = {}
@@ -60,6 +64,35 @@ def score_by(
         found[design] = replace(scores[design], drawn=drawn, validation=_column(values))
     found[name] = replace(scores[name], drawn=draw_metric(_constant(metric, task, file, runs), weights, count))
     return {design: found[design] for design in scores}
+
+
+def _errors(
+    scores: Mapping[str, DesignScores], runs: Mapping[str, Folders], constant: tuple[str, Path]
+) -> dict[str, DesignScores]:
+    """Score every row by its squared error, over the variance of all test rows' numbers (1 where they are equal)."""
+    like = next(iter(runs.values()))[0]
+    variance = float(np.var(_rows(like, "test")["target"].to_numpy())) or 1.0
+    found = {}
+    for design, folders in runs.items():
+        test, validation = (
+            np.stack([_squares(_rows(seed, split)) for seed in folders]) / variance for split in ("test", "validation")
+        )
+        found[design] = replace(scores[design], test=test, validation=validation)
+    name, file = constant
+    told = read_table(file)
+    parts = []
+    for split in ("test", "validation"):
+        rows = told.filter(pc.equal(told["split"], split)).sort_by("row")
+        joined = pa.table({"probs": rows["probs"], "target": _rows(like, split)["target"]})
+        parts.append(np.tile(_squares(joined) / variance, (scores[name].test.shape[0], 1)))
+    found[name] = replace(scores[name], test=parts[0], validation=parts[1])
+    return {design: found[design] for design in scores}
+
+
+def _squares(rows: pa.Table) -> np.ndarray:
+    predicted = rows["probs"].combine_chunks().flatten().to_numpy().astype(np.float64)
+    squares: np.ndarray = np.square(predicted - rows["target"].to_numpy())
+    return squares
 
 
 def _constant(metric: str, task: str, file: Path, runs: Mapping[str, Folders]) -> list[Weighted]:

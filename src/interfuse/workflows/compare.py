@@ -17,11 +17,13 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import to_plain
+from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
 from interfuse.data import write_quarantine
 from interfuse.training import Precision, leftovers
 from interfuse.workflows.bench import Bench, make_bench
 from interfuse.workflows.by_metric import find_metric
 from interfuse.workflows.evidence import EXAMPLES_FILE
+from interfuse.workflows.floors import FLOORS, add_floors, is_baseline_kind, name_floors, name_role
 from interfuse.workflows.gallery import keep_examples
 from interfuse.workflows.majority import write_majority
 from interfuse.workflows.prepare import Prepared, Source, prepare
@@ -32,9 +34,6 @@ from interfuse.workflows.study import Study
 from interfuse.workflows.track import open_tracker
 from interfuse.workflows.tune import FOLDER, SPACE, TuneSettings, tune
 
-FLOORS = "image_only,text_only,concat,concat:hidden=match"
-MATCHING_FLOOR = "two_tower:contrastive=1"
-"""What every comparison of matching shows besides."""
 ORIGINALS = "shared_cross_attention,shared_cross_attention:encoder_layers=1,shared_cross_attention:gate=glu"
 RIVALS = "merged_attention,cross_attention"
 SAME = ("designs", "seeds", "folds", "baseline", "margin", "metric", "primary", "precision", "threads", "encoders")
@@ -54,7 +53,7 @@ class CompareSettings:
     base: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Settings that every design shares unless it says otherwise: dim, epochs, learning_rate, …"""
     baseline: str | None = None
-    """Design that all are compared with; none: concat with a hidden layer."""
+    """Design that all are compared with; none: concat with a hidden layer, one asked for before the matched."""
     seeds: int = 5
     """Trainings of each design, seeds 0, 1, …"""
     margin: float = 0.01
@@ -99,13 +98,13 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     watcher, start = progress or Silent(), time.perf_counter()
     _check(settings)
     track = open_tracker(settings.track, out)
-    designs = _list_designs(settings, source)
+    base = {**settings.base, **source.encoder_settings()}
+    asked = _list_designs(settings, base)
     prepared = prepare(source, watcher, settings.train_rows)
-    if prepared.features.task == "matching" and not any(design.fusion == "two_tower" for design in designs):
-        designs += parse_designs(MATCHING_FLOOR, {**settings.base, **source.encoder_settings()})
+    designs = add_floors(asked, base, prepared.features.task)
     bench = make_bench(prepared.features, prepared.folds, designs)
     terms = Terms(settings.precision, settings.threads, prepared.info, prepared.projections)
-    study = _open_or_begin(out, _settle(out, settings, designs, (bench, terms, prepared), watcher))
+    study = _open_or_begin(out, _settle(out, settings, (designs, name_floors(base)), (bench, terms, prepared), watcher))
     for left in leftovers(out):
         left.unlink(missing_ok=True)
     write_majority(out / "majority.parquet", bench)
@@ -142,47 +141,45 @@ def _check(settings: CompareSettings) -> None:
 def _settle(
     out: Path,
     settings: CompareSettings,
-    designs: list[Design],
+    named: tuple[list[Design], set[str]],
     ready: tuple[Bench, Terms, Prepared],
     watcher: Progress,
 ) -> dict[str, Any]:
-    """Give the designs their sizes and, where asked, their tuned settings; write down what the study will be."""
-    bench, terms, prepared = ready
+    """Give the designs their sizes and, where asked, their tuned settings; write down what the study will be.
+
+    `named`: the designs, and which of their names are floors'.
+    """
+    (given, names), (bench, terms, prepared) = named, ready
+    designs = given
     if settings.match_parameters:
         designs, notes = match_all(designs, bench, settings.match_parameters)
         for note in notes:
             watcher.say(note)
     designs = match_concat(designs, bench)
-    record = _describe(settings, designs, prepared)
+    floors = {design.name for old, design in zip(given, designs, strict=True) if old.name in names}
+    designs = list({design.name: design for design in designs}.values())  # the matched width may be one that was asked
+    record = _describe(settings, designs, prepared, floors)
     if not settings.tune:
         return record
-    chosen = TuneSettings(settings.tune, settings.space, record["metric"], Labour(settings.jobs, settings.launcher))
+    by = HEADLINES["regression"] if record["metric"] in LOWER_IS_BETTER else record["metric"]  # ranked alike
+    chosen = TuneSettings(settings.tune, settings.space, by, Labour(settings.jobs, settings.launcher))
     tuned = tune(out, bench, terms, designs, chosen, watcher)
-    return {**_describe(settings, tuned.designs, prepared), **tuned.record}
+    return {**_describe(settings, tuned.designs, prepared, floors), **tuned.record}
 
 
-def _list_designs(settings: CompareSettings, source: Source) -> list[Design]:
-    """Read the designs that were asked for and add the floors that every table shows."""
-    base = {**settings.base, **source.encoder_settings()}
+def _list_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[Design]:
+    """Read the designs that were asked for."""
     if settings.designs and settings.fusions:
         raise ConfigError("Give --fusions or --designs, not both: the file can hold every design.")
-    asked = (
-        read_designs(settings.designs, base)
-        if settings.designs
-        else parse_designs(settings.fusions or DEFAULT_FUSIONS, base)
-    )
-    have = {(design.fusion, bool(design.settings.get("hidden"))) for design in asked}
-    floors = [design for design in parse_designs(FLOORS, base) if _kind(design) not in have]
-    return floors + asked
+    if settings.designs:
+        return read_designs(settings.designs, base)
+    return parse_designs(settings.fusions or DEFAULT_FUSIONS, base)
 
 
-def _kind(design: Design) -> tuple[str, bool]:
-    return design.fusion, bool(design.settings.get("hidden"))
-
-
-def _describe(settings: CompareSettings, designs: list[Design], prepared: Prepared) -> dict[str, Any]:
+def _describe(settings: CompareSettings, designs: list[Design], prepared: Prepared, floors: set[str]) -> dict[str, Any]:
     """Write down everything that decides the study, and how it came to be."""
-    baseline = settings.baseline or next(d.name for d in designs if _kind(d) == ("concat", True))
+    hidden = [design.name for design in designs if is_baseline_kind(design)]
+    baseline = settings.baseline or next((name for name in hidden if name not in floors), hidden[0])
     names = [design.name for design in designs]
     if baseline not in names:
         raise ConfigError(f"The baseline {baseline!r} is no design of this comparison. It has: {', '.join(names)}.")
@@ -202,7 +199,7 @@ def _describe(settings: CompareSettings, designs: list[Design], prepared: Prepar
         "primary": _read_primary(settings.primary, names),
         "precision": settings.precision,
         "threads": settings.threads,
-        "designs": [{**to_plain(d), "key": d.key, "role": _role(d, baseline)} for d in designs],
+        "designs": [{**to_plain(d), "key": d.key, "role": name_role(d, baseline, floors)} for d in designs],
     }
 
 
@@ -217,14 +214,6 @@ def _read_primary(text: str | None, names: list[str]) -> dict[str, str] | None:
             f"{', '.join(names)}."
         )
     return {"first": first, "second": second}
-
-
-def _role(design: Design, baseline: str) -> str:
-    if design.name == baseline:
-        return "baseline"
-    return (
-        "floor" if design.fusion in ("image_only", "text_only") or _kind(design) == ("concat", False) else "contender"
-    )
 
 
 def _cpu_name() -> str:

@@ -18,8 +18,7 @@ from interfuse.core.records import read_table
 from interfuse.core.tasks import HEADLINES
 from interfuse.data import Examples, Features
 from interfuse.evaluation import say_seeds
-from interfuse.fusion import FUSIONS
-from interfuse.reports import Illustration, diagnosis_to_html
+from interfuse.reports import Illustration, diagnosis_to_html, read_maps
 from interfuse.training import Run, load_run, logits_without
 from interfuse.workflows.evidence import EXAMPLES_FILE
 from interfuse.workflows.illustrate import illustrate
@@ -83,7 +82,7 @@ def diagnose_seeds(
 
 
 def open_for_diagnosis(folder: Path | str, design: str | None = None) -> Run:
-    """Open a run, or of a study the run of its first seed of one design: the fusion best on validation by default.
+    """Open a run, or of a study the run of its first seed of one design: by default the fusion of its verdict.
 
     Raises:
         DataError: the folder holds neither, or no such design.
@@ -92,11 +91,7 @@ def open_for_diagnosis(folder: Path | str, design: str | None = None) -> Run:
     if not (folder / "study.json").is_file():
         return load_run(folder)
     study = Study.open(folder)
-    if design is not None:
-        return study.run(design)
-    runs = [load_run(trial.folder) for trial in study.trials() if trial.seed == study.record["seeds"][0]]
-    fusions = [run for run in runs if len(FUSIONS.entry(run.design.fusion).build.modalities) == 2]  # type: ignore[attr-defined]
-    return max(fusions or runs, key=lambda run: next(iter(run.info["metrics"].get("validation", {"": 0.0}).values())))
+    return study.run(design or study.best_fusion() or study.designs()[0].name)
 
 
 def diagnose(
@@ -166,7 +161,7 @@ def write_record(run: Run, diagnosis: Diagnosis, out: Path | None = None) -> Non
     write_json(run.folder / "diagnosis.json", diagnosis.plain())
     drawn = read_json(run.folder / "illustrations.json")
     pictures = {
-        int(row): Illustration(one["pictures"], [(word, weight) for word, weight in one["words"]])
+        int(row): Illustration(one["pictures"], [(w, weight) for w, weight in one["words"]], read_maps(one.get("maps")))
         for row, one in drawn.items()
     }
     page = diagnosis_to_html(diagnosis, pictures)

@@ -29,7 +29,7 @@ def add_evidence(
         scores: of every trained design.
         runs: design to the folders of its runs.
     """
-    order = [row.design for row in sorted(summary.rows, key=lambda row: -row.mean) if row.design in scores]
+    order = [row.design for row in sorted(summary.rows, key=lambda row: row.rank) if row.design in scores]
     task = str((summary.study.get("data") or {}).get("task", "multiclass"))
     pictures = folder / EXAMPLES_FILE
     return replace(

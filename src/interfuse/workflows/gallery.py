@@ -38,16 +38,15 @@ class Answers:
 
 
 def keep_examples(study: Study, examples: Examples) -> None:
-    """Write the rows to look at: of the fusion that is best on validation, beside the designs that see one modality."""
+    """Write the rows to look at: of the fusion that the verdict speaks of, beside the designs that see one modality."""
     folders: dict[str, dict[int, list[Path]]] = {}
     for trial in study.trials():
         folders.setdefault(trial.design.name, {}).setdefault(trial.seed, []).append(trial.folder)
     sees = {d.name: FUSIONS.entry(d.fusion).build.modalities for d in study.designs()}  # type: ignore[attr-defined]
     alone = {modality: name for name, seen in sees.items() if len(seen) == 1 for modality in seen}
-    fusions = [name for name, seen in sees.items() if len(seen) == 2]
-    if not fusions:
+    fusion = study.best_fusion()
+    if fusion is None:
         return
-    fusion = max(fusions, key=lambda name: _validation(folders[name]))
     answers = {name: read_answers(list(folders[name].values())) for name in (fusion, *alone.values())}
     write_gallery(study.folder / EXAMPLES_FILE, examples, answers, fusion, alone)
 
@@ -179,12 +178,6 @@ def _vary(rows: Sequence[int], seen: Answers, count: int) -> list[int]:
 def _read_split(folder: Path, split: str) -> pa.Table:
     table = read_table(folder / "predictions.parquet")
     return table.filter(pc.equal(table["split"], split))
-
-
-def _validation(folders: Mapping[int, Sequence[Path]]) -> float:
-    parts = [_read_split(folder, "validation")["score"].to_numpy() for seed in folders.values() for folder in seed]
-    scores = np.concatenate(parts)
-    return float(scores.mean()) if scores.size else 0.0
 
 
 def _pairs(examples: Examples, *columns: str) -> Iterable[tuple[Any, ...]]:

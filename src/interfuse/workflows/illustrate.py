@@ -7,8 +7,8 @@ from interfuse.core.errors import DataError, InterfuseError
 from interfuse.core.tokens import Tokens
 from interfuse.data import Examples, Features, open_picture
 from interfuse.encoders import load_text_encoder
-from interfuse.reports import Illustration, draw_heat, picture_uri
-from interfuse.training import Run, attention_maps, relevance
+from interfuse.reports import Illustration, Maps, draw_heat, group_pieces, map_words, picture_uri
+from interfuse.training import AttentionMaps, Run, attention_maps, relevance
 
 
 def illustrate(run: Run, features: Features, examples: Examples | None, rows: Tensor) -> dict[int, Illustration]:
@@ -22,7 +22,9 @@ def illustrate(run: Run, features: Features, examples: Examples | None, rows: Te
     )
     classes = run.network(image, text).argmax(-1)
     maps, moved = attention_maps(run.network, image, text), relevance(run.network, image, text, classes)
-    words = _words(run, [examples.table["text"][row].as_py() for row in rows.tolist()]) if moved else None
+    attends = maps.text_to_image is not None or maps.image_to_text is not None
+    texts = [examples.table["text"][row].as_py() for row in rows.tolist()]
+    words = _words(run, texts) if moved or attends else None
     drawn = {}
     for number, row in enumerate(rows.tolist()):
         path = examples.table["image"][row].as_py()
@@ -32,24 +34,40 @@ def illustrate(run: Run, features: Features, examples: Examples | None, rows: Te
             heats["attention of the text"] = (maps.text_to_image[number].sum(0) / real).detach().cpu().numpy()
         if moved is not None:
             heats["relevance"] = moved.image[number].cpu().numpy()
+        pictures, ratio = _draw(path, heats, features.image.grid) if path else ({}, 1.0)
         drawn[int(features.rows[row])] = Illustration(
-            pictures=_draw(path, heats, features.image.grid) if path else {},
+            pictures=pictures,
             words=_weigh(words[number], moved.text[number].cpu().numpy()) if words and moved is not None else [],
+            maps=_map(words[number], maps, number, features.image.grid, ratio) if words and pictures else Maps(),
         )
     return drawn
 
 
-def _draw(path: str, heats: dict[str, np.ndarray], grid: tuple[int, int] | None) -> dict[str, str]:
-    """Draw the picture alone and under each heat, as data URIs; none where it cannot be opened."""
+def _map(words: list[str], maps: AttentionMaps, row: int, grid: tuple[int, int] | None, ratio: float) -> Maps:
+    """Map the attention of one row between its words and its picture; none where words and tokens do not match."""
+    to_image, to_text = (
+        None if part is None else part[row].float().cpu().numpy() for part in (maps.text_to_image, maps.image_to_text)
+    )
+    tokens = max(0 if to_image is None else len(to_image), 0 if to_text is None else to_text.shape[1])
+    if grid is None or len(words) > tokens:
+        return Maps()
+    return map_words(group_pieces(words), to_image, to_text, grid, ratio)
+
+
+def _draw(path: str, heats: dict[str, np.ndarray], grid: tuple[int, int] | None) -> tuple[dict[str, str], float]:
+    """Draw the picture alone and under each heat, as data URIs, and give its width over its height.
+
+    None are drawn where it cannot be opened.
+    """
     try:
         picture = open_picture(path)
     except (DataError, OSError):
-        return {}
+        return {}, 1.0
     pictures = {"picture": picture_uri(picture)}
     for name, heat in heats.items():
         if grid is not None and len(heat) == grid[0] * grid[1]:
             pictures[name] = picture_uri(draw_heat(picture, heat.reshape(grid)))
-    return pictures
+    return pictures, picture.width / picture.height
 
 
 def _words(run: Run, texts: list[str | None]) -> list[list[str]] | None:

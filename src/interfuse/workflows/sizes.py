@@ -11,6 +11,8 @@ from interfuse.training import count_parameters, match_hidden
 from interfuse.training.network import Network
 from interfuse.workflows.bench import Bench
 
+FARTHEST = 2
+"""A design that many times larger or smaller than the target is not of its size."""
 WIDEST = 4096
 """Largest width that is tried."""
 
@@ -55,16 +57,21 @@ def match_all(designs: list[Design], bench: Bench, target: str) -> tuple[list[De
         The designs, and a sentence for each that stays more than a tenth away.
 
     Raises:
-        ConfigError: the target is neither.
+        ConfigError: the target is neither, or a design stays more than a factor of two away from it.
     """
     count = _read_target(designs, bench, target)
     found, notes = [], []
     for design in designs:
         if _is_open(design):
-            found.append(_fill(design, count, bench))
-            continue
-        sized = design if design.name == target else _widen(design, bench, count)
+            sized = _fill(design, count, bench)
+        else:
+            sized = design if design.name == target else _widen(design, bench, count)
         size = count_of(sized, bench)
+        if max(size, count) > FARTHEST * min(size, count):
+            raise ConfigError(
+                f"{design.name} has {size:,} parameters at the nearest that it comes (dim={sized.dim}); {count:,} is "
+                "more than twice away. Give --match-parameters a count that every design can have, or a design's name."
+            )
         if abs(size - count) > count / 10:
             notes.append(f"{design.name} has {size:,} parameters at dim={sized.dim}; {count:,} cannot be met nearer.")
         found.append(sized)

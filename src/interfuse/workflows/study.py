@@ -13,9 +13,12 @@ from interfuse.core.errors import DataError
 from interfuse.core.files import read_json, write_atomically
 from interfuse.core.records import LeaderboardRow, StudySummary, read_table
 from interfuse.core.settings import build
-from interfuse.core.tasks import HEADLINES, lowest_score
+from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER, lowest_score
 from interfuse.evaluation import (
+    Comparison,
+    DesignResult,
     DesignScores,
+    best_on_validation,
     compare_designs,
     difference,
     say_metric,
@@ -86,54 +89,45 @@ class Study:
 
         Raises:
             ConfigError: the task has no such metric.
+            DataError: a training of the study is not on disk.
         """
-        loaded = {design.name: self._load(design) for design in self.designs()}
-        majority = self._majority(next(iter(loaded.values())))
-        scores = {MAJORITY: majority.scores, **{name: entry.scores for name, entry in loaded.items()}}
-        task = str(self.record["data"]["task"])
-        by = find_metric(metric or self.record["metric"], task)
-        if by != HEADLINES[task]:
-            runs = {design.name: self._by_seed(design) for design in self.designs()}
-            scores = score_by(by, task, scores, runs, (MAJORITY, self.folder / "majority.parquet"))
-        comparison = compare_designs(scores, self.record["baseline"], self.record["margin"], task)
+        by, loaded, scores = self._scores(metric)
+        comparison = self._compare(by, scores)
+        rows = [self._row(result, loaded[result.design], by) for result in comparison.results]
         details = [
-            *self._primary(scores, task),
+            *self._primary(scores, by),
             *comparison.details,
-            *say_metric(by, self.record["metric"], HEADLINES[task]),
+            *say_metric(by, self.record["metric"], HEADLINES[self.task]),
             *say_tuning(self.record.get("tuning")),
         ]
-        rows = []
-        for result in comparison.results:
-            entry = majority if result.design == MAJORITY else loaded[result.design]
-            rows.append(
-                LeaderboardRow(
-                    design=result.design,
-                    fusion=entry.fusion,
-                    baseline=result.design == self.record["baseline"],
-                    metric=by,
-                    mean=result.mean.mean,
-                    ci_low=result.mean.low,
-                    ci_high=result.mean.high,
-                    seeds=len(self.record["seeds"]),
-                    parameters=entry.parameters,
-                    train_seconds=entry.seconds,
-                    delta=result.delta.mean if result.delta else None,
-                    delta_ci_low=result.delta.low if result.delta else None,
-                    delta_ci_high=result.delta.high if result.delta else None,
-                    p_holm=result.p_holm,
-                    verdict=result.verdict,
-                    metrics=entry.metrics,
-                )
-            )
-        rows.sort(key=lambda row: -row.mean)
-        histories = {name: entry.histories for name, entry in loaded.items()}
+        rows.sort(key=lambda row: row.rank)
+        trained = {name: entry for name, entry in loaded.items() if name != MAJORITY}
+        histories = {name: entry.histories for name, entry in trained.items()}
         summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
-        trained = {name: scores[name] for name in loaded}
-        return add_evidence(summary, self.folder, trained, self._folders())
+        return add_evidence(summary, self.folder, {name: scores[name] for name in trained}, self._folders())
+
+    def best_fusion(self) -> str | None:
+        """Name the fusion that the verdict speaks of: best on validation, over all seeds, by the declared metric.
+
+        None where the study compares no fusion of both modalities.
+        """
+        by, _, scores = self._scores()
+        found = self._compare(by, scores).fusion
+        fusions = [name for name, entry in scores.items() if not entry.unimodal and name != MAJORITY]
+        if found or not fusions:
+            return found
+        rated = [name for name in fusions if scores[name].validation.size]
+        return best_on_validation(scores, rated, by in LOWER_IS_BETTER) if rated else fusions[0]
 
     def report(self, path: Path | str | None = None, metric: str | None = None) -> Path:
-        """Write the report; the ending chooses the format: .html, .md, .csv, .tex or .json; `metric` as in summary."""
-        target = Path(path) if path else self.folder / "report.html"
+        """Write the report; the ending chooses the format: .html, .md, .csv, .tex or .json; `metric` as in summary.
+
+        Without a path it is `report.html` in the study's folder, and `report-METRIC.html` by another metric than the
+        declared one.
+        """
+        by = find_metric(metric or self.record["metric"], self.task)
+        plain = "report.html" if by == self.record["metric"] else f"report-{by.lower().replace(' ', '-')}.html"
+        target = Path(path) if path else self.folder / plain
         writers = {".html": to_html, ".md": to_markdown, ".csv": to_csv, ".tex": to_latex, ".json": to_json}
         if target.suffix not in writers:
             raise DataError(f"A report ends in {', '.join(writers)}, got {target.name!r}.")
@@ -142,14 +136,68 @@ class Study:
         write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
         return target
 
-    def _primary(self, scores: Mapping[str, DesignScores], task: str) -> list[str]:
+    @property
+    def task(self) -> str:
+        """Task of the rows."""
+        return str(self.record["data"]["task"])
+
+    def _scores(self, metric: str | None = None) -> tuple[str, dict[str, "_Loaded"], dict[str, DesignScores]]:
+        """Read every design; give the metric's name, what was read, and the scores by that metric."""
+        self._check_finished()
+        by = find_metric(metric or self.record["metric"], self.task)
+        trained = {design.name: self._load(design) for design in self.designs()}
+        loaded = {MAJORITY: self._majority(next(iter(trained.values()))), **trained}
+        scores = {name: entry.scores for name, entry in loaded.items()}
+        if by != HEADLINES[self.task]:
+            runs = {design.name: self._by_seed(design) for design in self.designs()}
+            scores = score_by(by, self.task, scores, runs, (MAJORITY, self.folder / "majority.parquet"))
+        return by, loaded, scores
+
+    def _compare(self, by: str, scores: Mapping[str, DesignScores]) -> Comparison:
+        settings = self.record["baseline"], self.record["margin"], self.task
+        return compare_designs(scores, *settings, lower=by in LOWER_IS_BETTER)
+
+    def _check_finished(self) -> None:
+        """Refuse a study that was cut short."""
+        trials = self.trials()
+        lacking = [trial for trial in trials if not (trial.folder / "run.json").is_file()]
+        if lacking or not (self.folder / "majority.parquet").is_file():
+            named = ", ".join(f"{trial.design.name} seed {trial.seed}" for trial in lacking[:5])
+            more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+            raise DataError(
+                f"{self.folder} is not finished: {len(lacking)} of {len(trials)} trainings are missing"
+                f"{f' ({named}{more})' if lacking else ''}. Give compare's command again: it goes on where it was."
+            )
+
+    def _row(self, result: DesignResult, entry: "_Loaded", by: str) -> LeaderboardRow:
+        """Lay out one design's result."""
+        return LeaderboardRow(
+            design=result.design,
+            fusion=entry.fusion,
+            baseline=result.design == self.record["baseline"],
+            metric=by,
+            mean=result.mean.mean,
+            ci_low=result.mean.low,
+            ci_high=result.mean.high,
+            seeds=len(self.record["seeds"]),
+            parameters=entry.parameters,
+            train_seconds=entry.seconds,
+            delta=result.delta.mean if result.delta else None,
+            delta_ci_low=result.delta.low if result.delta else None,
+            delta_ci_high=result.delta.high if result.delta else None,
+            p_holm=result.p_holm,
+            verdict=result.verdict,
+            metrics=entry.metrics,
+        )
+
+    def _primary(self, scores: Mapping[str, DesignScores], by: str) -> list[str]:
         """Say how the contrast came out that was declared beforehand."""
         declared = self.record.get("primary")
         if not declared:
             return []
         first, second = declared["first"], declared["second"]
-        contrast = difference(scores[first], scores[second], lowest_score(task))
-        return [say_primary(first, second, contrast, float(self.record["margin"]))]
+        contrast = difference(scores[first], scores[second], lowest_score(self.task))
+        return [say_primary(first, second, contrast, float(self.record["margin"]), by in LOWER_IS_BETTER)]
 
     def _folders(self) -> dict[str, list[Path]]:
         """Give every design's run folders, all seeds and folds."""

@@ -34,6 +34,8 @@ FIXED = {
     "store_dim",
 }
 """Fields of a design that are no matter of tuning."""
+ROOM = {"fusion": "concat", "contrastive": 1.0, "epochs": 1_000_000}
+"""What a setting of the space is tried with: a design that refuses none for the sake of another setting."""
 DECADE = 10.0
 """A range whose ends differ by this factor or more is drawn on a logarithmic scale."""
 
@@ -67,8 +69,8 @@ def tune(
 ) -> Tuned:
     """Train every design with every draw, and keep for each what was best on validation.
 
-    A training that fails (its loss became infinite, or the design refuses the draw) counts 0. Killed and started
-    again, tuning goes on where it was.
+    A training that fails (its loss became infinite, or the design refuses the draw) has no score and is never chosen.
+    Killed and started again, tuning goes on where it was.
 
     Args:
         out: the study's folder; runs go to `tuning/`, without weights.
@@ -96,7 +98,7 @@ def tune(
         progress.say(f"Tuning: {settings.draws} draws of {settings.space} and the own settings of each design.")
         train_all(blind, terms, todo, settings.labour, progress)
     scores = {name: [_score(trial, settings.metric) for trial in tried] for name, tried in trials.items()}
-    best = {name: max(range(len(found)), key=lambda number: found[number]) for name, found in scores.items()}
+    best = {name: _best(found) for name, found in scores.items()}
     chosen = [_with(design, draws[best[design.name]]) for design in designs]
     told = {"space": settings.space, "metric": settings.metric, "draws": draws[1:], "seed": SEED, "chosen": best}
     return Tuned(chosen, {"tuning": told, "trials": {name: found[1:] for name, found in scores.items()}})
@@ -134,14 +136,18 @@ def _split(space: str) -> dict[str, str]:
 def _distribution(optuna: Any, name: str, text: str) -> Any:
     """Read `low..high` or `a|b|c`."""
     if ".." not in text:
-        read = [getattr(build(Design, "the space", {"fusion": "concat", name: word}), name) for word in text.split("|")]
+        read = [getattr(build(Design, "the space", {**ROOM, name: word}), name) for word in text.split("|")]
         return optuna.distributions.CategoricalDistribution(read)
+    whole = get_type_hints(Design)[name] is int
     low, high = (read_scalar(end) for end in text.split("..", 1))
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
     if not numbers or not low < high:  # type: ignore[operator]
         raise ConfigError(f"Cannot read {name}={text} in the space: write two numbers, the lower first, as 0.1..0.5.")
+    for end in (low, high):
+        if isinstance(end, float) and whole:
+            raise ConfigError(f"{name} is a whole number, got {name}={text} in the space: write it as 1..3.")
+        build(Design, "the space", {**ROOM, name: end})
     log = low > 0 and high >= DECADE * low  # type: ignore[operator]
-    whole = get_type_hints(Design)[name] is int
     make = optuna.distributions.IntDistribution if whole else optuna.distributions.FloatDistribution
     return make(low, high, log=log)
 
@@ -159,11 +165,18 @@ def _with(design: Design, values: dict[str, Any]) -> Design:
     return build(Design, f"design {design.name!r} with a draw", {**to_plain(design), **values})
 
 
-def _score(trial: Trial | None, metric: str) -> float:
+def _score(trial: Trial | None, metric: str) -> float | None:
+    """Give a training's validation score; None where it failed."""
     if trial is None or read_failure(trial):
-        return 0.0
-    score = float(read_json(trial.folder / "run.json")["metrics"]["validation"].get(metric, 0.0))
-    return score if math.isfinite(score) else 0.0
+        return None
+    score = read_json(trial.folder / "run.json")["metrics"]["validation"].get(metric)
+    return float(score) if score is not None and math.isfinite(score) else None
+
+
+def _best(scores: list[float | None]) -> int:
+    """Choose the number of the best score; a failed training is below any score: R² may be far below 0."""
+    ranks = [-math.inf if score is None else score for score in scores]
+    return max(range(len(ranks)), key=lambda number: ranks[number])
 
 
 def _begin(out: Path, terms: Terms, designs: list[Design], settings: TuneSettings) -> None:

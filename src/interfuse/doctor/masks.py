@@ -1,0 +1,145 @@
+"""Which arguments are masks, and whose: from their names where those tell, else guesses to be tried."""
+
+import inspect
+from collections.abc import Mapping
+
+from torch import nn
+
+from interfuse.doctor.names import ATTENTION_ONLY, is_mask, role, says_ignore, says_real, stream
+from interfuse.doctor.source import arguments, keys_read
+
+SCALARS = (int, float, bool, str)
+PRESENT = "one"
+"""Part of a joint mask: one token in front that is always real."""
+
+
+def takes_mask(name: str, parameter: inspect.Parameter) -> bool:
+    """Tell whether an argument is named like a mask and may hold a tensor."""
+    return is_mask(name) and may_be_tensor(parameter)
+
+
+def may_be_tensor(parameter: inspect.Parameter) -> bool:
+    """Tell whether neither default nor annotation says that an argument is a number, a word or a flag."""
+    if isinstance(parameter.default, SCALARS):
+        return False
+    written = parameter.annotation
+    if isinstance(written, str):
+        parts = {part.strip() for part in written.split("|")}
+        return bool(parts - {"int", "float", "bool", "str", "None"})
+    kinds = set(getattr(written, "__args__", (written,))) - {type(None)}
+    return not kinds <= set(SCALARS)
+
+
+def mask_sources(module: nn.Module, chosen: dict[str, str]) -> list[dict[str, str]]:
+    """Guess whose each mask is; several guesses where one mask may be anyone's, the likeliest first.
+
+    A mask inside a container is named `argument[key]`, or `argument[place]`.
+    """
+    container = next((s for s in chosen.values() if s in ("list", "tuple") or s.startswith("dict:")), None)
+    names = [*_named(module), *_inside(module, chosen)]
+    sure: dict[str, str] = {}
+    for name in names:
+        meant = (container if "[" not in name else None) or role(key_of(name)) or _of_stream(name, chosen)
+        if meant:
+            sure[name] = meant
+    guesses = _complete(sure, [name for name in names if name not in sure], chosen)
+    return [*guesses, *_unnamed(module, chosen, guesses[0])]
+
+
+def key_of(name: str) -> str:
+    """Take the key out of `argument[key]`; a plain name is its own key."""
+    return name.partition("[")[2].rstrip("]") or name
+
+
+def contradictions(conventions: dict[str, str]) -> list[str]:
+    """List the masks that act against what their name says, or against a sibling that is named alike."""
+    senses = {name: "ignore" if "ignore" in how else "real" for name, how in conventions.items()}
+    found = []
+    for name, sense in senses.items():
+        against = says_ignore(key_of(name)) if sense == "real" else says_real(key_of(name))
+        twins = [other for other in senses if other != name and _stem(other) == _stem(name)]
+        if against or ("pad" in name and sense == "real" and any(senses[twin] == "ignore" for twin in twins)):
+            found.append(name)
+    return found
+
+
+def spare_arguments(module: nn.Module, chosen: dict[str, str], masks: dict[str, str]) -> list[dict[str, str]]:
+    """List the optional arguments that nothing is known of, taken for masks: all of them, then each alone."""
+    given = arguments(module)
+    left = [
+        name
+        for name, p in given.items()
+        if name not in chosen and name not in masks and p.default is None and may_be_tensor(p) and not is_mask(name)
+    ][:4]
+    each = [{name: meant} for name in left for meant in ("image", "text") if role(name) in (None, meant)]
+    pairs = [_by_order(left, order) for order in (("image", "text"), ("text", "image"))] if len(left) == 2 else []
+    return [*[pair for i, pair in enumerate(pairs) if pair not in pairs[:i]], *each]
+
+
+def _named(module: nn.Module) -> list[str]:
+    """List the arguments that are named like masks."""
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    names = [name for name, p in arguments(module).items() if p.kind not in variable and takes_mask(name, p)]
+    return [n for n in names if n not in ATTENTION_ONLY or (n == "attn_mask" and "key_padding_mask" not in names)]
+
+
+def _inside(module: nn.Module, chosen: dict[str, str]) -> list[str]:
+    """List the masks that forward takes out of a container of keys, or of its own keywords."""
+    keys = list(dict.fromkeys(key for key in keys_read(getattr(type(module), "forward", None)) if is_mask(key)))
+    held = next((name for name, source in chosen.items() if source.startswith("dict:")), None)
+    if held is not None:
+        return [f"{held}[{key}]" for key in keys]
+    return [key for key in keys if not set(chosen) & set(arguments(module))]
+
+
+def _complete(sure: dict[str, str], left: list[str], chosen: dict[str, str]) -> list[dict[str, str]]:
+    """Guess whose the masks are whose name does not tell."""
+    if len(left) == 2 and not sure:
+        return [_by_order(left, order) for order in (("image", "text"), ("text", "image"))]
+    if len(left) == 1:
+        if "merged" in chosen.values():
+            return [{**sure, left[0]: f"{front}image+text"} for front in ("", f"{PRESENT}+")]
+        alone = [m for m in ("text", "image") if m not in sure.values()]
+        joint = [] if sure else ["image+text", "text+image"]
+        return [{**sure, left[0]: meant} for meant in (*alone, *joint)] or [sure]
+    return [sure]
+
+
+def _unnamed(module: nn.Module, chosen: dict[str, str], sure: Mapping[str, str]) -> list[dict[str, str]]:
+    """Guess that what is left over are masks: needed arguments, places of `*args`, the second of a pair."""
+    given = arguments(module)
+    left = [n for n, source in chosen.items() if source == "none" and n in given and may_be_tensor(given[n])]
+    if left and len(left) <= 2:
+        named = {name: role(name) for name in left}
+        if len(left) == 1 or None in named.values() or len(set(named.values())) < len(left):
+            orders = (("image", "text"), ("text", "image"))
+            return [{**sure, **_by_order(left, order)} for order in orders]
+        return [{**sure, **{name: str(meant) for name, meant in named.items()}}]
+    star = next((name for name, source in chosen.items() if source == "star"), None)
+    if star is not None:
+        return [{f"{star}[2]": "image", f"{star}[3]": "text"}]
+    if not sure and sorted(chosen.values()) == ["image", "text"]:
+        return [{f"{name}[1]": source for name, source in chosen.items()}]
+    return []
+
+
+def _by_order(names: list[str], order: tuple[str, str]) -> dict[str, str]:
+    return {name: role(name) or meant for name, meant in zip(names, order, strict=False)}
+
+
+def _stem(name: str) -> str:
+    """Take the modality out of a name: what is left of `image_padding_mask` and `text_padding_mask` is alike."""
+    return "_".join(part for part in key_of(name).split("_") if role(part) is None)
+
+
+def _of_stream(name: str, chosen: dict[str, str]) -> str | None:
+    """Find whose the mask is from the stream that its name belongs to."""
+    asked = {stream(argument): source for argument, source in chosen.items() if stream(argument)}
+    if len(asked) < 2:
+        return None
+    for prefix, which in (("key", "context"), ("encoder", "context"), ("memory", "context"), ("context", "context"),
+                          ("media", "context"), ("kv", "context"), ("tgt", "query"), ("query", "query"),
+                          ("q_", "query"), ("attention_mask", "query")):  # fmt: skip
+        if name.startswith(prefix):
+            return asked[which]
+    return None

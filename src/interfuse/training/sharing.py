@@ -1,0 +1,156 @@
+"""What a fusion computes of one modality alone, computed once an item instead of once a pair."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interfuse.core.tokens import Tokens
+from interfuse.nn import Attention
+from interfuse.training.network import Network
+
+PROBED = 6
+"""Items of either modality that tell which layers see one modality alone."""
+ITEMS = 128
+"""Items a pass."""
+Site = tuple[str, int]
+"""A layer's name, and which of its calls in a pass it is."""
+Call = Callable[[Site, Callable[[], Any]], Any]
+"""Called instead of a layer, with what the layer would do."""
+
+
+@dataclass
+class Shared:
+    """Answers of layers by item: of the calls that see the image alone, or the text alone."""
+
+    kinds: dict[Site, str] = field(default_factory=dict)
+    answers: dict[Site, tuple[Tensor, ...]] = field(default_factory=dict)
+    width: int = 0
+    """Places of a text with its padding, as the answers were computed."""
+
+    @contextmanager
+    def instead(self, network: Network, items: dict[str, Tensor], width: int) -> Iterator[None]:
+        """Let these layers give their answers for the items of each pair; texts are cut to `width` places."""
+
+        def call(site: Site, compute: Callable[[], Any]) -> Any:
+            if site not in self.answers:
+                return compute()
+            kind = self.kinds[site]
+            found = tuple(self._take(part, kind, items[kind], width) for part in self.answers[site])
+            return found if len(found) > 1 else found[0]
+
+        with intercepted(network.fusion, call):
+            yield
+
+    def _take(self, answer: Tensor, kind: str, items: Tensor, width: int) -> Tensor:
+        cut = kind == "text" and answer.dim() == 3 and answer.shape[1] == self.width
+        return (answer[:, :width] if cut else answer)[items]
+
+
+@contextmanager
+def intercepted(fusion: nn.Module, call: Call) -> Iterator[None]:
+    """Put `call` in the place of every linear map and every joint projection of an attention."""
+    counts: dict[str, int] = {}
+    taken: list[tuple[nn.Module, str]] = []
+
+    def wrap(name: str, own: Callable[..., Any]) -> Callable[..., Any]:
+        def instead(*given: Any, **named: Any) -> Any:
+            number = counts[name] = counts.get(name, -1) + 1
+            return call((name, number), lambda: own(*given, **named))
+
+        return instead
+
+    for name, module in fusion.named_modules():
+        method = "project" if isinstance(module, Attention) else "forward"
+        if isinstance(module, Attention) or type(module) is nn.Linear:
+            setattr(module, method, wrap(f"{name}.{method}", getattr(module, method)))
+            taken.append((module, method))
+    try:
+        yield
+    finally:
+        for module, method in taken:
+            delattr(module, method)
+
+
+def share(network: Network, images: Tokens, texts: Tokens) -> Shared:
+    """Find the calls that see one modality alone, and answer them for every item.
+
+    A call sees the image alone where its answer stays the same, bit for bit, when every row is given other texts, and
+    changes when it is given other images. Few items are probed, so what is found is to be checked on whole pairs.
+
+    Args:
+        network: in eval mode.
+        images: adapted tokens of the distinct pictures.
+        texts: adapted tokens of the distinct texts.
+    """
+    few, read = (_pick(tokens, torch.arange(min(PROBED, len(tokens.tokens)))) for tokens in (images, texts))
+    shared = Shared(width=texts.mask.shape[1])
+    if len(few.tokens) < 2 or len(read.tokens) < 2:
+        return shared
+    rows = torch.arange(PROBED)
+    first, second = rows % len(few.tokens), rows % len(read.tokens)
+    base = _record(network, _pick(few, first), _pick(read, second))
+    others = {
+        "image": _record(network, _pick(few, first), _pick(read, (second + 1) % len(read.tokens))),
+        "text": _record(network, _pick(few, (first + 1) % len(few.tokens)), _pick(read, second)),
+    }
+    for site, answer in base.items():
+        same = [kind for kind, other in others.items() if _equal(answer, other.get(site), PROBED)]
+        if same == ["image"] or (same == ["text"] and all(_can_be_cut(part, shared.width) for part in answer)):
+            shared.kinds[site] = same[0]
+    for kind, count in (("image", len(images.tokens)), ("text", len(texts.tokens))):
+        shared.answers |= _answer(network, shared.kinds, kind, count, (images, texts))
+    return shared
+
+
+def _answer(
+    network: Network, kinds: dict[Site, str], kind: str, count: int, both: tuple[Tokens, Tokens]
+) -> dict[Site, tuple[Tensor, ...]]:
+    """Answer the calls of one kind for every item of it, beside any item of the other modality."""
+    wanted = {site for site, own in kinds.items() if own == kind}
+    parts: dict[Site, list[tuple[Tensor, ...]]] = {site: [] for site in wanted}
+    if not wanted:
+        return {}
+    for rows in torch.arange(count).split(ITEMS):
+        image, text = (_pick(tokens, rows % len(tokens.tokens)) for tokens in both)
+        found = _record(network, image, text, wanted)
+        for site in wanted:
+            parts[site].append(found[site])
+    return {site: tuple(torch.cat(group) for group in zip(*found, strict=True)) for site, found in parts.items()}
+
+
+def _record(
+    network: Network, image: Tokens, text: Tokens, wanted: set[Site] | None = None
+) -> dict[Site, tuple[Tensor, ...]]:
+    """Run the fusion and keep what its layers answer."""
+    found: dict[Site, tuple[Tensor, ...]] = {}
+
+    def call(site: Site, compute: Callable[[], Any]) -> Any:
+        answer = compute()
+        if wanted is None or site in wanted:
+            found[site] = answer if isinstance(answer, tuple) else (answer,)
+        return answer
+
+    with intercepted(network.fusion, call):
+        network.fusion(image.tokens, text.tokens, image.mask, text.mask)
+    return found
+
+
+def _equal(first: tuple[Tensor, ...], second: tuple[Tensor, ...] | None, rows: int) -> bool:
+    """Whether both are the same, and have a row an item."""
+    if second is None or len(first) != len(second):
+        return False
+    return all(a.shape == b.shape and len(a) == rows and a.equal(b) for a, b in zip(first, second, strict=True))
+
+
+def _can_be_cut(answer: Tensor, width: int) -> bool:
+    """Whether an answer about texts can be had without their padding: it has a place for each of theirs, or none."""
+    return answer.dim() == 2 or (answer.dim() == 3 and answer.shape[1] == width)
+
+
+def _pick(tokens: Tokens, rows: Tensor) -> Tokens:
+    rows = rows.to(tokens.mask.device)
+    return Tokens(tokens.tokens[rows], tokens.mask[rows])

@@ -1,0 +1,63 @@
+"""What every comparison shows beside the designs that were asked for: floors, and the rival of token attention."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from interfuse.core.design import Design, parse_designs
+from interfuse.fusion import FUSIONS
+
+FLOORS = "image_only,text_only,concat,concat:hidden=match"
+"""`match` becomes the width that gives as many parameters as the largest design has."""
+MATCHING_FLOOR = "two_tower:contrastive=1"
+"""What every comparison of matching shows besides."""
+RIVAL = "merged_attention"
+"""What every comparison shows in which a fusion looks at tokens: attention without a direction."""
+
+
+def add_floors(asked: Sequence[Design], base: Mapping[str, Any], task: str) -> list[Design]:
+    """Put the floors that are not there before the designs that were asked for, and the rivals behind.
+
+    A unimodal control or a linear `concat` that was asked for, whatever its settings, stands for its floor. A `concat`
+    with a hidden layer of another width does not stand for the matched one, nor two towers without a contrastive loss
+    for those with one.
+
+    Args:
+        asked: the designs of the comparison.
+        base: settings that every design shares.
+        task: of the rows.
+    """
+    have = {_kind(design) for design in asked}
+    floors = [design for design in parse_designs(FLOORS, base) if _kind(design) not in have]
+    rivals = []
+    if any(_looks_at_tokens(design) for design in asked) and all(design.fusion != RIVAL for design in asked):
+        rivals += parse_designs(RIVAL, base)
+    if task == "matching" and not any(design.fusion == "two_tower" and design.contrastive for design in asked):
+        rivals += parse_designs(MATCHING_FLOOR, base)
+    return [*floors, *asked, *rivals]
+
+
+def name_floors(base: Mapping[str, Any]) -> set[str]:
+    """Give the names of the floors that are no floor by their kind alone."""
+    return {design.name for design in parse_designs(f"concat:hidden=match,{MATCHING_FLOOR}", base)}
+
+
+def is_baseline_kind(design: Design) -> bool:
+    """Whether the design is a `concat` with a hidden layer."""
+    return design.fusion == "concat" and bool(design.settings.get("hidden"))
+
+
+def name_role(design: Design, baseline: str, floors: set[str]) -> str:
+    """Say what a design is in its comparison: baseline, floor or contender."""
+    if design.name == baseline:
+        return "baseline"
+    floor = _kind(design) in {("image_only", ""), ("text_only", ""), ("concat", "")} or design.name in floors
+    return "floor" if floor else "contender"
+
+
+def _kind(design: Design) -> tuple[str, str]:
+    return design.fusion, str(design.settings.get("hidden") or "")
+
+
+def _looks_at_tokens(design: Design) -> bool:
+    mechanism: Any = FUSIONS.entry(design.fusion).build
+    return not getattr(mechanism, "pools", False) and design.pool != "mean" and len(mechanism.modalities) == 2
