@@ -17,9 +17,9 @@ SAID = {
         r"\[one-key-softmax\]",
     ),
     "02-doctor": (
-        r"^6 errors",
+        r"^7 errors",
         r"\[batch-leak\](.|\n)*\[unregistered-parameters\](.|\n)*\[dead-parameter\](.|\n)*'text_mask' has no effect",
-        r"^2 errors",
+        r"^3 errors",
         r"^0 errors, 0 warnings",
         r"the module is not sound",
     ),

@@ -270,7 +270,7 @@ def test_evaluate_gives_the_metrics_that_training_recorded(study, shop, tmp_path
     assert found["rows"] == len(test_rows)
     for name, value in run.info["metrics"]["test"].items():
         assert found[name] == pytest.approx(value, abs=1e-6), name
-    with pytest.raises(DataError, match=r"There is no row in split 'test'\. DATA has: all"):
+    with pytest.raises(DataError, match="DATA says of no row that it is test, and these are not the rows that the run"):
         evaluate(run, part, given, "test")
 
 
