@@ -77,7 +77,7 @@ def example(kind: str, row: int, **given) -> dict:
     return {**plain, **answers, **given}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     """Chromium; the test is skipped, with the reason, where it or playwright is absent."""
     with launched() as found:
