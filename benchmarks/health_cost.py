@@ -64,7 +64,7 @@ def make_loop(design, features, specs, monitor):
     torch.manual_seed(0)
     network = Network(design, *specs, 13)
     accelerator = loop._accelerator("float32", "cpu")
-    made = loop._Loop(design, 0, features, network, accelerator, loop._nobody)
+    made = loop._Loop(design, 0, features, network, accelerator, loop.nobody)
     made.health = monitor(network.blocks(), len(features.splits["train"]) // design.batch_size * design.epochs)
     made.order = generator(0, "order")
     return made
