@@ -91,4 +91,3 @@ def test_the_page_shows_both_directions_in_a_browser(tmp_path):
                 assert visit.page.locator(".map-region .words").first.inner_text().split() == ["a", "lipstick"]
                 assert not visit.said
                 assert not visit.asked
-                visit.page.locator("article").screenshot(path=f"/tmp/ev_maps_{size[0]}.png")

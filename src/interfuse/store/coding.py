@@ -1,11 +1,14 @@
 """How a token lies on disk: as bfloat16, as float32, or as 8-bit integers with a scale of its own."""
 
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+from interfuse.core.errors import StoreError
 
 Coding = Literal["bfloat16", "int8", "float32"]
 _SCALE_BYTES = 4
@@ -29,6 +32,29 @@ def to_rows(coding: Coding, tokens: Float[Tensor, "*batch dim"]) -> Tensor:
     scale = tokens.abs().amax(-1, keepdim=True).float() / 127
     values = (tokens / scale.clamp_min(torch.finfo(torch.float32).tiny)).round().to(torch.int8)
     return torch.cat([values, scale.contiguous().view(torch.int8)], -1)
+
+
+def item_rows(
+    coding: Coding,
+    keys: Sequence[str | None],
+    tokens: Float[Tensor, "batch tokens dim"],
+    mask: Bool[Tensor, "batch tokens"] | None,
+) -> Iterator[tuple[str, Tensor]]:
+    """Give each item that has a key, and the rows of its real tokens, in memory of their own.
+
+    Raises:
+        StoreError: a value of such an item is not finite.
+    """
+    if mask is not None:
+        tokens = tokens.masked_fill(~mask.unsqueeze(-1), 0)
+    finite = tokens.isfinite().flatten(1).all(1).tolist()
+    rows = to_rows(coding, tokens)
+    for place, key in enumerate(keys):
+        if key is None:
+            continue
+        if not finite[place]:
+            raise StoreError(f"Item {key}: the encoder gave NaN or infinity. Use another precision for the encoder.")
+        yield key, (rows[place] if mask is None else rows[place][mask[place]]).clone()
 
 
 def from_rows(coding: Coding, rows: Tensor, out: Float[Tensor, "*batch dim"]) -> None:

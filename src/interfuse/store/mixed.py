@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from interfuse.core.errors import StoreError
 from interfuse.core.tokens import Tokens
-from interfuse.store.coding import from_rows, to_rows
+from interfuse.store.coding import from_rows, item_rows
 from interfuse.store.table import StoredTable
 
 
@@ -48,18 +47,7 @@ class MixedTable:
         Raises:
             StoreError: a value is not finite.
         """
-        if mask is not None:
-            tokens = tokens.masked_fill(~mask.unsqueeze(-1), 0)
-        finite = tokens.isfinite().flatten(1).all(1).tolist()
-        rows = to_rows(self.stored.coding, tokens)
-        for place, key in enumerate(keys):
-            if key is None:
-                continue
-            if not finite[place]:
-                raise StoreError(
-                    f"Item {key}: the encoder gave NaN or infinity. Use another precision for the encoder."
-                )
-            self._fresh.append((rows[place] if mask is None else rows[place][mask[place]]).clone())
+        self._fresh.extend(rows for _, rows in item_rows(self.stored.coding, keys, tokens, mask))
 
     def lengths(self, items: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
         """Count the tokens of these items; item -1 has none."""

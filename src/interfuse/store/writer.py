@@ -13,7 +13,7 @@ from torch import Tensor
 
 from interfuse.core.errors import StoreError
 from interfuse.core.settings import fingerprint
-from interfuse.store.coding import Coding, to_rows
+from interfuse.store.coding import Coding, item_rows
 from interfuse.store.locks import Claim, locked
 from interfuse.store.shard import SUFFIX, write_shard
 
@@ -86,20 +86,9 @@ class Writer:
                 f"Item {keys[0]} has shape {tuple(tokens.shape[1:])}; expected (tokens, dim={self.store.dim})."
             )
         tokens = tokens.detach().to("cpu")
-        if mask is not None:
-            tokens = tokens.masked_fill(~mask.unsqueeze(-1), 0)
-        finite = tokens.isfinite().flatten(1).all(1).tolist()
-        rows = to_rows(self.store.coding, tokens)
-        for place, key in enumerate(keys):
-            if key is None:
-                continue
-            if not finite[place]:
-                raise StoreError(
-                    f"Item {key}: the encoder gave NaN or infinity. Use another precision for the encoder."
-                )
-            kept = rows[place] if mask is None else rows[place][mask[place]]
-            self._items[key] = kept.clone()
-            self._bytes += kept.nbytes
+        for key, rows in item_rows(self.store.coding, keys, tokens, mask):
+            self._items[key] = rows
+            self._bytes += rows.nbytes
         if self._bytes >= SHARD_BYTES:
             self._wait()
             self._writing = self._pool.submit(self._write, *self._collected())
