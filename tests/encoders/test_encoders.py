@@ -145,6 +145,19 @@ class TestPackaged:
         grid = encoder.network.extract_features(picture)
         assert_close(encoder.encode(picture)[0, 5], grid[0, :, 1, 2], rtol=1e-4, atol=1e-4)
 
+    @pytest.mark.parametrize("size", [96, 112])
+    def test_the_fine_map_is_what_the_whole_network_computes_at_stride_16(self, size):
+        fine = load_image_encoder("efficientnet-lite0-stride16", size, "float32")
+        picture = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        found = []
+        whole = load_image_encoder(image_size=96, dtype="float32").network
+        for block in whole._blocks:
+            block.register_forward_hook(lambda _, __, answer: found.append(answer))
+        whole.extract_features(picture)
+        last = [grid for grid in found if grid.shape[-1] == size // 16][-1]
+        assert_close(fine.encode(picture), last.flatten(2).mT, rtol=1e-4, atol=1e-4)
+        assert (fine.grid, fine.dim) == ((size // 16, size // 16), 112)
+
     def test_bfloat16_tokens_point_where_float32_tokens_point(self):
         draw = torch.Generator().manual_seed(0)
         pictures = torch.rand(4, 3, 96, 96, generator=draw) * 2 - 1

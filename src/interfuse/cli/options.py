@@ -98,7 +98,7 @@ ImageEncoder = Annotated[
     str,
     typer.Option(
         "--image-encoder",
-        help="efficientnet-lite0, resnet50, a hub id or a local folder.",
+        help="efficientnet-lite0, efficientnet-lite0-stride16, resnet50, a hub id or a local folder.",
         rich_help_panel="Encoders",
     ),
 ]

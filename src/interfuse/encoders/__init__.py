@@ -4,12 +4,13 @@ from pathlib import Path
 
 from interfuse.core.errors import require
 from interfuse.encoders.base import Dtype, ImageEncoder, PreparedTexts, TextEncoder
-from interfuse.encoders.efficientnet import IMAGE_SIZE, EfficientNetLite
+from interfuse.encoders.efficientnet import IMAGE_SIZE, EfficientNetLite, EfficientNetLiteFine
 from interfuse.encoders.image import HubImageEncoder, default_hub_image_size
 from interfuse.encoders.text import HubTextEncoder
 from interfuse.encoders.weights import put_tuned, save_tuned
 
 PACKAGED_IMAGE, PACKAGED_TEXT = EfficientNetLite.name, "minilm"
+_PACKAGED = {kind.name: kind for kind in (EfficientNetLite, EfficientNetLiteFine)}
 
 
 def load_image_encoder(
@@ -22,7 +23,7 @@ def load_image_encoder(
     """Load a picture encoder.
 
     Args:
-        name: `efficientnet-lite0` (packaged), `resnet50`, a hub id, or a local folder.
+        name: `efficientnet-lite0` or `efficientnet-lite0-stride16` (packaged), `resnet50`, a hub id, or a local folder.
         image_size: height and width of its input in pixels; none: its own.
         dtype: number format it runs in.
         device: where it runs.
@@ -33,8 +34,8 @@ def load_image_encoder(
         ExtraMissingError: the packaged encoder's packages are not installed.
     """
     encoder: ImageEncoder
-    if name == PACKAGED_IMAGE:
-        encoder = EfficientNetLite(image_size, dtype, device)
+    if name in _PACKAGED:
+        encoder = _PACKAGED[name](image_size, dtype, device)
     else:
         encoder = HubImageEncoder(name, image_size, dtype, device)
     if tuned is not None:
@@ -48,7 +49,7 @@ def default_image_size(name: str = PACKAGED_IMAGE) -> int:
     Raises:
         EncoderError: there is no such model, it cannot be reached, or it takes no pictures.
     """
-    return IMAGE_SIZE if name == PACKAGED_IMAGE else default_hub_image_size(name)
+    return IMAGE_SIZE if name in _PACKAGED else default_hub_image_size(name)
 
 
 def load_text_encoder(
@@ -80,6 +81,7 @@ __all__ = [
     "PACKAGED_TEXT",
     "Dtype",
     "EfficientNetLite",
+    "EfficientNetLiteFine",
     "HubImageEncoder",
     "HubTextEncoder",
     "ImageEncoder",
