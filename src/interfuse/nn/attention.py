@@ -80,17 +80,16 @@ class Attention(nn.Module):
         mask: Bool[Tensor, "batch keys"] | None = None,
     ) -> Float[Tensor, "batch queries dim"]:
         """Attend; `mask` True = a key that may be attended to."""
-        if memory is query:  # one projection for q, k and v of a stream
-            return self.attend(*self.project(query), mask)
-        key, value = self.key_value(memory).chunk(2, -1)
-        return self.attend(self.query(query), key, value + self.value_bias, mask)
+        return self.attend(self.query(query), *self.remember(memory), mask)
 
     def project(self, stream: Float[Tensor, "batch tokens dim"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Project one stream to query, key and value in one matrix product."""
-        weight = torch.cat([self.query.weight, self.key_value.weight])
-        bias = torch.cat([self.query.bias, torch.zeros_like(self.value_bias), self.value_bias])
-        query, key, value = F.linear(stream, weight, bias).chunk(3, -1)
-        return query, key, value
+        """Project one stream to query, key and value."""
+        return self.query(stream), *self.remember(stream)
+
+    def remember(self, memory: Float[Tensor, "batch keys memory_dim"]) -> tuple[Tensor, Tensor]:
+        """Project a memory to key and value."""
+        key, value = self.key_value(memory).chunk(2, -1)
+        return key, value + self.value_bias
 
     def attend(
         self,
