@@ -18,7 +18,7 @@ from interfuse.core.errors import DataError
 from interfuse.data.spool import spool_frames
 from interfuse.data.used import Used
 
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 1 << 14
 BROKEN = "interfuse_broken"
 """Column of a piece: why a row cannot be read, else null."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")

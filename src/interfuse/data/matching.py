@@ -48,12 +48,12 @@ def draw_negatives(captions: Captions, seed: int, hard: bool = False) -> np.ndar
     count = len(captions.texts)
     texts = pl.Series(captions.texts, dtype=pl.String)
     numbers = number_series(texts)[0].astype(np.int64)
-    owned = np.unique(captions.groups * (count + 1) + numbers)
+    owned = np.unique(captions.groups.astype(np.int64) * (count + 1) + numbers)
     given = np.full(count, -1, dtype=np.int64)
     for pool in sorted(set(captions.pools.tolist())):
         inside = np.flatnonzero(captions.pools == pool)
         draw = np.random.default_rng(derive(seed, "negatives", str(pool)))  # whatever other pools there are
-        found = _Pool(captions.groups[inside], numbers[inside], owned, count + 1).fill(
+        found = _Pool(captions.groups[inside].astype(np.int64), numbers[inside], owned, count + 1).fill(
             draw, _nearest(texts.gather(inside).to_list()) if hard else None
         )
         given[inside] = np.where(found < 0, -1, inside[found])

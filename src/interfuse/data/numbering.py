@@ -26,6 +26,13 @@ def take(column: pl.Series, places: np.ndarray) -> pl.Series:
     return column.gather(places)
 
 
+def starts_of(rising: np.ndarray) -> np.ndarray:
+    """Give the places where an array in order has a value for the first time."""
+    starts = np.ones(len(rising), bool)
+    np.not_equal(rising[1:], rising[:-1], out=starts[1:])
+    return np.flatnonzero(starts)
+
+
 def number_values(count: int, read: Read) -> tuple[np.ndarray, np.ndarray]:
     """Number equal values alike, from 0 by the row that has each first.
 
@@ -65,15 +72,12 @@ def number_series(column: pl.Series) -> tuple[np.ndarray, pl.Series]:
 def _number_hashes(hashes: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(hashes, kind="stable")
     order = order[~null[order]] if null.any() else order
-    found = hashes[order]
-    starts = np.ones(len(found), bool)
-    starts[1:] = found[1:] != found[:-1]
-    del found
+    starts = starts_of(hashes[order])
     firsts = order[starts]
     rank = np.empty(len(firsts), np.int32)
     rank[np.argsort(firsts)] = np.arange(len(firsts), dtype=np.int32)
     numbers = np.full(len(hashes), -1, np.int32)
-    numbers[order] = rank[np.cumsum(starts, dtype=np.int32) - 1]
+    numbers[order] = np.repeat(rank, np.diff(starts, append=len(order)))
     return numbers, np.sort(firsts)
 
 

@@ -110,7 +110,7 @@ def _code(
             f"The rows have the label {strange[0]!r}, which the {owner} does not know ({len(strange)} such labels). "
             f"It knows: {', '.join(classes[:20])}."
         )
-    flat = np.array([places[name] for label in labels for name in label or ()], dtype=np.int64)
+    flat = np.array([places[name] for label in labels for name in label or ()], dtype=np.int32)
     sizes = np.array([len(label or ()) for label in labels], dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
     if (sizes == 1).all():
@@ -123,15 +123,15 @@ def _code(
 def _lists(sizes: np.ndarray, flat: np.ndarray) -> pa.ListArray:
     offsets = np.zeros(len(sizes) + 1, np.int32)
     np.cumsum(sizes, out=offsets[1:])
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, pa.int64()))
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
 
 
 def first_classes(labels: pa.ListArray | pa.ChunkedArray) -> np.ndarray:
     """Give each row's first class number, -1 where it has none."""
     chunks = labels.chunks if isinstance(labels, pa.ChunkedArray) else [labels]
-    found = [np.full(len(chunk), -1, np.int64) for chunk in chunks]
+    found = [np.full(len(chunk), -1, np.int32) for chunk in chunks]
     for chunk, first in zip(chunks, found, strict=True):
         offsets = chunk.offsets.to_numpy()
         has = offsets[1:] > offsets[:-1]
         first[has] = chunk.values.to_numpy()[offsets[:-1][has]]
-    return np.concatenate([np.zeros(0, np.int64), *found])
+    return np.concatenate([np.zeros(0, np.int32), *found])

@@ -74,12 +74,12 @@ class Rows:
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:
         """Give the rows' numbers in the source; of pairs, twice that, the second of the two one more."""
-        numbers: np.ndarray = self.places[rows] + self.first
+        numbers: np.ndarray = self.places[rows].astype(np.int64) + self.first
         return numbers if self.captions is None else 2 * numbers + rows % 2
 
     def ids(self, rows: np.ndarray) -> pl.Series:
         """Name the rows by their column, or else by their numbers in the source."""
-        numbers = pl.Series(self.places[rows] + self.first).cast(pl.String)
+        numbers = pl.Series(self.places[rows].astype(np.int64) + self.first).cast(pl.String)
         ids = numbers if self.settings.id is None else self.cells("id", rows).fill_null(numbers)
         if self.captions is None:
             return ids
@@ -89,14 +89,13 @@ class Rows:
         """Give what the rows show: row, id, image, image_key, text and text_key, as `examples.COLUMNS` says."""
         text, shown = self.cells("text", rows), self.pictures.of_row[self.places[rows]]
         pictures = pa.array(shown, mask=shown < 0)
-        keys = [None if cell is None else text_key(cell) for cell in text.to_list()]
         return {
             "row": pl.Series(self.numbers(rows)),
             "id": self.ids(rows),
             "image": as_series(self.pictures.paths.take(pictures)),
             "image_key": as_series(self.pictures.keys.take(pictures)),
             "text": text,
-            "text_key": pl.Series(keys, dtype=pl.String),
+            "text_key": hash_texts(text),
         }
 
     def has_key(self) -> np.ndarray:
@@ -128,6 +127,11 @@ class Rows:
         new = lost[~np.isin(self.numbers(lost), list(listed))]
         self.list_troubles(new, "row", repeat(reason), repeat(LEFT_OUT), strict)
         self.keep(wanted)
+
+
+def hash_texts(texts: pl.Series) -> pl.Series:
+    """Give the texts' keys; null where there is none."""
+    return pl.Series([None if text is None else text_key(text) for text in texts.to_list()], dtype=pl.String)
 
 
 def read_rows(source: Any, settings: SourceSettings, may_lack: bool = False) -> tuple[SourceSettings, Rows]:
@@ -195,7 +199,9 @@ def _lay_out(opened: Opened, first: int) -> Rows:
         name = getattr(settings, what)
         if name:
             check_texts(need_column(frame, name, told))
-    places, no_text = np.arange(frame.height), np.zeros(frame.height, bool)
+    if frame.height > np.iinfo(np.int32).max:
+        raise DataError(f"{frame.height:,} rows are too many to be read at once: split them into files.")
+    places, no_text = np.arange(frame.height, dtype=np.int32), np.zeros(frame.height, bool)
     nothing = NamedPictures.none(frame.height)
     return Rows(
         frame, settings, first, places, nothing, no_text, notes=list(opened.notes), label_names=opened.label_names

@@ -19,7 +19,7 @@ from interfuse.data.numbering import number_values, ranges
 from interfuse.data.opening import Opened
 from interfuse.data.readers import SEPARATORS
 from interfuse.data.row_labels import Labels, choose_column, first_classes, read_row_labels
-from interfuse.data.rows import Rows, drop_incomplete, read_part, read_rows
+from interfuse.data.rows import Rows, drop_incomplete, hash_texts, read_part, read_rows
 from interfuse.data.settings import SourceSettings
 from interfuse.data.spool import Spool
 
@@ -41,7 +41,7 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
     task = _choose_task(rows, settings)
     labels = read_row_labels(rows, task)
     groups = _group(rows)
-    table = splits.Table(groups, first_classes(labels.coded), _names(rows))
+    table = splits.Table(groups, first_classes(labels.coded), *_names(rows))
     parts, notes = splits.make_parts(table, rows.cells("split") if settings.split else None, settings)
     rows.notes += notes
     if labels.unpaired:
@@ -167,15 +167,22 @@ def _group(rows: Rows) -> np.ndarray:
     return splits.group_rows(*columns)
 
 
-def _names(rows: Rows) -> pl.Series:
-    """Name each row by what does not depend on the order of the rows, as far as it has such a thing."""
-    spool = Spool(pa.schema([("name", pa.large_string())]))
-    for piece in ranges(len(rows)):
-        part = np.arange(piece.start, piece.stop)
-        cells = rows.columns(part)
-        own = cells["id"] if rows.settings.id else cells["text_key"].fill_null(cells["id"])
-        spool.add(pa.table({"name": cells["image_key"].fill_null(own).to_arrow()}, spool.schema))
-    return pl.Series(pl.from_arrow(spool.finish()["name"], rechunk=False))
+def _names(rows: Rows) -> tuple[pl.Series, np.ndarray]:
+    """Name each row by what does not depend on the order of the rows, as far as it has such a thing.
+
+    Returns:
+        The distinct pictures' keys, then the names of the rows without a picture; and which of them each row has.
+    """
+    spool, keys, unseen = Spool(pa.schema([("name", pa.large_string())])), rows.pictures.keys, ~rows.has_key()
+    spool.add(pa.table({"name": keys}, spool.schema))
+    bare = np.flatnonzero(unseen)
+    for piece in ranges(len(bare)):
+        names = rows.ids(bare[piece])
+        if rows.settings.id is None:
+            names = hash_texts(rows.cells("text", bare[piece])).fill_null(names)
+        spool.add(pa.table({"name": names.to_arrow()}, spool.schema))
+    of_row = np.where(unseen, np.cumsum(unseen, dtype=np.int32) + (len(keys) - 1), rows.pictures.of_row[rows.places])
+    return pl.Series(pl.from_arrow(spool.finish()["name"], rechunk=False)), of_row
 
 
 def _note_train(rows: Rows, labels: Labels, parts: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from interfuse.core.errors import ConfigError, DataError
-from interfuse.data.numbering import number_series, ranges, take
+from interfuse.data.numbering import number_series, ranges, starts_of, take
 from interfuse.data.settings import SourceSettings
 
 PARTS = ("train", "validation", "test")
@@ -36,18 +36,18 @@ def group_rows(*columns: Sequence[str | None] | np.ndarray) -> np.ndarray:
     """
     numbered = [c if isinstance(c, np.ndarray) else number_series(pl.Series(c, dtype=pl.String))[0] for c in columns]
     numbered = [numbers for numbers in numbered if (numbers >= 0).any()]
-    rows = np.arange(len(columns[0]), dtype=np.int64)
-    least, before = rows.copy(), np.empty(0, np.int64)  # the first row that each is known to be in a group with
-    while not np.array_equal(least, before):
+    rows = np.arange(len(columns[0]), dtype=np.int32)
+    least, before = rows.copy(), rows[:0]  # the first row that each is known to be in a group with
+    while len(before) != len(least) or (least != before).any():
         before = least.copy()
         for numbers in numbered:
             inside = numbers >= 0
-            of_value = np.full(int(numbers.max()) + 1, len(rows))
+            of_value = np.full(int(numbers.max()) + 1, len(rows), np.int32)
             np.minimum.at(of_value, numbers[inside], least[inside])
             least[inside] = of_value[numbers[inside]]
         np.minimum.at(least, before, least.copy())  # what holds for a row holds for the first of its group
         least = least[least]
-    numbers = np.cumsum(least == rows) - 1
+    numbers = np.cumsum(least == rows, dtype=np.int32) - 1
     return numbers[least]
 
 
@@ -59,10 +59,10 @@ class Table:
     classes: np.ndarray
     """A group counts as its most frequent class."""
     names: Sequence[str] | pl.Series
-    """Does not depend on the order of the rows; what is drawn depends on it."""
+    """Do not depend on the order of the rows; what is drawn depends on them."""
 
     places: np.ndarray | None = None
-    """Which of the names are those of the rows; none: all, in order."""
+    """Which of the names is that of each row; none: all, in order."""
 
     def name(self, rows: np.ndarray) -> list[str]:
         """Give the names of some rows."""
@@ -147,8 +147,8 @@ def _carve(table: Table, parts: np.ndarray, name: str, share: int | float, seed:
     """Move a share of the train rows, whole groups, to another part."""
     if share == 0:
         return parts
-    inside = np.flatnonzero(parts == "train")
-    dealt = deal(table[inside], {"train": 1 - share, name: share}, seed)
+    inside = np.flatnonzero(parts == "train").astype(np.int32)
+    dealt = deal(table[inside] if len(inside) < len(parts) else table, {"train": 1 - share, name: share}, seed)
     if len(set(dealt)) < 2:
         raise DataError(
             f"Too few groups of rows to make a {name} split: {len(set(table.groups[inside].tolist()))}. "
@@ -177,8 +177,8 @@ def deal(table: Table, shares: Mapping[str, float], seed: int) -> np.ndarray:
     Returns:
         The part of each row.
     """
-    order = np.argsort(table.groups, kind="stable")
-    starts = np.flatnonzero(np.diff(table.groups[order], prepend=-1))
+    order = np.argsort(table.groups, kind="stable").astype(np.int32)
+    starts = starts_of(table.groups[order])
     sizes = np.diff(starts, append=len(order))
     drawn = np.lexsort((_draw_groups(table, order, sizes, seed), _common_classes(table, order, sizes)))
     names, mean = list(shares), len(order) / len(drawn)
@@ -195,7 +195,9 @@ def deal(table: Table, shares: Mapping[str, float], seed: int) -> np.ndarray:
         dealt += size
         part_of[group] = places[part]
     parts = np.empty(len(order), dtype=object)
-    parts[order] = np.array(names, dtype=object)[np.repeat(part_of, sizes)]
+    part_of = np.repeat(part_of, sizes)
+    for place, name in enumerate(names):
+        parts[order[part_of == place]] = name
     return parts
 
 
@@ -222,13 +224,16 @@ def _draw_groups(table: Table, order: np.ndarray, sizes: np.ndarray, seed: int) 
 
 def _common_classes(table: Table, order: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Give the most frequent class of each group, the least of several; arguments are those of `_draw_groups`."""
-    groups, classes = np.repeat(np.arange(len(sizes)), sizes), table.classes[order]
-    by_class = np.lexsort((classes, groups))
-    groups, classes = groups[by_class], classes[by_class]
-    starts = np.flatnonzero(np.append(True, (np.diff(groups) != 0) | (np.diff(classes) != 0)))
-    counts, groups, classes = np.diff(starts, append=len(order)), groups[starts], classes[starts]
+    low = int(table.classes.min())
+    width = int(table.classes.max()) - low + 1
+    both = np.repeat(np.arange(len(sizes)) * width - low, sizes)  # group and class in one number
+    both += table.classes[order]
+    both.sort()
+    starts = starts_of(both)
+    counts = np.diff(starts, append=len(order))
+    groups, classes = np.divmod(both[starts], width)
     best = np.lexsort((classes, -counts, groups))
-    common: np.ndarray = classes[best][np.flatnonzero(np.diff(groups[best], prepend=-1))]
+    common: np.ndarray = classes[best][starts_of(groups[best])] + low
     return common
 
 

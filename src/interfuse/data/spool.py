@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from interfuse.core.errors import DataError
 
-HELD_BYTES = 32 << 20
+HELD_BYTES = 16 << 20
 """What a table may take in memory before it goes to a file."""
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 14
 """Rows of a piece of a table, about; also what is looked at at once where all rows are gone through."""
 _NEWEST = pl.CompatLevel.newest()
 
@@ -70,6 +70,7 @@ class Spool:
                 "folder for it."
             ) from error
         self._pending, self._bytes = [], 0
+        pa.default_memory_pool().release_unused()
 
 
 def spool_frames(pieces: Iterable[pl.DataFrame]) -> pl.DataFrame:
