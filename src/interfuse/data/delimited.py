@@ -44,7 +44,7 @@ def read_delimited(path: Path, separator: str, used: Used | None = None) -> tupl
     """
     refuse_wide(path)
     broken: dict[int, str] = {}
-    return spool_frames(note_broken(delimited_pieces(path, separator, used=used), broken)), broken
+    return spool_frames(note_broken(delimited_pieces(path, separator, CHUNK_ROWS, used), broken)), broken
 
 
 def note_broken(pieces: Iterator[pl.DataFrame], broken: dict[int, str]) -> Iterator[pl.DataFrame]:
@@ -57,9 +57,7 @@ def note_broken(pieces: Iterator[pl.DataFrame], broken: dict[int, str]) -> Itera
         yield piece.drop(BROKEN)
 
 
-def delimited_pieces(
-    path: Path, separator: str, rows: int = CHUNK_ROWS, used: Used | None = None
-) -> Iterator[pl.DataFrame]:
+def delimited_pieces(path: Path, separator: str, rows: int, used: Used | None = None) -> Iterator[pl.DataFrame]:
     """Give a table some rows at a time, after a frame that has the columns and no row; UTF-16 is not looked for.
 
     The column `BROKEN` holds why a row cannot be read, else null.

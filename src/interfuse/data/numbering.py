@@ -13,8 +13,9 @@ Read = Callable[[np.ndarray], pl.Series]
 """Places of some rows, rising or not, to their values."""
 
 
-def ranges(count: int, size: int = BATCH_ROWS) -> Iterator[slice]:
-    """Cut `count` rows into pieces, in order."""
+def ranges(count: int, size: int | None = None) -> Iterator[slice]:
+    """Cut `count` rows into pieces of `size`, or of `BATCH_ROWS`, in order."""
+    size = size or BATCH_ROWS
     for first in range(0, count, size):
         yield slice(first, min(first + size, count))
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from interfuse.core.errors import DataError
 
-HELD_BYTES = 16 << 20
+HELD_BYTES = 4 << 20
 """What a table may take in memory before it goes to a file."""
 BATCH_ROWS = 1 << 14
 """Rows of a piece of a table, about; also what is looked at at once where all rows are gone through."""
@@ -39,7 +39,7 @@ class Spool:
         """
         self._pending += piece.to_batches() if isinstance(piece, pa.Table) else [piece]
         self._bytes += piece.nbytes
-        if self._bytes > (HELD_BYTES if self._writer is None else HELD_BYTES >> 3):
+        if self._bytes > HELD_BYTES:
             self._flush()
 
     def finish(self) -> pa.Table:
