@@ -15,9 +15,10 @@ from typing import TextIO
 import polars as pl
 
 from interfuse.core.errors import DataError
+from interfuse.data.spool import spool_frames
 from interfuse.data.used import Used
 
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 1 << 14
 BROKEN = "interfuse_broken"
 """Column of a piece: why a row cannot be read, else null."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
@@ -28,7 +29,7 @@ Record = tuple[list[str], str | None]
 def read_delimited(path: Path, separator: str, used: Used | None = None) -> tuple[pl.DataFrame, dict[int, str]]:
     """Read a table of texts whose first line names the columns; a blank line is no row where there are 2 columns.
 
-    The file is read in pieces, and cells of columns that are not used are dropped at once.
+    The file is read in pieces, and cells of columns that are not used are dropped at once; many rows are put aside.
 
     Args:
         path: the file.
@@ -42,14 +43,21 @@ def read_delimited(path: Path, separator: str, used: Used | None = None) -> tupl
         DataError: the text is UTF-16, or a column has no name or its name twice.
     """
     refuse_wide(path)
-    frame = pl.concat(delimited_pieces(path, separator, used=used))
-    broken = dict(enumerate(frame[BROKEN].to_list()))
-    return frame.drop(BROKEN), {row: reason for row, reason in broken.items() if reason is not None}
+    broken: dict[int, str] = {}
+    return spool_frames(note_broken(delimited_pieces(path, separator, CHUNK_ROWS, used), broken)), broken
 
 
-def delimited_pieces(
-    path: Path, separator: str, rows: int = CHUNK_ROWS, used: Used | None = None
-) -> Iterator[pl.DataFrame]:
+def note_broken(pieces: Iterator[pl.DataFrame], broken: dict[int, str]) -> Iterator[pl.DataFrame]:
+    """Take the column `BROKEN` off the pieces, and write down the rows and reasons that it holds."""
+    first = 0
+    for piece in pieces:
+        bad = piece[BROKEN].is_not_null().arg_true()
+        broken |= {first + row: piece[BROKEN][row] for row in bad.to_list()}
+        first += piece.height
+        yield piece.drop(BROKEN)
+
+
+def delimited_pieces(path: Path, separator: str, rows: int, used: Used | None = None) -> Iterator[pl.DataFrame]:
     """Give a table some rows at a time, after a frame that has the columns and no row; UTF-16 is not looked for.
 
     The column `BROKEN` holds why a row cannot be read, else null.

@@ -3,17 +3,19 @@
 import csv
 import hashlib
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from interfuse.core.errors import DataError
 from interfuse.core.files import write_atomically
-from interfuse.core.settings import fingerprint
+from interfuse.data.spool import BATCH_ROWS, Spool
 
 COLUMNS = pa.schema(
     [
@@ -69,21 +71,34 @@ class Examples:
     def fingerprint(self) -> str:
         """Hash of the content of the rows: keys, labels, groups and splits, not paths."""
         unused = {"image"} if self.task == "regression" else {"image", "target"}
-        columns = {name: self.table[name].to_pylist() for name in COLUMNS.names if name not in unused}
-        return fingerprint([columns, self.task, list(self.label_names)])
+        digest = hashlib.blake2b(digest_size=16)  # as `core.settings.fingerprint` of the columns, task and names
+        for place, name in enumerate(sorted(set(COLUMNS.names) - unused)):
+            digest.update(f'{", " if place else "[{"}"{name}": ['.encode())
+            batches = (batch for batch in self.table.select([name]).to_batches(BATCH_ROWS) if batch.num_rows)
+            for number, batch in enumerate(batches):
+                cells = json.dumps(batch[name].to_pylist(), ensure_ascii=False, allow_nan=False)[1:-1]
+                digest.update(f"{', ' if number else ''}{cells}".encode())
+            digest.update(b"]")
+        digest.update(("}, " + json.dumps([self.task, list(self.label_names)], ensure_ascii=False)[1:]).encode())
+        return digest.hexdigest()
 
     def pictures(self) -> dict[str, str]:
         """Map each distinct picture's key to a path that holds it, in the order of first use."""
-        found: dict[str, str] = {}
-        for key, path in zip(self.table["image_key"].to_pylist(), self.table["image"].to_pylist(), strict=True):
-            if key is not None:
-                found.setdefault(key, path)
-        return found
+        return self._distinct("image_key", "image")
 
     def texts(self) -> dict[str, str]:
         """Map each distinct text's key to the text, in the order of first use."""
-        pairs = zip(self.table["text_key"].to_pylist(), self.table["text"].to_pylist(), strict=True)
-        return {key: text for key, text in pairs if key is not None}
+        return self._distinct("text_key", "text")
+
+    def _distinct(self, key: str, value: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for batch in self.table.select([key, value]).to_batches(BATCH_ROWS):
+            coded = batch[key].dictionary_encode()
+            numbers, firsts = np.unique(coded.indices.fill_null(-1).to_numpy(), return_index=True)
+            values = batch[value].take(pa.array(firsts[numbers >= 0])).to_pylist()
+            for name, cell in zip(coded.dictionary.to_pylist(), values, strict=True):
+                found.setdefault(name, cell)
+        return found
 
     def without_pictures(
         self, reasons: Mapping[str, str], strict: bool = False, may_be_empty: bool = False
@@ -100,23 +115,23 @@ class Examples:
         """
         if not reasons:
             return self
-        keys = self.table["image_key"].to_pylist()
-        bad = [key in reasons for key in keys]
-        empty = [is_bad and text is None for is_bad, text in zip(bad, self.table["text_key"].to_pylist(), strict=True)]
-        troubles = [
-            Trouble(row, name, "image", f"{reasons[key]}: {path}", LEFT_OUT if gone else MISSING_IMAGE)
-            for row, name, path, key, is_bad, gone in zip(
-                *(self.table[c].to_pylist() for c in ("row", "id", "image")), keys, bad, empty, strict=True
-            )
-            if is_bad
-        ]
-        if strict and troubles:
-            first = troubles[0]
-            raise DataError(f"Row {first.row} ({first.id}): {first.reason}. Without --strict {first.consequence}.")
-        column = pa.array([None if is_bad else key for key, is_bad in zip(keys, bad, strict=True)], pa.string())
-        table = self.table.set_column(COLUMNS.get_field_index("image_key"), "image_key", column)
-        table = table.filter(pc.invert(pa.array(empty, pa.bool_())))
-        lost = set(self.table["split"].to_pylist()) - set(table["split"].to_pylist())
+        names, spool, troubles = pa.array(list(reasons), pa.string()), Spool(COLUMNS), list[Trouble]()
+        for batch in self.table.to_batches(BATCH_ROWS):
+            bad = pc.is_in(batch["image_key"], names)
+            empty = pc.and_(bad, pc.is_null(batch["text_key"]))
+            told = batch.select(["row", "id", "image", "image_key"]).append_column("gone", empty).filter(bad)
+            for cell in told.to_pylist():
+                reason = f"{reasons[cell['image_key']]}: {cell['image']}"
+                consequence = LEFT_OUT if cell["gone"] else MISSING_IMAGE
+                troubles.append(Trouble(cell["row"], cell["id"], "image", reason, consequence))
+            if strict and troubles:
+                first = troubles[0]
+                raise DataError(f"Row {first.row} ({first.id}): {first.reason}. Without --strict {first.consequence}.")
+            keys = pc.if_else(bad, None, batch["image_key"])
+            batch = batch.set_column(COLUMNS.get_field_index("image_key"), COLUMNS.field("image_key"), keys)
+            spool.add(batch.filter(pc.invert(empty)))
+        table = spool.finish()
+        lost = set(self.table["split"].unique().to_pylist()) - set(table["split"].unique().to_pylist())
         if lost and not may_be_empty:
             raise DataError(
                 f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the pictures cannot be used, and rows that "

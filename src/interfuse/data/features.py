@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -11,6 +14,7 @@ from interfuse.core.errors import DataError
 from interfuse.core.tasks import is_single_class
 from interfuse.core.tokens import TokenTable
 from interfuse.data.examples import Examples
+from interfuse.data.row_labels import first_classes
 
 
 @dataclass(frozen=True)
@@ -110,40 +114,47 @@ def assemble(
         DataError: a row's picture or text has no tokens.
     """
     table = examples.table
-    parts = table["split"].to_pylist()
+    found = ("train", "validation", "test", *table["split"].unique().to_pylist())
     return Features(
         image,
         text,
-        _items(table["image_key"].to_pylist(), image_index, "picture"),
-        _items(table["text_key"].to_pylist(), text_index, "text"),
+        _items(table["image_key"], image_index, "picture"),
+        _items(table["text_key"], text_index, "text"),
         _encode_labels(examples),
         examples.task,
         examples.label_names,
-        torch.tensor(table["row"].to_pylist(), dtype=torch.int64),
+        torch.tensor(table["row"].to_numpy(), dtype=torch.int64),
         tuple(table["id"].to_pylist()),
-        torch.tensor(table["group"].to_pylist(), dtype=torch.int64),
+        torch.tensor(table["group"].to_numpy(), dtype=torch.int64),
         {
-            name: torch.tensor([row for row, part in enumerate(parts) if part == name], dtype=torch.int64)
-            for name in dict.fromkeys(("train", "validation", "test", *parts))
+            name: torch.tensor(np.flatnonzero(pc.equal(table["split"], name).to_numpy()))
+            for name in dict.fromkeys(found)
         },
     )
 
 
-def _items(keys: list[str | None], index: Mapping[str, int], what: str) -> Tensor:
-    unknown = next((key for key in keys if key is not None and key not in index), None)
-    if unknown is not None:
-        raise DataError(f"The {what} {unknown} has no tokens: encode the rows before assembling them.")
-    return torch.tensor([-1 if key is None else index[key] for key in keys], dtype=torch.int64)
+def _items(keys: pa.ChunkedArray, index: Mapping[str, int], what: str) -> Tensor:
+    found = [np.zeros(0, np.int64)]
+    for chunk in keys.chunks:
+        coded = chunk.dictionary_encode()
+        names = coded.dictionary.to_pylist()
+        unknown = next((key for key in names if key not in index), None)
+        if unknown is not None:
+            raise DataError(f"The {what} {unknown} has no tokens: encode the rows before assembling them.")
+        items = np.array([*(index[key] for key in names), -1], np.int64)  # the last is for null
+        found.append(items[coded.indices.fill_null(-1).to_numpy()])
+    return torch.from_numpy(np.concatenate(found))
 
 
 def _encode_labels(examples: Examples) -> Tensor:
     if examples.task == "regression":
-        targets = [float("nan") if value is None else value for value in examples.table["target"].to_pylist()]
-        return torch.tensor(targets, dtype=torch.float32)
-    labels: list[list[int]] = examples.table["label"].to_pylist()
+        return torch.tensor(examples.table["target"].to_numpy(), dtype=torch.float32)  # null is NaN
     if is_single_class(examples.task):
-        return torch.tensor([row[0] if row else -1 for row in labels], dtype=torch.int64)
-    hot = torch.zeros(len(labels), len(examples.label_names))
-    for row, numbers in enumerate(labels):
-        hot[row, numbers] = 1.0
+        return torch.from_numpy(first_classes(examples.table["label"]).astype(np.int64))
+    hot, first = torch.zeros(len(examples), len(examples.label_names)), 0
+    for chunk in examples.table["label"].chunks:
+        sizes = np.diff(chunk.offsets.to_numpy())
+        rows = torch.from_numpy(np.repeat(np.arange(first, first + len(chunk)), sizes))
+        hot[rows, torch.tensor(chunk.flatten().to_numpy(), dtype=torch.int64)] = 1.0
+        first += len(chunk)
     return hot

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
-import numpy as np
+import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from interfuse.core.errors import DataError
 from interfuse.data import splits
 from interfuse.data.examples import COLUMNS, Examples
+from interfuse.data.row_labels import first_classes
 from interfuse.data.settings import SourceSettings
 
 
@@ -23,15 +25,10 @@ def refold(examples: Examples, settings: SourceSettings) -> Examples:
     """
     if settings.folds is None:
         raise DataError("Only rows that were read with folds can be folded anew.")
-    columns = {
-        name: examples.table[name].to_pylist() for name in ("id", "image_key", "text", "text_key", "group", "label")
-    }
-    names = [
-        image or (name if settings.id is not None or text is None else str(key))
-        for image, name, text, key in zip(*(columns[c] for c in ("image_key", "id", "text", "text_key")), strict=True)
-    ]
-    classes = np.array([row[0] if row else -1 for row in columns["label"]])
-    table = splits.Table(np.array(columns["group"], dtype=np.int64), classes, names)
+    rows = examples.table
+    own = rows["id"] if settings.id is not None else pc.coalesce(rows["text_key"], rows["id"])
+    names = pl.Series(pl.from_arrow(pc.coalesce(rows["image_key"], own)))
+    table = splits.Table(rows["group"].to_numpy(), first_classes(rows["label"]), names)
     parts, _ = splits.make_parts(table, None, settings)
-    split = pa.array([str(part) for part in parts], COLUMNS.field("split").type)
+    split = pa.array(parts, COLUMNS.field("split").type)
     return replace(examples, table=examples.table.set_column(COLUMNS.get_field_index("split"), "split", split))

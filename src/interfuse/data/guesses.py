@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from interfuse.data.labels import TRUTHS
+from interfuse.data.labels import TRUTHS, distinct
+from interfuse.data.numbering import ranges
 from interfuse.data.settings import SourceSettings
 from interfuse.data.used import Used
 
@@ -40,5 +41,10 @@ def says_truth(column: pl.Series) -> bool:
     """Whether every cell says that a pair fits, or that it does not."""
     if column.dtype.is_nested():
         return False
-    words = {str(cell).strip().lower().removesuffix(".0") for cell in column.drop_nulls().to_list()}
-    return bool(words) and words <= set(TRUTHS)
+    words: set[str] = set()
+    for piece in ranges(len(column)):
+        cells = distinct(column[piece]).drop_nulls().to_list()
+        words |= {str(cell).strip().lower().removesuffix(".0") for cell in cells}
+        if not words <= set(TRUTHS):
+            return False
+    return bool(words)

@@ -10,8 +10,10 @@ from typing import Any
 import polars as pl
 
 from interfuse.core.errors import DataError
-from interfuse.data.delimited import BROKEN, not_utf8, refuse_wide
+from interfuse.data.delimited import BROKEN, not_utf8, note_broken, refuse_wide
+from interfuse.data.parquet import PIECE_ROWS
 from interfuse.data.spelling import spell
+from interfuse.data.spool import spool_frames
 from interfuse.data.used import Used
 
 KINDS = {"lists": pl.List(pl.String), "whole numbers": pl.Int64(), "numbers": pl.Float64(), "texts": pl.String()}
@@ -32,20 +34,29 @@ def read_json_lines(path: Path, used: Used | None = None) -> tuple[pl.DataFrame,
         DataError: the text is UTF-16, or no line can be read.
     """
     refuse_wide(path)
-    rows: list[dict[str, Any]] = []
-    broken: dict[int, str] = {}
-    seen: dict[str, None] = {}
-    for row, reason in _objects(path):
-        if reason is not None:
-            broken[len(rows)] = reason
-        seen |= dict.fromkeys(row)
-        rows.append({k: v for k, v in row.items() if used is None or used.may_want(k)})
-    if broken and len(broken) == len(rows):
-        raise DataError(f"{broken[0]}.")
-    names = list(seen) if used is None else used.choose(list(seen))
+    scan = _Scan(used)
+    frame = spool_frames(_begin(path, scan))
+    if scan.broken and len(scan.broken) == scan.count:
+        raise DataError(f"{scan.broken[0]}.")
+    names = list(scan.seen) if used is None else used.choose(list(scan.seen))
     if used is not None and not all(map(used.may_want, names)):
         return read_json_lines(path)  # a column that is asked for is not there: the error shall list all
-    return pl.DataFrame([_column(name, [row.get(name) for row in rows]) for name in names]), broken
+    if frame.height < scan.count or frame.columns != names:
+        kinds = {name: scan.kinds[name] for name in names}
+        frame = spool_frames(note_broken(json_lines_pieces(path, kinds, PIECE_ROWS), {})) if names else frame.clear()
+    return frame, scan.broken
+
+
+def _begin(path: Path, scan: "_Scan") -> Iterator[pl.DataFrame]:
+    """Go through the whole file; give pieces only until a column's kind is another than in the first of them."""
+    objects = (scan.heed(*found) for found in _objects(path))
+    begun: dict[str, str] | None = None
+    same = True
+    while piece := list(islice(objects, PIECE_ROWS)):
+        begun = scan.kinds if begun is None else begun
+        same = same and scan.kinds == begun
+        if same:
+            yield pl.DataFrame([_cast(name, [row.get(name) for row in piece], kind) for name, kind in begun.items()])
 
 
 def scan_json_lines(path: Path) -> tuple[dict[str, str], int, dict[int, str]]:
@@ -55,15 +66,10 @@ def scan_json_lines(path: Path) -> tuple[dict[str, str], int, dict[int, str]]:
         DataError: the text is UTF-16.
     """
     refuse_wide(path)
-    found: dict[str, _Facts] = {}
-    count, broken = 0, {}
+    scan = _Scan()
     for row, reason in _objects(path):
-        if reason is not None:
-            broken[count] = reason
-        count += 1
-        for name, cell in row.items():
-            found.setdefault(name, _Facts()).add(cell)
-    return {name: facts.kind for name, facts in found.items()}, count, broken
+        scan.heed(row, reason)
+    return scan.kinds, scan.count, scan.broken
 
 
 def json_lines_pieces(path: Path, columns: Mapping[str, str], rows: int) -> Iterator[pl.DataFrame]:
@@ -101,13 +107,6 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     return row
 
 
-def _column(name: str, cells: list[Any]) -> pl.Series:
-    facts = _Facts()
-    for cell in cells:
-        facts.add(cell)
-    return _cast(name, cells, facts.kind)
-
-
 @dataclass
 class _Facts:
     """What decides a column's kind, gathered cell by cell."""
@@ -134,6 +133,35 @@ class _Facts:
         if self.kinds == {"number"} and self.exact:
             return "whole numbers" if self.whole else "numbers"
         return "texts"
+
+
+@dataclass
+class _Scan:
+    """What going through a file finds out."""
+
+    used: Used | None = None
+    """Which columns' kinds are wanted; none: all."""
+    count: int = 0
+    broken: dict[int, str] = field(default_factory=dict)
+    seen: dict[str, None] = field(default_factory=dict)
+    """Every column, in the order of first use."""
+    facts: dict[str, _Facts] = field(default_factory=dict)
+
+    def heed(self, row: dict[str, Any], reason: str | None) -> dict[str, Any]:
+        """Count a row in; give what is wanted of it."""
+        if reason is not None:
+            self.broken[self.count] = reason
+        self.count += 1
+        self.seen |= dict.fromkeys(row)
+        wanted = {name: cell for name, cell in row.items() if self.used is None or self.used.may_want(name)}
+        for name, cell in wanted.items():
+            self.facts.setdefault(name, _Facts()).add(cell)
+        return wanted
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Each wanted column's kind."""
+        return {name: facts.kind for name, facts in self.facts.items()}
 
 
 def _cast(name: str, cells: list[Any], kind: str) -> pl.Series:

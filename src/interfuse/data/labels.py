@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import polars as pl
 
 from interfuse.core.errors import DataError, unknown
 from interfuse.core.tasks import MATCH, NO_MATCH, PAIR_LABELS, TASKS
+from interfuse.data.numbering import ranges
 from interfuse.data.readers import drop_nan
 
 SEPARATOR = "|"
@@ -21,10 +21,21 @@ def infer_task(column: pl.Series) -> str:
     """Tell the task from the labels: lists or `a|b` multilabel, fractions regression, else multiclass."""
     if isinstance(column.dtype, pl.List | pl.Array):
         return "multilabel"
-    cells = [str(cell) for cell in drop_nan(column).drop_nulls().to_list()]
-    if any(SEPARATOR in cell for cell in cells):
-        return "multilabel"
-    return "regression" if cells and _all_numbers(cells) and any(not _whole(cell) for cell in cells) else "multiclass"
+    numbers, fractions, empty = True, False, True
+    for piece in ranges(len(column)):
+        cells = [str(cell) for cell in drop_nan(distinct(column[piece])).drop_nulls().to_list()]
+        if any(SEPARATOR in cell for cell in cells):
+            return "multilabel"
+        numbers, empty = numbers and _all_numbers(cells), empty and not cells
+        fractions = fractions or (numbers and any(not _whole(cell) for cell in cells))
+    return "regression" if numbers and fractions and not empty else "multiclass"
+
+
+def distinct(column: pl.Series) -> pl.Series:
+    """Give each value once, by the first row that has it; where values cannot be told apart, all."""
+    if column.dtype.is_nested() or column.dtype == pl.Object:
+        return column
+    return column.unique(maintain_order=True)
 
 
 def read_labels(column: pl.Series, task: str) -> list[tuple[str, ...] | None]:
@@ -33,7 +44,7 @@ def read_labels(column: pl.Series, task: str) -> list[tuple[str, ...] | None]:
     Raises:
         DataError: the task cannot be learned from such labels.
     """
-    _check(column, task)
+    check_labels(column, task)
     if task == "matching":
         return _read_truths(column)
     rows: list[tuple[str, ...] | None] = []
@@ -56,15 +67,19 @@ def read_labels(column: pl.Series, task: str) -> list[tuple[str, ...] | None]:
     return rows
 
 
-def read_targets(column: pl.Series) -> list[float | None]:
+def read_targets(column: pl.Series, first: int = 0) -> list[float | None]:
     """Read each row's number, for regression; None where there is none.
+
+    Args:
+        column: the cells.
+        first: what the first row is called in an error.
 
     Raises:
         DataError: a cell is no finite number.
     """
-    _check(column, "regression")
+    check_labels(column, "regression")
     targets: list[float | None] = []
-    for row, cell in enumerate(drop_nan(column).to_list()):
+    for row, cell in enumerate(drop_nan(column).to_list(), first):
         blank = cell is None or not str(cell).strip()
         value = None if blank else _number(cell)
         if not blank and value is None:
@@ -99,8 +114,12 @@ def _read_truths(column: pl.Series) -> list[tuple[str, ...] | None]:
     return found
 
 
-def _check(column: pl.Series, task: str) -> None:
-    """Refuse a task that is not there, and labels that cannot be read for it."""
+def check_labels(column: pl.Series, task: str) -> None:
+    """Refuse a task that is not there, and labels that cannot be read for it.
+
+    Raises:
+        DataError: for either.
+    """
     if task not in TASKS:
         raise DataError(unknown("task", task, TASKS))
     dtype = column.dtype
@@ -150,20 +169,23 @@ def _read_typed(cells: Sequence[str]) -> tuple[Any, ...]:
     return tuple(cells)
 
 
-def name_classes(labels: Sequence[tuple[str, ...] | None]) -> tuple[str, ...]:
+def name_classes(labels: Sequence[tuple[str, ...] | None], labelled: int | None = None) -> tuple[str, ...]:
     """List the classes: numbers by value, other names by letter.
+
+    Args:
+        labels: of the rows, or each kind of them once.
+        labelled: rows that have a label; none: those of `labels`.
 
     Raises:
         DataError: there is only one class, or nearly every row has a class of its own.
     """
-    counts = Counter(name for row in labels if row for name in row)
-    names = sorted(counts)
+    names = sorted({name for row in labels if row for name in row})
     if names and _all_numbers(names):
         names.sort(key=float)
     if len(names) < 2:
         found = f"only {names[0]!r}" if names else "none"
         raise DataError(f"The label column has {found}: there must be at least two classes to tell apart.")
-    labelled = sum(1 for row in labels if row)
+    labelled = sum(1 for row in labels if row) if labelled is None else labelled
     if len(names) > 20 and len(names) > labelled / 2:
         raise DataError(
             f"The label column has {len(names):,} classes for {labelled:,} rows: nearly every row would be a class of "

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from interfuse.core.seeds import derive
+from interfuse.data.numbering import number_series
 
 NEIGHBOURS = 64
 """Most similar captions that a hard negative is looked for among."""
 _CELLS = 1 << 24
 """Similarities that are held at once."""
+_FIRST_TRIED = 64
+"""Rows that are tried at once for a swap; twice as many each further time."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Captions:
 
     groups: np.ndarray
     """Rows of one group show one picture, or what was declared to belong together."""
-    texts: Sequence[str]
+    texts: Sequence[str] | pl.Series
     pools: np.ndarray
     """Captions are exchanged within a pool only: a split, or a fold."""
 
@@ -41,45 +45,51 @@ def draw_negatives(captions: Captions, seed: int, hard: bool = False) -> np.ndar
     Returns:
         For each row the row whose caption it gets, or -1 where there is none.
     """
-    given = np.full(len(captions.texts), -1, dtype=np.int64)
-    owned: dict[int, set[str]] = {}
-    for group, text in zip(captions.groups.tolist(), captions.texts, strict=True):
-        owned.setdefault(group, set()).add(text)
+    count = len(captions.texts)
+    texts = pl.Series(captions.texts, dtype=pl.String)
+    numbers = number_series(texts)[0].astype(np.int64)
+    owned = np.unique(captions.groups.astype(np.int64) * (count + 1) + numbers)
+    given = np.full(count, -1, dtype=np.int64)
     for pool in sorted(set(captions.pools.tolist())):
         inside = np.flatnonzero(captions.pools == pool)
         draw = np.random.default_rng(derive(seed, "negatives", str(pool)))  # whatever other pools there are
-        given[inside] = _Pool(captions, inside, owned).fill(draw, hard)
+        found = _Pool(captions.groups[inside].astype(np.int64), numbers[inside], owned, count + 1).fill(
+            draw, _nearest(texts.gather(inside).to_list()) if hard else None
+        )
+        given[inside] = np.where(found < 0, -1, inside[found])
     return given
 
 
+@dataclass(frozen=True)
 class _Pool:
     """The rows of one pool, and which may take whose caption."""
 
-    def __init__(self, captions: Captions, rows: np.ndarray, owned: dict[int, set[str]]) -> None:
-        self.rows, self.owned = rows, owned
-        self.groups = captions.groups[rows].tolist()
-        self.texts = [captions.texts[row] for row in rows]
+    groups: np.ndarray
+    texts: np.ndarray
+    """Number of each row's caption; equal ones have one."""
+    owned: np.ndarray
+    """Which texts are captions of which group: group × `width` + text, rising."""
+    width: int
 
-    def fits(self, row: int, caption: int) -> bool:
-        """Whether the caption may go to the row: it belongs to no picture of the row's group, nor does its text."""
-        group = self.groups[row]
-        return self.groups[caption] != group and self.texts[caption] not in self.owned[group]
+    def fits(self, rows: np.ndarray, captions: np.ndarray) -> np.ndarray:
+        """Whether the captions may go to the rows: they belong to no picture of the row's group, nor do their texts."""
+        wanted = self.groups[rows] * self.width + self.texts[captions]
+        found = self.owned[np.minimum(np.searchsorted(self.owned, wanted), len(self.owned) - 1)] == wanted
+        fits: np.ndarray = ~found & (self.groups[captions] != self.groups[rows])
+        return fits
 
-    def fill(self, draw: np.random.Generator, hard: bool) -> np.ndarray:
-        """Give every row a caption; -1 where that is impossible."""
-        count = len(self.rows)
-        given = np.full(count, -1, dtype=np.int64)
-        if hard:
-            self.take_nearest(given, draw)
-        free = np.setdiff1d(np.arange(count), given[given >= 0])
+    def fill(self, draw: np.random.Generator, nearest: np.ndarray | None) -> np.ndarray:
+        """Give every row a caption, first of all one of the nearest; -1 where that is impossible."""
+        every = np.arange(len(self.groups))
+        given = np.full(len(every), -1, dtype=np.int64)
+        if nearest is not None:
+            self.take_nearest(given, draw, nearest)
+        free = np.setdiff1d(every, given[given >= 0])
         given[given < 0] = draw.permutation(free)
-        for row in range(count):
-            if not self.fits(row, int(given[row])):
+        for row in np.flatnonzero(~self.fits(every, given)).tolist():  # a swap leaves no other row unfit
+            if not self.fits(every[row : row + 1], given[row : row + 1]).all():
                 self.swap(given, row, draw)
-        wrong = [row for row in range(count) if not self.fits(row, int(given[row]))]
-        found = self.rows[given]
-        found[wrong] = -1
-        return found
+        return np.where(self.fits(every, given), given, -1)
 
     def swap(self, given: np.ndarray, row: int, draw: np.random.Generator) -> None:
         """Exchange the row's caption with that of another row, so that both fit; leave it where none does.
@@ -87,19 +97,25 @@ class _Pool:
         Where no group has more than half of the rows, and no text is shared, there always is such a row: of the n, at
         most m belong to the row's group and m hold a caption of it, the row itself in both, 2m − 1 < n.
         """
-        for other in draw.permutation(len(given)).tolist():
-            if self.fits(row, int(given[other])) and self.fits(other, int(given[row])):
+        others = draw.permutation(len(given))
+        first, size = 0, _FIRST_TRIED
+        while first < len(others):
+            tried = others[first : first + size]
+            fits = self.fits(np.array([row]), given[tried]) & self.fits(tried, given[row : row + 1])
+            if fits.any():
+                other = tried[fits.argmax()]
                 given[row], given[other] = given[other], given[row]
                 return
+            first, size = first + size, 2 * size
 
-    def take_nearest(self, given: np.ndarray, draw: np.random.Generator) -> None:
+    def take_nearest(self, given: np.ndarray, draw: np.random.Generator, nearest: np.ndarray) -> None:
         """Let each row, in a drawn order, take the most similar caption that is free."""
-        nearest, taken = _nearest(self.texts), np.zeros(len(given), dtype=bool)
+        taken = np.zeros(len(given), dtype=bool)
         for row in draw.permutation(len(given)).tolist():
-            for caption in nearest[row].tolist():
-                if not taken[caption] and self.fits(row, caption):
-                    given[row], taken[caption] = caption, True
-                    break
+            captions = nearest[row]
+            open_to = captions[~taken[captions] & self.fits(np.array([row]), captions)]
+            if len(open_to):
+                given[row], taken[open_to[0]] = open_to[0], True
 
 
 def _nearest(texts: Sequence[str]) -> np.ndarray:

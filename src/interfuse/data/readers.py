@@ -1,5 +1,6 @@
 """Tables: files and data frames in, one polars frame out; every cell of a text file stays a text."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,15 @@ import polars as pl
 from interfuse.core.errors import DataError, unknown
 from interfuse.data.delimited import read_delimited
 from interfuse.data.json_lines import read_json_lines
+from interfuse.data.parquet import first_line, parquet_pieces, scan_parquet, unreadable
+from interfuse.data.spool import spool_frames
 from interfuse.data.used import Used
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_BLANKS = "".join(map(chr, (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)))) + (
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""What `str.strip` strips; Polars' own choice lacks four."""
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -59,8 +66,10 @@ def _read_file(path: Path, used: Used | None) -> tuple[pl.DataFrame, dict[int, s
             return read_delimited(path, SEPARATORS[ending], used)
         if ending != ".parquet":
             return read_json_lines(path, used)
-        columns = list(pl.read_parquet_schema(path))
-        return pl.read_parquet(path, columns=used.choose(columns) if used else columns, low_memory=True), {}
+        head, rows = scan_parquet(path)
+        columns = used.choose(head.columns) if used else head.columns
+        pieces = parquet_pieces(path, columns, max(1, rows), [0])
+        return spool_frames(chain([head.select(columns)], (piece.select(columns) for _, piece in pieces))), {}
     except (pl.exceptions.PolarsError, OSError) as error:
         raise unreadable(path, error) from error
 
@@ -84,11 +93,6 @@ def check_file(path: Path) -> str:
     return ending
 
 
-def unreadable(path: Path, error: BaseException) -> DataError:
-    """Say why a file of rows cannot be read."""
-    return DataError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {_first_line(error)}")
-
-
 def _convert(source: Any) -> pl.DataFrame:
     try:
         if type(source).__module__.startswith("pandas"):
@@ -97,13 +101,8 @@ def _convert(source: Any) -> pl.DataFrame:
     except (TypeError, ValueError, pl.exceptions.PolarsError, ImportError) as error:
         raise DataError(
             f"Cannot read a {type(source).__name__} as rows: give a file, or a polars, pandas or Arrow table with "
-            f"one kind of value a column ({_first_line(error)})."
+            f"one kind of value a column ({first_line(error)})."
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def need_column(frame: pl.DataFrame, name: str, what: str) -> pl.Series:
@@ -117,8 +116,8 @@ def need_column(frame: pl.DataFrame, name: str, what: str) -> pl.Series:
     return frame[name]
 
 
-def as_texts(column: pl.Series) -> list[str | None]:
-    """Give a column as texts; blank cells, and numbers that are NaN, are None.
+def check_texts(column: pl.Series) -> None:
+    """Refuse a column whose cells are no texts and cannot be written as such.
 
     Raises:
         DataError: the column holds lists, bytes or other values that are no text.
@@ -130,8 +129,27 @@ def as_texts(column: pl.Series) -> list[str | None]:
         )
     if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         raise DataError(f"Column {column.name!r} holds {column.dtype} values; one text a row is expected.")
-    texts = drop_nan(column).cast(pl.String).to_list()
-    return [text if text is not None and text.strip() else None for text in texts]
+
+
+def as_texts(column: pl.Series) -> list[str | None]:
+    """Give a column as texts, as `clean_texts` does; blank cells are None.
+
+    Raises:
+        DataError: as `check_texts`.
+    """
+    return clean_texts(column).to_list()
+
+
+def clean_texts(column: pl.Series) -> pl.Series:
+    """Make a column one of texts; blank cells, and numbers that are NaN, are null.
+
+    Raises:
+        DataError: as `check_texts`.
+    """
+    check_texts(column)
+    texts = drop_nan(column).cast(pl.String)
+    blank = (texts.str.strip_chars(_BLANKS) == "").fill_null(value=False)
+    return texts.set(blank, None) if blank.any() else texts
 
 
 def drop_nan(column: pl.Series) -> pl.Series:

@@ -1,61 +1,137 @@
 """Rows while they are read: columns chosen, pictures identified, rows in trouble listed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from itertools import repeat
+from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from interfuse.core.errors import DataError
-from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Trouble
+from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Trouble, text_key
+from interfuse.data.named_pictures import NamedPictures, as_series, identify_names
+from interfuse.data.numbering import number_values, ranges, take
 from interfuse.data.opening import Opened, open_source
-from interfuse.data.pictures import identify_all, leads_outside, resolve
-from interfuse.data.readers import as_texts, need_column
+from interfuse.data.readers import check_texts, clean_texts, need_column
 from interfuse.data.remote import RemoteCache
 from interfuse.data.settings import SourceSettings
 from interfuse.data.unpack import Unpacked
 
-L = TypeVar("L")
+_COLUMNS = {"id": "the id", "image": "the picture", "text": "the text", "group": "the group", "split": "the split"}
+"""Columns that hold texts, in the order in which they are looked for, and what an error calls them."""
 
 
 @dataclass
 class Rows:
-    """Rows while they are being read; the columns have one length."""
+    """Rows while they are being read: the source as it is, which of its rows are left, and what was found out.
+
+    Of a row no more than some numbers is held beside the source; cells are looked at some rows at a time.
+    """
 
     frame: pl.DataFrame
-    numbers: list[int]
-    ids: list[str]
-    images: list[str | None]
-    keys: list[str | None]
-    texts: list[str | None]
-    groups: list[str | None]
-    splits: list[str | None] | None
-    named: bool
-    """Whether the ids come from a column, so that they stay when rows change places."""
+    """The source, every row of it."""
+    settings: SourceSettings
+    """Which columns are used."""
+    first: int
+    """Number of the frame's first row in the source."""
+    places: np.ndarray
+    """Rows of the frame that are left, in order."""
+    pictures: NamedPictures
+    """Of every row of the frame."""
+    has_text: np.ndarray
+    """Of every row of the frame."""
+    captions: np.ndarray | None = None
+    """Whose text each row shows, where every row stands twice: with its own text, then with another; none: its own."""
     troubles: list[Trouble] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     label_names: tuple[str, ...] | None = None
     """The classes, where the source declares them; else those that occur."""
 
-    def keep(self, wanted: Sequence[bool]) -> None:
-        """Drop the other rows."""
-        places = [place for place, keep in enumerate(wanted) if keep]
-        self.frame = self.frame[places]
-        for name in ("numbers", "ids", "images", "keys", "texts", "groups", "splits"):
-            column = getattr(self, name)
-            if column is not None:
-                setattr(self, name, [column[place] for place in places])
+    def __len__(self) -> int:
+        """Count the rows that are left."""
+        return len(self.places)
 
-    def trouble(self, row: int, what: str, reason: str, consequence: str, strict: bool) -> None:
-        """List one row's trouble.
+    def keep(self, wanted: np.ndarray) -> None:
+        """Drop the other rows."""
+        if not wanted.all():
+            self.places = self.places[wanted]
+
+    def cells(self, what: str, rows: np.ndarray | None = None) -> pl.Series:
+        """Give a column as texts, blank cells as null; of all rows that are left unless told otherwise.
+
+        Args:
+            what: image, text, group or split; null where there is no such column.
+            rows: numbers among the rows that are left.
+        """
+        places = self.captions if what == "text" and self.captions is not None else self.places
+        places = places if rows is None else places[rows]
+        name = getattr(self.settings, what)
+        if name is None:
+            return pl.repeat(None, len(places), dtype=pl.String, eager=True)
+        return clean_texts(take(self.frame[name], places))
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Give the rows' numbers in the source; of pairs, twice that, the second of the two one more."""
+        numbers: np.ndarray = self.places[rows].astype(np.int64) + self.first
+        return numbers if self.captions is None else 2 * numbers + rows % 2
+
+    def ids(self, rows: np.ndarray) -> pl.Series:
+        """Name the rows by their column, or else by their numbers in the source."""
+        numbers = pl.Series(self.places[rows].astype(np.int64) + self.first).cast(pl.String)
+        ids = numbers if self.settings.id is None else self.cells("id", rows).fill_null(numbers)
+        if self.captions is None:
+            return ids
+        return ids + pl.Series([" (other caption)" if odd else "" for odd in rows % 2], dtype=pl.String)
+
+    def columns(self, rows: np.ndarray) -> dict[str, pl.Series]:
+        """Give what the rows show: row, id, image, image_key, text and text_key, as `examples.COLUMNS` says."""
+        text, shown = self.cells("text", rows), self.pictures.of_row[self.places[rows]]
+        pictures = pa.array(shown, mask=shown < 0)
+        return {
+            "row": pl.Series(self.numbers(rows)),
+            "id": self.ids(rows),
+            "image": as_series(self.pictures.paths.take(pictures)),
+            "image_key": as_series(self.pictures.keys.take(pictures)),
+            "text": text,
+            "text_key": hash_texts(text),
+        }
+
+    def has_key(self) -> np.ndarray:
+        """Whether each row has a picture that can be used."""
+        has_key: np.ndarray = self.pictures.has_key()[self.places]
+        return has_key
+
+    def list_troubles(
+        self, rows: np.ndarray, what: str, reasons: Iterable[str], consequences: Iterable[str], strict: bool
+    ) -> None:
+        """List the troubles of these rows, one each.
 
         Raises:
-            DataError: `strict` is set.
+            DataError: there is one, and `strict` is set.
         """
-        if strict:
-            raise DataError(f"Row {self.numbers[row]} ({self.ids[row]}): {reason}. Without --strict {consequence}.")
-        self.troubles.append(Trouble(self.numbers[row], self.ids[row], what, reason, consequence))
+        told = zip(self.numbers(rows).tolist(), self.ids(rows).to_list(), reasons, consequences)  # noqa: B905
+        for number, name, reason, consequence in told:
+            if strict:
+                raise DataError(f"Row {number} ({name}): {reason}. Without --strict {consequence}.")
+            self.troubles.append(Trouble(number, name, what, reason, consequence))
+
+    def leave_out(self, wanted: np.ndarray, reason: str, strict: bool, listed: Collection[int] = ()) -> None:
+        """Drop the other rows and list them, but for those whose numbers are `listed` already.
+
+        Raises:
+            DataError: there is one, and `strict` is set.
+        """
+        lost = np.flatnonzero(~wanted)
+        new = lost[~np.isin(self.numbers(lost), list(listed))]
+        self.list_troubles(new, "row", repeat(reason), repeat(LEFT_OUT), strict)
+        self.keep(wanted)
+
+
+def hash_texts(texts: pl.Series) -> pl.Series:
+    """Give the texts' keys; null where there is none."""
+    return pl.Series([None if text is None else text_key(text) for text in texts.to_list()], dtype=pl.String)
 
 
 def read_rows(source: Any, settings: SourceSettings, may_lack: bool = False) -> tuple[SourceSettings, Rows]:
@@ -74,20 +150,18 @@ def read_rows(source: Any, settings: SourceSettings, may_lack: bool = False) -> 
     """
     opened = open_source(source, settings)
     rows, settings = _lay_out(opened, 0), opened.settings
-    if 2 * len(opened.broken) > len(rows.ids):
+    if 2 * len(opened.broken) > len(rows):
         row, reason = next(iter(opened.broken.items()))
-        raise DataError(
-            f"{len(opened.broken):,} of {len(rows.ids):,} rows cannot be read; the first: row {row}: {reason}."
-        )
+        raise DataError(f"{len(opened.broken):,} of {len(rows):,} rows cannot be read; the first: row {row}: {reason}.")
     _drop_broken(rows, opened.broken, settings.strict)
-    _check_ids(rows, settings)
-    _identify(rows, opened, 0)
+    _check_ids(rows)
+    _identify(rows, opened)
     for lack in _find_lacks(rows, settings):
         if not may_lack:
             raise DataError(lack)
         rows.notes.append(f"warning: {lack}")
     _drop_empty(rows, settings.strict)
-    if not rows.ids:
+    if not len(rows):
         raise DataError("No row is left: none has a readable picture or a text.")
     return settings, rows
 
@@ -104,7 +178,7 @@ def read_part(opened: Opened, first: int) -> Rows:
     """
     rows = _lay_out(opened, first)
     _drop_broken(rows, opened.broken, opened.settings.strict)
-    _identify(rows, opened, first)
+    _identify(rows, opened)
     _drop_empty(rows, opened.settings.strict)
     return rows
 
@@ -121,115 +195,95 @@ def _lay_out(opened: Opened, first: int) -> Rows:
         raise DataError(
             f"Which columns are the picture and the text? Give --image and --text. Columns: {', '.join(frame.columns)}."
         )
-    blank: list[str | None] = [None] * frame.height
-
-    def column(name: str | None, what: str) -> list[str | None]:
-        return as_texts(need_column(frame, name, what)) if name else list(blank)
-
+    for what, told in _COLUMNS.items():
+        name = getattr(settings, what)
+        if name:
+            check_texts(need_column(frame, name, told))
+    if frame.height > np.iinfo(np.int32).max:
+        raise DataError(f"{frame.height:,} rows are too many to be read at once: split them into files.")
+    places, no_text = np.arange(frame.height, dtype=np.int32), np.zeros(frame.height, bool)
+    nothing = NamedPictures.none(frame.height)
     return Rows(
-        frame,
-        list(range(first, first + frame.height)),
-        [name or str(row) for row, name in enumerate(column(settings.id, "the id"), first)],
-        column(settings.image, "the picture"),
-        list(blank),
-        column(settings.text, "the text"),
-        column(settings.group, "the group"),
-        column(settings.split, "the split") if settings.split else None,
-        settings.id is not None,
-        notes=list(opened.notes),
-        label_names=opened.label_names,
+        frame, settings, first, places, nothing, no_text, notes=list(opened.notes), label_names=opened.label_names
     )
 
 
 def _drop_broken(rows: Rows, broken: Mapping[int, str], strict: bool) -> None:
     """Leave out the rows that could not be read, each with its reason."""
-    for row, reason in broken.items():
-        rows.trouble(row, "row", reason, LEFT_OUT, strict)
-    rows.keep([row not in broken for row in range(len(rows.ids))])
+    rows.list_troubles(np.array(list(broken), np.int64), "row", broken.values(), repeat(LEFT_OUT), strict)
+    wanted = np.ones(len(rows), bool)
+    wanted[list(broken)] = False
+    rows.keep(wanted)
 
 
-def _check_ids(rows: Rows, settings: SourceSettings) -> None:
-    repeated = len(rows.ids) - len(set(rows.ids))
+def _check_ids(rows: Rows) -> None:
+    if rows.settings.id is None:
+        return
+    numbers, firsts = number_values(len(rows), rows.ids)
+    repeated = len(rows) - len(firsts)
     if repeated:
-        seen: set[str] = set()
-        first = next(name for name in rows.ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        first = rows.ids(np.flatnonzero(firsts[numbers] != np.arange(len(rows)))[:1])[0]
         raise DataError(
-            f"Column {settings.id!r} names rows, but {repeated:,} of its values repeat, such as {first!r}. "
+            f"Column {rows.settings.id!r} names rows, but {repeated:,} of its values repeat, such as {first!r}. "
             "Without --id the rows are numbered."
         )
 
 
-def _identify(rows: Rows, opened: Opened, first: int) -> None:
-    """Give every usable picture its key, and remote ones a file here; list the others.
+def _identify(rows: Rows, opened: Opened) -> None:
+    """Find out which rows have a text, and give every usable picture its key, and remote ones a file here.
 
-    Args:
-        rows: what is left of the rows.
-        opened: where they come from.
-        first: number of its first row.
+    Pictures that cannot be used are listed.
     """
-    settings = opened.settings
-    bounded = settings.image_folder is not None
-    folders = [opened.folders[row - first] for row in rows.numbers]
-    found: dict[tuple[Path, str], tuple[str, str | None]] = {}
-    for folder, name in zip(folders, rows.images, strict=True):
-        if name is not None and (folder, name) not in found:
-            found[folder, name] = resolve(folder, name, bounded, settings.allow_outside)
-    cache = RemoteCache(Unpacked(settings.unpack_to))
-    known = identify_all((path for path, reason in found.values() if reason is None), cache)
-    for row, (folder, name) in enumerate(zip(folders, rows.images, strict=True)):
-        if name is None:
-            continue
-        path, reason = found[folder, name]
-        reason = reason or known[path].reason
-        rows.images[row] = path if reason else known[path].file or path
-        if reason is None:
-            rows.keys[row] = known[path].key
-            continue
-        consequence = MISSING_IMAGE if rows.texts[row] else LEFT_OUT
-        rows.trouble(row, "image", f"{reason}: {path}", consequence, settings.strict)
+    settings, frame = opened.settings, rows.frame
+    for piece in ranges(frame.height if settings.text else 0):
+        rows.has_text[piece] = clean_texts(frame[str(settings.text)][piece]).is_not_null().to_numpy()
+    if settings.image is None:
+        return
+    names = clean_texts(frame[settings.image])
+    if opened.broken:
+        names = names.set(pl.Series(~np.isin(np.arange(frame.height), rows.places)), None)
+    cache, bounded = RemoteCache(Unpacked(settings.unpack_to)), settings.image_folder is not None
+    found = rows.pictures = identify_names(names, opened.folders, bounded, settings.allow_outside, cache)
+    shown = found.of_row[rows.places]
+    bad = np.flatnonzero(np.isin(shown, list(found.reasons)))
+    reasons = (f"{found.reasons[picture]}: {found.paths[picture]}" for picture in shown[bad].tolist())
+    consequences = (MISSING_IMAGE if words else LEFT_OUT for words in rows.has_text[rows.places[bad]].tolist())
+    rows.list_troubles(bad, "image", reasons, consequences, settings.strict)
     rows.notes += cache.notes()
-    far = sum(leads_outside(folder, path) for (folder, _), (path, reason) in found.items() if reason is None)
-    if far and not (opened.complete or settings.allow_outside):
+    if found.outside and not (opened.complete or settings.allow_outside):
         rows.notes.append(
-            f"{far:,} pictures are named by paths from the root or URLs outside the table's folder, and are read. An "
-            "--image-folder bounds them."
+            f"{found.outside:,} pictures are named by paths from the root or URLs outside the table's folder, and are "
+            "read. An --image-folder bounds them."
         )
 
 
 def _find_lacks(rows: Rows, settings: SourceSettings) -> list[str]:
     """Say which modality not one row has, although it has a column."""
     lacks = []
-    if settings.image and not any(rows.keys):
+    if settings.image and not rows.has_key().any():
         first = rows.troubles[0].reason if rows.troubles else "every cell is blank"
         asked = " Is --image-folder right?" if rows.troubles and "--allow-outside" not in first else ""
         lacks.append(f"No picture of column {settings.image!r} could be read; the first: {first}.{asked}")
-    if settings.text and not any(rows.texts):
+    if settings.text and not rows.has_text[rows.places].any():
         lacks.append(f"No row has a text in column {settings.text!r}: every cell is blank.")
     return lacks
 
 
 def _drop_empty(rows: Rows, strict: bool) -> None:
-    wanted = [bool(key or text) for key, text in zip(rows.keys, rows.texts, strict=True)]
+    wanted = rows.has_key() | rows.has_text[rows.places]
     listed = {trouble.row for trouble in rows.troubles if trouble.consequence == LEFT_OUT}
-    for row, keep in enumerate(wanted):
-        if not keep and rows.numbers[row] not in listed:
-            rows.trouble(row, "row", "it has neither picture nor text", LEFT_OUT, strict)
-    rows.keep(wanted)
+    rows.leave_out(wanted, "it has neither picture nor text", strict, listed)
 
 
-def drop_unlabelled(rows: Rows, labels: list[L | None], strict: bool) -> list[L]:
-    """Leave out the rows that have no label; give the labels of the others.
+def drop_unlabelled(rows: Rows, labelled: np.ndarray, strict: bool) -> None:
+    """Leave out the rows that have no label.
 
     Raises:
         DataError: no row is left; with `strict`, the first row without a label.
     """
-    for row, label in enumerate(labels):
-        if label is None:
-            rows.trouble(row, "row", "it has no label", LEFT_OUT, strict)
-    rows.keep([label is not None for label in labels])
-    if not rows.ids:
+    rows.leave_out(labelled, "it has no label", strict)
+    if not len(rows):
         raise DataError("No row is left: none has a label.")
-    return [label for label in labels if label is not None]
 
 
 def drop_incomplete(rows: Rows, strict: bool) -> None:
@@ -238,10 +292,7 @@ def drop_incomplete(rows: Rows, strict: bool) -> None:
     Raises:
         DataError: no row is left; with `strict`, the first such row.
     """
-    wanted = [bool(key and text) for key, text in zip(rows.keys, rows.texts, strict=True)]
-    for row, keep in enumerate(wanted):
-        if not keep:
-            rows.trouble(row, "row", "a pair needs both a picture and a text", LEFT_OUT, strict)
-    rows.keep(wanted)
-    if not rows.ids:
+    wanted = rows.has_key() & rows.has_text[rows.places]
+    rows.leave_out(wanted, "a pair needs both a picture and a text", strict)
+    if not len(rows):
         raise DataError("No row is left: none has both a picture and a text.")

@@ -1,13 +1,14 @@
 """Splits by group: rows that share a picture or a declared group never straddle train, validation and test."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from interfuse.core.errors import ConfigError, DataError
+from interfuse.data.numbering import number_series, ranges, starts_of, take
 from interfuse.data.settings import SourceSettings
 
 PARTS = ("train", "validation", "test")
@@ -24,27 +25,30 @@ NAMES = {
 }
 
 
-def group_rows(*columns: Sequence[str | None]) -> np.ndarray:
+def group_rows(*columns: Sequence[str | None] | np.ndarray) -> np.ndarray:
     """Number the groups: two rows are one group if they share a value in any column, directly or through others.
+
+    Args:
+        columns: the values, or their numbers from 0; None, or below 0, is no value.
 
     >>> group_rows(["a", "a", "b", None], [None, "x", "x", None]).tolist()
     [0, 0, 0, 1]
     """
-    above = list(range(len(columns[0])))
-
-    def root(row: int) -> int:
-        while above[row] != row:
-            above[row] = row = above[above[row]]
-        return row
-
-    for column in columns:
-        first: dict[str, int] = {}
-        for row, value in enumerate(column):
-            if value is not None:
-                low, high = sorted((root(row), root(first.setdefault(value, row))))
-                above[high] = low
-    numbers: dict[int, int] = {}
-    return np.array([numbers.setdefault(root(row), len(numbers)) for row in range(len(above))], dtype=np.int64)
+    numbered = [c if isinstance(c, np.ndarray) else number_series(pl.Series(c, dtype=pl.String))[0] for c in columns]
+    numbered = [numbers for numbers in numbered if (numbers >= 0).any()]
+    rows = np.arange(len(columns[0]), dtype=np.int32)
+    least, before = rows.copy(), rows[:0]  # the first row that each is known to be in a group with
+    while len(before) != len(least) or (least != before).any():
+        before = least.copy()
+        for numbers in numbered:
+            inside = numbers >= 0
+            of_value = np.full(int(numbers.max()) + 1, len(rows), np.int32)
+            np.minimum.at(of_value, numbers[inside], least[inside])
+            least[inside] = of_value[numbers[inside]]
+        np.minimum.at(least, before, least.copy())  # what holds for a row holds for the first of its group
+        least = least[least]
+    numbers = np.cumsum(least == rows, dtype=np.int32) - 1
+    return numbers[least]
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,27 @@ class Table:
     groups: np.ndarray
     classes: np.ndarray
     """A group counts as its most frequent class."""
-    names: Sequence[str]
-    """Does not depend on the order of the rows; what is drawn depends on it."""
+    names: Sequence[str] | pl.Series
+    """Do not depend on the order of the rows; what is drawn depends on them."""
+
+    places: np.ndarray | None = None
+    """Which of the names is that of each row; none: all, in order."""
+
+    def name(self, rows: np.ndarray) -> list[str]:
+        """Give the names of some rows."""
+        rows = rows if self.places is None else self.places[rows]
+        if isinstance(self.names, pl.Series):
+            return take(self.names, rows).to_list()
+        return [self.names[row] for row in rows]
 
     def __getitem__(self, rows: np.ndarray) -> "Table":
         """Take some rows."""
-        return Table(self.groups[rows], self.classes[rows], [self.names[row] for row in rows])
+        places = rows if self.places is None else self.places[rows]
+        return Table(self.groups[rows], self.classes[rows], self.names, places)
 
 
 def make_parts(
-    table: Table, given: Sequence[str | None] | None, settings: SourceSettings
+    table: Table, given: Sequence[str | None] | pl.Series | None, settings: SourceSettings
 ) -> tuple[np.ndarray, list[str]]:
     """Give each row its part: as the column says, by fold, or dealt by group.
 
@@ -132,8 +147,8 @@ def _carve(table: Table, parts: np.ndarray, name: str, share: int | float, seed:
     """Move a share of the train rows, whole groups, to another part."""
     if share == 0:
         return parts
-    inside = np.flatnonzero(parts == "train")
-    dealt = deal(table[inside], {"train": 1 - share, name: share}, seed)
+    inside = np.flatnonzero(parts == "train").astype(np.int32)
+    dealt = deal(table[inside] if len(inside) < len(parts) else table, {"train": 1 - share, name: share}, seed)
     if len(set(dealt)) < 2:
         raise DataError(
             f"Too few groups of rows to make a {name} split: {len(set(table.groups[inside].tolist()))}. "
@@ -162,52 +177,92 @@ def deal(table: Table, shares: Mapping[str, float], seed: int) -> np.ndarray:
     Returns:
         The part of each row.
     """
-    order = np.argsort(table.groups, kind="stable")
-    starts = np.flatnonzero(np.diff(table.groups[order], prepend=-1))
-    drawn = sorted(
-        (_common(table.classes[rows]), _draw(seed, min(table.names[row] for row in rows)), number, rows)
-        for number, rows in enumerate(np.split(order, starts[1:]))
-    )
+    order = np.argsort(table.groups, kind="stable").astype(np.int32)
+    starts = starts_of(table.groups[order])
+    sizes = np.diff(starts, append=len(order))
+    drawn = np.lexsort((_draw_groups(table, order, sizes, seed), _common_classes(table, order, sizes)))
+    names, mean = list(shares), len(order) / len(drawn)
+    largest = max(shares.values())
+    last = [name for name in names if shares[name] == largest]
+    fits = {name: share * len(order) + mean for name, share in shares.items()}
+    given, dealt, part_of = dict.fromkeys(shares, 0.0), 0, np.empty(len(drawn), np.int8)
+    places = {name: place for place, name in enumerate(names)}
+    for group, size in zip(drawn.tolist(), sizes[drawn].tolist(), strict=True):
+        open_to = [name for name in names if given[name] + size <= fits[name]] or last
+        ahead = dealt + mean
+        part = max(open_to, key=lambda name: shares[name] * ahead - given[name])
+        given[part] += size
+        dealt += size
+        part_of[group] = places[part]
     parts = np.empty(len(order), dtype=object)
-    mean = len(order) / len(drawn)
-    given, dealt = dict.fromkeys(shares, 0.0), 0
-    for *_, rows in drawn:
-        room = {name: share for name, share in shares.items() if given[name] + len(rows) <= share * len(order) + mean}
-        largest = max(shares.values())
-        open_to = room or {name: share for name, share in shares.items() if share == largest}
-        part = max(open_to, key=lambda name: shares[name] * (dealt + mean) - given[name])
-        given[part] += len(rows)
-        dealt += len(rows)
-        parts[rows] = part
+    part_of = np.repeat(part_of, sizes)
+    for place, name in enumerate(names):
+        parts[order[part_of == place]] = name
     return parts
 
 
-def read_split(column: Sequence[str | None], name: str) -> np.ndarray:
+def _draw_groups(table: Table, order: np.ndarray, sizes: np.ndarray, seed: int) -> np.ndarray:
+    """Draw a number for each group, by the least name in it.
+
+    Args:
+        table: the rows.
+        order: the rows, group by group.
+        sizes: rows of each group.
+        seed: of the draw.
+    """
+    draws, number, left = np.empty(len(sizes), np.uint64), 0, int(sizes[0]) if len(sizes) else 0
+    least: str | None = None
+    for piece in ranges(len(order)):
+        for name in table.name(order[piece]):
+            least = name if least is None or name < least else least
+            left -= 1
+            if not left:
+                draws[number], least, number = _draw(seed, least), None, number + 1
+                left = int(sizes[number]) if number < len(sizes) else 0
+    return draws
+
+
+def _common_classes(table: Table, order: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Give the most frequent class of each group, the least of several; arguments are those of `_draw_groups`."""
+    low = int(table.classes.min())
+    width = int(table.classes.max()) - low + 1
+    both = np.repeat(np.arange(len(sizes)) * width - low, sizes)  # group and class in one number
+    both += table.classes[order]
+    both.sort()
+    starts = starts_of(both)
+    counts = np.diff(starts, append=len(order))
+    groups, classes = np.divmod(both[starts], width)
+    best = np.lexsort((classes, -counts, groups))
+    common: np.ndarray = classes[best][starts_of(groups[best])] + low
+    return common
+
+
+def read_split(column: Sequence[str | None] | pl.Series, name: str) -> np.ndarray:
     """Read a column of train, validation and test under their usual names.
 
     Raises:
         DataError: a value is none of them.
     """
-    wrong = sorted({value or "" for value in column if value is None or value.strip().lower() not in NAMES})
+    numbers, values = number_series(pl.Series(column, dtype=pl.String))
+    found = [*values.to_list(), *([None] if (numbers < 0).any() else [])]
+    wrong = sorted({value or "" for value in found if value is None or value.strip().lower() not in NAMES})
     if wrong:
         told = ", ".join(repr(value) if value else "a blank cell" for value in wrong[:5])
         raise DataError(
             f"Column {name!r} has the split {told}{', …' if len(wrong) > 5 else ''}; "
             "expected train, validation (val, valid, dev) or test."
         )
-    return np.array([NAMES[value.strip().lower()] for value in column if value is not None], dtype=object)
+    parts: np.ndarray = np.array([NAMES[value.strip().lower()] for value in values.to_list()], dtype=object)[numbers]
+    return parts
 
 
 def leaks(groups: np.ndarray, parts: np.ndarray) -> list[int]:
     """List the groups that straddle two parts or more."""
-    pairs = {(int(group), str(part)) for group, part in zip(groups, parts, strict=True)}
-    return sorted(group for group, count in Counter(group for group, _ in pairs).items() if count > 1)
+    inside = [np.unique(groups[parts == part]) for part in set(parts.tolist())]
+    found, counts = np.unique(np.concatenate([*inside, groups[:0]]), return_counts=True)
+    return [int(group) for group in found[counts > 1]]
 
 
-def _common(classes: np.ndarray) -> int:
-    values, counts = np.unique(classes, return_counts=True)
-    return int(values[counts.argmax()])
-
-
-def _draw(seed: int, name: str) -> bytes:
-    return hashlib.blake2b(f"{seed}\x1f{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+def _draw(seed: int, name: str) -> int:
+    digest = hashlib.blake2b(f"{seed}\x1f{name}".encode("utf-8", "surrogatepass"), digest_size=8)
+    return int.from_bytes(digest.digest())

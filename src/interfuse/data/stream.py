@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from interfuse.core.errors import DataError
-from interfuse.data.delimited import BROKEN, delimited_pieces, refuse_wide
+from interfuse.data.delimited import BROKEN, delimited_pieces, note_broken, refuse_wide
 from interfuse.data.json_lines import KINDS, json_lines_pieces, scan_json_lines
 from interfuse.data.opening import Opened, guess_columns, is_table_file, open_source
-from interfuse.data.readers import SEPARATORS, check_file, unreadable
+from interfuse.data.parquet import PIECE_ROWS, parquet_pieces, scan_parquet
+from interfuse.data.readers import SEPARATORS, check_file
 from interfuse.data.rows import check_columns
 from interfuse.data.settings import SourceSettings
 
@@ -22,8 +21,6 @@ Pieces = Iterator[tuple[int, pl.DataFrame]]
 """Number of the first row and some rows, in order; pieces that nobody wants may be left out."""
 HASHED_ROWS = 10_000
 """Rows of a table in memory that are hashed at once."""
-PIECE_ROWS = 4096
-"""Most rows that are parsed at once."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def _open_file(path: Path, settings: SourceSettings) -> Stream:
     kinds: dict[str, str] = {}
     broken: dict[int, str] = {}
     if ending == ".parquet":
-        head, rows = _scan_parquet(path)
+        head, rows = scan_parquet(path)
     elif ending in SEPARATORS:
         head, rows, broken = _scan_delimited(path, SEPARATORS[ending])
     else:
@@ -113,7 +110,7 @@ def _open_file(path: Path, settings: SourceSettings) -> Stream:
 
     def pieces(size: int, wanted: Collection[int]) -> Pieces:
         if ending == ".parquet":
-            return _parquet_pieces(path, columns, size, wanted)
+            return parquet_pieces(path, columns, size, wanted)
         if ending in SEPARATORS:
             frames = delimited_pieces(path, SEPARATORS[ending], min(size, PIECE_ROWS))
             return _count(frame.select(*columns, BROKEN) for frame in frames)
@@ -125,39 +122,12 @@ def _open_file(path: Path, settings: SourceSettings) -> Stream:
 def _scan_delimited(path: Path, separator: str) -> tuple[pl.DataFrame, int, dict[int, str]]:
     """Read the file once, row by row: its columns, without a row, the number of rows and the broken ones."""
     refuse_wide(path)
-    pieces = delimited_pieces(path, separator, PIECE_ROWS)
-    head, rows = next(pieces).drop(BROKEN), 0
     broken: dict[int, str] = {}
+    pieces = note_broken(delimited_pieces(path, separator, PIECE_ROWS), broken)
+    head, rows = next(pieces), 0
     for piece in pieces:
-        bad = piece[BROKEN].is_not_null().arg_true()
-        broken |= {rows + row: piece[BROKEN][row] for row in bad.to_list()}
         rows += piece.height
     return head, rows, broken
-
-
-def _scan_parquet(path: Path) -> tuple[pl.DataFrame, int]:
-    try:
-        with pq.ParquetFile(path) as file:
-            return pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table())), file.metadata.num_rows
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise unreadable(path, error) from error
-
-
-def _parquet_pieces(path: Path, columns: list[str], size: int, wanted: Collection[int]) -> Pieces:
-    """Read the row groups that hold a wanted row; of a large one a few pages at a time."""
-    try:
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-            first = 0
-            for group in range(file.num_row_groups):
-                rows = file.metadata.row_group(group).num_rows
-                if any(part in wanted for part in range(first // size, -(-(first + rows) // size))):
-                    at = first
-                    for batch in file.iter_batches(min(size, PIECE_ROWS), [group], columns, use_threads=False):
-                        yield at, pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
-                        at += batch.num_rows
-                first += rows
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
-        raise unreadable(path, error) from error
 
 
 def _count(frames: Iterator[pl.DataFrame]) -> Pieces:
@@ -193,5 +163,5 @@ def _cut(pieces: Pieces, rows: int, size: int, wanted: Collection[int]) -> Itera
 def _digest_frame(frame: pl.DataFrame) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for first in range(0, frame.height, HASHED_ROWS):
-        digest.update(frame[first : first + HASHED_ROWS].write_ipc(None).getvalue())
+        digest.update(frame[first : first + HASHED_ROWS].rechunk().write_ipc(None).getvalue())
     return digest.hexdigest()
