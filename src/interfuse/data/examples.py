@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import pyarrow as pa
@@ -30,7 +31,11 @@ COLUMNS = pa.schema(
     ]
 )
 MISSING_IMAGE = "the image is treated as missing"
+MISSING_TEXT = "the text is treated as missing"
 LEFT_OUT = "the row is left out"
+ITEMS = {"image": "pictures", "text": "texts"}
+SHOWN = 80
+"""Characters of a text in trouble that are shown."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Trouble:
     row: int
     id: str
     what: str
-    """image or row."""
+    """image, text or row."""
     reason: str
     consequence: str
 
@@ -98,15 +103,41 @@ class Examples:
         Raises:
             DataError: no row of some split is left; with `strict`, a row shows such a picture.
         """
+        return self._without("image", reasons, strict, may_be_empty)
+
+    def without_texts(self, reasons: Mapping[str, str], strict: bool = False, may_be_empty: bool = False) -> "Examples":
+        """Treat these texts as missing; leave out rows that have no picture either.
+
+        Args:
+            reasons: text key to the reason why it cannot be used.
+            strict: refuse the first such row instead.
+            may_be_empty: whether a split without any row is no error.
+
+        Raises:
+            DataError: no row of some split is left; with `strict`, a row shows such a text.
+        """
+        return self._without("text", reasons, strict, may_be_empty)
+
+    def _without(self, what: str, reasons: Mapping[str, str], strict: bool, may_be_empty: bool) -> "Examples":
+        """Treat these items of one modality as missing; leave out rows that have nothing of the other either."""
         if not reasons:
             return self
-        keys = self.table["image_key"].to_pylist()
+        other, missing = ("text", MISSING_IMAGE) if what == "image" else ("image", MISSING_TEXT)
+        keys = self.table[f"{what}_key"].to_pylist()
         bad = [key in reasons for key in keys]
-        empty = [is_bad and text is None for is_bad, text in zip(bad, self.table["text_key"].to_pylist(), strict=True)]
+        empty = [
+            is_bad and key is None for is_bad, key in zip(bad, self.table[f"{other}_key"].to_pylist(), strict=True)
+        ]
         troubles = [
-            Trouble(row, name, "image", f"{reasons[key]}: {path}", LEFT_OUT if gone else MISSING_IMAGE)
-            for row, name, path, key, is_bad, gone in zip(
-                *(self.table[c].to_pylist() for c in ("row", "id", "image")), keys, bad, empty, strict=True
+            Trouble(
+                row,
+                name,
+                what,
+                f"{reasons[key]}: {item if what == 'image' else shorten(item, SHOWN)}",
+                LEFT_OUT if gone else missing,
+            )
+            for row, name, item, key, is_bad, gone in zip(
+                *(self.table[c].to_pylist() for c in ("row", "id", what)), keys, bad, empty, strict=True
             )
             if is_bad
         ]
@@ -114,13 +145,13 @@ class Examples:
             first = troubles[0]
             raise DataError(f"Row {first.row} ({first.id}): {first.reason}. Without --strict {first.consequence}.")
         column = pa.array([None if is_bad else key for key, is_bad in zip(keys, bad, strict=True)], pa.string())
-        table = self.table.set_column(COLUMNS.get_field_index("image_key"), "image_key", column)
+        table = self.table.set_column(COLUMNS.get_field_index(f"{what}_key"), f"{what}_key", column)
         table = table.filter(pc.invert(pa.array(empty, pa.bool_())))
         lost = set(self.table["split"].to_pylist()) - set(table["split"].to_pylist())
         if lost and not may_be_empty:
             raise DataError(
-                f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the pictures cannot be used, and rows that "
-                f"show them have no text. The first: {troubles[0].reason}."
+                f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the {ITEMS[what]} cannot be used, and rows "
+                f"that show them have no {other}. The first: {troubles[0].reason}."
             )
         return replace(self, table=table, troubles=(*self.troubles, *troubles))
 

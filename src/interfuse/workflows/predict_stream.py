@@ -189,7 +189,7 @@ class _Work:
 
     def parts(self, wanted: Collection[int]) -> Generator[_Rows]:
         """Read and encode the wanted parts; the next one is read while one is being encoded."""
-        towers = Towers(self.run, self.source.encode, self.progress, self.keep)
+        towers = Towers(self.run, self.source.encode, self.progress, self.keep, self.source.read.strict)
         same_encoders(self.run, towers.signatures)
         for part, features in towers.encode(ahead(self._read(wanted))):
             yield _Rows(part.number, features, torch.arange(len(features.ids)), part.examples.troubles)

@@ -11,9 +11,10 @@ from interfuse.core.progress import Progress
 from interfuse.data import Examples, Features, assemble, open_picture
 from interfuse.data.pictures import DRAFT_PIXELS
 from interfuse.encoders import load_image_encoder, load_text_encoder
-from interfuse.store import Coding, MixedTable, TokenStore
+from interfuse.store import Coding, MixedTable, TokenStore, Writer
 from interfuse.training import Run
 from interfuse.workflows.decode import Decoder, Opener
+from interfuse.workflows.encode import leave_out_nan
 from interfuse.workflows.encoder_settings import EncoderSettings
 from interfuse.workflows.prepare import stored_signature
 from interfuse.workflows.projecting import project
@@ -49,13 +50,18 @@ class Items:
     missing: set[str]
     index: dict[str, int]
     """Key to item of the table."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Key of what has no tokens to the reason."""
 
-    def add(self, keys: list[str | None], tokens: Any, mask: Any = None) -> None:
-        """Add what was encoded; the others of its batch have no key."""
-        for key in keys:
+    def add(self, what: str, keys: list[str | None], tokens: Any, mask: Any, writer: Writer | None) -> None:
+        """Add what was encoded, and write it where it is kept; the others of its batch have no key."""
+        good = leave_out_nan(what, keys, tokens, self.failures, mask)
+        for key in good:
             if key is not None:
                 self.index[key] = len(self.index)
-        self.table.add_batch(keys, tokens, mask)
+        self.table.add_batch(good, tokens, mask)
+        if writer is not None:
+            writer.add_batch(good, tokens, mask)
 
 
 @dataclass
@@ -64,7 +70,6 @@ class _Going:
 
     part: Part
     pictures: Items
-    failures: dict[str, str] = field(default_factory=dict)
 
 
 class Towers:
@@ -74,7 +79,9 @@ class Towers:
     in `encode_pictures`: so the tokens of a part depend on nothing but its rows and what the store held.
     """
 
-    def __init__(self, run: Run, settings: EncoderSettings, progress: Progress, keep: bool) -> None:
+    def __init__(
+        self, run: Run, settings: EncoderSettings, progress: Progress, keep: bool, strict: bool = False
+    ) -> None:
         """Load the encoders and open the store.
 
         Args:
@@ -82,13 +89,14 @@ class Towers:
             settings: encoders and store.
             progress: told what must be said.
             keep: write what is encoded to the store; the pictures of a part are then decoded after the part before it.
+            strict: refuse the first picture or text that has no tokens, instead of treating it as missing.
         """
         tuned = settings.tuned
         image = load_image_encoder(
             settings.image_encoder, settings.image_size, settings.encoder_dtype, settings.device, tuned.get("image")
         )
         text = load_text_encoder(settings.text_encoder, settings.encoder_dtype, settings.device, tuned.get("text"))
-        self.settings, self.keep = settings, keep
+        self.settings, self.keep, self.strict = settings, keep, strict
         self.cut = 0
         """Texts so far that are longer than the encoder's limit."""
         self.image, self.text = (
@@ -108,7 +116,11 @@ class Towers:
         return {name: stored_signature(side.encoder, self.settings.store_dtype) for name, side in sides.items()}
 
     def encode(self, parts: Iterator[Part]) -> Iterator[tuple[Part, Features]]:
-        """Give each part with its tokens; a picture that cannot be decoded is missing, and its trouble is listed."""
+        """Give each part with its tokens; what cannot be decoded or encoded is missing, and its trouble is listed.
+
+        Raises:
+            DataError: with `strict`, there is such an item.
+        """
         if not self.keep:
             yield from self._encode(parts)
             return
@@ -142,13 +154,12 @@ class Towers:
                         writer.flush()
                     yield self._finish(going.popleft())
                     continue
-                current.failures.update({_key(name): reason for name, reason in decoded.failures.items()})
+                pictures = current.pictures
+                pictures.failures.update({_key(name): reason for name, reason in decoded.failures.items()})
                 if decoded.pictures is not None:
                     wanted = [_key(name) if name in missing else None for name in decoded.keys]
                     tokens = self.image.encoder.encode(decoded.pictures)
-                    current.pictures.add(wanted, tokens)
-                    if writer is not None:
-                        writer.add_batch(wanted, tokens)
+                    pictures.add("picture", wanted, tokens, None, writer)
                 missing.difference_update(batch)
                 for name in batch:
                     del openers[name]
@@ -162,11 +173,10 @@ class Towers:
 
     def _finish(self, going: _Going) -> tuple[Part, Features]:
         """Encode the part's texts and point its rows at their tokens."""
-        examples = going.part.examples
-        texts = examples.texts()
-        read = self._read(texts)
-        left = examples.without_pictures(going.failures, may_be_empty=True)
-        seen = going.pictures
+        examples, seen = going.part.examples, going.pictures
+        read = self._read(examples.texts())
+        left = examples.without_pictures(seen.failures, self.strict, may_be_empty=True)
+        left = left.without_texts(read.failures, self.strict, may_be_empty=True)
         return Part(going.part.number, left), assemble(left, seen.table, seen.index, read.table, read.index)
 
     def _read(self, texts: Mapping[str, str]) -> Items:
@@ -183,9 +193,7 @@ class Towers:
                 if items.missing.intersection(batch):
                     wanted = [key if key in items.missing else None for key in batch]
                     found = self.text.encoder.encode([ids[key] for key in batch])
-                    items.add(wanted, found.tokens, found.mask)
-                    if writer is not None:
-                        writer.add_batch(wanted, found.tokens, found.mask)
+                    items.add("text", wanted, found.tokens, found.mask, writer)
         return items
 
     def _side(self, encoder: Any) -> Side:
