@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from interfuse.cli.main import run as command_line
@@ -32,6 +33,8 @@ from interfuse.workflows import EncoderSettings, Portion, Source, StreamSettings
 from interfuse.workflows.launch import run_on_ray
 from interfuse.workflows.launch_predict import PredictTask, _predict_portion, predict_on_workers
 from interfuse.workflows.parts import Parts
+from interfuse.workflows.predict import source_of
+from interfuse.workflows.predict_stream import _Work
 from interfuse.workflows.towers import Towers
 
 COLOURS = ("red", "blue", "green", "white")
@@ -124,6 +127,27 @@ def test_tokens_that_are_not_kept_give_the_probabilities_to_rounding(trained, sh
     probs = pl.read_parquet(tmp_path / "out.parquet").select(pl.col("^prob_.*$")).to_numpy()
     assert np.abs(probs - expected.probs).max() < 2e-2  # bfloat16 encoders, other batches
     assert not list((trained / "another").glob("*/*.safetensors"))
+
+
+def test_batches_side_by_side_give_each_row_the_tokens_of_one_after_another(trained, shop, tmp_path):
+    run, before = load_run(trained / "run"), torch.get_num_threads()
+    given = source_of(run, str(shop / "new.parquet"), source(tmp_path / "store"))
+    found = {}
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            work = _Work(run, given, StreamSettings(50, keep_tokens=False), Silent())
+            found[threads] = list(work.parts([0, 1, 2]))
+    finally:
+        torch.set_num_threads(before)
+    for one, two in zip(found[1], found[2], strict=True):
+        assert (one.number, one.features.ids) == (two.number, two.features.ids)
+        for modality in ("image", "text"):
+            a, b = (getattr(rows.features, modality) for rows in (one, two))
+            items = [getattr(rows.features, f"{modality}_items") for rows in (one, two)]
+            (tokens, mask), (others, other_mask) = a.gather(items[0]), b.gather(items[1])
+            assert mask.equal(other_mask)
+            assert (tokens - others).abs().max() < 0.01 * tokens.abs().max()  # bfloat16
 
 
 def test_tokens_are_kept_where_asked_and_by_themselves_where_all_rows_are_one_part(trained, shop, tmp_path):

@@ -22,7 +22,7 @@ from interfuse.workflows.predict import Predictions, same_encoders, source_of, w
 from interfuse.workflows.prepare import Source
 from interfuse.workflows.towers import Part, Towers
 
-ROWS_PER_PART = 2 * EVAL_BATCH
+ROWS_PER_PART = 8 * EVAL_BATCH
 """Rows of a part unless told otherwise: whole batches of the network, so that parts change nothing in them."""
 SAID = 20
 """Rows in trouble that are said aloud; all are listed in a file."""

@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any, cast
 
 from interfuse.core.progress import Progress
+from interfuse.core.tokens import Tokens
 from interfuse.data import Examples, Features, assemble, open_picture
 from interfuse.data.pictures import DRAFT_PIXELS
 from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.store import Coding, MixedTable, TokenStore, Writer
 from interfuse.training import Run
-from interfuse.workflows.decode import Decoder, Opener
+from interfuse.workflows.beside import SideBySide
+from interfuse.workflows.decode import Decoded, Decoder, Opener
 from interfuse.workflows.encode import leave_out_nan
 from interfuse.workflows.encoder_settings import EncoderSettings
 from interfuse.workflows.prepare import stored_signature
@@ -121,13 +123,14 @@ class Towers:
         Raises:
             DataError: with `strict`, there is such an item.
         """
-        if not self.keep:
-            yield from self._encode(parts)
-            return
-        for part in parts:  # what the store holds must be looked up when the part before is written
-            yield from self._encode(iter([part]))
+        with SideBySide(self.settings.device) as beside:
+            if not self.keep:
+                yield from self._encode(parts, beside)
+                return
+            for part in parts:  # what the store holds must be looked up when the part before is written
+                yield from self._encode(iter([part]), beside)
 
-    def _encode(self, parts: Iterator[Part]) -> Iterator[tuple[Part, Features]]:
+    def _encode(self, parts: Iterator[Part], beside: SideBySide) -> Iterator[tuple[Part, Features]]:
         openers: dict[str, Opener] = {}
         missing: set[str] = set()
         going: deque[_Going] = deque()
@@ -147,22 +150,26 @@ class Towers:
 
         with Decoder(openers, self.image.encoder, missing) as decoder, ExitStack() as stack:
             writer = stack.enter_context(self.image.store.writer()) if self.keep else None
-            for batch, decoded in decoder.batches(plan()):
+            for (batch, decoded), tokens in beside.map(self._see, decoder.batches(plan())):
                 current = going[0]
                 if not batch:
                     if writer is not None:
                         writer.flush()
-                    yield self._finish(going.popleft())
+                    yield self._finish(going.popleft(), beside)
                     continue
                 pictures = current.pictures
                 pictures.failures.update({_key(name): reason for name, reason in decoded.failures.items()})
-                if decoded.pictures is not None:
+                if tokens is not None:
                     wanted = [_key(name) if name in missing else None for name in decoded.keys]
-                    tokens = self.image.encoder.encode(decoded.pictures)
                     pictures.add("picture", wanted, tokens, None, writer)
                 missing.difference_update(batch)
                 for name in batch:
                     del openers[name]
+
+    def _see(self, planned: tuple[list[str], Decoded]) -> Any:
+        """Encode a batch of pictures, if any could be decoded."""
+        pictures = planned[1].pictures
+        return None if pictures is None else self.image.encoder.encode(pictures)
 
     def _opener(self, path: str) -> Opener:
         return partial(open_picture, path, self._enough, DRAFT_PIXELS)
@@ -171,15 +178,15 @@ class Towers:
         size = self.settings.encoding_batch
         return [keys[start : start + size] for start in range(0, len(keys), size)]
 
-    def _finish(self, going: _Going) -> tuple[Part, Features]:
+    def _finish(self, going: _Going, beside: SideBySide) -> tuple[Part, Features]:
         """Encode the part's texts and point its rows at their tokens."""
         examples, seen = going.part.examples, going.pictures
-        read = self._read(examples.texts())
+        read = self._read(examples.texts(), beside)
         left = examples.without_pictures(seen.failures, self.strict, may_be_empty=True)
         left = left.without_texts(read.failures, self.strict, may_be_empty=True)
         return Part(going.part.number, left), assemble(left, seen.table, seen.index, read.table, read.index)
 
-    def _read(self, texts: Mapping[str, str]) -> Items:
+    def _read(self, texts: Mapping[str, str], beside: SideBySide) -> Items:
         """Encode the texts that the store does not hold, batches of like length."""
         items = self.text.begin(list(texts))
         if not items.missing:
@@ -187,13 +194,18 @@ class Towers:
         prepared = self.text.encoder.prepare(list(texts.values()))
         self.cut += prepared.cut
         ids = dict(zip(texts, prepared.ids, strict=True))
+        planned = self._batches(sorted(texts, key=lambda key: (len(ids[key]), key)))
+        wanted = (batch for batch in planned if items.missing.intersection(batch))
+
+        def encode(batch: list[str]) -> Tokens:
+            found: Tokens = self.text.encoder.encode([ids[key] for key in batch])
+            return found
+
         with ExitStack() as stack:
             writer = stack.enter_context(self.text.store.writer()) if self.keep else None
-            for batch in self._batches(sorted(texts, key=lambda key: (len(ids[key]), key))):
-                if items.missing.intersection(batch):
-                    wanted = [key if key in items.missing else None for key in batch]
-                    found = self.text.encoder.encode([ids[key] for key in batch])
-                    items.add("text", wanted, found.tokens, found.mask, writer)
+            for batch, found in beside.map(encode, wanted):
+                keys = [key if key in items.missing else None for key in batch]
+                items.add("text", keys, found.tokens, found.mask, writer)
         return items
 
     def _side(self, encoder: Any) -> Side:
