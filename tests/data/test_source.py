@@ -182,6 +182,20 @@ def test_a_picture_that_fails_later_leaves_its_row_in_its_split(photos):
     assert len(alone.without_pictures({key: "truncated"})) == 36
 
 
+def test_a_text_that_fails_later_is_missing_in_its_rows_and_is_shown_shortened(photos):
+    examples = load(frame(title=["long " * 100] + [f"title {n}" for n in range(1, 40)]), photos)
+    found = examples.without_texts({examples.table["text_key"][0].as_py(): "unreadable"})
+    assert len(found) == 40
+    assert found.table["text_key"].null_count == 1
+    (trouble,) = found.troubles
+    assert (trouble.row, trouble.what, trouble.consequence) == (0, "text", "the text is treated as missing")
+    assert trouble.reason.startswith("unreadable: long long")
+    assert len(trouble.reason) <= len("unreadable: ") + 80
+    alone = load(frame(), photos, image=None)
+    key = alone.table["text_key"][0].as_py()
+    assert len(alone.without_texts({key: "unreadable"})) == 40 - alone.table["text_key"].to_pylist().count(key)
+
+
 @given(groups=st.lists(st.integers(0, 9), min_size=30, max_size=60), seed=st.integers(0, 5))
 @settings(max_examples=25, deadline=None)
 def test_groups_never_straddle_and_the_split_does_not_depend_on_the_order_of_rows(groups, seed):

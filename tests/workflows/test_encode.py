@@ -22,7 +22,7 @@ from interfuse.workflows.encode import Portion, encode_pictures, encode_texts
 class ToyImages:
     """Tokens that depend on the batch in their last bits, as a real encoder's do."""
 
-    name, dim, grid = "toy", 4, (1, 2)
+    name, dim, grid, device = "toy", 4, (1, 2), "cpu"
     signature = {"name": "toy"}  # noqa: RUF012
 
     def __init__(self) -> None:
@@ -390,3 +390,28 @@ def test_an_encoder_that_makes_nan_of_all_is_refused(tmp_path):
     everything.bad = None
     with pytest.raises(StoreError, match="the encoder gave NaN or infinity. Use another precision for the encoder"):
         encode_pictures(TokenStore(tmp_path, ToyImages.signature, 4), everything, openers(10), 4, Silent())
+
+
+class NanTexts(ToyTexts):
+    """Makes NaN of texts of two letters; what is under the mask is NaN everywhere."""
+
+    def encode(self, ids: list[list[int]]) -> Tokens:
+        tokens, mask = super().encode(ids)
+        bad = ~mask | (mask.sum(1) == 2).unsqueeze(1)
+        return Tokens(tokens.masked_fill(bad.unsqueeze(-1), float("nan")), mask)
+
+
+def test_a_text_of_which_the_encoder_makes_nan_is_a_failure_of_its_own(tmp_path):
+    items = {f"{n:032x}": text for n, text in enumerate(["a", "bb", "ccc", "dddd"])}
+    store = TokenStore(tmp_path, ToyTexts.signature, 3)
+    report = encode_texts(store, NanTexts(), items, 2, Silent())
+    (key,) = store.missing(items)
+    assert items[key] == "bb"
+    assert dict(report.failures) == {key: "the encoder makes NaN or infinity of the text"}
+    assert report.encoded == 3
+
+
+def test_an_encoder_that_makes_nan_of_all_texts_is_refused(tmp_path):
+    items = {f"{n:032x}": text for n, text in enumerate(["aa", "bb"])}
+    with pytest.raises(StoreError, match="the encoder gave NaN or infinity. Use another precision for the encoder"):
+        encode_texts(TokenStore(tmp_path, ToyTexts.signature, 3), NanTexts(), items, 2, Silent())

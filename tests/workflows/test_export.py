@@ -1,6 +1,5 @@
 """Export: every exportable mechanism agrees in ONNX, odd sizes and missing modalities included; the rest is refused."""
 
-import itertools
 import json
 import os
 import subprocess
@@ -26,15 +25,14 @@ from interfuse.core.errors import ConfigError, ExportError
 from interfuse.core.tokens import Tokens
 from interfuse.data import open_picture
 from interfuse.encoders import load_image_encoder, load_text_encoder
-from interfuse.fusion import FUSIONS, FusionMechanism
+from interfuse.fusion import FUSIONS
 from interfuse.training import ModalitySpec, Network, Run, load_run, save_run
 from interfuse.workflows import export, runtime
 from interfuse.workflows.export import export_run, open_exported
-from tests.fusion.inputs import IMAGE_DIM, TEXT_DIM, build, make_inputs
+from interfuse.workflows.graphs import HeadGraph
+from interfuse.workflows.parity import head_cases
 
-EXPORTABLE = [entry.name for entry in FUSIONS if entry.build.exportable]
 KINDS = ["full", "padded", "no image", "no text", "neither"]
-CALLS = [(1, 9, 4), (5, 2, 19), (4, 1, 1)]  # rows, image tokens, text tokens; none is the size of the example
 
 
 def make_run(folder: Path, fusion: str = "cross_attention", task: str = "multiclass", **settings: object) -> Run:
@@ -53,43 +51,13 @@ def make_run(folder: Path, fusion: str = "cross_attention", task: str = "multicl
     return Run(folder, design, network, info)
 
 
-def small(name: str) -> FusionMechanism:
-    """Make a mechanism of one layer where it has layers: a trace takes time by the operation."""
+def small(folder: Path, name: str) -> Run:
+    """Make a run of one layer where the mechanism has layers: a trace takes time by the operation."""
     one = {"num_layers": 1} if "num_layers" in FUSIONS.entry(name).config.__dataclass_fields__ else {}
     try:
-        return build(name, **one)
+        return make_run(folder, name, settings=one)
     except ConfigError:  # one that needs more
-        return build(name)
-
-
-class Together(nn.Module):
-    """Several mechanisms on the same tokens, traced once: a trace of each alone would take a minute."""
-
-    def __init__(self, names: list[str]) -> None:
-        super().__init__()
-        self.fusions = nn.ModuleDict({name: small(name) for name in names})
-
-    def forward(self, image: Tensor, image_mask: Tensor, text: Tensor, text_mask: Tensor) -> tuple[Tensor, ...]:
-        return tuple(fuse(image, text, image_mask, text_mask).vector for fuse in self.fusions.values())
-
-
-def trace(names: list[str], path: Path) -> onnxruntime.InferenceSession:
-    inputs = make_inputs()
-    batch, pictures, words = (torch.export.Dim(axis) for axis in ("batch", "image_tokens", "text_tokens"))
-    seen, read = {0: batch, 1: pictures}, {0: batch, 1: words}
-    with export.quiet(), unchecked():
-        program = torch.onnx.export(
-            Together(names).eval(),
-            (inputs.image, inputs.image_mask, inputs.text, inputs.text_mask),
-            dynamo=True,
-            verbose=False,
-            input_names=["image", "image_mask", "text", "text_mask"],
-            output_names=[f"{name}_vector" for name in names],
-            dynamic_shapes=(seen, seen, read, read),
-            optimize=False,
-        )
-        program.save(path)
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        return make_run(folder, name)
 
 
 @contextmanager
@@ -102,65 +70,24 @@ def unchecked() -> Iterator[None]:
         jaxtyping.config.update("jaxtyping_disable", False)
 
 
-@pytest.fixture(scope="module")
-def inputs():
-    """For each kind: at several sizes, none of them that of the example, the inputs."""
-    draw = torch.Generator().manual_seed(5)
-    made: dict[str, list[dict[str, Tensor]]] = {}
-    for kind, (rows, pictures, words) in itertools.product(KINDS, CALLS):
-        image_mask, text_mask = (torch.ones(rows, count, dtype=torch.bool) for count in (pictures, words))
-        if kind == "padded":
-            image_mask[:, 1 + pictures // 2 :] = False
-            text_mask[::2, 1 + words // 3 :] = False
-        if kind in ("no image", "neither"):
-            image_mask[::2] = False
-        if kind in ("no text", "neither"):
-            text_mask[::2] = False
-        image = torch.randn(rows, pictures, IMAGE_DIM, generator=draw)
-        text = torch.randn(rows, words, TEXT_DIM, generator=draw)
-        feed = {"image": image, "image_mask": image_mask, "text": text, "text_mask": text_mask}
-        made.setdefault(kind, []).append(feed)
-    return made
-
-
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory, inputs):
-    """What ONNX Runtime answers for each mechanism: all from one model, or each from its own where one cannot trace."""
-    folder = tmp_path_factory.mktemp("onnx")
-
-    def run(names: list[str]) -> dict[str, dict[str, list[np.ndarray]]]:
-        session = trace(names, folder / f"{names[0]}-{len(names)}.onnx")
-        outputs = {
-            kind: [session.run(None, {key: value.numpy() for key, value in feed.items()}) for feed in feeds]
-            for kind, feeds in inputs.items()
-        }
-        return {
-            name: {kind: [found[place] for found in every] for kind, every in outputs.items()}
-            for place, name in enumerate(names)
-        }
-
-    try:
-        return run(EXPORTABLE)
-    except Exception:  # find out whose fault it is
-        made = {}
-        for name in EXPORTABLE:
-            try:
-                made |= run([name])
-            except Exception as error:
-                made[name] = error
-        return made
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", EXPORTABLE)
-def test_every_exportable_mechanism_agrees_in_onnx_at_other_sizes(answers, inputs, name, kind):
-    assert not isinstance(answers[name], Exception), f"cannot be exported: {answers[name]}"
-    fuse = small(name)
-    for feed, found in zip(inputs[kind], answers[name][kind], strict=True):
+@pytest.mark.parametrize("name", FUSIONS.names())
+def test_every_mechanism_agrees_when_exported_or_is_refused(tmp_path, name):
+    run = small(tmp_path / "run", name)
+    if not run.network.fusion.exportable:
+        with pytest.raises(ExportError, match=f"{name} cannot be exported to ONNX. --format torch can."):
+            export_run(run, tmp_path / "out")
+        return
+    with unchecked():
+        done = export_run(run, tmp_path / "out")  # holds it to the run at sizes that are not the example's
+    assert set(done.differences) == set(KINDS)
+    assert done.largest < 2e-5
+    predict = open_exported(done.file)
+    for kind, feed in head_cases(run.network):
+        one = {key: values[:, :1] for key, values in feed.items()}  # a token each
         with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter("ignore")  # one token each is asked for here
-            expected = fuse(feed["image"], feed["text"], feed["image_mask"], feed["text_mask"]).vector.numpy()
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
+            warnings.simplefilter("ignore")  # so few tokens may be warned of
+            wanted = HeadGraph(run.network, run.task)(*one.values())
+        torch.testing.assert_close(predict(one), wanted, rtol=0, atol=2e-5, msg=kind)
 
 
 def test_attention_over_no_key_would_differ_without_our_care(tmp_path):

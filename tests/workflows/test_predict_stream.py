@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from interfuse.cli.main import run as command_line
@@ -23,12 +24,17 @@ from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError, DataError, ExtraMissingError
 from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Silent
+from interfuse.core.tokens import Tokens
 from interfuse.data import SourceSettings
+from interfuse.encoders.efficientnet import EfficientNetLite
+from interfuse.encoders.text import HubTextEncoder
 from interfuse.training import load_run
 from interfuse.workflows import EncoderSettings, Portion, Source, StreamSettings, predict, predict_stream, train_run
 from interfuse.workflows.launch import run_on_ray
 from interfuse.workflows.launch_predict import PredictTask, _predict_portion, predict_on_workers
 from interfuse.workflows.parts import Parts
+from interfuse.workflows.predict import source_of
+from interfuse.workflows.predict_stream import _Work
 from interfuse.workflows.towers import Towers
 
 COLOURS = ("red", "blue", "green", "white")
@@ -123,6 +129,27 @@ def test_tokens_that_are_not_kept_give_the_probabilities_to_rounding(trained, sh
     assert not list((trained / "another").glob("*/*.safetensors"))
 
 
+def test_batches_side_by_side_give_each_row_the_tokens_of_one_after_another(trained, shop, tmp_path):
+    run, before = load_run(trained / "run"), torch.get_num_threads()
+    given = source_of(run, str(shop / "new.parquet"), source(tmp_path / "store"))
+    found = {}
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            work = _Work(run, given, StreamSettings(50, keep_tokens=False), Silent())
+            found[threads] = list(work.parts([0, 1, 2]))
+    finally:
+        torch.set_num_threads(before)
+    for one, two in zip(found[1], found[2], strict=True):
+        assert (one.number, one.features.ids) == (two.number, two.features.ids)
+        for modality in ("image", "text"):
+            a, b = (getattr(rows.features, modality) for rows in (one, two))
+            items = [getattr(rows.features, f"{modality}_items") for rows in (one, two)]
+            (tokens, mask), (others, other_mask) = a.gather(items[0]), b.gather(items[1])
+            assert mask.equal(other_mask)
+            assert (tokens - others).abs().max() < 0.01 * tokens.abs().max()  # bfloat16
+
+
 def test_tokens_are_kept_where_asked_and_by_themselves_where_all_rows_are_one_part(trained, shop, tmp_path):
     stream(trained, shop, tmp_path / "a.csv", store="kept", keep_tokens=True)
     stream(trained, shop, tmp_path / "b.csv", store="small", rows_per_part=500)
@@ -169,6 +196,87 @@ def test_every_row_in_trouble_is_listed_under_its_number_in_the_source(trained, 
     assert listed[2]["consequence"] == "the row is left out"
     assert any(f"Row {BROKEN} (item {BROKEN})" in said for said in listener.said)
     assert any("3 rows in trouble are listed in" in said for said in listener.said)
+
+
+SICK = "the encoder makes NaN or infinity of the"
+LONG = "nine cups " * 9
+
+
+@pytest.fixture
+def sick(shop, tmp_path, monkeypatch):
+    """Rows of which the encoders make NaN: of black pictures, and of the texts that are long."""
+    see, read = EfficientNetLite.encode, HubTextEncoder.encode
+
+    def encode(self, pictures):
+        return see(self, pictures).masked_fill((pictures.flatten(1).amax(1) == -1)[:, None, None], float("nan"))
+
+    def encode_texts(self, ids):
+        tokens, mask = read(self, ids)
+        return Tokens(tokens.masked_fill((mask.sum(1) > 15)[:, None, None], float("nan")), mask)
+
+    monkeypatch.setattr(EfficientNetLite, "encode", encode)
+    monkeypatch.setattr(HubTextEncoder, "encode", encode_texts)
+    Image.new("RGB", (48, 48)).save(shop / "black.png")
+    frame = pl.read_parquet(shop / "new.parquet")[:40]
+    rows = pl.DataFrame(
+        [("black.png", "a cup"), ("1.png", LONG), ("black.png", None), (None, LONG), ("black.png", LONG)],
+        schema=["photo", "caption"],
+        orient="row",
+    ).with_columns(pl.Series("name", [f"item {row}" for row in range(40, 45)]))
+    frame.vstack(rows.select(frame.columns)).write_parquet(tmp_path / "sick.parquet")
+    return tmp_path / "sick.parquet"
+
+
+def given_sick(shop, store, **read):
+    return Source("", SourceSettings(image_folder=str(shop), id="name", **read), EncoderSettings(store=store))
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_the_encoder_makes_nan_of_is_missing_in_parts_as_in_the_whole(sick, trained, shop, tmp_path, keep):
+    run, whole = load_run(trained / "run"), Listener()
+    settings = StreamSettings(30, keep_tokens=keep)
+    predict_stream(run, sick, given_sick(shop, tmp_path / "store"), tmp_path / "out.csv", settings)
+    with (tmp_path / "out.csv.quarantine.csv").open(newline="") as handle:
+        listed = [row for row in csv.DictReader(handle) if SICK in row["reason"]]
+    seen, read = f"{SICK} picture: {shop / 'black.png'}", f"{SICK} text: nine cups"
+    missing, gone = "the {} is treated as missing", "the row is left out"
+    wanted = [
+        (40, "image", seen, missing.format("image")),
+        (42, "image", seen, gone),
+        (44, "image", seen, missing.format("image")),
+        (41, "text", read, missing.format("text")),
+        (43, "text", read, gone),
+        (44, "text", read, gone),
+    ]
+    assert len(listed) == len(wanted)
+    for row, (number, what, reason, consequence) in zip(listed, wanted, strict=True):
+        assert (int(row["row"]), row["what"], row["consequence"]) == (number, what, consequence)
+        assert row["reason"].startswith(reason)
+    expected = predict(run, pl.read_parquet(sick), given_sick(shop, tmp_path / "another"), whole)
+    assert pl.read_csv(tmp_path / "out.csv")["row"].to_list() == expected.rows == list(range(42))
+    assert sum(SICK in line for line in whole.said) == len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("photo", "caption", "reason", "consequence"),
+    [
+        ("broken.png", "a cup", "truncated", "the image is treated as missing"),
+        ("black.png", "a cup", f"{SICK} picture", "the image is treated as missing"),
+        ("2.png", LONG, f"{SICK} text", "the text is treated as missing"),
+    ],
+)
+def test_strict_stops_at_what_only_decoding_or_encoding_finds(
+    sick, trained, shop, tmp_path, photo, caption, reason, consequence
+):
+    frame = pl.DataFrame({"photo": ["1.png", photo], "caption": ["two cups", caption], "name": ["a", "b"]})
+    frame.write_parquet(tmp_path / "rows.parquet")
+    run, given = load_run(trained / "run"), given_sick(shop, tmp_path / "store", strict=True)
+    told = rf"^Row 1 \(b\): .*{reason}.*\. Without --strict {consequence}\.$"
+    with pytest.raises(DataError, match=told) as parts:
+        predict_stream(run, tmp_path / "rows.parquet", given, tmp_path / "out.csv", StreamSettings(keep_tokens=False))
+    with pytest.raises(DataError, match=told) as whole:
+        predict(run, frame, given)
+    assert str(parts.value) == str(whole.value)
 
 
 def test_a_csv_is_what_the_whole_would_write(trained, shop, tmp_path):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,11 @@ COLUMNS = pa.schema(
     ]
 )
 MISSING_IMAGE = "the image is treated as missing"
+MISSING_TEXT = "the text is treated as missing"
 LEFT_OUT = "the row is left out"
+ITEMS = {"image": "pictures", "text": "texts"}
+SHOWN = 80
+"""Characters of a text in trouble that are shown."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Trouble:
     row: int
     id: str
     what: str
-    """image or row."""
+    """image, text or row."""
     reason: str
     consequence: str
 
@@ -113,29 +118,48 @@ class Examples:
         Raises:
             DataError: no row of some split is left; with `strict`, a row shows such a picture.
         """
+        return self._without("image", reasons, strict, may_be_empty)
+
+    def without_texts(self, reasons: Mapping[str, str], strict: bool = False, may_be_empty: bool = False) -> "Examples":
+        """Treat these texts as missing; leave out rows that have no picture either.
+
+        Args:
+            reasons: text key to the reason why it cannot be used.
+            strict: refuse the first such row instead.
+            may_be_empty: whether a split without any row is no error.
+
+        Raises:
+            DataError: no row of some split is left; with `strict`, a row shows such a text.
+        """
+        return self._without("text", reasons, strict, may_be_empty)
+
+    def _without(self, what: str, reasons: Mapping[str, str], strict: bool, may_be_empty: bool) -> "Examples":
+        """Treat these items of one modality as missing; leave out rows that have nothing of the other either."""
         if not reasons:
             return self
+        other, missing = ("text", MISSING_IMAGE) if what == "image" else ("image", MISSING_TEXT)
+        mine, others = f"{what}_key", f"{other}_key"
         names, spool, troubles = pa.array(list(reasons), pa.string()), Spool(COLUMNS), list[Trouble]()
         for batch in self.table.to_batches(BATCH_ROWS):
-            bad = pc.is_in(batch["image_key"], names)
-            empty = pc.and_(bad, pc.is_null(batch["text_key"]))
-            told = batch.select(["row", "id", "image", "image_key"]).append_column("gone", empty).filter(bad)
+            bad = pc.is_in(batch[mine], names)
+            empty = pc.and_(bad, pc.is_null(batch[others]))
+            told = batch.select(["row", "id", what, mine]).append_column("gone", empty).filter(bad)
             for cell in told.to_pylist():
-                reason = f"{reasons[cell['image_key']]}: {cell['image']}"
-                consequence = LEFT_OUT if cell["gone"] else MISSING_IMAGE
-                troubles.append(Trouble(cell["row"], cell["id"], "image", reason, consequence))
+                item = cell[what] if what == "image" else shorten(cell[what], SHOWN)
+                consequence = LEFT_OUT if cell["gone"] else missing
+                troubles.append(Trouble(cell["row"], cell["id"], what, f"{reasons[cell[mine]]}: {item}", consequence))
             if strict and troubles:
                 first = troubles[0]
                 raise DataError(f"Row {first.row} ({first.id}): {first.reason}. Without --strict {first.consequence}.")
-            keys = pc.if_else(bad, None, batch["image_key"])
-            batch = batch.set_column(COLUMNS.get_field_index("image_key"), COLUMNS.field("image_key"), keys)
+            keys = pc.if_else(bad, None, batch[mine])
+            batch = batch.set_column(COLUMNS.get_field_index(mine), COLUMNS.field(mine), keys)
             spool.add(batch.filter(pc.invert(empty)))
         table = spool.finish()
         lost = set(self.table["split"].unique().to_pylist()) - set(table["split"].unique().to_pylist())
         if lost and not may_be_empty:
             raise DataError(
-                f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the pictures cannot be used, and rows that "
-                f"show them have no text. The first: {troubles[0].reason}."
+                f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the {ITEMS[what]} cannot be used, and rows "
+                f"that show them have no {other}. The first: {troubles[0].reason}."
             )
         return replace(self, table=table, troubles=(*self.troubles, *troubles))
 

@@ -35,6 +35,8 @@ class ImageEncoder(Protocol):
     name: str
     dim: int
     grid: tuple[int, int] | None
+    device: str
+    """Where it runs."""
 
     @property
     def signature(self) -> Mapping[str, Any]:

@@ -10,7 +10,8 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.encoders import ImageEncoder, TextEncoder
 from interfuse.store import TokenStore, Writer
-from interfuse.workflows.decode import Decoder, Opener
+from interfuse.workflows.beside import SideBySide
+from interfuse.workflows.decode import Decoded, Decoder, Opener
 
 POLL_SECONDS = 0.1
 """How often a process looks whether others have finished the batches that they are at."""
@@ -52,7 +53,7 @@ class EncodeReport:
     found: int
     """Items that the store held already."""
     failures: Mapping[str, str] = field(default_factory=dict)
-    """Key of a picture that the store does not hold to the reason why it has no tokens."""
+    """Key of an item that the store does not hold to the reason why it has no tokens."""
     cut: int = 0
     """Texts that are longer than the encoder's limit."""
     seconds: float = 0.0
@@ -85,15 +86,18 @@ def encode_pictures(
     failures: dict[str, str] = {}
     encoded = 0
 
+    def see(batch: tuple[list[str], Decoded]) -> Tensor | None:
+        pictures = batch[1].pictures
+        return None if pictures is None else encoder.encode(pictures)
+
     def run(writer: Writer, planned: Iterator[list[str]]) -> Iterator[list[str]]:
         nonlocal encoded
-        with Decoder(items, encoder, missing) as decoder:
-            for keys, decoded in decoder.batches(planned):
+        with Decoder(items, encoder, missing) as decoder, SideBySide(encoder.device) as beside:
+            for (keys, decoded), tokens in beside.map(see, decoder.batches(planned)):
                 failures.update(decoded.failures)
-                if decoded.pictures is not None:
-                    tokens = encoder.encode(decoded.pictures)
+                if tokens is not None:
                     wanted = [key if key in missing else None for key in decoded.keys]
-                    wanted = _leave_out_nan(wanted, tokens, failures)
+                    wanted = leave_out_nan("picture", wanted, tokens, failures)
                     writer.add_batch(wanted, tokens)
                     encoded += len(wanted) - wanted.count(None)
                 yield keys
@@ -128,32 +132,45 @@ def encode_texts(
     if not missing or prepared is None:
         return EncodeReport(0, found, cut=cut)
     ids = dict(zip(items, prepared.ids, strict=True))
+    failures: dict[str, str] = {}
     encoded = 0
 
     def run(writer: Writer, planned: Iterator[list[str]]) -> Iterator[list[str]]:
         nonlocal encoded
         for keys in planned:
+            tokens, mask = encoder.encode([ids[key] for key in keys])
             wanted = [key if key in missing else None for key in keys]
-            writer.add_batch(wanted, *encoder.encode([ids[key] for key in keys]))
+            wanted = leave_out_nan("text", wanted, tokens, failures, mask)
+            writer.add_batch(wanted, tokens, mask)
             encoded += len(wanted) - wanted.count(None)
             yield keys
 
     plan = portion.of_batches(_chunks(sorted(items, key=lambda key: (len(ids[key]), key)), batch_size))
     _run_all(store, plan, missing, run, ("encode texts", "texts", progress))
-    return EncodeReport(encoded, found, {}, cut, time.perf_counter() - start)
+    return EncodeReport(encoded, found, failures, cut, time.perf_counter() - start)
 
 
-def _leave_out_nan(wanted: list[str | None], tokens: Tensor, failures: dict[str, str]) -> list[str | None]:
-    """Take out the pictures of which the encoder makes NaN or infinity, each with its reason.
+def leave_out_nan(
+    what: str, wanted: list[str | None], tokens: Tensor, failures: dict[str, str], mask: Tensor | None = None
+) -> list[str | None]:
+    """Take out the items of which the encoder makes NaN or infinity.
 
-    Where that is so of every picture of several it is the encoder's number format; then the store refuses the batch.
+    Where that is so of every item of several it is the encoder's number format; then the store refuses the batch.
+
+    Args:
+        what: picture or text.
+        wanted: key of each item of the batch; none: it is in the store already.
+        tokens: (batch, tokens, dim), what the encoder makes of them.
+        failures: gets the key of each that is taken out, and the reason.
+        mask: (batch, tokens), which tokens are real; none: all.
     """
-    finite = tokens.isfinite().flatten(1).all(1).tolist()
+    bad = ~tokens.isfinite().all(-1)
+    finite = (~(bad if mask is None else bad & mask).any(1)).tolist()
     if len(finite) > 1 and not any(finite):
         return wanted
     for key, good in zip(wanted, finite, strict=True):
         if key is not None and not good:
-            failures[key] = "the encoder makes NaN or infinity of the picture"
+            failures[key] = f"the encoder makes NaN or infinity of the {what}"
     return [key if good else None for key, good in zip(wanted, finite, strict=True)]
 
 

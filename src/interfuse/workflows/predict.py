@@ -178,7 +178,7 @@ def read_for_run(
         progress.say(note)
     encoded = encode_examples(examples, source.encode, progress, run.projections)
     same_encoders(run, encoded.signatures)
-    examples = examples.without_pictures(encoded.failures, source.read.strict)
+    examples = encoded.without_failures(examples, source.read.strict)
     for trouble in examples.troubles:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
     return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index), examples

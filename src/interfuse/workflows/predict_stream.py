@@ -22,7 +22,7 @@ from interfuse.workflows.predict import Predictions, same_encoders, source_of, w
 from interfuse.workflows.prepare import Source
 from interfuse.workflows.towers import Part, Towers
 
-ROWS_PER_PART = 2 * EVAL_BATCH
+ROWS_PER_PART = 8 * EVAL_BATCH
 """Rows of a part unless told otherwise: whole batches of the network, so that parts change nothing in them."""
 SAID = 20
 """Rows in trouble that are said aloud; all are listed in a file."""
@@ -189,7 +189,7 @@ class _Work:
 
     def parts(self, wanted: Collection[int]) -> Generator[_Rows]:
         """Read and encode the wanted parts; the next one is read while one is being encoded."""
-        towers = Towers(self.run, self.source.encode, self.progress, self.keep)
+        towers = Towers(self.run, self.source.encode, self.progress, self.keep, self.source.read.strict)
         same_encoders(self.run, towers.signatures)
         for part, features in towers.encode(ahead(self._read(wanted))):
             yield _Rows(part.number, features, torch.arange(len(features.ids)), part.examples.troubles)

@@ -100,7 +100,7 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
         )
     every = _read(source, progress)
     encoded = encode_examples(every[0], source.encode, progress)
-    by_fold = [examples.without_pictures(encoded.failures, source.read.strict) for examples in every]
+    by_fold = [encoded.without_failures(examples, source.read.strict) for examples in every]
     for trouble in by_fold[0].troubles[len(every[0].troubles) :]:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
     assembled = [
@@ -146,7 +146,7 @@ def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) 
         examples = load_examples(source.data, source.read)
     _tell(examples, progress)
     filled = fill_store(examples, source.encode, progress, portion)
-    left = examples.without_pictures(filled.seen.failures, source.read.strict)
+    left = filled.without_failures(examples, source.read.strict)
     for trouble in left.troubles[len(examples.troubles) :]:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
     return replace(filled, troubles=left.troubles)
@@ -166,7 +166,11 @@ class Filled:
     notes: list[str]
     projections: Mapping[str, Projection]
     troubles: tuple[Trouble, ...] = ()
-    """Every row in trouble, those found while decoding too."""
+    """Every row in trouble, those found while decoding and encoding too."""
+
+    def without_failures(self, examples: Examples, strict: bool) -> Examples:
+        """Treat what has no tokens as missing, or refuse it."""
+        return examples.without_pictures(self.seen.failures, strict).without_texts(self.read.failures, strict)
 
 
 @dataclass(frozen=True)
@@ -178,11 +182,15 @@ class Encoded:
     text: TokenTable
     text_index: Mapping[str, int]
     signatures: Mapping[str, Any]
-    failures: Mapping[str, str]
-    """Picture key to the reason why it could not be decoded."""
+    filled: Filled
+    """The stores, and what became of each item."""
     seconds: float
     notes: list[str]
     projections: Mapping[str, Projection]
+
+    def without_failures(self, examples: Examples, strict: bool) -> Examples:
+        """Treat what has no tokens as missing, or refuse it."""
+        return self.filled.without_failures(examples, strict)
 
 
 def fill_store(
@@ -259,14 +267,14 @@ def encode_examples(
     """
     filled = fill_store(examples, settings, progress, projections=projections)
     image_keys = [key for key in examples.pictures() if key not in filled.seen.failures]
-    text_keys = list(examples.texts())
+    text_keys = [key for key in examples.texts() if key not in filled.read.failures]
     return Encoded(
         filled.image_store.table(image_keys),
         {key: item for item, key in enumerate(image_keys)},
         filled.text_store.table(text_keys),
         {key: item for item, key in enumerate(text_keys)},
         filled.signatures,
-        filled.seen.failures,
+        filled,
         filled.seen.seconds + filled.read.seconds,
         filled.notes,
         filled.projections,
@@ -303,8 +311,9 @@ def _fit(
         return [key for key in keys if key not in failures]
 
     def fill_texts(base: TokenStore, keys: Sequence[str]) -> list[str]:
-        encode_texts(base, read, {key: texts[key] for key in keys}, settings.encoding_batch, progress)
-        return list(keys)
+        chosen = {key: texts[key] for key in keys}
+        failures = encode_texts(base, read, chosen, settings.encoding_batch, progress).failures
+        return [key for key in keys if key not in failures]
 
     found: dict[str, Projection] = {}
     for modality, encoder, fill in (("image", see, fill_pictures), ("text", read, fill_texts)):

@@ -8,12 +8,15 @@ from functools import partial
 from typing import Any, cast
 
 from interfuse.core.progress import Progress
+from interfuse.core.tokens import Tokens
 from interfuse.data import Examples, Features, assemble, open_picture
 from interfuse.data.pictures import DRAFT_PIXELS
 from interfuse.encoders import load_image_encoder, load_text_encoder
-from interfuse.store import Coding, MixedTable, TokenStore
+from interfuse.store import Coding, MixedTable, TokenStore, Writer
 from interfuse.training import Run
-from interfuse.workflows.decode import Decoder, Opener
+from interfuse.workflows.beside import SideBySide
+from interfuse.workflows.decode import Decoded, Decoder, Opener
+from interfuse.workflows.encode import leave_out_nan
 from interfuse.workflows.encoder_settings import EncoderSettings
 from interfuse.workflows.prepare import stored_signature
 from interfuse.workflows.projecting import project
@@ -49,13 +52,18 @@ class Items:
     missing: set[str]
     index: dict[str, int]
     """Key to item of the table."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Key of what has no tokens to the reason."""
 
-    def add(self, keys: list[str | None], tokens: Any, mask: Any = None) -> None:
-        """Add what was encoded; the others of its batch have no key."""
-        for key in keys:
+    def add(self, what: str, keys: list[str | None], tokens: Any, mask: Any, writer: Writer | None) -> None:
+        """Add what was encoded, and write it where it is kept; the others of its batch have no key."""
+        good = leave_out_nan(what, keys, tokens, self.failures, mask)
+        for key in good:
             if key is not None:
                 self.index[key] = len(self.index)
-        self.table.add_batch(keys, tokens, mask)
+        self.table.add_batch(good, tokens, mask)
+        if writer is not None:
+            writer.add_batch(good, tokens, mask)
 
 
 @dataclass
@@ -64,7 +72,6 @@ class _Going:
 
     part: Part
     pictures: Items
-    failures: dict[str, str] = field(default_factory=dict)
 
 
 class Towers:
@@ -74,7 +81,9 @@ class Towers:
     in `encode_pictures`: so the tokens of a part depend on nothing but its rows and what the store held.
     """
 
-    def __init__(self, run: Run, settings: EncoderSettings, progress: Progress, keep: bool) -> None:
+    def __init__(
+        self, run: Run, settings: EncoderSettings, progress: Progress, keep: bool, strict: bool = False
+    ) -> None:
         """Load the encoders and open the store.
 
         Args:
@@ -82,13 +91,14 @@ class Towers:
             settings: encoders and store.
             progress: told what must be said.
             keep: write what is encoded to the store; the pictures of a part are then decoded after the part before it.
+            strict: refuse the first picture or text that has no tokens, instead of treating it as missing.
         """
         tuned = settings.tuned
         image = load_image_encoder(
             settings.image_encoder, settings.image_size, settings.encoder_dtype, settings.device, tuned.get("image")
         )
         text = load_text_encoder(settings.text_encoder, settings.encoder_dtype, settings.device, tuned.get("text"))
-        self.settings, self.keep = settings, keep
+        self.settings, self.keep, self.strict = settings, keep, strict
         self.cut = 0
         """Texts so far that are longer than the encoder's limit."""
         self.image, self.text = (
@@ -108,14 +118,19 @@ class Towers:
         return {name: stored_signature(side.encoder, self.settings.store_dtype) for name, side in sides.items()}
 
     def encode(self, parts: Iterator[Part]) -> Iterator[tuple[Part, Features]]:
-        """Give each part with its tokens; a picture that cannot be decoded is missing, and its trouble is listed."""
-        if not self.keep:
-            yield from self._encode(parts)
-            return
-        for part in parts:  # what the store holds must be looked up when the part before is written
-            yield from self._encode(iter([part]))
+        """Give each part with its tokens; what cannot be decoded or encoded is missing, and its trouble is listed.
 
-    def _encode(self, parts: Iterator[Part]) -> Iterator[tuple[Part, Features]]:
+        Raises:
+            DataError: with `strict`, there is such an item.
+        """
+        with SideBySide(self.settings.device) as beside:
+            if not self.keep:
+                yield from self._encode(parts, beside)
+                return
+            for part in parts:  # what the store holds must be looked up when the part before is written
+                yield from self._encode(iter([part]), beside)
+
+    def _encode(self, parts: Iterator[Part], beside: SideBySide) -> Iterator[tuple[Part, Features]]:
         openers: dict[str, Opener] = {}
         missing: set[str] = set()
         going: deque[_Going] = deque()
@@ -135,23 +150,26 @@ class Towers:
 
         with Decoder(openers, self.image.encoder, missing) as decoder, ExitStack() as stack:
             writer = stack.enter_context(self.image.store.writer()) if self.keep else None
-            for batch, decoded in decoder.batches(plan()):
+            for (batch, decoded), tokens in beside.map(self._see, decoder.batches(plan())):
                 current = going[0]
                 if not batch:
                     if writer is not None:
                         writer.flush()
-                    yield self._finish(going.popleft())
+                    yield self._finish(going.popleft(), beside)
                     continue
-                current.failures.update({_key(name): reason for name, reason in decoded.failures.items()})
-                if decoded.pictures is not None:
+                pictures = current.pictures
+                pictures.failures.update({_key(name): reason for name, reason in decoded.failures.items()})
+                if tokens is not None:
                     wanted = [_key(name) if name in missing else None for name in decoded.keys]
-                    tokens = self.image.encoder.encode(decoded.pictures)
-                    current.pictures.add(wanted, tokens)
-                    if writer is not None:
-                        writer.add_batch(wanted, tokens)
+                    pictures.add("picture", wanted, tokens, None, writer)
                 missing.difference_update(batch)
                 for name in batch:
                     del openers[name]
+
+    def _see(self, planned: tuple[list[str], Decoded]) -> Any:
+        """Encode a batch of pictures, if any could be decoded."""
+        pictures = planned[1].pictures
+        return None if pictures is None else self.image.encoder.encode(pictures)
 
     def _opener(self, path: str) -> Opener:
         return partial(open_picture, path, self._enough, DRAFT_PIXELS)
@@ -160,16 +178,15 @@ class Towers:
         size = self.settings.encoding_batch
         return [keys[start : start + size] for start in range(0, len(keys), size)]
 
-    def _finish(self, going: _Going) -> tuple[Part, Features]:
+    def _finish(self, going: _Going, beside: SideBySide) -> tuple[Part, Features]:
         """Encode the part's texts and point its rows at their tokens."""
-        examples = going.part.examples
-        texts = examples.texts()
-        read = self._read(texts)
-        left = examples.without_pictures(going.failures, may_be_empty=True)
-        seen = going.pictures
+        examples, seen = going.part.examples, going.pictures
+        read = self._read(examples.texts(), beside)
+        left = examples.without_pictures(seen.failures, self.strict, may_be_empty=True)
+        left = left.without_texts(read.failures, self.strict, may_be_empty=True)
         return Part(going.part.number, left), assemble(left, seen.table, seen.index, read.table, read.index)
 
-    def _read(self, texts: Mapping[str, str]) -> Items:
+    def _read(self, texts: Mapping[str, str], beside: SideBySide) -> Items:
         """Encode the texts that the store does not hold, batches of like length."""
         items = self.text.begin(list(texts))
         if not items.missing:
@@ -177,15 +194,18 @@ class Towers:
         prepared = self.text.encoder.prepare(list(texts.values()))
         self.cut += prepared.cut
         ids = dict(zip(texts, prepared.ids, strict=True))
+        planned = self._batches(sorted(texts, key=lambda key: (len(ids[key]), key)))
+        wanted = (batch for batch in planned if items.missing.intersection(batch))
+
+        def encode(batch: list[str]) -> Tokens:
+            found: Tokens = self.text.encoder.encode([ids[key] for key in batch])
+            return found
+
         with ExitStack() as stack:
             writer = stack.enter_context(self.text.store.writer()) if self.keep else None
-            for batch in self._batches(sorted(texts, key=lambda key: (len(ids[key]), key))):
-                if items.missing.intersection(batch):
-                    wanted = [key if key in items.missing else None for key in batch]
-                    found = self.text.encoder.encode([ids[key] for key in batch])
-                    items.add(wanted, found.tokens, found.mask)
-                    if writer is not None:
-                        writer.add_batch(wanted, found.tokens, found.mask)
+            for batch, found in beside.map(encode, wanted):
+                keys = [key if key in items.missing else None for key in batch]
+                items.add("text", keys, found.tokens, found.mask, writer)
         return items
 
     def _side(self, encoder: Any) -> Side:
