@@ -15,6 +15,7 @@ from interfuse.core.tokens import Tokens
 from interfuse.encoders import PreparedTexts
 from interfuse.store import TokenStore
 from interfuse.store.shard import read_items
+from interfuse.workflows.beside import MOST
 from interfuse.workflows.decode import AHEAD
 from interfuse.workflows.encode import Portion, encode_pictures, encode_texts
 
@@ -328,6 +329,7 @@ def test_interrupted_texts_end_with_the_bytes_of_an_undisturbed_run(tmp_path):
 def test_the_next_pictures_are_decoded_while_the_encoder_works_but_not_all_of_them(tmp_path):
     opened: list[str] = []
     ahead = threading.Event()
+    most = 2 * (1 + AHEAD + 1 + min(MOST, torch.get_num_threads()))
 
     class Waits(ToyImages):
         def encode(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -338,7 +340,7 @@ def test_the_next_pictures_are_decoded_while_the_encoder_works_but_not_all_of_th
                 if len(opened) >= 6:
                     ahead.set()
                 time.sleep(0.05)
-                assert len(opened) <= 2 * (1 + AHEAD + 1)
+                assert len(opened) <= most
             return super().encode(pictures)
 
     store = TokenStore(tmp_path, ToyImages.signature, 4)
