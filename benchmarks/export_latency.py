@@ -1,8 +1,8 @@
 """Latency of one request: the exported head beside the eager one, the exported whole model beside its bare encoders.
 
-    python benchmarks/export_latency.py [--repeats 50] [--threads 1] [--fusions concat film]
+    python benchmarks/export_latency.py [--repeats 50] [--threads 1] [--dim 128] [--fusions concat film]
 
-Packaged encoders at 160 px (25 image tokens), a caption of 12 tokens, width 256, one thread. The contenders take
+Packaged encoders at 160 px (25 image tokens), a caption of 12 tokens, one thread. The contenders take
 turns within a repeat; a time is the median, with the quartiles beside it. A ratio is the median over the repeats of
 the ratio within each, so that other work on the machine bears on both sides; in brackets, that of the fastest calls,
 which other work bears on least. Wanted: an exported head takes at most
@@ -93,10 +93,10 @@ class Encoders(torch.nn.Module):
         return self.see.compute(pixels), self.read.compute(ids, mask)  # type: ignore[attr-defined]
 
 
-def make_run(fusion: str, see: object, read: object) -> Run:
+def make_run(fusion: str, dim: int, see: object, read: object) -> Run:
     """A network that is not trained, which takes the time of one that is."""
     specs = [ModalitySpec(e.dim, getattr(e, "grid", None), torch.zeros(e.dim), torch.ones(e.dim)) for e in (see, read)]
-    design = Design(fusion, dim=256)
+    design = Design(fusion, dim=dim)
     info = {
         "task": "multiclass",
         "label_names": [str(n) for n in range(13)],
@@ -123,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=50)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--fusions", nargs="+", default=FUSIONS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -146,7 +147,7 @@ def main() -> None:
         heads: dict[str, dict[str, list[float]]] = {}
         contenders = {"encoders, onnx": partial(bare.run, None, bare_feed), "encoders, eager": eager_encoders}
         for fusion in given.fusions:
-            run = make_run(fusion, see, read)
+            run = make_run(fusion, given.dim, see, read)
             head = export_run(run, Path(home) / f"{fusion}-head")
             whole = export_run(run, Path(home) / f"{fusion}-whole", whole=True)
             print(f"{fusion}: largest difference {head.largest:.1e}, whole {whole.largest:.1e}", flush=True)

@@ -1,6 +1,6 @@
 """Prediction against the bare encoders: files to a Parquet file, and tensors that lie ready, in turns.
 
-OMP_WAIT_POLICY=PASSIVE python benchmarks/predict_throughput.py FOLDER [--rows 5000] [--rounds 5] [--rows-per-part 1024]
+OMP_WAIT_POLICY=PASSIVE python benchmarks/predict_throughput.py FOLDER [--rows 5000] [--rounds 5] [--fusion concat]
 
 FOLDER holds captions_dev.tsv (image, caption) and the pictures in dev/. The bare loop runs both encoders over the
 distinct pictures and texts, decoded, tokenised and batched beforehand. The prediction starts with the file of rows and
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--fusion", default="cross_attention")
     parser.add_argument("--rows-per-part", type=int, default=StreamSettings().rows_per_part)
     given = parser.parse_args()
     frame, pictures = read_frame(given.folder / "captions_dev.tsv")[: given.rows], given.folder / "dev"
@@ -53,7 +54,7 @@ def main() -> None:
         frame.select("image", "caption").write_parquet(home / "rows.parquet")
         read = SourceSettings(image="image", text="caption", image_folder=str(pictures))
         source = Source(str(home / "train.csv"), read, EncoderSettings(store=home / "trained"))
-        design = Design("cross_attention", epochs=1, **source.encoder_settings())
+        design = Design(given.fusion, epochs=1, **source.encoder_settings())
         train_run(source, home / "run", design)
         run, settings = load_run(home / "run"), StreamSettings(given.rows_per_part, keep_tokens=False)
         encode = EncoderSettings(store=home / "empty")
@@ -89,7 +90,7 @@ def main() -> None:
     whole = statistics.median(b / o for b, o in zip(bare, ours, strict=True))
     loaded = statistics.median(b / (o - t) for b, o, t in zip(bare, ours, load, strict=True))
     print(
-        f"{frame.height} rows, {count[0]} pictures, {count[1]} texts, {torch.get_num_threads()} threads, load average "
+        f"{given.fusion}, {frame.height} rows, {count[0]} pictures, {count[1]} texts, {torch.get_num_threads()} threads, load average "
         f"{os.getloadavg()[0]:.1f}: predict has {loaded:.1%} of the bare encoders' throughput, {whole:.1%} with "
         f"loading (median of {given.rounds} rounds; by the fastest of each: {min(bare) / min(ours):.1%} with loading; "
         f"by processor time {statistics.median(work):.1%} with loading); "
