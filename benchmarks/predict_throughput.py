@@ -90,9 +90,9 @@ def main() -> None:
     whole = statistics.median(b / o for b, o in zip(bare, ours, strict=True))
     loaded = statistics.median(b / (o - t) for b, o, t in zip(bare, ours, load, strict=True))
     print(
-        f"{given.fusion}, {frame.height} rows, {count[0]} pictures, {count[1]} texts, {torch.get_num_threads()} threads, load average "
-        f"{os.getloadavg()[0]:.1f}: predict has {loaded:.1%} of the bare encoders' throughput, {whole:.1%} with "
-        f"loading (median of {given.rounds} rounds; by the fastest of each: {min(bare) / min(ours):.1%} with loading; "
+        f"{given.fusion}, {frame.height} rows, {count[0]} pictures, {count[1]} texts, {torch.get_num_threads()} "
+        f"threads, load average {os.getloadavg()[0]:.1f}: predict has {loaded:.1%} of the bare encoders' throughput, "
+        f"{whole:.1%} with loading (median of {given.rounds} rounds; by the fastest of each: {min(bare) / min(ours):.1%} with loading; "
         f"by processor time {statistics.median(work):.1%} with loading); "
         f"{frame.height / statistics.median(ours):.0f} rows/s; "
         f"OMP_WAIT_POLICY={os.environ.get('OMP_WAIT_POLICY', 'unset')}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from PIL import Image
 
 from interfuse.core.errors import DataError
@@ -46,39 +47,37 @@ def inspect_source(source: Source, progress: Progress | None = None, quarantine:
     examples = load_examples(source.data, source.read)
     if quarantine is not None:
         keep_troubles(examples.troubles, quarantine, watcher)
-    rows: list[Row] = examples.table.to_pylist()
-    parts = [part for part in PARTS if any(row["split"] == part for row in rows)]
+    rows = pl.DataFrame(pl.from_arrow(examples.table, rechunk=False))
+    counts = {part: count for part in PARTS if (count := int((rows["split"] == part).sum()))}
     paths = list(examples.pictures().values())
     watcher.start("measure pictures", min(len(paths), MEASURED), "pictures")
     sizes, formats = _measure(paths[:MEASURED], lambda: watcher.advance("measure pictures", 1))
     watcher.finish("measure pictures")
-    texts = [row["text"] for row in rows if row["text"] is not None]
-    labels = _count_labels(examples, rows, parts)
+    labels = _count_labels(examples, rows, list(counts))
     leaks = _find_leaks(rows)
     missing = {
-        modality: {part: sum(row[key] is None for row in rows if row["split"] == part) for part in parts}
-        for modality, key in (("image", "image_key"), ("text", "text_key"))
+        modality: {part: rows.filter(split=part)[f"{modality}_key"].null_count() for part in counts}
+        for modality in ("image", "text")
     }
-    counts = {part: sum(row["split"] == part for row in rows) for part in parts}
-    numbers = {part: [row["target"] for row in rows if row["split"] == part] for part in parts}
+    texts = rows["text"].drop_nulls()
     return Inspection(
         source=str(source.data) if isinstance(source.data, str) else "data frame",
         task=examples.task,
         rows=counts,
-        groups=len({row["group"] for row in rows}),
+        groups=rows["group"].n_unique(),
         labels=labels,
-        unlabelled=sum(not row["label"] for row in rows) if examples.task == "multilabel" else 0,
-        target={part: _spread(values) for part, values in numbers.items()} if examples.task == "regression" else {},
+        unlabelled=int((rows["label"].list.len() == 0).sum()) if examples.task == "multilabel" else 0,
+        target={part: _spread(rows.filter(split=part)["target"]) for part in counts}
+        if examples.task == "regression"
+        else {},
         missing=missing,
         pictures=len(paths),
         sizes=sizes,
         formats=formats,
-        texts=len({row["text_key"] for row in rows} - {None}),
-        lengths={
-            name: _spread([measure(text) for text in texts])
-            for name, measure in (("characters", len), ("words", lambda text: len(text.split())))
-            if texts
-        },
+        texts=rows["text_key"].drop_nulls().n_unique(),
+        lengths={"characters": _spread(texts.str.len_chars()), "words": _spread(texts.str.count_matches(r"\S+"))}
+        if len(texts)
+        else {},
         leaks=leaks,
         troubles=[f"Row {t.row} ({t.id}): {t.reason}; {t.consequence}." for t in examples.troubles[:10]],
         trouble_count=len(examples.troubles),
@@ -88,8 +87,8 @@ def inspect_source(source: Source, progress: Progress | None = None, quarantine:
     )
 
 
-def _spread(values: Iterable[int | float]) -> Spread:
-    found = np.asarray(list(values), dtype=np.float64)
+def _spread(values: Iterable[int | float] | pl.Series) -> Spread:
+    found = values.cast(pl.Float64).to_numpy() if isinstance(values, pl.Series) else np.asarray(list(values), float)
     return Spread(len(found), float(found.mean()), tuple(float(q) for q in np.quantile(found, LEVELS)))
 
 
@@ -115,48 +114,39 @@ def _measure(paths: list[str], tick: Callable[[], None]) -> tuple[dict[str, Spre
     return sizes, dict(Counter(seen[3] for seen in found).most_common())
 
 
-def _count_labels(examples: Examples, rows: list[Row], parts: list[str]) -> dict[str, dict[str, int]]:
+def _count_labels(examples: Examples, rows: pl.DataFrame, parts: list[str]) -> dict[str, dict[str, int]]:
     if examples.task == "regression":
         return {}
-    counts = Counter((number, row["split"]) for row in rows for number in row["label"])
-    totals = Counter(number for row in rows for number in row["label"])
-    order = sorted(range(len(examples.label_names)), key=lambda number: (-totals[number], number))
-    return {examples.label_names[n]: {part: counts[n, part] for part in parts} for n in order}
+    each = rows.select("label", "split").explode("label").drop_nulls()
+    counts = {(number, part): count for number, part, count in each.group_by("label", "split").len().iter_rows()}
+    totals = [sum(counts.get((number, part), 0) for part in parts) for number in range(len(examples.label_names))]
+    order = sorted(range(len(totals)), key=lambda number: (-totals[number], number))
+    return {examples.label_names[n]: {part: counts.get((n, part), 0) for part in parts} for n in order}
 
 
-def _find_leaks(rows: list[Row]) -> list[Leak]:
+def _find_leaks(rows: pl.DataFrame) -> list[Leak]:
     """Find what stands in two splits or more: a picture, a picture with its text, a text."""
-    kinds: dict[str, Callable[[Row], Any]] = {
-        "picture": lambda row: row["image_key"],
-        "picture and text": lambda row: (
-            (row["image_key"], row["text_key"]) if row["image_key"] and row["text_key"] else None
-        ),
-        "text": lambda row: row["text_key"],
-    }
+    kinds = {"picture": ["image_key"], "picture and text": ["image_key", "text_key"], "text": ["text_key"]}
     leaks = []
-    for what, key in kinds.items():
-        held: dict[Any, list[Row]] = {}
-        for row in rows:
-            if key(row) is not None:
-                held.setdefault(key(row), []).append(row)
-        shared = [same for same in held.values() if len({row["split"] for row in same}) > 1]
-        if shared:
-            first = {row["split"]: row["id"] for row in reversed(shared[0])}
+    for what, keys in kinds.items():
+        held = rows.lazy().select(*keys, "split").drop_nulls(keys).group_by(keys, maintain_order=True)
+        facts = held.agg(pl.col("split").n_unique().alias("parts"), pl.len().alias("rows"))
+        shared = facts.filter(pl.col("parts") > 1).collect()
+        if shared.height:
+            same = rows.filter(**dict(zip(keys, shared.row(0), strict=False)))
+            first = {row["split"]: row["id"] for row in reversed(same.select("split", "id").to_dicts())}
             example = ", ".join(f"{part} {first[part]}" for part in PARTS if part in first)
-            leaks.append(Leak(what, len(shared), sum(len(same) for same in shared), example))
+            leaks.append(Leak(what, shared.height, int(shared["rows"].sum()), example))
     return leaks
 
 
-def _draw_samples(examples: Examples, rows: list[Row], seed: int) -> list[Sample]:
+def _draw_samples(examples: Examples, rows: pl.DataFrame, seed: int) -> list[Sample]:
     """Draw six rows, of as many different labels as there are."""
-    order = np.random.default_rng(derive(seed, "samples")).permutation(len(rows)).tolist()
-    seen: Counter[tuple[int, ...]] = Counter()
-    ranked: list[tuple[int, int, int]] = []
-    for place in order:
-        label = tuple(rows[place]["label"])
-        ranked.append((seen[label], len(ranked), place))
-        seen[label] += 1
-    return [_show(examples, rows[place]) for *_, place in sorted(ranked)[:SAMPLES]]
+    order = np.random.default_rng(derive(seed, "samples")).permutation(rows.height)
+    drawn = pl.DataFrame({"place": order, "label": rows["label"][order].cast(pl.List(pl.String)).list.join(" ")})
+    nth = pl.int_range(pl.len()).over("label").alias("nth")  # of its label; the sort keeps the drawn order beside
+    places = drawn.with_columns(nth).sort("nth", maintain_order=True)["place"][:SAMPLES]
+    return [_show(examples, rows.row(place, named=True)) for place in places]
 
 
 def _show(examples: Examples, row: Row) -> Sample:
