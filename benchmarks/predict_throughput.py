@@ -92,8 +92,8 @@ def main() -> None:
     print(
         f"{given.fusion}, {frame.height} rows, {count[0]} pictures, {count[1]} texts, {torch.get_num_threads()} "
         f"threads, load average {os.getloadavg()[0]:.1f}: predict has {loaded:.1%} of the bare encoders' throughput, "
-        f"{whole:.1%} with loading (median of {given.rounds} rounds; by the fastest of each: {min(bare) / min(ours):.1%} with loading; "
-        f"by processor time {statistics.median(work):.1%} with loading); "
+        f"{whole:.1%} with loading (median of {given.rounds} rounds; by the fastest of each: "
+        f"{min(bare) / min(ours):.1%} with loading; by processor time {statistics.median(work):.1%} with loading); "
         f"{frame.height / statistics.median(ours):.0f} rows/s; "
         f"OMP_WAIT_POLICY={os.environ.get('OMP_WAIT_POLICY', 'unset')}"
     )
