@@ -1,6 +1,7 @@
 """Prediction against the bare encoders: files to a Parquet file, and tensors that lie ready, in turns.
 
 OMP_WAIT_POLICY=PASSIVE python benchmarks/predict_throughput.py FOLDER [--rows 5000] [--rounds 5] [--fusion concat]
+    [--original]
 
 FOLDER holds captions_dev.tsv (image, caption) and the pictures in dev/. The bare loop runs both encoders over the
 distinct pictures and texts, decoded, tokenised and batched beforehand. The prediction starts with the file of rows and
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import polars as pl
 import torch
+from encoder_speed import make_bert, make_resnet
 
 from interfuse.core.design import Design
 from interfuse.core.progress import Silent
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--fusion", default="cross_attention")
+    parser.add_argument("--original", action="store_true", help="ResNet-50 and BERT-base, true layers, random weights")
     parser.add_argument("--rows-per-part", type=int, default=StreamSettings().rows_per_part)
     given = parser.parse_args()
     frame, pictures = read_frame(given.folder / "captions_dev.tsv")[: given.rows], given.folder / "dev"
@@ -53,11 +56,14 @@ def main() -> None:
         frame[:300].select("image", "caption").write_csv(home / "train.csv")
         frame.select("image", "caption").write_parquet(home / "rows.parquet")
         read = SourceSettings(image="image", text="caption", image_folder=str(pictures))
-        source = Source(str(home / "train.csv"), read, EncoderSettings(store=home / "trained"))
+        names = {}
+        if given.original:
+            names = {"image_encoder": make_resnet(home / "resnet"), "text_encoder": make_bert(home / "bert")}
+        source = Source(str(home / "train.csv"), read, EncoderSettings(store=home / "trained", **names))
         design = Design(given.fusion, epochs=1, **source.encoder_settings())
         train_run(source, home / "run", design)
         run, settings = load_run(home / "run"), StreamSettings(given.rows_per_part, keep_tokens=False)
-        encode = EncoderSettings(store=home / "empty")
+        encode = EncoderSettings(store=home / "empty", **names)
         towers = Towers(run, encode, Silent(), keep=False)
         images, texts = bare_batches(towers, frame, pictures, encode.encoding_batch)
         towers.image.encoder.encode(images[0])
