@@ -442,16 +442,16 @@ def write_long_names(path, count):
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_memory_does_not_grow_with_the_rows(trained, shop, tmp_path, ending):
     most = {}
-    for count in (1_000, 1_000, 10_000):
+    for count in (1_000, 1_000, 20_000):
         path = tmp_path / f"{count}.{ending}"
-        write_long_names(path, count)  # 80 MB of names in all
+        write_long_names(path, count)  # 160 MB of names in all
         gauge, read = Gauge(), SourceSettings(id="name", image_folder=str(shop))
         given = Source("", read, EncoderSettings(store=trained / "store"))
         settings = StreamSettings(100, keep_tokens=True)
         done = predict_stream(load_run(trained / "run"), path, given, tmp_path / f"out.{ending}", settings, gauge)
         assert done.joined.rows == count
         most[count] = gauge.most
-    assert most[10_000] - most[1_000] < 50, most  # Arrow keeps some 35 MB, however many rows there are
+    assert most[20_000] - most[1_000] < 100, most  # Arrow keeps 15 to 70 MB, however many rows there are
 
 
 def test_another_launcher_is_refused(tmp_path):
