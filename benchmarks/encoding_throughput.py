@@ -66,7 +66,7 @@ def main() -> None:
         order = sorted(items)
         pictures = torch.stack([encoder.prepare(items[key]()) for key in order])
         parts = pictures.split(given.batch_size)
-        encoder.encode(parts[0])
+        plain = encoder.encode(parts[0])
         bare, ours, decode = [], [], []
         for number in range(given.rounds):
             start = time.perf_counter()
@@ -78,6 +78,8 @@ def main() -> None:
             report = encode_pictures(store, encoder, items, given.batch_size, Silent())
             ours.append(time.perf_counter() - start)
             assert report.encoded == len(items)
+            stored = store.table(order).gather(torch.arange(len(plain))).tokens
+            assert stored.equal(plain.bfloat16().float())  # one batch on all threads, or several side by side
             start = time.perf_counter()
             for key in order:
                 encoder.prepare(items[key]())

@@ -41,6 +41,13 @@ print(len(found), most - before, anonymous() - before, seconds)
 CHUNK = 50_000
 
 
+def draw_pictures(home: Path) -> None:
+    """Draw the pictures that the rows name."""
+    (home / "pictures").mkdir()
+    for number in range(5):
+        Image.new("RGB", (6, 6), (40 * number, 5, 5)).save(home / "pictures" / f"{number}.png")
+
+
 def write(path: Path, rows: int) -> None:
     """Write the table some rows at a time, so that the benchmark itself stays small."""
     parts = path.with_name(f"{path.name}.parts")
@@ -81,9 +88,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
-        (home / "pictures").mkdir()
-        for number in range(5):
-            Image.new("RGB", (6, 6), (40 * number, 5, 5)).save(home / "pictures" / f"{number}.png")
+        draw_pictures(home)
         for ending in given.endings:
             small = home / f"small.{ending}"
             write(small, 100)

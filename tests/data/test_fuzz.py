@@ -117,7 +117,7 @@ def test_five_hundred_broken_and_odd_pictures_are_all_accounted_for(tmp_path):
     opened = {key: (lambda path=path: open_picture(path)) for key, path in examples.pictures().items()}
     store = TokenStore(tmp_path / "store", ToyImages.signature, 4)
     report = encode_pictures(store, ToyImages(), opened, 32, Silent())
-    examples = examples.without_pictures(report.failures)
+    examples = examples.without("image", report.failures)
     write_quarantine(examples, tmp_path / "quarantine.csv")
 
     assert len(examples) == len(names)  # every row has a text, so none is lost

@@ -1,7 +1,7 @@
 """Rows that are read in pieces and put aside: the same Examples as at once, and memory that hardly grows with them."""
 
+import importlib.util
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -119,7 +119,7 @@ def test_rows_read_in_pieces_are_the_rows_read_at_once(photos, tmp_path, small, 
     broken = [trouble.row for trouble in found.troubles if ", line " in trouble.reason]
     assert broken == ([] if ending == "parquet" else [40, 150])
     key = next(iter(found.pictures()))
-    lacking = found.without_pictures({key: "cut"}, may_be_empty=True)
+    lacking = found.without("image", {key: "cut"}, may_be_empty=True)
     assert len(lacking.troubles) - len(found.troubles) == found.table["image_key"].to_pylist().count(key)
     assert key not in lacking.pictures()
 
@@ -186,42 +186,22 @@ def test_a_full_disk_is_told(monkeypatch):
         spool_frames([pl.DataFrame({"a": ["x" * 100]})])
 
 
-MEASURE = """
-import re, sys, threading, time
-from interfuse.data import SourceSettings, load_examples
-def anonymous():
-    return int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
-load_examples(sys.argv[2], SourceSettings())
-before, most, running = anonymous(), 0, True
-def watch():
-    global most
-    while running:
-        most = max(most, anonymous())
-        time.sleep(0.002)
-thread = threading.Thread(target=watch)
-thread.start()
-found = load_examples(sys.argv[1], SourceSettings())
-running = False
-thread.join()
-assert len(found) == {rows}
-print(most - before)
-"""
+PATH = Path(__file__).parents[2] / "benchmarks" / "rows_memory.py"
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_memory_hardly_grows_with_the_rows(photos, tmp_path):
+def test_memory_hardly_grows_with_the_rows(tmp_path):
     """Of rows with texts of 60 letters: it was about 900 bytes a row."""
+    spec = importlib.util.spec_from_file_location("rows_memory", PATH)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    benchmark.draw_pictures(tmp_path)
     most = {}
+    for rows in (100, 30_000, 120_000):
+        benchmark.write(tmp_path / f"{rows}.parquet", rows)
     for rows in (30_000, 120_000):
-        frame = pl.DataFrame({"n": range(rows)}).select(
-            image=pl.format("{}/{}.png", pl.lit(str(photos)), pl.col("n") % 5),
-            text=pl.format("{} is a caption", "n").str.pad_end(60, "x"),
-            label=pl.format("class {}", pl.col("n") % 7),
-        )
-        frame.write_parquet(tmp_path / f"{rows}.parquet", row_group_size=20_000)
-        frame.head(100).write_parquet(tmp_path / "small.parquet")
-        call = [sys.executable, "-c", MEASURE.replace("{rows}", str(rows))]
-        call += [str(tmp_path / f"{rows}.parquet"), str(tmp_path / "small.parquet")]
-        most[rows] = int(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
+        read = benchmark.read(tmp_path / f"{rows}.parquet", tmp_path / "100.parquet", PATH.parents[1] / "src")
+        assert read[0] == rows
+        most[rows] = read[1]
     assert (most[120_000] - most[30_000]) / 90_000 < 300, most
     assert most[120_000] / 120_000 < 600, most

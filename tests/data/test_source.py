@@ -173,18 +173,18 @@ def test_rows_in_trouble_are_listed_and_none_is_silently_dropped(photos, tmp_pat
 def test_a_picture_that_fails_later_leaves_its_row_in_its_split(photos):
     examples = load(frame(), photos)
     key = examples.table["image_key"][0].as_py()
-    found = examples.without_pictures({key: "truncated"})
+    found = examples.without("image", {key: "truncated"})
     assert len(found) == 40
     assert found.table["split"].equals(examples.table["split"])
     assert found.table["image_key"].null_count == sum(k == key for k in examples.table["image_key"].to_pylist())
     assert {t.reason.split(":")[0] for t in found.troubles} == {"truncated"}
     alone = load(frame(), photos, text=None)
-    assert len(alone.without_pictures({key: "truncated"})) == 36
+    assert len(alone.without("image", {key: "truncated"})) == 36
 
 
 def test_a_text_that_fails_later_is_missing_in_its_rows_and_is_shown_shortened(photos):
     examples = load(frame(title=["long " * 100] + [f"title {n}" for n in range(1, 40)]), photos)
-    found = examples.without_texts({examples.table["text_key"][0].as_py(): "unreadable"})
+    found = examples.without("text", {examples.table["text_key"][0].as_py(): "unreadable"})
     assert len(found) == 40
     assert found.table["text_key"].null_count == 1
     (trouble,) = found.troubles
@@ -193,7 +193,7 @@ def test_a_text_that_fails_later_is_missing_in_its_rows_and_is_shown_shortened(p
     assert len(trouble.reason) <= len("unreadable: ") + 80
     alone = load(frame(), photos, image=None)
     key = alone.table["text_key"][0].as_py()
-    assert len(alone.without_texts({key: "unreadable"})) == 40 - alone.table["text_key"].to_pylist().count(key)
+    assert len(alone.without("text", {key: "unreadable"})) == 40 - alone.table["text_key"].to_pylist().count(key)
 
 
 @given(groups=st.lists(st.integers(0, 9), min_size=30, max_size=60), seed=st.integers(0, 5))
@@ -312,7 +312,7 @@ def test_a_split_that_loses_every_row_to_bad_pictures_is_told(photos):
     with pytest.raises(
         DataError, match="No test row is left: 1 of the pictures cannot be used, .*The first: cut short"
     ):
-        examples.without_pictures({key: "cut short"})
+        examples.without("image", {key: "cut short"})
 
 
 def test_files_for_validation_and_test_are_joined(photos):

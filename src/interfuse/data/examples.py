@@ -105,49 +105,35 @@ class Examples:
                 found.setdefault(name, cell)
         return found
 
-    def without_pictures(
-        self, reasons: Mapping[str, str], strict: bool = False, may_be_empty: bool = False
+    def without(
+        self, modality: str, reasons: Mapping[str, str], strict: bool = False, may_be_empty: bool = False
     ) -> "Examples":
-        """Treat these pictures as missing; leave out rows that have no text either.
+        """Treat these pictures or texts as missing; leave out rows that have nothing of the other modality either.
 
         Args:
-            reasons: picture key to the reason why it cannot be used.
-            strict: refuse the first such row instead.
+            modality: image or text.
+            reasons: key of each such item to the reason why it cannot be used.
+            strict: refuse the first row that shows one instead.
             may_be_empty: whether a split without any row is no error.
 
         Raises:
-            DataError: no row of some split is left; with `strict`, a row shows such a picture.
+            DataError: no row of some split is left; with `strict`, a row shows such an item.
         """
-        return self._without("image", reasons, strict, may_be_empty)
-
-    def without_texts(self, reasons: Mapping[str, str], strict: bool = False, may_be_empty: bool = False) -> "Examples":
-        """Treat these texts as missing; leave out rows that have no picture either.
-
-        Args:
-            reasons: text key to the reason why it cannot be used.
-            strict: refuse the first such row instead.
-            may_be_empty: whether a split without any row is no error.
-
-        Raises:
-            DataError: no row of some split is left; with `strict`, a row shows such a text.
-        """
-        return self._without("text", reasons, strict, may_be_empty)
-
-    def _without(self, what: str, reasons: Mapping[str, str], strict: bool, may_be_empty: bool) -> "Examples":
-        """Treat these items of one modality as missing; leave out rows that have nothing of the other either."""
         if not reasons:
             return self
-        other, missing = ("text", MISSING_IMAGE) if what == "image" else ("image", MISSING_TEXT)
-        mine, others = f"{what}_key", f"{other}_key"
+        other, missing = ("text", MISSING_IMAGE) if modality == "image" else ("image", MISSING_TEXT)
+        mine, others = f"{modality}_key", f"{other}_key"
         names, spool, troubles = pa.array(list(reasons), pa.string()), Spool(COLUMNS), list[Trouble]()
         for batch in self.table.to_batches(BATCH_ROWS):
             bad = pc.is_in(batch[mine], names)
             empty = pc.and_(bad, pc.is_null(batch[others]))
-            told = batch.select(["row", "id", what, mine]).append_column("gone", empty).filter(bad)
+            told = batch.select(["row", "id", modality, mine]).append_column("gone", empty).filter(bad)
             for cell in told.to_pylist():
-                item = cell[what] if what == "image" else shorten(cell[what], SHOWN)
+                item = cell[modality] if modality == "image" else shorten(cell[modality], SHOWN)
                 consequence = LEFT_OUT if cell["gone"] else missing
-                troubles.append(Trouble(cell["row"], cell["id"], what, f"{reasons[cell[mine]]}: {item}", consequence))
+                troubles.append(
+                    Trouble(cell["row"], cell["id"], modality, f"{reasons[cell[mine]]}: {item}", consequence)
+                )
             if strict and troubles:
                 first = troubles[0]
                 raise DataError(f"Row {first.row} ({first.id}): {first.reason}. Without --strict {first.consequence}.")
@@ -158,7 +144,7 @@ class Examples:
         lost = set(self.table["split"].unique().to_pylist()) - set(table["split"].unique().to_pylist())
         if lost and not may_be_empty:
             raise DataError(
-                f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the {ITEMS[what]} cannot be used, and rows "
+                f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the {ITEMS[modality]} cannot be used, and rows "
                 f"that show them have no {other}. The first: {troubles[0].reason}."
             )
         return replace(self, table=table, troubles=(*self.troubles, *troubles))

@@ -42,9 +42,7 @@ class SideBySide:
         self._pool = ThreadPoolExecutor(self.workers)
         for begun in [self._pool.submit(begin) for _ in range(self.workers)]:
             begun.result()
-        torch.set_num_threads(
-            all_threads
-        )  # torch counts by thread, but a thread that starts later takes the last count
+        torch.set_num_threads(all_threads)  # for threads that start later, which take the last count
 
     def __enter__(self) -> "SideBySide":
         """Give itself."""

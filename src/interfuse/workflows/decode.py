@@ -30,6 +30,10 @@ class Decoded:
     failures: Mapping[str, str]
     """Key of a missing picture to the reason why it cannot be decoded."""
 
+    def encode(self, encoder: ImageEncoder) -> Tensor | None:
+        """Give the tokens of the pictures (keys, tokens, dim), if any could be decoded."""
+        return None if self.pictures is None else encoder.encode(self.pictures)
+
 
 class Decoder:
     """Decodes batches ahead of the encoder; ends its threads when the context ends, also by an interruption."""

@@ -11,7 +11,7 @@ from interfuse.core.progress import Progress
 from interfuse.encoders import ImageEncoder, TextEncoder
 from interfuse.store import TokenStore, Writer
 from interfuse.workflows.beside import SideBySide
-from interfuse.workflows.decode import Decoded, Decoder, Opener
+from interfuse.workflows.decode import Decoder, Opener
 
 POLL_SECONDS = 0.1
 """How often a process looks whether others have finished the batches that they are at."""
@@ -86,14 +86,10 @@ def encode_pictures(
     failures: dict[str, str] = {}
     encoded = 0
 
-    def see(batch: tuple[list[str], Decoded]) -> Tensor | None:
-        pictures = batch[1].pictures
-        return None if pictures is None else encoder.encode(pictures)
-
     def run(writer: Writer, planned: Iterator[list[str]]) -> Iterator[list[str]]:
         nonlocal encoded
         with Decoder(items, encoder, missing) as decoder, SideBySide(encoder.device) as beside:
-            for (keys, decoded), tokens in beside.map(see, decoder.batches(planned)):
+            for (keys, decoded), tokens in beside.map(lambda ready: ready[1].encode(encoder), decoder.batches(planned)):
                 failures.update(decoded.failures)
                 if tokens is not None:
                     wanted = [key if key in missing else None for key in decoded.keys]

@@ -170,7 +170,7 @@ class Filled:
 
     def without_failures(self, examples: Examples, strict: bool) -> Examples:
         """Treat what has no tokens as missing, or refuse it."""
-        return examples.without_pictures(self.seen.failures, strict).without_texts(self.read.failures, strict)
+        return examples.without("image", self.seen.failures, strict).without("text", self.read.failures, strict)
 
 
 @dataclass(frozen=True)

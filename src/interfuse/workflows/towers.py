@@ -15,7 +15,7 @@ from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.store import Coding, MixedTable, TokenStore, Writer
 from interfuse.training import Run
 from interfuse.workflows.beside import SideBySide
-from interfuse.workflows.decode import Decoded, Decoder, Opener
+from interfuse.workflows.decode import Decoder, Opener
 from interfuse.workflows.encode import leave_out_nan
 from interfuse.workflows.encoder_settings import EncoderSettings
 from interfuse.workflows.prepare import stored_signature
@@ -148,9 +148,10 @@ class Towers:
                         yield batch
                 yield []  # the end of the part
 
-        with Decoder(openers, self.image.encoder, missing) as decoder, ExitStack() as stack:
+        encoder = self.image.encoder
+        with Decoder(openers, encoder, missing) as decoder, ExitStack() as stack:
             writer = stack.enter_context(self.image.store.writer()) if self.keep else None
-            for (batch, decoded), tokens in beside.map(self._see, decoder.batches(plan())):
+            for (batch, decoded), tokens in beside.map(lambda ready: ready[1].encode(encoder), decoder.batches(plan())):
                 current = going[0]
                 if not batch:
                     if writer is not None:
@@ -166,11 +167,6 @@ class Towers:
                 for name in batch:
                     del openers[name]
 
-    def _see(self, planned: tuple[list[str], Decoded]) -> Any:
-        """Encode a batch of pictures, if any could be decoded."""
-        pictures = planned[1].pictures
-        return None if pictures is None else self.image.encoder.encode(pictures)
-
     def _opener(self, path: str) -> Opener:
         return partial(open_picture, path, self._enough, DRAFT_PIXELS)
 
@@ -182,8 +178,8 @@ class Towers:
         """Encode the part's texts and point its rows at their tokens."""
         examples, seen = going.part.examples, going.pictures
         read = self._read(examples.texts(), beside)
-        left = examples.without_pictures(seen.failures, self.strict, may_be_empty=True)
-        left = left.without_texts(read.failures, self.strict, may_be_empty=True)
+        left = examples.without("image", seen.failures, self.strict, may_be_empty=True)
+        left = left.without("text", read.failures, self.strict, may_be_empty=True)
         return Part(going.part.number, left), assemble(left, seen.table, seen.index, read.table, read.index)
 
     def _read(self, texts: Mapping[str, str], beside: SideBySide) -> Items:
