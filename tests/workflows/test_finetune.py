@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import sys
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from interfuse.cli.main import run as command
 from interfuse.core.errors import ConfigError, DataError, EncoderError
 from interfuse.core.files import read_json
 from interfuse.core.records import read_table
+from interfuse.core.tokens import Tokens
 from interfuse.data import open_picture
 from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.encoders.base import pad
@@ -270,3 +272,32 @@ def test_the_command_line_fine_tunes(folder, tuned, source, capsys):
     assert "accuracy" in capsys.readouterr().out
     record = read_json(folder / "typed" / "run.json")
     assert json.dumps(record["metrics"]) == json.dumps(dict(tuned.info["metrics"]))
+
+
+def test_a_text_of_which_only_the_encoder_that_learnt_makes_nan_is_listed_and_the_rest_is_scored(
+    folder, source, monkeypatch
+):
+    """The run is scored without it: its row keeps the picture alone, and a row that had only the text is left out."""
+
+    def load(name, dtype="auto", device="cpu", tuned=None):
+        encoder = load_text_encoder(name, dtype, device, tuned)
+        if tuned is not None:
+            honest = encoder.encode
+
+            def encode(ids):
+                tokens, mask = honest(ids)
+                return Tokens(tokens.masked_fill((mask.sum(1) == 8).view(-1, 1, 1), torch.nan), mask)
+
+            monkeypatch.setattr(encoder, "encode", encode)
+        return encoder
+
+    monkeypatch.setattr(sys.modules["interfuse.workflows.prepare"], "load_text_encoder", load)
+    source = dataclasses.replace(source, encode=dataclasses.replace(source.encode, store=folder / "store-nan"))
+    run = finetune_run(source, folder / "nan", make_design(folder, 8), dataclasses.replace(LAST, epochs=1), terms=MEANS)
+    troubles = pl.read_csv(folder / "nan" / "quarantine.csv")
+    listed = troubles.filter(pl.col("reason").str.contains("the encoder makes NaN or infinity of the text"))
+    assert listed.height > 0
+    scored = read_table(folder / "nan" / "predictions.parquet").num_rows
+    whole = read_table(folder / "nan-frozen" / "predictions.parquet").num_rows
+    assert scored == whole - listed.filter(pl.col("consequence").str.contains("left out")).height
+    assert np.isfinite(run.info["metrics"]["test"]["NLL"])

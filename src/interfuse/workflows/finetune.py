@@ -12,13 +12,13 @@ from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import to_plain
-from interfuse.data import Examples, Features, assemble, open_picture
+from interfuse.data import Examples, Features, Trouble, assemble, open_picture
 from interfuse.data.pictures import DRAFT_PIXELS
 from interfuse.encoders import load_image_encoder, load_text_encoder, save_tuned
 from interfuse.encoders.base import hash_files
 from interfuse.training import Means, Run, Trained, Tuning, load_run, processes, steps_an_epoch, tune
 from interfuse.training.run import TUNED
-from interfuse.workflows.prepare import Prepared, Source, encode_examples, prepare
+from interfuse.workflows.prepare import Prepared, Source, encode_examples, prepare, tell_failures
 from interfuse.workflows.projecting import project
 from interfuse.workflows.quarantine import FILE, keep_troubles
 from interfuse.workflows.raw import PictureTable, TextTable
@@ -80,9 +80,8 @@ def finetune_run(
     if not is_unfinished(trial, run_terms):
         raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
     with limited_threads(threads):
-        _finetune(source, prepared, frozen, tuning, (trial, run_terms), watcher)
-    if prepared.examples:
-        keep_troubles(prepared.examples.troubles, out / FILE, watcher)
+        troubles = _finetune(source, prepared, frozen, tuning, (trial, run_terms), watcher)
+    keep_troubles(troubles, out / FILE, watcher)
     return load_run(out)
 
 
@@ -93,8 +92,12 @@ def _finetune(
     tuning: Tuning,
     wanted: tuple[Trial, Terms],
     watcher: Progress,
-) -> None:
-    """Train, keep what learnt, and keep the run, scored on tokens of the encoders as they are now."""
+) -> tuple[Trouble, ...]:
+    """Train, keep what learnt, and keep the run, scored on tokens of the encoders as they are now.
+
+    Returns:
+        Every row in trouble, those too of which only the encoders that learnt make nothing.
+    """
     trial, terms = wanted
     encoders = open_encoders(source, tuning.modalities, frozen)
     features = raw_features(prepared, encoders)
@@ -112,10 +115,11 @@ def _finetune(
         for modality, path in files.items():
             save_tuned(encoders[modality].network, path)
     processes.wait()
-    _score(source, prepared, trained, files, wanted, watcher)
+    troubles = _score(source, prepared, trained, files, wanted, watcher)
     if processes.world().leads:
         checkpoint.remove()
     processes.wait()
+    return troubles
 
 
 def _score(
@@ -125,15 +129,18 @@ def _score(
     files: Mapping[str, Path],
     wanted: tuple[Trial, Terms],
     watcher: Progress,
-) -> None:
+) -> tuple[Trouble, ...]:
     """Encode validation and test as prediction will, and keep the run with the encoders' new signatures."""
     trial, terms = wanted
     assert prepared.examples is not None
     held_out = held_out_rows(prepared.examples)
     encoded = encode_examples(held_out, replace(source.encode, tuned=files), watcher, terms.projections)
-    tokens = assemble(held_out, encoded.image, encoded.image_index, encoded.text, encoded.text_index)
+    left = encoded.without_failures(held_out, source.read.strict)
+    tell_failures(held_out, left, watcher)
+    tokens = assemble(left, encoded.image, encoded.image_index, encoded.text, encoded.text_index)
     terms = replace(terms, info={**terms.info, "encoders": dict(encoded.signatures)})
     keep_run(trial, terms, trained, prepared.features, tokens, files)
+    return left.troubles
 
 
 def open_encoders(source: Source, modalities: tuple[str, ...], run: Run) -> dict[str, Any]:

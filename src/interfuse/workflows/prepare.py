@@ -101,8 +101,7 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
     every = _read(source, progress)
     encoded = encode_examples(every[0], source.encode, progress)
     by_fold = [encoded.without_failures(examples, source.read.strict) for examples in every]
-    for trouble in by_fold[0].troubles[len(every[0].troubles) :]:
-        progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
+    tell_failures(every[0], by_fold[0], progress)
     assembled = [
         assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index) for examples in by_fold
     ]
@@ -147,9 +146,14 @@ def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) 
     _tell(examples, progress)
     filled = fill_store(examples, source.encode, progress, portion)
     left = filled.without_failures(examples, source.read.strict)
+    tell_failures(examples, left, progress)
+    return replace(filled, troubles=left.troubles)
+
+
+def tell_failures(examples: Examples, left: Examples, progress: Progress) -> None:
+    """Say aloud which rows lost a picture or text in encoding."""
     for trouble in left.troubles[len(examples.troubles) :]:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
-    return replace(filled, troubles=left.troubles)
 
 
 @dataclass(frozen=True)
