@@ -3,9 +3,11 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from interfuse.core.errors import ConfigError, DataError
+from interfuse.core.records import HISTORY, write_table
 from interfuse.reports import to_html, to_json
 from interfuse.reports.pairs import build_matrix
 from interfuse.workflows import open_for_diagnosis
@@ -69,6 +71,17 @@ def test_errors_and_explained_variance_give_one_verdict(numbers):
     deltas = {row.design: row.delta for row in plain.rows if row.delta is not None}
     for row in errors.rows:
         assert row.delta is None or row.delta == pytest.approx(-deltas[row.design], abs=1e-6)
+
+
+def test_a_design_that_was_still_learning_is_named_and_no_other(numbers):
+    study, *_ = numbers
+    assert not any("Still learning" in detail for detail in study.summary().details)
+    for trial in study.trials():
+        last = 0.8 if trial.design.name == "film" else 0.705
+        rows = [{"epoch": n + 1, "validation_score": score} for n, score in enumerate((0.5, 0.6, 0.7, last))]
+        write_table(trial.folder / "history.parquet", pa.Table.from_pylist(rows, schema=HISTORY))
+    (said,) = [detail for detail in study.summary().details if "Still learning" in detail]
+    assert "gained in the last quarter of them: film (+10.0). The ranking" in said
 
 
 def test_metrics_of_numbers_are_named():

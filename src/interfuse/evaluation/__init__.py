@@ -1,6 +1,7 @@
 """Pure scores and statistics: arrays in, numbers and verdicts out."""
 
 from interfuse.evaluation.bootstrap import Drawn, Metric, Resampling, bootstrap_interval, draw_metric, draw_weights
+from interfuse.evaluation.budget import say_budget
 from interfuse.evaluation.calibration import Calibration, fit_temperature, measure_calibration
 from interfuse.evaluation.comparison import (
     Comparison,
@@ -107,6 +108,7 @@ __all__ = [
     "project_additive",
     "say_against_baseline",
     "say_attention",
+    "say_budget",
     "say_calibration",
     "say_decomposition",
     "say_diagnosis",

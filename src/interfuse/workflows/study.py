@@ -21,6 +21,7 @@ from interfuse.evaluation import (
     best_on_validation,
     compare_designs,
     difference,
+    say_budget,
     say_metric,
     say_primary,
     say_tuning,
@@ -94,15 +95,16 @@ class Study:
         by, loaded, scores = self._scores(metric)
         comparison = self._compare(by, scores)
         rows = [self._row(result, loaded[result.design], by) for result in comparison.results]
+        trained = {name: entry for name, entry in loaded.items() if name != MAJORITY}
+        histories = {name: entry.histories for name, entry in trained.items()}
         details = [
             *self._primary(scores, by),
             *comparison.details,
+            *say_budget({name: _curves(found) for name, found in histories.items()}, float(self.record["margin"])),
             *say_metric(by, self.record["metric"], HEADLINES[self.task]),
             *say_tuning(self.record.get("tuning")),
         ]
         rows.sort(key=lambda row: row.rank)
-        trained = {name: entry for name, entry in loaded.items() if name != MAJORITY}
-        histories = {name: entry.histories for name, entry in trained.items()}
         summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
         return add_evidence(summary, self.folder, {name: scores[name] for name in trained}, self._folders())
 
@@ -274,3 +276,8 @@ class _Loaded:
     seconds: float
     histories: dict[int, list[dict[str, Any]]]
     metrics: dict[str, float]
+
+
+def _curves(histories: Mapping[int, list[dict[str, Any]]]) -> list[list[float]]:
+    """Give the validation score of each epoch, of each training."""
+    return [[float(row["validation_score"]) for row in history] for history in histories.values()]
