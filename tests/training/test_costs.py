@@ -1,12 +1,16 @@
 """Costs of a network, counted by hand where that is possible."""
 
+import copy
 import gc
 
+import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from interfuse.core.design import Design
-from interfuse.data import make_known
+from interfuse.data import eval_batches, make_known
+from interfuse.fusion import FUSIONS
 from interfuse.training import measure_costs
 from interfuse.training.costs import Tally, measure_memory
 from interfuse.training.network import Network
@@ -36,6 +40,30 @@ def test_flops_are_those_of_the_matrix_products(features):
     fusion = 2 * 32 * 16  # both means, one linear map
     head = 2 * 16 * 2
     assert costs["flops"] == adapters + fusion + head
+
+
+def test_attention_counts_both_its_products_and_its_four_projections(features):
+    network = make(features, fusion="merged_attention", num_heads=2, settings={"num_layers": 1})
+    costs = measure_costs(network, features, features.splits["train"], 8)
+    adapters, tokens, dim = 2 * 2 * (32 * 16 + 24 * 16), 4, 16
+    attention = 4 * 2 * tokens * dim * dim + 2 * 2 * tokens * tokens * dim
+    forward = 2 * 2 * tokens * dim * 4 * dim
+    into, out = 2 * tokens * dim * dim, 2 * 2 * dim * dim  # of each token, and of both modalities' means
+    head = 2 * dim * 2
+    assert costs["flops"] == adapters + into + attention + forward + out + head
+
+
+@pytest.mark.parametrize("name", FUSIONS.names())
+def test_every_mechanism_has_its_costs_and_they_are_those_of_its_modules(features, name):
+    """Counted on the CPU as on the meta device, where torch's counter knows every attention."""
+    network = make(features, fusion=name, dim=24, num_heads=2)
+    costs = measure_costs(network, features, features.splits["train"], 8)
+    assert all(np.isfinite(cost) and cost > 0 for cost in costs.values())
+    batch = next(iter(eval_batches(features, features.splits["train"][:64], 64))).to(torch.device("meta"))
+    still = copy.deepcopy(network).eval().requires_grad_(False).to("meta")
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        still(batch.image, batch.text, batch.image_index, batch.text_index)
+    assert costs["flops"] == counter.get_total_flops() / 64
 
 
 def test_a_wider_network_costs_more_of_everything_and_measuring_changes_nothing(features):

@@ -24,6 +24,18 @@ ADAMW = 2
 """Numbers that the optimiser keeps of each weight."""
 
 
+def _attention_flops(
+    query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, out_shape: Any = None, **__: Any
+) -> int:
+    """Count the two products of an attention: queries by keys, weights by values."""
+    batch, heads, queries, width = query
+    return 2 * batch * heads * queries * key[2] * (width + value[3])
+
+
+ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
+"""What torch's counter knows on other devices only, and counts as nothing here."""
+
+
 def measure_costs(network: Network, features: Features, rows: Tensor, batch_size: int) -> dict[str, float]:
     """Measure a trained network's cost on the CPU, beside nothing but the encoders'.
 
@@ -38,9 +50,11 @@ def measure_costs(network: Network, features: Features, rows: Tensor, batch_size
         batch_size: rows of the training step.
     """
     own = copy.deepcopy(network).eval()
+    memory = measure_memory(own, features, rows, batch_size)
+    own.requires_grad_(False)  # the counter follows gradients through modules, which inference mode has none of
     with torch.inference_mode():
         batches = [*eval_batches(features, rows[:COUNTED], COUNTED)]
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
             for batch in batches:
                 _forward(own, batch)
         flops = counter.get_total_flops() / len(rows[:COUNTED])
@@ -52,7 +66,7 @@ def measure_costs(network: Network, features: Features, rows: Tensor, batch_size
     return {
         "flops": flops,
         "latency_ms": 1e3 * statistics.median(times[3:] or times),
-        "memory_mb": measure_memory(own, features, rows, batch_size) / 1e6,
+        "memory_mb": memory / 1e6,
     }
 
 
