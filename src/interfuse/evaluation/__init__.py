@@ -20,6 +20,7 @@ from interfuse.evaluation.decomposition import (
     estimate_decomposition,
 )
 from interfuse.evaluation.emap import Emap, interaction_share, measure_emap, project_additive, tied_scores
+from interfuse.evaluation.explained import spread_explained, spread_of, vary_as_metric
 from interfuse.evaluation.findings import (
     say_attention,
     say_calibration,
@@ -123,5 +124,8 @@ __all__ = [
     "say_study",
     "say_tuning",
     "share",
+    "spread_explained",
+    "spread_of",
     "tied_scores",
+    "vary_as_metric",
 ]

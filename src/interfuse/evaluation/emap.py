@@ -7,6 +7,7 @@ from jaxtyping import Float, Int, Num
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import is_single_class, lowest_score
+from interfuse.evaluation.explained import vary_as_metric
 from interfuse.evaluation.intervals import Interval, mean_interval
 from interfuse.evaluation.scores import example_scores
 
@@ -64,7 +65,8 @@ def measure_emap(
     table = logits.astype(np.float64)
     own, additive = diagonal(table), diagonal(project_additive(table))
     spread = float(table.std())
-    scores, projected = (tied_scores(values, labels, task, spread) for values in (own, additive))
+    found = (tied_scores(values, labels, task, spread) for values in (own, additive))
+    scores, projected = (vary_as_metric(values, labels, task) for values in found)
     delta = mean_interval((scores - projected)[None], groups)
     share = interaction_share(table, task)
     widest = 1.0 - lowest_score(task)

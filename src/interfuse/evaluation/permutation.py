@@ -8,6 +8,7 @@ from jaxtyping import Float, Int, Num
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.emap import Table, check_table, diagonal, tied_scores
+from interfuse.evaluation.explained import vary_as_metric
 from interfuse.evaluation.intervals import Interval, mean_interval
 
 CHANGED = 0.1
@@ -68,7 +69,7 @@ def measure_permutation(
     check_table(logits)
     table = logits.astype(np.float64)
     spread = float(table.std())
-    own = tied_scores(diagonal(table), labels, task, spread)
+    own = vary_as_metric(tied_scores(diagonal(table), labels, task, spread), labels, task)
     answers = _answers(table, task)
     rows = np.arange(len(table))
     kept = answers[rows, rows]
@@ -79,6 +80,7 @@ def measure_permutation(
         ("text", table.swapaxes(0, 1), answers.swapaxes(0, 1)),
     ):
         partner = np.stack([tied_scores(turned[:, j], labels, task, spread) for j in rows], 1).mean(1)
+        partner = vary_as_metric(partner, labels, task)
         differs = (np.abs(answered - kept[:, None]) > step).any(-1)
         made[modality] = perceptual_score(own, partner, majority, float(differs.mean()), groups, lowest_score(task))
     return Permutation(float(own.mean()), made["image"], made["text"])

@@ -11,7 +11,16 @@ import pyarrow.compute as pc
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.records import read_table
 from interfuse.core.tasks import HEADLINES, RELATIVE_MSE
-from interfuse.evaluation import WEIGHTED, DesignScores, Weighted, draw_metric, draw_weights, make_metric
+from interfuse.evaluation import (
+    WEIGHTED,
+    DesignScores,
+    Weighted,
+    draw_metric,
+    draw_weights,
+    make_metric,
+    spread_explained,
+    spread_of,
+)
 
 Folders = Sequence[Sequence[Path]]
 """For each seed the run folders of its folds."""
@@ -69,15 +78,19 @@ def score_by(
 def _errors(
     scores: Mapping[str, DesignScores], runs: Mapping[str, Folders], constant: tuple[str, Path]
 ) -> dict[str, DesignScores]:
-    """Score every row by its squared error, over the variance of all test rows' numbers (1 where they are equal)."""
+    """Score every row by its squared error, over the variance of all test rows' numbers (1 where they are equal).
+
+    Test scores vary as the ratio does, see `spread_explained`.
+    """
     like = next(iter(runs.values()))[0]
-    variance = float(np.var(_rows(like, "test")["target"].to_numpy())) or 1.0
+    true = _rows(like, "test")["target"].to_numpy()
+    variance, spread = float(np.var(true)) or 1.0, spread_of(true)
     found = {}
     for design, folders in runs.items():
         test, validation = (
             np.stack([_squares(_rows(seed, split)) for seed in folders]) / variance for split in ("test", "validation")
         )
-        found[design] = replace(scores[design], test=test, validation=validation)
+        found[design] = replace(scores[design], test=1 - spread_explained(1 - test, spread), validation=validation)
     name, file = constant
     told = read_table(file)
     parts = []
@@ -85,7 +98,7 @@ def _errors(
         rows = told.filter(pc.equal(told["split"], split)).sort_by("row")
         joined = pa.table({"probs": rows["probs"], "target": _rows(like, split)["target"]})
         parts.append(np.tile(_squares(joined) / variance, (scores[name].test.shape[0], 1)))
-    found[name] = replace(scores[name], test=parts[0], validation=parts[1])
+    found[name] = replace(scores[name], test=1 - spread_explained(1 - parts[0], spread), validation=parts[1])
     return {design: found[design] for design in scores}
 
 

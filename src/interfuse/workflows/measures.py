@@ -37,6 +37,7 @@ from interfuse.evaluation import (
     say_permutation,
     say_shapley,
     tied_scores,
+    vary_as_metric,
 )
 from interfuse.evaluation.decomposition import NULL_LIMIT
 from interfuse.fusion import OneKeyAttentionWarning
@@ -143,7 +144,8 @@ def measure_rows(found: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth, 
     """
     scores, groups, rows = found.scores, found.groups, len(found.labels)
     both = find_needs_both(scores["both"], scores["image"], scores["text"], groups)
-    shapley = measure_shapley(scores["both"], scores["image"], scores["text"], scores["neither"], groups)
+    spread = {name: vary_as_metric(values, found.labels, found.task) for name, values in scores.items()}
+    shapley = measure_shapley(spread["both"], spread["image"], spread["text"], spread["neither"], groups)
     curves = {  # the text alone is what is left when the image is absent
         "image": missing_curve(scores["both"], scores["text"]),
         "text": missing_curve(scores["both"], scores["image"]),

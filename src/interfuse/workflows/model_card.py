@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from interfuse.core.files import read_json
 from interfuse.core.records import read_table
 from interfuse.core.tasks import HEADLINES, lowest_score
-from interfuse.evaluation import mean_interval
+from interfuse.evaluation import mean_interval, vary_as_metric
 from interfuse.training import Run
 from interfuse.workflows.study import Study
 
@@ -114,7 +114,8 @@ def _interval(run: Run, predictions: pa.Table | None, split: str) -> str:
     if len(chosen) < 2:
         return ""
     scores, groups = (chosen[name].to_numpy() for name in ("score", "group"))
-    found = mean_interval(scores[None].astype(np.float64), groups).within(lowest_score(run.task), 1.0)
+    scores = vary_as_metric(scores[None].astype(np.float64), chosen["target"].to_numpy(), run.task)
+    found = mean_interval(scores, groups).within(lowest_score(run.task), 1.0)
     return f"{found.low:.4f} to {found.high:.4f}" if np.isfinite([found.low, found.high]).all() else ""
 
 

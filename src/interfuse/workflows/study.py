@@ -25,6 +25,8 @@ from interfuse.evaluation import (
     say_metric,
     say_primary,
     say_tuning,
+    spread_explained,
+    spread_of,
 )
 from interfuse.fusion import FUSIONS
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
@@ -221,6 +223,7 @@ class Study:
         """Read a design's runs: test scores in row order, seed by seed, all folds together."""
         folds, seeds = range(int(self.record["folds"])), self.record["seeds"]
         tests, validations, seconds, histories = [], [], [], {}
+        spread = None
         measured: list[dict[str, float]] = []
         for seed in seeds:
             test, validation, spent = [], [], 0.0
@@ -236,15 +239,18 @@ class Study:
             order = np.argsort(rows, kind="stable")
             tests.append(np.concatenate([part["score"].to_numpy() for part in test])[order])
             groups = np.concatenate([part["group"].to_numpy() for part in test])[order]
+            if self.task == "regression":
+                spread = np.concatenate([spread_of(part["target"].to_numpy()) for part in test])[order]
             validations.append(np.concatenate(validation))
             seconds.append(spent)
             histories[int(seed)] = read_table(self._run_folder(design, seed, 0) / "history.parquet").to_pylist()
         modalities = FUSIONS.entry(design.fusion).build.modalities  # type: ignore[attr-defined]
         role = self._role(design.name)
-        scores = DesignScores(np.stack(tests), np.stack(validations), groups, role == "floor", len(modalities) == 1)
+        test_scores = np.stack(tests) if spread is None else spread_explained(np.stack(tests), spread)
+        scores = DesignScores(test_scores, np.stack(validations), groups, role == "floor", len(modalities) == 1)
         names = [name for name in measured[0] if all(name in metrics for metrics in measured)]
         means = {name: float(np.mean([metrics[name] for metrics in measured])) for name in names}
-        return _Loaded(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories, means)
+        return _Loaded(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories, means, spread)
 
     def _role(self, name: str) -> str:
         return str(next(entry["role"] for entry in self.record["designs"] if entry["name"] == name))
@@ -256,9 +262,10 @@ class Study:
         test = test.take(pc.sort_indices(test, [("row", "ascending")]))
         validation = stored.filter(pc.equal(stored["split"], "validation"))
         seeds = len(self.record["seeds"])
+        every = np.tile(test["score"].to_numpy(), (seeds, 1))
         scores = replace(
             like.scores,
-            test=np.tile(test["score"].to_numpy(), (seeds, 1)),
+            test=every if like.spread is None else spread_explained(every, like.spread),
             validation=np.tile(validation["score"].to_numpy(), (seeds, 1)),
             floor=True,
             unimodal=False,
@@ -276,6 +283,8 @@ class _Loaded:
     seconds: float
     histories: dict[int, list[dict[str, Any]]]
     metrics: dict[str, float]
+    spread: np.ndarray | None = None
+    """Of a regression's test rows, as `spread_of` gives it."""
 
 
 def _curves(histories: Mapping[int, list[dict[str, Any]]]) -> list[list[float]]:
