@@ -115,8 +115,33 @@ def test_it_is_for_matching_only_and_a_warm_start_needs_it():
         train(make_design("product", {"contrastive": 1.0}, {"dim": 16, "epochs": 1}), 0, features, specs_of(features))
     with pytest.raises(ConfigError, match=r"warm_start=1 .* contrastive=0"):
         make_design("product", {"warm_start": 1}, {})
-    with pytest.raises(ConfigError, match=r"warm_start=8 .* fewer epochs than all 8"):
-        make_design("product", {"warm_start": 8, "contrastive": 1}, {})
+    with pytest.raises(ConfigError, match=r"warm_start=9 .* at most all 8 epochs"):
+        make_design("two_tower", {"warm_start": 9, "contrastive": 1}, {})
+
+
+@pytest.mark.parametrize(("fusion", "residual"), [("product", False), ("cross_attention", False), ("two_tower", True)])
+def test_the_contrastive_loss_alone_is_refused_where_it_would_leave_weights_untrained(fusion, residual):
+    given = {"contrastive": 1.0, "warm_start": 2, "epochs": 2, "dim": 16, "residual": residual}
+    with pytest.raises(
+        ConfigError, match=r"warm_start=2 of 2 epochs leaves .* Mend: warm_start=1, or fusion two_tower"
+    ):
+        train(make_design(fusion, given, {}), 0, features := make_pairs(200), specs_of(features))
+
+
+def test_alone_the_towers_learn_by_contrast_as_if_there_were_no_labels_and_the_head_by_labels():
+    """Another loss of the labels changes the head's gradient, and no other part's at any step."""
+    features = make_pairs(400)
+    given = {"contrastive": 1.0, "warm_start": 3, "epochs": 3, "dim": 16, "clip": 0.0, "dropout": 0.0}
+    norms = []
+    for objective in ("cross_entropy", "focal"):
+        design = make_design("two_tower", {**given, "objective": objective}, {})
+        history = train(design, 0, features, specs_of(features), precision="float32").history
+        norms.append([dict(zip(row["block"], row["gradient_norm"], strict=True)) for row in history])
+    for plain, focal in zip(*norms, strict=True):
+        assert plain["head"] > 0
+        assert plain["head"] != focal["head"]
+        assert {**plain, "head": 0} == {**focal, "head": 0}
+        assert plain["fusion"] > 0
 
 
 def test_a_control_has_nothing_to_contrast_and_trains_as_ever():

@@ -89,7 +89,8 @@ class Design:
     contrastive: float = 0.0
     """Matching only: weight of a contrastive loss that tells each picture's text from the others of the batch."""
     warm_start: int = 0
-    """Epochs at the start that train by the contrastive loss alone."""
+    """Epochs at the start that train by the contrastive loss alone; all epochs (two_tower only): the labels then teach
+    nothing but the head."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: rare classes weigh as much as common ones."""
 
@@ -99,10 +100,10 @@ class Design:
         at_least(owner, 1, dim=self.dim, num_heads=self.num_heads, epochs=self.epochs, batch_size=self.batch_size)
         at_least(owner, 0, encoder_layers=self.encoder_layers, weight_decay=self.weight_decay, clip=self.clip)
         at_least(owner, 0, focal_gamma=self.focal_gamma, contrastive=self.contrastive, warm_start=self.warm_start)
-        if self.warm_start and not (self.contrastive and self.warm_start < self.epochs):
+        if self.warm_start and not (self.contrastive and self.warm_start <= self.epochs):
             raise ConfigError(
                 f"{owner}: warm_start={self.warm_start} trains by the contrastive loss alone, so it needs contrastive "
-                f"above 0 and fewer epochs than all {self.epochs}, got contrastive={self.contrastive:g}."
+                f"above 0 and at most all {self.epochs} epochs, got contrastive={self.contrastive:g}."
             )
         at_least(owner, 0, unimodal_heads=self.unimodal_heads, ogm_alpha=self.ogm_alpha)
         for name in ("dropout", "feature_dropout", "modality_dropout", "warmup"):

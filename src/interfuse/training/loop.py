@@ -314,7 +314,8 @@ class _Loop:
         loss, taught = self.loss(logits.float(), batch.labels)
         if vectors:
             contrast = contrast_pairs(self.contrast, (vectors[0], vectors[1]), batch)
-            taught = taught * float(self.passed >= self.design.warm_start) + self.design.contrastive * contrast
+            labels_count = self._plain().contrast_alone or self.passed >= self.design.warm_start
+            taught = taught * float(labels_count) + self.design.contrastive * contrast
         self.accelerator.backward(taught * weight)
         known = torch.zeros(2) if self.weights is None else self.scores(logits.detach().float(), batch.labels).cpu()
         return loss.detach().cpu() * weight, known * float(weight > 0)

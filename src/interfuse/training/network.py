@@ -149,6 +149,14 @@ class Network(nn.Module):
         self.unimodal_heads, self.heads_teach = _unimodal_heads(design, self.fusion, classes)
         both = len(self.fusion.modalities) == 2  # a control has nothing to contrast
         self.contrast = Contrast() if design.contrastive and both else None
+        self.contrast_alone = self.contrast is not None and design.warm_start == design.epochs
+        """Whether labels teach the head and nothing else."""
+        if self.contrast_alone and (not isinstance(self.fusion, TwoTowerFusion) or design.residual):
+            raise ConfigError(
+                f"design {design.name!r}: warm_start={design.warm_start} of {design.epochs} epochs leaves what the "
+                "contrastive loss does not reach untrained: only two_tower without residual has nothing of the kind. "
+                f"Mend: warm_start={design.epochs // 2}, or fusion two_tower."
+            )
         self.towers = nn.ModuleDict()
         """Encoders that learn too, by modality: what is prepared for them comes in then, instead of tokens."""
         for modality in {
@@ -206,6 +214,8 @@ class Network(nn.Module):
         vector = self.fusion(image.tokens, text.tokens, image.mask, text.mask).vector
         if self.residual is not None:
             vector = vector + self.residual(image, text)
+        if self.contrast_alone:
+            vector = vector.detach()
         logits: Tensor = self.head(vector)
         return logits
 
