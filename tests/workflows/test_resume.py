@@ -32,7 +32,7 @@ def start():
 
 
 def finish(process) -> None:
-    process.join(60)
+    process.join(120)
     assert process.exitcode == 0
 
 
@@ -45,8 +45,9 @@ def bytes_of(folder):
     [
         (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--format", "json"], 6, 5),
         (["train", *COMMON, "--fusion", "cross_attention", "--epochs", "10"], 6, 1),
+        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--tune", "1", "--jobs", "2"], 3, 15),
     ],
-    ids=["compare", "train"],
+    ids=["compare", "train", "compare side by side, tuned"],
 )
 def test_killed_at_random_moments_it_ends_with_the_bytes_of_an_undisturbed_one(start, tmp_path, command, kills, files):
     begun = time.monotonic()
