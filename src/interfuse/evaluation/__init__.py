@@ -22,6 +22,7 @@ from interfuse.evaluation.decomposition import (
 from interfuse.evaluation.emap import Emap, interaction_share, measure_emap, project_additive, tied_scores
 from interfuse.evaluation.explained import spread_explained, spread_of, vary_as_metric
 from interfuse.evaluation.findings import (
+    QUERIES,
     say_attention,
     say_calibration,
     say_decomposition,
@@ -56,6 +57,7 @@ from interfuse.evaluation.weighted import WEIGHTED, Weighted, make_metric
 
 __all__ = [
     "DECLARED",
+    "QUERIES",
     "WEIGHTED",
     "Calibration",
     "Comparison",

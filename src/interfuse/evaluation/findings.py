@@ -18,6 +18,8 @@ CLOSE = 0.03
 """Only where the interval of a loss ends below this is it called not needed."""
 IDLE = 1e-4
 """An interaction share below this is rounding."""
+QUERIES = "queries → image"
+"""Name of attention whose queries are no tokens: latents, learned queries or a pooled text."""
 
 
 ACROSS = (
@@ -274,10 +276,17 @@ def say_calibration(before: Calibration, rows: int, temperature: float | None, a
     )
 
 
-def say_attention(spread: dict[str, float], rows: int) -> Measure:
-    """Say how widely the attention is spread: effective keys / keys of each direction."""
+def say_attention(spread: dict[str, float], rows: int, attends: bool) -> Measure:
+    """Say how widely the attention is spread: effective keys / keys of each direction; else why there is no map."""
     said = [f"{name} spreads over {100 * share:.0f} % of its tokens" for name, share in spread.items()]
     verdict = f"Attention {' and '.join(said)}." if said else "The fusion does not attend: there is no map to draw."
+    if list(spread) == [QUERIES]:
+        verdict += " Its queries are latents or the pooled text: there is no map between image and text tokens to draw."
+    elif attends and not spread:
+        verdict = (
+            "The fusion attends, but only within a modality or through latents or bottlenecks: there is no map between "
+            "image and text tokens to draw."
+        )
     meaning = (
         "Effective number of tokens attended to (exp of the entropy) by their number, averaged over heads, layers and "
         "tokens: 100 % is a plain average, small is a sharp choice. Attention shows where the model looks, not what "

@@ -7,7 +7,7 @@ from torch import nn
 
 from interfuse.core.tokens import Fused, Tokens
 from interfuse.fusion.base import FUSIONS, FusionMechanism, LayeredConfig
-from interfuse.nn import TwoStreams, masked_softmax
+from interfuse.nn import AttentionWeights, TwoStreams
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class BidirectionalLayer(nn.Module):
         self.image_out, self.text_out = nn.Linear(width, width), nn.Linear(width, width)
         self.image_scale = nn.Parameter(torch.full((width,), config.layer_scale))
         self.text_scale = nn.Parameter(torch.full((width,), config.layer_scale))
-        self.dropout = nn.Dropout(config.dropout)
+        self.weigh, self.dropout = AttentionWeights(), nn.Dropout(config.dropout)
 
     def forward(self, image: Tokens, text: Tokens) -> tuple[Tokens, Tokens]:
         """Update both streams from the same similarities."""
@@ -42,8 +42,8 @@ class BidirectionalLayer(nn.Module):
             for layer, x in ((self.image_query, v), (self.image_value, v), (self.text_query, t), (self.text_value, t))
         )
         similarity = image_query @ text_query.transpose(-2, -1) * image_query.shape[-1] ** -0.5
-        to_image = masked_softmax(similarity, text.mask[:, None, None, :]).to(v.dtype) @ text_value
-        to_text = masked_softmax(similarity.mT, image.mask[:, None, None, :]).to(t.dtype) @ image_value
+        to_image = self.weigh(similarity, text.mask[:, None, None, :]).to(v.dtype) @ text_value
+        to_text = self.weigh(similarity.mT, image.mask[:, None, None, :]).to(t.dtype) @ image_value
         new_image = v + self.image_scale * self.dropout(self.image_out(to_image.transpose(1, 2).flatten(2)))
         new_text = t + self.text_scale * self.dropout(self.text_out(to_text.transpose(1, 2).flatten(2)))
         return Tokens(new_image, image.mask), Tokens(new_text, text.mask)

@@ -1,6 +1,7 @@
 """Bilinear attention: one map of weights over all pairs of an image token and a text token."""
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -30,6 +31,8 @@ class BilinearAttentionConfig(FusionConfig):
 
 class PairAttention(nn.Module):
     """Weights over all pairs, summing to 1 over the real ones: `softmax_{ij} p_gᵀ(ReLU(U v_i) ⊙ ReLU(W t_j))`."""
+
+    weighs: ClassVar[Literal["keys", "pairs"]] = "pairs"
 
     def __init__(self, image_dim: int, text_dim: int, hidden: int, num_glimpses: int) -> None:
         """Make both maps, and a vector for each glimpse; a bias would be dead, softmax does not see it."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
 from interfuse.fusion.base import FUSIONS, FusionConfig, FusionMechanism
-from interfuse.nn import masked_mean, masked_softmax
+from interfuse.nn import AttentionWeights, masked_mean
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,12 @@ class Hop(nn.Module):
         self.tokens = nn.Linear(width, hidden, bias=False)
         self.query = nn.Linear(width, hidden)
         self.score = nn.Linear(hidden, 1, bias=False)
+        self.weigh = AttentionWeights()
 
     def forward(self, query: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
         """Refine the query (batch, width) by what it looks at."""
         joint = torch.tanh(self.tokens(tokens) + self.query(query).unsqueeze(1))
-        weights = masked_softmax(self.score(joint).squeeze(-1), mask)  # (batch, image_tokens)
+        weights: Tensor = self.weigh(self.score(joint).squeeze(-1), mask)  # (batch, image_tokens)
         return query + (weights.unsqueeze(-1) * tokens).sum(1)
 
 

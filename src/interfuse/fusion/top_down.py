@@ -8,7 +8,7 @@ from torch import nn
 from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
 from interfuse.fusion.base import FUSIONS, FusionConfig, FusionMechanism
-from interfuse.nn import GatedTanh, masked_mean, masked_softmax
+from interfuse.nn import AttentionWeights, GatedTanh, masked_mean
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class TopDownFusion(FusionMechanism):
         hidden = width if config.hidden is None else config.hidden
         self.attend = GatedTanh(config.image_dim + config.text_dim, hidden)
         self.score = nn.Linear(hidden, 1, bias=False)
+        self.weigh = AttentionWeights()
         self.image, self.text = GatedTanh(config.image_dim, width), GatedTanh(config.text_dim, width)
         self.project = nn.Linear(width, width)
 
@@ -58,6 +59,6 @@ class TopDownFusion(FusionMechanism):
         """Score each image token beside the text, average by the weights, multiply and map."""
         t = masked_mean(*text)
         both = torch.cat([image.tokens, t.unsqueeze(1).expand(-1, image.tokens.shape[1], -1)], -1)
-        weights = masked_softmax(self.score(self.attend(both)).squeeze(-1), image.mask)
+        weights = self.weigh(self.score(self.attend(both)).squeeze(-1), image.mask)
         attended = (weights.unsqueeze(-1) * image.tokens).sum(1)  # (batch, image_dim)
         return Fused(self.project(self.text(t) * self.image(attended)))

@@ -1,6 +1,6 @@
 """Blocks and masked operations: tensors in, tensors out."""
 
-from interfuse.nn.attention import Attention, check_heads
+from interfuse.nn.attention import Attention, AttentionWeights, check_heads
 from interfuse.nn.bilinear import (
     LARGEST_WEIGHT,
     check_outer,
@@ -26,6 +26,7 @@ from interfuse.nn.positions import Positions, sinusoid
 __all__ = [
     "LARGEST_WEIGHT",
     "Attention",
+    "AttentionWeights",
     "CrossLayer",
     "DecoderLayer",
     "FeedForward",

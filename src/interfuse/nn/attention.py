@@ -1,5 +1,7 @@
 """Multi-head attention on PyTorch's fused kernel, with masks and without the dead key bias."""
 
+from typing import ClassVar, Literal
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -42,6 +44,21 @@ def dot_product_attention(
     scores = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5  # scaled last: spares a copy of the query
     weights = scores.softmax(-1) if mask is None else masked_softmax(scores, mask)
     return weights.to(value.dtype) @ value
+
+
+class AttentionWeights(nn.Module):
+    """The weights of an attention that is no `Attention`: a masked softmax, as a module so that it can be heard.
+
+    `capture_attention` takes the answer of every module that has `weighs`: what one softmax is over.
+    """
+
+    weighs: ClassVar[Literal["keys", "pairs"]] = "keys"
+
+    def forward(
+        self, scores: Float[Tensor, "*axes keys"], mask: Bool[Tensor, "... keys"]
+    ) -> Float[Tensor, "*axes keys"]:
+        """Weigh the keys: (batch, keys) of one query, or (batch, heads, queries, keys)."""
+        return masked_softmax(scores, mask)
 
 
 class Attention(nn.Module):

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from interfuse.core.tokens import Tokens
-from interfuse.training.attention import Captured, capture_attention, pad_apart
+from interfuse.training.attention import Captured, Kind, capture_attention, tell_kinds
 from interfuse.training.network import Network
 
 TINY = 1e-12
@@ -25,13 +24,17 @@ class Relevance:
 
 
 def relevance(network: Network, image: Tokens, text: Tokens, classes: Int64[Tensor, " batch"]) -> Relevance | None:
-    """Follow the attention that speaks for a class back to the tokens; None where the network never attends.
+    """Follow the attention that speaks for a class back to the tokens; None where there is none to follow.
+
+    That is where the network never attends, where its fusion attends through latents, queries or bottlenecks, of which
+    the rules say nothing, and where no attention moved any answer.
 
     With `Ā = mean over heads of (∂logit/∂A ⊙ A)⁺` and R the identity within each modality and zero between:
     self-attention of s: `R^ss += Ā R^ss`, `R^sq += Ā R^sq`; s attending to q: `R^sq += R̄^ssᵀ Ā R̄^qq`,
     `R^ss += Ā R^qs`, where `R̄ = I + rows of (R − I), each divided by its sum`; both directions of a layer read the R
-    before it. Self-attention over both together: `R += Ā R` on the whole of R. The answer averages the tokens, so
-    token j's relevance is `mean over its modality's real rows of (R − I) + mean over the other's real rows of R`.
+    before it. One distribution over all pairs is both directions of a layer. Self-attention over both together:
+    `R += Ā R` on the whole of R. The answer averages the tokens, so token j's relevance is `mean over its modality's
+    real rows of (R − I) + mean over the other's real rows of R`.
 
     Args:
         network: trained.
@@ -47,50 +50,46 @@ def relevance(network: Network, image: Tokens, text: Tokens, classes: Int64[Tens
     with torch.enable_grad(), capture_attention(network, differentiable=True) as found:
         v, t = (Tokens(part.tokens.detach().clone().requires_grad_(), part.mask) for part in (image, text))
         adapted_image, adapted_text = Tokens(*network.image_adapter(*v)), Tokens(*network.text_adapter(*t))
-        padded = pad_apart(adapted_image, adapted_text)
-        logits = network.interact(adapted_image, padded)
-        if not found:
-            return None
+        logits = network.interact(adapted_image, adapted_text)
         chosen = logits.gather(1, classes[:, None]).sum()
-        grads = torch.autograd.grad(chosen, [call.weights for call in found], allow_unused=True)
-    images, texts, width = adapted_image.mask.shape[1], padded.mask.shape[1], adapted_text.mask.shape[1]
+        grads = torch.autograd.grad(chosen, [call.weights for call in found], allow_unused=True) if found else ()
+    kinds = _with_adapters(found, tell_kinds(network.fusion, adapted_image, adapted_text))
+    moving = [(kind, call, grad) for kind, call, grad in zip(kinds, found, grads, strict=True) if grad is not None]
+    if any(kind in ("→image", "other") for kind, _, _ in moving):
+        return None
+    images, texts = adapted_image.mask.shape[1], adapted_text.mask.shape[1]
     start = torch.eye(images + texts, dtype=logits.dtype, device=logits.device)
     flow = start.expand(len(logits), -1, -1)
-    for layer in _layers(_moved(found, grads, images, texts)):
+    for layer in _layers(_moved(moving)):
         flow = flow + sum(_follow(flow, kind, moved, images) for kind, moved in layer)
     flow = flow - start
-    by_image, by_text = _mean_rows(flow[:, :images], adapted_image.mask), _mean_rows(flow[:, images:], padded.mask)
+    by_image, by_text = (
+        _mean_rows(flow[:, :images], adapted_image.mask),
+        _mean_rows(flow[:, images:], adapted_text.mask),
+    )
     both = by_image + by_text
-    there = torch.cat([adapted_image.mask, padded.mask], 1)
-    both = both.where(there, both.new_zeros(()))
-    return Relevance(both[:, :images], both[:, images : images + width])
+    both = both.where(torch.cat([adapted_image.mask, adapted_text.mask], 1), both.new_zeros(()))
+    return Relevance(both[:, :images], both[:, images:]) if both.any() else None
 
 
-Kind = str
-"""`image`, `text` (attention within), `image→text`, `text→image` (row to column) or `joint`."""
+def _with_adapters(found: list[Captured], kinds: list[Kind]) -> list[Kind]:
+    """Give every call's kind, from those of the fusion; an adapter attends within its modality."""
+    fused = iter(kinds)
+    return [
+        "image" if call.name.startswith("image_adapter") else "text" if call.name.startswith("text_") else next(fused)
+        for call in found
+    ]
 
 
-def _moved(
-    found: list[Captured], grads: tuple[Tensor | None, ...], images: int, texts: int
-) -> Iterator[tuple[Kind, Tensor]]:
-    """Give each call's kind, told by its module and size, and its Ā."""
-    shapes = {
-        (images, images): "image",
-        (texts, texts): "text",
-        (images, texts): "image→text",
-        (texts, images): "text→image",
-        (images + texts, images + texts): "joint",
-    }
-    for call, grad in zip(found, grads, strict=True):
-        if grad is None:
-            continue
+def _moved(moving: list[tuple[Kind, Captured, Tensor]]) -> Iterator[tuple[Kind, Tensor]]:
+    """Give each call's Ā; pairs are both directions."""
+    for kind, call, grad in moving:
         moved = (grad * call.weights).clamp_min(0).mean(1).detach()
-        if call.name.startswith(("image_adapter", "text_adapter")):
-            kind, size = ("image", images) if call.name.startswith("image") else ("text", texts)
-            short = size - moved.shape[1]  # the padding came after the adapter
-            yield kind, F.pad(moved, (0, short, 0, short))
-        elif (moved.shape[1], moved.shape[2]) in shapes:
-            yield shapes[moved.shape[1], moved.shape[2]], moved
+        if kind == "pairs":
+            yield "image→text", moved
+            yield "text→image", moved.mT
+        else:
+            yield kind, moved
 
 
 def _layers(calls: Iterator[tuple[Kind, Tensor]]) -> list[list[tuple[Kind, Tensor]]]:

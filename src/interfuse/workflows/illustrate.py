@@ -22,9 +22,9 @@ def illustrate(run: Run, features: Features, examples: Examples | None, rows: Te
     )
     classes = run.network(image, text).argmax(-1)
     maps, moved = attention_maps(run.network, image, text), relevance(run.network, image, text, classes)
-    attends = maps.text_to_image is not None or maps.image_to_text is not None
+    mapped = maps.text_to_image is not None or maps.image_to_text is not None
     texts = [examples.table["text"][row].as_py() for row in rows.tolist()]
-    words = _words(run, texts) if moved or attends else None
+    words = _words(run, texts) if moved or mapped else None
     drawn = {}
     for number, row in enumerate(rows.tolist()):
         path = examples.table["image"][row].as_py()
@@ -32,6 +32,8 @@ def illustrate(run: Run, features: Features, examples: Examples | None, rows: Te
         if maps.text_to_image is not None:
             real = text.mask[number].sum().clamp_min(1)
             heats["attention of the text"] = (maps.text_to_image[number].sum(0) / real).detach().cpu().numpy()
+        elif maps.over_image is not None:
+            heats["attention over the picture"] = maps.over_image[number].cpu().numpy()
         if moved is not None:
             heats["relevance"] = moved.image[number].cpu().numpy()
         pictures, ratio = _draw(path, heats, features.image.grid) if path else ({}, 1.0)

@@ -14,6 +14,7 @@ from interfuse.core.tasks import HEADLINES, is_single_class
 from interfuse.core.tokens import Tokens
 from interfuse.data import Features
 from interfuse.evaluation import (
+    QUERIES,
     EstimatedDecomposition,
     NeedsBoth,
     attention_spread,
@@ -190,10 +191,11 @@ def measure_attention(network: Network, features: Features, rows: Tensor) -> Mea
     for name, weights, mask in (
         ("text → image", maps.text_to_image, image.mask),
         ("image → text", maps.image_to_text, text.mask),
+        (QUERIES, None if maps.over_image is None else maps.over_image[:, None], image.mask),
     ):
         if weights is not None:
             spread[name] = attention_spread(weights.cpu().numpy(), mask.sum(1).clamp_min(1).cpu().numpy())
-    return say_attention(spread, len(rows))
+    return say_attention(spread, len(rows), maps.attends)
 
 
 def majority_score(labels: np.ndarray, task: str) -> float:
