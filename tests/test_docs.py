@@ -140,13 +140,16 @@ def test_a_link_to_a_file_leads_somewhere(page):
             assert (page.parent / target).is_file() or (page.parent / notebook).is_file(), target
 
 
-def test_the_pages_name_every_promise_and_every_word_of_training_health():
+def test_the_pages_name_every_promise_and_every_word_and_mend_of_training_health():
     promises = (ROOT / "docs/concepts/promises.md").read_text(encoding="utf-8")
     assert not [promise.name for promise in PROMISES if f"| {promise.name} |" not in promises]
     health = (ROOT / "docs/concepts/health.md").read_text(encoding="utf-8")
-    words = set(re.findall(r'Finding\(f?"([^"]+)"', Path(findings.__file__).read_text(encoding="utf-8")))
+    source = Path(findings.__file__).read_text(encoding="utf-8")
+    words = set(re.findall(r'Finding\(f?"([^"]+)"', source))
     words = (words - {"{name} ignored"}) | {"image ignored", "text ignored"}
     assert not [word for word in words if f"`{word}`" not in health]
+    mends = set(re.findall(r"--[a-z][a-z-]+", source)) - {"--fusions"}
+    assert not [mend for mend in mends if f"`{mend}" not in health]
 
 
 def test_the_decision_guide_names_only_what_is_registered():

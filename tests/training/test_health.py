@@ -91,7 +91,7 @@ def test_attention_over_pooled_vectors_has_a_dead_query_and_key(features):
     assert trained.history[-1]["health"] == "dead query/key"
     where = {f["where"] for f in trained.history[-1]["findings"] if f["word"] == "dead query/key"}
     assert where == {f"fusion.streams.layers.0.{side}.attention" for side in ("image", "text")}
-    assert "pool=none" in trained.history[-1]["findings"][0]["mend"]
+    assert "--pool none" in trained.history[-1]["findings"][0]["mend"]
     one = trained.history[-1]["attention"][0]
     assert (one["entropy"], one["keys"]) == (None, 1)
     assert one["query_key"] < 1e-5

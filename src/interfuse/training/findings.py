@@ -134,7 +134,7 @@ def _one_key(late: Rows) -> Iterator[Finding]:
     for name, count in keys.items():
         if count <= 1:  # the gradient is then zero but for the fused kernel's rounding, 1e-7 of the value's
             evidence = "each row has one key: its softmax is 1 whatever the query and key are, so neither is trained"
-            mend = "pool=none, so that attention sees tokens; or --fusions concat or product on pooled vectors"
+            mend = "--pool none, so that attention sees tokens; or --fusions concat or product on pooled vectors"
             yield Finding("dead query/key", name, evidence, mend)
         elif shares.get(name) == 0.0:
             evidence = "the gradient of query and key is exactly zero, the value's is not"

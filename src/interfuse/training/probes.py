@@ -19,7 +19,7 @@ from interfuse.training.network import Network
 ROWS = 32
 """Rows of a batch, spread over it, that the probes look at."""
 SATURATED = math.log(99)
-"""Size of what enters a sigmoid from which on its value is outside 0.01 to 0.99; half of it for a tanh gate."""
+"""Size of what enters a sigmoid from which on its value is outside 0.01 to 0.99."""
 DEAD_HEAD = 1e-4
 """A head is dead where its gradient is below this share of the strongest head's."""
 
