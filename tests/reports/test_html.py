@@ -98,6 +98,19 @@ def test_every_part_of_the_study_is_on_the_page_when_its_record_is(full, summary
     assert len(page.all("img")) == 6  # five pictures and what the diagnosis drew over one of them
 
 
+def test_what_is_measured_of_cost_is_said_to_leave_out_the_encoders_and_latency_to_be_rough(full, summary):
+    alone = "are of the fusion network alone (adapters, fusion and head), without the encoders"
+    beside = "Other trainings may have run beside"
+    told = Page(to_html(full)).text
+    assert f"FLOPs, ms a row {alone}" in told
+    assert beside in told
+    flops = {design: {"flops": costs["flops"]} for design, costs in full.costs.items()}
+    told = Page(to_html(dataclasses.replace(full, costs=flops))).text
+    assert f"FLOPs {alone}" in told
+    assert beside not in told
+    assert alone not in Page(to_html(summary)).text
+
+
 def test_pictures_over_the_budget_are_left_out_but_their_rows_stay(full, monkeypatch):
     monkeypatch.setattr("interfuse.reports.gallery.BUDGET", 2500)
     page = Page(to_html(full))
