@@ -122,10 +122,12 @@ def test_label_sets_and_rows_that_miss_a_picture_are_measured_too():
     assert [measure.key for measure in (*measures, *more)] == [
         "permutation",
         "emap",
+        "decomposition",
         "shapley",
         "needs_both",
         "missing",
     ]
+    assert measures[2].verdict == "Not computed: it is of rows with one class each, and these have sets of labels."
     assert all(np.isfinite(value.value) for measure in (*measures, *more) for value in measure.values)
     assert "example F1" in verdict
     missing = (features.image_items[rows] < 0).numpy()
@@ -250,7 +252,12 @@ def test_matching_and_regression_runs_are_diagnosed_end_to_end_in_every_seed(sho
     assert "its own split is used" in told["notes"][0]
     keys = [measure["key"] for measure in told["measures"]]
     assert keys[0] == "seeds"
-    assert ("calibration" in keys, "decomposition" in keys) == (task == "matching",) * 2
+    assert ("calibration" in keys) == (task == "matching")
+    lies = next(measure for measure in told["measures"] if measure["key"] == "decomposition")
+    assert lies["verdict"].startswith("Not computed: it is of rows with one class each") == (task == "regression")
+    if task == "regression":
+        page = study.run("cross_attention").folder / "diagnosis.html"
+        assert lies["verdict"] in page.read_text(encoding="utf-8")
     records = [read_json(study.run("cross_attention", seed).folder / "diagnosis.json") for seed in (0, 1)]
     assert records[0] == told
     deltas = [

@@ -33,6 +33,7 @@ from interfuse.evaluation.findings import (
     say_permutation,
     say_seeds,
     say_shapley,
+    say_undecomposed,
 )
 from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
 from interfuse.evaluation.missing import MissingPoint, missing_curve
@@ -125,6 +126,7 @@ __all__ = [
     "say_shapley",
     "say_study",
     "say_tuning",
+    "say_undecomposed",
     "share",
     "spread_explained",
     "spread_of",

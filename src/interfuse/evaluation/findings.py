@@ -201,6 +201,12 @@ def say_decomposition(found: EstimatedDecomposition, rows: int) -> Measure:
     return Measure("decomposition", "Where does the information lie?", verdict, meaning, tuple(values), rows, notes)
 
 
+def say_undecomposed(why: str) -> Measure:
+    """Say that the information is not decomposed, and why."""
+    meaning = "Partial information decomposition parts the information about one class a row, over many rows."
+    return Measure("decomposition", "Where does the information lie?", f"Not computed: {why}.", meaning, (), 0)
+
+
 def say_needs_both(found: NeedsBoth, rows: int, doubts: tuple[str, ...]) -> Measure:
     """Say how many rows need both."""
     count = len(found.rows)

@@ -37,6 +37,7 @@ from interfuse.evaluation import (
     say_needs_both,
     say_permutation,
     say_shapley,
+    say_undecomposed,
     tied_scores,
     vary_as_metric,
 )
@@ -46,6 +47,11 @@ from interfuse.training import Network, attention_maps, logits_without, pair_log
 
 CELLS = (20, 12, 8, 6, 4, 3, 2)
 """Cells of the decomposition, tried until permuted labels show next to nothing."""
+UNDECOMPOSED = {
+    "multilabel": "it is of rows with one class each, and these have sets of labels",
+    "regression": "it is of rows with one class each, and these have a number",
+}
+"""Why the information about such labels is not decomposed."""
 LOOKED_AT = 64
 """Rows whose attention is averaged."""
 STATES = {"both": (), "image": ("text",), "text": ("image",), "neither": ("image", "text")}
@@ -90,6 +96,8 @@ def measure_pairs(
     measures = [say_permutation(permutation, len(rows), majority), say_emap(emap, len(rows))]
     if is_single_class(task) and len(rows) > 1:
         measures.append(say_decomposition(decompose_rows(table, labels), len(rows)))
+    else:
+        measures.append(say_undecomposed(UNDECOMPOSED.get(task, "there is one row only")))
     return say_diagnosis(emap, permutation, HEADLINES[task]), measures
 
 
