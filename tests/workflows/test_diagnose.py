@@ -97,10 +97,19 @@ def test_of_a_unimodal_task_the_other_modality_is_not_needed(folder):
     assert "The image is not used: no answer changes with it." in only.measure("permutation").verdict
 
 
-def test_with_modality_dropout_the_absent_state_is_trusted_and_the_curve_ends_at_the_other_modality(folder):
+@pytest.mark.parametrize(("task", "falls"), [("redundant", False), ("additive", True)])
+def test_with_modality_dropout_the_curve_ends_at_what_a_network_of_the_other_modality_reaches(folder, task, falls):
+    found = examined(trained(folder, task, "cross_attention", modality_dropout=0.3), task)
+    whole = number(found, "missing", "nothing absent")
+    for absent, other in (("image", "text_only"), ("text", "image_only")):
+        alone = trained(folder, task, other).info["metrics"]["test"]["accuracy"]
+        assert number(found, "missing", f"every {absent} absent") == pytest.approx(alone, abs=0.03)
+        assert (whole - alone > 0.05) == falls
+
+
+def test_with_modality_dropout_the_absent_state_is_trusted(folder):
     found = examined(trained(folder, "redundant", "cross_attention", modality_dropout=0.3), "redundant")
     assert found.measure("missing").notes == ()
-    assert number(found, "missing", "every image absent") >= number(found, "missing", "nothing absent") - 0.03
     assert number(found, "shapley", "worth more together") < -0.3  # either alone tells all
     never = load_run(folder / "xor-product-0")
     assert "never trained on rows without an image or a text" in examined(never, "xor").measure("missing").notes[0]
