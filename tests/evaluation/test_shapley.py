@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from interfuse.evaluation import say_shapley
 from interfuse.evaluation.needs_both import find_needs_both
-from interfuse.evaluation.shapley import measure_shapley
+from interfuse.evaluation.shapley import conditional_utilisation, measure_shapley
 
 
 def bits(values) -> np.ndarray:
@@ -30,6 +31,29 @@ def test_a_modality_that_changes_nothing_has_no_part():
     right, chance = draw.integers(0, 2, size=(2, 50)).astype(float)
     found = measure_shapley(right, chance, right, chance)
     assert found.image.mean == found.image.low == found.interaction.mean == 0.0
+
+
+def test_of_a_unimodal_task_the_other_modality_is_not_utilised_and_of_xor_both_are():
+    right, chance = bits([1, 1, 1, 1]), bits([0, 1, 0, 1])
+    of_the_text = measure_shapley(right, chance, right, chance)
+    assert (of_the_text.image_utilisation, of_the_text.text_utilisation) == (0.0, 0.5)
+    xor = measure_shapley(right, chance, chance, chance)
+    assert (xor.image_utilisation, xor.text_utilisation) == ((1 - 0.5) / 1,) * 2
+    told = {value.name: value for value in say_shapley(of_the_text, 4, ()).values}
+    used = [told[f"conditional utilisation of the {name}"] for name in ("image", "text")]
+    assert [(value.value, value.unit) for value in used] == [(0.0, "share"), (0.5, "share")]
+
+
+def test_utilisation_is_a_share_of_the_score_and_of_no_score_there_is_none():
+    assert conditional_utilisation(0.8, 0.6) == pytest.approx(0.25)
+    assert conditional_utilisation(0.5, 0.6) == pytest.approx(-0.2)  # the modality does harm
+    assert conditional_utilisation(0.5, -0.5) == 2.0  # R² has no lower bound
+    for score in (0.0, -0.3):
+        assert conditional_utilisation(score, 0.1) is None
+        found = say_shapley(measure_shapley(*(bits([score, score]) for _ in range(4))), 2, ("A doubt.",))
+        assert not [value for value in found.values if "utilisation" in value.name]
+        assert found.notes[0] == "A doubt."
+        assert "conditional utilisation is left out" in found.notes[1]
 
 
 def test_rows_that_need_both_are_right_with_both_and_wrong_with_either():

@@ -77,6 +77,8 @@ def test_a_model_of_xor_is_multimodal_and_all_interaction(folder, fusion):
     assert number(found, "shapley", "both") - number(found, "shapley", "neither") == pytest.approx(
         number(found, "shapley", "part of the image") + number(found, "shapley", "part of the text")
     )
+    for name in ("image", "text"):  # (1 − 0.5) / 1: alone neither tells anything
+        assert number(found, "shapley", f"conditional utilisation of the {name}") == pytest.approx(0.5, abs=0.02)
     features = make_known("known:xor")
     rows = features.splits["test"][:200]  # a quarter in each cell: what a sum may still reach is 75 %
     emap = measure_emap(
@@ -94,6 +96,10 @@ def test_of_a_unimodal_task_the_other_modality_is_not_needed(folder):
     assert "not needed" in found.measure("emap").verdict
     only = examined(trained(folder, "unique_text", "text_only"), "unique_text")
     assert number(only, "permutation", "perceptual score of the image") == 0.0
+    assert number(only, "shapley", "conditional utilisation of the image") == 0.0
+    told, chance = number(only, "shapley", "both"), number(only, "shapley", "image alone")
+    assert number(only, "shapley", "conditional utilisation of the text") == pytest.approx((told - chance) / told)
+    assert chance == pytest.approx(0.25, abs=0.03)
     assert "The image is not used: no answer changes with it." in only.measure("permutation").verdict
 
 

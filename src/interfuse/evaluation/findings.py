@@ -162,11 +162,22 @@ def say_shapley(found: Shapley, rows: int, doubts: tuple[str, ...]) -> Measure:
         verdict += "no evidence that together they are worth more or less than apart."
     meaning = (
         "Exact Shapley values of two players: each modality's part of the score, averaged over which comes first. "
-        "Absent means the model's own absent token. The parts add up to v(both) − v(neither)."
+        "Absent means the model's own absent token. The parts add up to v(both) − v(neither). Conditional utilisation "
+        "is the share of the score that a modality adds to the other, (v(both) − v(other alone)) / v(both): what only "
+        "both together give counts in full for each."
     )
+    utilisation = {"image": found.image_utilisation, "text": found.text_utilisation}
+    used = [
+        Value(f"conditional utilisation of the {name}", share, "share")
+        for name, share in utilisation.items()
+        if share is not None
+    ]
+    if not used:
+        doubts = (*doubts, "The score is not above 0, so there is no share of it: conditional utilisation is left out.")
     values = (
         *(_value(f"part of the {name}", getattr(found, name)) for name in ("image", "text")),
         _value("worth more together", found.interaction),
+        *used,
         Value("both", found.both),
         Value("image alone", found.image_alone),
         Value("text alone", found.text_alone),

@@ -1,4 +1,4 @@
-"""Shapley values of two players: how the score above chance is shared between image and text."""
+"""Shapley values of two players, and what of the score is lost without one: how image and text share it."""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,33 @@ class Shapley:
     image_alone: float
     text_alone: float
     neither: float
+
+    @property
+    def image_utilisation(self) -> float | None:
+        """Share of the score that the image adds to the text; None where there is no score to share."""
+        return conditional_utilisation(self.both, self.text_alone)
+
+    @property
+    def text_utilisation(self) -> float | None:
+        """Share of the score that the text adds to the image; None where there is no score to share."""
+        return conditional_utilisation(self.both, self.image_alone)
+
+
+def conditional_utilisation(both: float, other_alone: float) -> float | None:
+    """Give `u(m | other) = (v(m, other) − v(other)) / v(m, other)`, the share of the score that a modality adds.
+
+    0: the score is the same without the modality; 1: nothing is left without it. Below 0 the modality does harm, above
+    1 (R² only) the other alone is worse than the mean. None where v(both) is not above 0, and its share has no meaning.
+
+    Args:
+        both: score with both modalities.
+        other_alone: score with the other modality alone.
+
+    Reference:
+        Wu et al. 2022, https://arxiv.org/abs/2202.05306, whose accuracies are those of a branch of the network with and
+        without what the other branch sends it. Ours are of the whole network, with the model's own absent state.
+    """
+    return (both - other_alone) / both if both > 0 else None
 
 
 def measure_shapley(
