@@ -58,6 +58,12 @@ def health_history(epochs: int = 4, level: float = 0.5, word: str = "healthy") -
                 {"part": p, "gradient_norm": n * past["epoch"], "update_ratio": 1e-3, "zeros": 0.0}
                 for p, n in parts.items()
             ],
+            "attention": [
+                {"name": "fusion.layers.0.attention", "entropy": 0.8, "keys": 9, "heads": 4, "dead_heads": 1},
+                {"name": "fusion.pooled", "entropy": None, "keys": 1, "heads": 4, "dead_heads": None},
+            ],
+            "gates": [{"name": "fusion.gate", "saturation": 0.031}],
+            "ogm_ratio": 1.25,
             "image_use": 0.1 * past["epoch"],
             "text_use": 0.6,
         }

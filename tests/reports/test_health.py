@@ -6,6 +6,7 @@ import pytest
 
 from interfuse.reports.health import COLUMNS, draw_heat_map, examine_histories, find_use, gather_norms
 from interfuse.reports.svg import Scale
+from interfuse.reports.vitals import MOST, gather_vitals, sum_up
 from tests.reports.conftest import health_history, history
 
 
@@ -51,3 +52,36 @@ def test_use_is_of_the_last_epoch_measured_with_the_range_over_seeds():
     assert image == pytest.approx((0.3, 0.2, 0.4))
     assert text == pytest.approx((0.6, 0.6, 0.6))
     assert find_use({0: history(3)}) is None
+
+
+def test_vitals_of_blocks_attention_gates_and_speeds_are_told_where_they_are_known():
+    told = {vitals.head: vitals.lines for vitals in gather_vitals({0: health_history(2), 1: health_history(3)})}
+    assert told == {
+        ("block", "largest update", "late update", "zeros"): [
+            (block, ["0.001", "0.001", "0 %"]) for block in ("image_adapter", "fusion", "head")
+        ],
+        ("attention", "entropy", "dead heads"): [("fusion.layers.0", ["0.8", "1 of 4"])],  # one key tells nothing
+        ("gate", "saturated"): [("fusion.gate", ["3.1 %"])],
+        ("speed", "image : text"): [("OGM ratio", ["1.2"])],
+    }
+    plain = [{**row, "attention": [], "gates": [], "ogm_ratio": None} for row in health_history(2)]
+    assert [vitals.head[0] for vitals in gather_vitals({0: plain})] == ["block"]
+    assert gather_vitals({0: history(3)}) == []
+
+
+def test_vitals_are_medians_over_the_last_fifth_of_each_training_and_then_over_seeds():
+    def rows(*ratios):
+        return [
+            {"epoch": epoch, "parts": [{"part": "fusion", "update_ratio": ratio, "zeros": None}]}
+            for epoch, ratio in enumerate(ratios, 1)
+        ]
+
+    seeds = {0: rows(*[1.0] * 8, 0.1, 0.3), 1: rows(1.0, 0.4), 2: rows(*[1.0] * 4, float("nan"))}
+    assert sum_up(seeds, "parts", "part") == {"fusion": {"update_ratio": pytest.approx(0.3)}}  # of 0.2 and 0.4
+    assert gather_vitals(seeds)[0].lines == [("fusion", ["1", "0.3", "–"])]
+
+
+def test_of_many_attentions_the_first_are_listed_and_the_rest_counted():
+    attention = [{"name": f"a{n}", "entropy": 0.5, "heads": 4, "dead_heads": 0} for n in range(MOST + 3)]
+    (found,) = gather_vitals({0: [{"epoch": 1, "attention": attention}]})
+    assert (len(found.lines), found.hidden) == (MOST, 3)

@@ -111,6 +111,23 @@ def test_what_is_measured_of_cost_is_said_to_leave_out_the_encoders_and_latency_
     assert alone not in Page(to_html(summary)).text
 
 
+def test_updates_attention_and_gates_stand_beneath_the_heat_map_in_a_few_kilobytes(full, summary):
+    text = to_html(full)
+    page = Page(text)
+    for words in (
+        *("largest update", "late update", "dead heads", "1 of 4", "3.1 %", "OGM ratio"),
+        "last fifth of the epochs",
+    ):
+        assert words in page.text, words
+    boxes = [b for b in page.all("div", class_="scroll") if "Updates, attention and gates of" in str(b["aria-label"])]
+    assert len(boxes) == 2  # of two designs with such a record, and the third has an older one
+    tables = re.findall(r'<table class="vitals">.*?</table>', text, re.S)
+    assert len("".join(tables).encode()) / 2 <= 3000
+    bare = Page(to_html(summary))
+    assert "late update" not in bare.text
+    assert "last fifth" not in bare.text
+
+
 def test_pictures_over_the_budget_are_left_out_but_their_rows_stay(full, monkeypatch):
     monkeypatch.setattr("interfuse.reports.gallery.BUDGET", 2500)
     page = Page(to_html(full))

@@ -1,5 +1,7 @@
 """Records: what a study leaves on disk and what a report reads. Written once, never changed."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,6 +164,19 @@ class StudySummary:
     def leaderboard(self) -> list[dict[str, Any]]:
         """Give the rows as plain JSON objects."""
         return [asdict(row) for row in self.rows]
+
+
+def late_rows(history: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Take the last fifth of a training's epochs, where its health is read; the first steps count for nothing there.
+
+    Where none of these was looked at closely, it begins with the last epoch that was.
+
+    >>> [row["epoch"] for row in late_rows([{"epoch": n, "parts": [] if n > 7 else [1]} for n in range(1, 11)])]
+    [7, 8, 9, 10]
+    """
+    looked = [place for place, row in enumerate(history) if row.get("parts")]
+    fifth = len(history) - max(1, math.ceil(len(history) / 5))
+    return history[min(fifth, looked[-1]) if looked else fifth :]
 
 
 def write_table(path: Path, table: pa.Table) -> None:

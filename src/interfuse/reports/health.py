@@ -1,4 +1,7 @@
-"""Training health: gradient norms as a heat map of block × epoch, the verdict's word and the setting that mends."""
+"""Training health: gradient norms as a heat map of block × epoch, the verdict's word and the setting that mends.
+
+The numbers beside the map are those of `vitals`.
+"""
 
 import math
 import statistics
@@ -11,6 +14,7 @@ from markupsafe import Markup
 
 from interfuse.reports.curves import History
 from interfuse.reports.svg import Frame, Scale, spell_tick
+from interfuse.reports.vitals import Vitals, gather_vitals
 
 ROW = 20
 """Height of a block, in pixels."""
@@ -42,6 +46,7 @@ class HealthCard:
     blocks: list[str]
     heat: Markup | None
     advice: list[Advice]
+    vitals: list[Vitals]
 
     @property
     def healthy(self) -> bool:
@@ -57,6 +62,11 @@ class Health:
     low: str
     high: str
 
+    @property
+    def told(self) -> bool:
+        """Whether any card has more to tell than norms."""
+        return any(card.vitals for card in self.cards)
+
 
 def examine_histories(histories: Mapping[str, History]) -> Health | None:
     """Draw every design's heat map on one scale; None where no history holds a gradient."""
@@ -70,7 +80,8 @@ def examine_histories(histories: Mapping[str, History]) -> Health | None:
         last = [rows[-1] for rows in history.values() if rows]
         words = Counter(str(row["health"]) for row in last if row.get("health")).most_common()
         heat = draw_heat_map(norms[design], scale, design) if norms[design] else None
-        cards.append(HealthCard(design, words, len(history), list(norms[design]), heat, gather_advice(last)))
+        blocks, vitals = list(norms[design]), gather_vitals(history)
+        cards.append(HealthCard(design, words, len(history), blocks, heat, gather_advice(last), vitals))
     return Health(cards, f"{scale.low:.1g}", f"{scale.high:.1g}")
 
 

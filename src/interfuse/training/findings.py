@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from interfuse.core.records import late_rows
+
 VANISHING = 1e-3
 """The first block's gradient norm is below this share of the last's."""
 EXPLODING = 1e3
@@ -44,13 +46,10 @@ Rows = Sequence[Mapping[str, Any]]
 def judge(history: Rows) -> list[Finding]:
     """Judge a training by its history so far, the gravest finding first; nothing found means healthy.
 
-    Every measure is the median over the last fifth of the epochs (from the last one that was looked at, where none of
-    these was), so that the first steps count for nothing where there
-    are others: a gate that starts at zero, with exactly zero gradient behind it, is no finding.
+    Every measure is the median over `core.records.late_rows`, so that the first steps count for nothing where there are
+    others: a gate that starts at zero, with exactly zero gradient behind it, is no finding.
     """
-    looked = [place for place, row in enumerate(history) if row.get("parts")]
-    fifth = len(history) - max(1, math.ceil(len(history) / 5))
-    late = history[min(fifth, looked[-1]) if looked else fifth :]
+    late = late_rows(history)
     norms = _median_by(late, "parts", "part", "gradient_norm")
     found = [
         *_exploding(history, norms),
