@@ -119,12 +119,19 @@ def test_it_is_for_matching_only_and_a_warm_start_needs_it():
         make_design("two_tower", {"warm_start": 9, "contrastive": 1}, {})
 
 
-@pytest.mark.parametrize(("fusion", "residual"), [("product", False), ("cross_attention", False), ("two_tower", True)])
-def test_the_contrastive_loss_alone_is_refused_where_it_would_leave_weights_untrained(fusion, residual):
-    given = {"contrastive": 1.0, "warm_start": 2, "epochs": 2, "dim": 16, "residual": residual}
-    with pytest.raises(
-        ConfigError, match=r"warm_start=2 of 2 epochs leaves .* Mend: warm_start=1, or fusion two_tower"
-    ):
+@pytest.mark.parametrize(
+    ("fusion", "besides"),
+    [
+        ("product", {}),
+        ("cross_attention", {}),
+        ("two_tower", {"residual": True}),
+        ("two_tower", {"unimodal_heads": 0.5}),
+        ("two_tower", {"balance": "ogm_ge"}),
+    ],
+)
+def test_the_contrastive_loss_alone_is_refused_where_it_would_not_be_alone_or_leave_weights_untrained(fusion, besides):
+    given = {"contrastive": 1.0, "warm_start": 2, "epochs": 2, "dim": 16, **besides}
+    with pytest.raises(ConfigError, match=r"in all 2 epochs .* Mend: warm_start=1, or fusion two_tower"):
         train(make_design(fusion, given, {}), 0, features := make_pairs(200), specs_of(features))
 
 

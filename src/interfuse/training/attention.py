@@ -160,7 +160,8 @@ def attention_maps(network: Network, image: Tokens, text: Tokens) -> AttentionMa
     adapted_image, adapted_text = Tokens(*network.image_adapter(*image)), Tokens(*network.text_adapter(*text))
     with capture_attention(network.fusion) as found:
         network.interact(adapted_image, adapted_text)
-    images, kinds = adapted_image.mask.shape[1], tell_kinds(network.fusion, adapted_image, adapted_text)
+    images = adapted_image.mask.shape[1]
+    kinds = tell_kinds(network.fusion, adapted_image, adapted_text) if found else []
     to_text, to_image, over_image = [], [], []
     for kind, call in zip(kinds, found, strict=True):
         weights = call.weights.mean(1)

@@ -151,11 +151,12 @@ class Network(nn.Module):
         self.contrast = Contrast() if design.contrastive and both else None
         self.contrast_alone = self.contrast is not None and design.warm_start == design.epochs
         """Whether labels teach the head and nothing else."""
-        if self.contrast_alone and (not isinstance(self.fusion, TwoTowerFusion) or design.residual):
+        besides = design.residual or design.unimodal_heads > 0 or design.balance != "none"
+        if self.contrast_alone and (not isinstance(self.fusion, TwoTowerFusion) or besides):
             raise ConfigError(
-                f"design {design.name!r}: warm_start={design.warm_start} of {design.epochs} epochs leaves what the "
-                "contrastive loss does not reach untrained: only two_tower without residual has nothing of the kind. "
-                f"Mend: warm_start={design.epochs // 2}, or fusion two_tower."
+                f"design {design.name!r}: in all {design.epochs} epochs (warm_start={design.warm_start}) the "
+                "contrastive loss alone trains two_tower only, without residual, unimodal_heads and balance. Mend: "
+                f"warm_start={design.epochs // 2}, or fusion two_tower without these."
             )
         self.towers = nn.ModuleDict()
         """Encoders that learn too, by modality: what is prepared for them comes in then, instead of tokens."""

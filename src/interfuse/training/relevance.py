@@ -51,8 +51,10 @@ def relevance(network: Network, image: Tokens, text: Tokens, classes: Int64[Tens
         v, t = (Tokens(part.tokens.detach().clone().requires_grad_(), part.mask) for part in (image, text))
         adapted_image, adapted_text = Tokens(*network.image_adapter(*v)), Tokens(*network.text_adapter(*t))
         logits = network.interact(adapted_image, adapted_text)
+        if not found:
+            return None
         chosen = logits.gather(1, classes[:, None]).sum()
-        grads = torch.autograd.grad(chosen, [call.weights for call in found], allow_unused=True) if found else ()
+        grads = torch.autograd.grad(chosen, [call.weights for call in found], allow_unused=True)
     kinds = _with_adapters(found, tell_kinds(network.fusion, adapted_image, adapted_text))
     moving = [(kind, call, grad) for kind, call, grad in zip(kinds, found, grads, strict=True) if grad is not None]
     if any(kind in ("→image", "other") for kind, _, _ in moving):
