@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import interfuse
+from interfuse.core.design import make_design
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Silent
@@ -19,7 +20,17 @@ from interfuse.data import SourceSettings
 from interfuse.fusion import OneKeyAttentionWarning
 from interfuse.reports import to_json
 from interfuse.training import load_run
-from interfuse.workflows import EncoderSettings, Source, Study, evaluate, predict, prepare
+from interfuse.workflows import (
+    CompareSettings,
+    EncoderSettings,
+    Source,
+    Study,
+    compare,
+    evaluate,
+    predict,
+    prepare,
+    train_run,
+)
 
 SMALL = {"dim": 64, "num_heads": 4, "batch_size": 64, "dropout": 0.0}
 
@@ -394,6 +405,18 @@ def test_what_cannot_be_compared_is_told(tmp_path):
         interfuse.compare("known:xor", fusions="crossattention", out=tmp_path / "c")
     with pytest.raises(DataError, match="holds no study"):
         Study.open(tmp_path)
+
+
+def test_a_wrong_design_is_told_before_anything_is_encoded(shop, tmp_path):
+    (tmp_path / "designs.toml").write_text('["mine"]\nfusion = "late"\n')
+    rows = source(shop, tmp_path / "store")
+    with pytest.raises(ConfigError, match="Unknown fusion mechanism 'late'"):
+        compare(rows, tmp_path / "study", CompareSettings(designs=tmp_path / "designs.toml"))
+    with pytest.raises(ConfigError, match="Unknown setting of concat: 'hiden'"):
+        compare(rows, tmp_path / "study", CompareSettings(fusions="product,concat:hiden=3"))
+    with pytest.raises(ConfigError, match="num_heads"):
+        train_run(rows, tmp_path / "run", make_design("cross_attention", {"num_heads": 7}, {}))
+    assert not rows.encode.store.exists()
 
 
 def test_a_small_comparison_on_real_easy_vqa_pictures_ends_in_a_report(tmp_path):

@@ -273,6 +273,16 @@ def make_fusion(design: Design, classes: int, task: str = "multiclass") -> Fusio
     return FUSIONS.create(design.fusion, **{**shared, **design.settings, **widths})
 
 
+def check_design(design: Design) -> None:
+    """Make the design's fusion without its weights, so that a wrong name is said before hours of encoding.
+
+    Raises:
+        ConfigError: the fusion or one of its settings is not known, or cannot work.
+    """
+    with torch.device("meta"):
+        make_fusion(design, classes=2)
+
+
 def count_parameters(network: nn.Module) -> int:
     """Count the values that training changes."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

@@ -19,7 +19,7 @@ from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import to_plain
 from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
 from interfuse.data import write_quarantine
-from interfuse.training import Precision, leftovers
+from interfuse.training import Precision, check_design, leftovers
 from interfuse.workflows.bench import Bench, make_bench
 from interfuse.workflows.by_metric import find_metric
 from interfuse.workflows.evidence import EXAMPLES_FILE
@@ -100,6 +100,8 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     track = open_tracker(settings.track, out)
     base = {**settings.base, **source.encoder_settings()}
     asked = _list_designs(settings, base)
+    for design in asked:
+        check_design(design)
     prepared = prepare(source, watcher, settings.train_rows)
     designs = add_floors(asked, base, prepared.features.task)
     bench = make_bench(prepared.features, prepared.folds, designs)

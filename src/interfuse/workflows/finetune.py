@@ -16,7 +16,7 @@ from interfuse.data import Examples, Features, Trouble, assemble, open_picture
 from interfuse.data.pictures import DRAFT_PIXELS
 from interfuse.encoders import load_image_encoder, load_text_encoder, save_tuned
 from interfuse.encoders.base import hash_files
-from interfuse.training import Means, Run, Trained, Tuning, load_run, processes, steps_an_epoch, tune
+from interfuse.training import Means, Run, Trained, Tuning, check_design, load_run, processes, steps_an_epoch, tune
 from interfuse.training.run import TUNED
 from interfuse.workflows.prepare import Prepared, Source, encode_examples, prepare, tell_failures
 from interfuse.workflows.projecting import project
@@ -61,6 +61,8 @@ def finetune_run(
     processes.join(source.encode.device)
     if source.is_known:
         raise ConfigError("A known-answer task has tokens and no encoders: leave --unfreeze out.")
+    if isinstance(start, Design):
+        check_design(start)
     prepared = prepare(source, watcher)
     precision, threads = terms[0].precision, terms[1]
     if isinstance(start, Path):

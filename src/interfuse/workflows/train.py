@@ -7,7 +7,7 @@ from typing import Any
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
-from interfuse.training import Precision, Run, load_run, processes, steps_an_epoch
+from interfuse.training import Precision, Run, check_design, load_run, processes, steps_an_epoch
 from interfuse.workflows.bench import make_bench
 from interfuse.workflows.prepare import Prepared, Source, prepare
 from interfuse.workflows.quarantine import FILE, keep_troubles
@@ -33,6 +33,7 @@ def train_run(
         DataError: the rows cannot be used.
     """
     watcher = progress or Silent()
+    check_design(design)
     processes.join(source.encode.device)
     prepared = prepare(source, watcher)
     return train_prepared(prepared, Trial(design, seed, 0, out), precision, threads, watcher)
