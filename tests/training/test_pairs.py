@@ -45,11 +45,13 @@ def test_a_network_with_an_interaction_is_not():
 def test_what_sees_one_modality_alone_is_computed_once_an_item():
     network, (image, text) = build("cross_attention"), inputs()
     kinds = share(network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text))))
-    told = {name.removesuffix(".forward"): kind for (name, _), kind in kinds.kinds.items()}
+    told = {site[-1][0].removesuffix(".forward"): kind for site, kind in kinds.kinds.items()}
     layer = "streams.layers.0"
     assert told == {
         "streams.image": "image",
         "streams.text": "text",
+        f"{layer}.image.attention_norm": "image",
+        f"{layer}.text.attention_norm": "text",
         f"{layer}.image.attention.query": "image",
         f"{layer}.image.attention.key_value": "text",
         f"{layer}.text.attention.query": "text",
@@ -61,10 +63,16 @@ def test_what_sees_one_modality_alone_is_computed_once_an_item():
 def test_a_layer_used_for_both_modalities_is_shared_call_by_call():
     network, (image, text) = build("shared_cross_attention"), inputs()
     kinds = share(network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text))))
-    assert {site: kind for site, kind in kinds.kinds.items() if site[0] == "attention.project"} == {
+    assert {site[-1]: kind for site, kind in kinds.kinds.items() if site[-1][0] == "attention.project"} == {
         ("attention.project", 0): "image",
         ("attention.project", 1): "text",
     }
+
+
+def test_a_block_that_sees_one_modality_alone_is_shared_as_a_whole():
+    network, (image, text) = build("two_tower", hidden=8), inputs()
+    kinds = share(network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text))))
+    assert {"".join(name for name, _ in site) for site in kinds.kinds} == {"image.forward", "text.forward"}
 
 
 def test_where_sharing_gives_another_answer_nothing_is_shared(monkeypatch):

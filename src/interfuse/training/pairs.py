@@ -28,8 +28,8 @@ def pair_logits(
 ) -> Float[Tensor, "texts images classes"]:
     """Compute `L[i, j]`, the logits of text i with image j, in eval mode, in the precision of the tokens.
 
-    The adapters and whatever linear maps of the fusion see one modality alone run once an item; the rest of fusion and
-    head runs once a pair, in blocks of texts of one length, so that no padding is computed. Some pairs are computed
+    The adapters and whatever blocks of the fusion see one modality alone run once an item; the rest of fusion and head
+    runs once a pair, in blocks of texts of one length, so that no padding is computed. Some pairs are computed
     whole and compared; where they differ, nothing of the fusion is shared.
 
     Args:

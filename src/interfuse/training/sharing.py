@@ -16,15 +16,15 @@ PROBED = 6
 """Items of either modality that tell which layers see one modality alone."""
 ITEMS = 128
 """Items a pass."""
-Site = tuple[str, int]
-"""A layer's name, and which of its calls in a pass it is."""
+Site = tuple[tuple[str, int], ...]
+"""A block's name, and which of its calls it is, within the calls of the blocks around it, outermost first."""
 Call = Callable[[Site, Callable[[], Any]], Any]
-"""Called instead of a layer, with what the layer would do."""
+"""Called instead of a block, with what the block would do."""
 
 
 @dataclass
 class Shared:
-    """Answers of layers by item: of the calls that see the image alone, or the text alone."""
+    """Answers of blocks by item: of the calls that see the image alone, or the text alone."""
 
     kinds: dict[Site, str] = field(default_factory=dict)
     answers: dict[Site, tuple[Tensor, ...]] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Shared:
 
     @contextmanager
     def instead(self, network: Network, items: dict[str, Tensor], width: int) -> Iterator[None]:
-        """Let these layers give their answers for the items of each pair; texts are cut to `width` places."""
+        """Let these blocks give their answers for the items of each pair; texts are cut to `width` places."""
 
         def call(site: Site, compute: Callable[[], Any]) -> Any:
             if site not in self.answers:
@@ -52,20 +52,31 @@ class Shared:
 
 @contextmanager
 def intercepted(fusion: nn.Module, call: Call) -> Iterator[None]:
-    """Put `call` in the place of every linear map and every joint projection of an attention."""
-    counts: dict[str, int] = {}
+    """Put `call` in the place of every block that has parameters, and of every joint projection of an attention."""
+    around: list[tuple[Site, dict[str, int]]] = [((), {})]
     taken: list[tuple[nn.Module, str]] = []
 
     def wrap(name: str, own: Callable[..., Any]) -> Callable[..., Any]:
         def instead(*given: Any, **named: Any) -> Any:
-            number = counts[name] = counts.get(name, -1) + 1
-            return call((name, number), lambda: own(*given, **named))
+            outer, counts = around[-1]
+            counts[name] = counts.get(name, -1) + 1
+            site = (*outer, (name, counts[name]))
+
+            def compute() -> Any:
+                around.append((site, {}))
+                try:
+                    return own(*given, **named)
+                finally:
+                    around.pop()
+
+            return call(site, compute)
 
         return instead
 
     for name, module in fusion.named_modules():
-        method = "project" if isinstance(module, Attention) else "forward"
-        if isinstance(module, Attention) or type(module) is nn.Linear:
+        if module is fusion or next(module.parameters(), None) is None:
+            continue
+        for method in ("forward", "project") if isinstance(module, Attention) else ("forward",):
             setattr(module, method, wrap(f"{name}.{method}", getattr(module, method)))
             taken.append((module, method))
     try:
@@ -76,7 +87,7 @@ def intercepted(fusion: nn.Module, call: Call) -> Iterator[None]:
 
 
 def share(network: Network, images: Tokens, texts: Tokens) -> Shared:
-    """Find the calls that see one modality alone, and answer them for every item.
+    """Find the outermost calls that see one modality alone, and answer them for every item.
 
     A call sees the image alone where its answer stays the same, bit for bit, when every row is given other texts, and
     changes when it is given other images. Few items are probed, so what is found is to be checked on whole pairs.
@@ -97,7 +108,10 @@ def share(network: Network, images: Tokens, texts: Tokens) -> Shared:
         "image": _record(network, _pick(few, first), _pick(read, (second + 1) % len(read.tokens))),
         "text": _record(network, _pick(few, (first + 1) % len(few.tokens)), _pick(read, second)),
     }
-    for site, answer in base.items():
+    for site in sorted(base, key=len):
+        answer = base[site]
+        if any(site[:depth] in shared.kinds for depth in range(1, len(site))):
+            continue  # within a block that is answered as a whole
         same = [kind for kind, other in others.items() if _equal(answer, other.get(site), PROBED)]
         if same == ["image"] or (same == ["text"] and all(_can_be_cut(part, shared.width) for part in answer)):
             shared.kinds[site] = same[0]
@@ -125,13 +139,14 @@ def _answer(
 def _record(
     network: Network, image: Tokens, text: Tokens, wanted: set[Site] | None = None
 ) -> dict[Site, tuple[Tensor, ...]]:
-    """Run the fusion and keep what its layers answer."""
+    """Run the fusion and keep what its blocks answer: a tensor, or a tuple of them."""
     found: dict[Site, tuple[Tensor, ...]] = {}
 
     def call(site: Site, compute: Callable[[], Any]) -> Any:
         answer = compute()
-        if wanted is None or site in wanted:
-            found[site] = answer if isinstance(answer, tuple) else (answer,)
+        parts = answer if type(answer) is tuple else (answer,)
+        if (wanted is None or site in wanted) and all(isinstance(part, Tensor) for part in parts):
+            found[site] = parts
         return answer
 
     with intercepted(network.fusion, call):
