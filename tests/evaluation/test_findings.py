@@ -3,24 +3,27 @@ import pytest
 
 from interfuse.evaluation import (
     Calibration,
+    Decomposition,
     Emap,
+    EstimatedDecomposition,
     attention_spread,
     mean_interval,
     measure_emap,
     measure_permutation,
     profile_rows,
     say_calibration,
+    say_decomposition,
     say_diagnosis,
     say_emap,
     say_permutation,
 )
 
-LABELS = np.array([0, 1] * 20)
+LABELS = np.array([0, 1] * 80)
 
 
 def table(image: float, text: float, both: float) -> np.ndarray:
     """Two classes; the logit of class 1 is a sum of parts, on rows whose bits are all four pairs equally often."""
-    a, b = np.array([0, 0, 1, 1] * 10) - 0.5, np.array([0, 1] * 20) - 0.5
+    a, b = np.array([0, 0, 1, 1] * 40) - 0.5, np.array([0, 1] * 80) - 0.5
     one = image * a[None, :] + text * b[:, None] + 4 * both * a[None, :] * b[:, None]
     return np.stack([-one, one], -1)
 
@@ -31,20 +34,20 @@ def headline(logits: np.ndarray, labels: np.ndarray) -> str:
 
 
 def test_the_headline_tells_what_is_needed():
-    a, b = np.array([0, 0, 1, 1] * 10), np.array([0, 1] * 20)
-    assert headline(table(0, 0, 1), 1 - (a ^ b)).startswith("Multimodal: this model needs both modalities and")
-    assert headline(table(0, 1, 0), b).startswith("Unimodal in effect: this model needs the text; the image")
-    assert headline(table(1, 0, 0), a).startswith("Unimodal in effect: this model needs the image; the text")
+    a, b = np.array([0, 0, 1, 1] * 40), np.array([0, 1] * 80)
+    assert headline(table(0, 0, 1), 1 - (a ^ b)).startswith("Multimodal: this model rests on both modalities and")
+    assert headline(table(0, 1, 0), b).startswith("Unimodal in effect: this model rests on the text; the image")
+    assert headline(table(1, 0, 0), a).startswith("Unimodal in effect: this model rests on the image; the text")
     assert headline(table(1, 1, 0) + np.array([0, -1]), a & b).startswith("Both modalities, no need of interaction")
     assert headline(table(0, 0, 0), a).startswith("Neither modality is shown to help")
 
 
 def test_not_needed_is_never_called_not_used():
-    b = np.array([0, 1] * 20)
-    used = say_emap(measure_emap(table(0, 3, 1), b, "multiclass"), 40)
+    b = np.array([0, 1] * 80)
+    used = say_emap(measure_emap(table(0, 3, 1), b, "multiclass"), 160)
     assert "not needed on these rows (Δ 0.0" in used.verdict
     assert "it is used all the same: 30.8 % of the logits' variance" in used.verdict
-    alone = say_permutation(measure_permutation(table(0, 3, 0), b, "multiclass", 0.5), 40, 0.5)
+    alone = say_permutation(measure_permutation(table(0, 3, 0), b, "multiclass", 0.5), 160, 0.5)
     assert "The image is not used: no answer changes with it." in alone.verdict
 
 
@@ -52,9 +55,35 @@ def test_few_rows_leave_it_open_and_are_not_called_no_need():
     few = Emap(0.9, 0.85, mean_interval(np.array([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])), 0.4)
     assert few.delta.low < 0 < few.delta.high
     assert say_emap(few, 6).verdict.startswith("These rows cannot tell whether the interaction is needed (Δ 16.7")
-    a, b = np.array([0, 0, 1, 1] * 10), np.array([0, 1] * 20)
+    a, b = np.array([0, 0, 1, 1] * 40), np.array([0, 1] * 80)
     both = measure_permutation(table(1, 1, 0) + np.array([0, -1]), a & b, "multiclass", 0.5)
-    assert "whether their interaction is, these rows cannot tell" in say_diagnosis(few, both, "accuracy")
+    assert "whether their interaction does, these rows cannot tell" in say_diagnosis(few, both, "accuracy")
+
+
+def test_a_difference_of_nothing_on_few_rows_is_not_called_no_need():
+    same = Emap(0.9, 0.9, mean_interval(np.zeros((1, 40))), 0.4)
+    assert "cannot tell whether the interaction is needed (Δ 0.0, 95 % CI −8.8 to 8.8)" in say_emap(same, 40).verdict
+
+
+def parts_of(redundancy: float, first: float, second: float, synergy: float) -> EstimatedDecomposition:
+    total = redundancy + first + second + synergy
+    value = Decomposition(redundancy, first, second, synergy, total, 0.0)
+    return EstimatedDecomposition(value, Decomposition(0.0, 0.01, 0.01, 0.02, 0.04, 0.0), 3, None)
+
+
+def test_cells_that_lose_what_the_answers_tell_name_no_part():
+    lost = say_decomposition(parts_of(0.0, 0.083, 0.015, 0.082), 300, answers=1.9)
+    assert lost.verdict.startswith("3 cells a modality keep 0.18 of the 1.90 bit that the model's answers tell")
+    assert ("told by the model's answers", 1.9) in [(value.name, value.value) for value in lost.values]
+    kept = say_decomposition(parts_of(0.0, 0.083, 0.015, 0.082), 300, answers=0.2)
+    assert kept.verdict == (
+        "No part holds most of the 0.18 bit about the label: 0.08 bit is told by the image only, 0.08 bit told only by "
+        "both together."
+    )
+    most = say_decomposition(parts_of(0.0, 0.1, 0.0, 0.9), 300, answers=1.0)
+    assert most.verdict == "Most of the 1.00 bit about the label is told only by both together (0.90 bit)."
+    nothing = say_decomposition(parts_of(0.0, 0.002, 0.0, 0.0), 300, answers=0.001)
+    assert nothing.verdict == "The cells tell no more of the label than chance would: there is nothing to decompose."
 
 
 def test_a_temperature_that_does_not_mend_the_rows_is_not_praised():
@@ -71,8 +100,10 @@ def test_a_temperature_that_does_not_mend_the_rows_is_not_praised():
 
 
 def test_a_model_that_is_all_interaction_is_told_to_read_the_share():
-    a, b = np.array([0, 0, 1, 1] * 10), np.array([0, 1] * 20)
-    assert say_emap(measure_emap(table(0, 0, 1), 1 - (a ^ b), "multiclass"), 40).notes[0].endswith("interaction share.")
+    a, b = np.array([0, 0, 1, 1] * 40), np.array([0, 1] * 80)
+    assert (
+        say_emap(measure_emap(table(0, 0, 1), 1 - (a ^ b), "multiclass"), 160).notes[0].endswith("interaction share.")
+    )
 
 
 def test_pictures_that_the_model_cannot_tell_apart_have_one_profile():

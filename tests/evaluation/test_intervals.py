@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
@@ -88,16 +89,31 @@ def test_a_single_number_is_evidence_of_nothing():
     assert (found.within(0.0, 1.0).low, found.within(0.0, 1.0).high) == (0.0, 1.0)
 
 
-@pytest.mark.parametrize(("value", "p"), [(0.0, 1.0), (1.0, 0.0), (-0.1, 0.0)])
-@pytest.mark.parametrize("shape", [(3, 10), (1, 10), (3, 1)])
-def test_without_any_spread_there_is_no_width_and_a_zero_is_no_difference(value, p, shape):
-    found = mean_interval(np.full(shape, value))
-    assert (found.low, found.high, found.p) == pytest.approx((value, value, p))
+@pytest.mark.parametrize("shape", [(3, 10), (1, 10)])
+def test_without_any_spread_the_width_is_what_so_few_rows_leave_possible(shape):
+    unseen = 1 - 0.025**0.1  # the exact binomial bound of 10 rows without a failure
+    assert unseen == pytest.approx(binomtest(0, 10).proportion_ci(0.95, "exact").high)
+    none, every, some = (mean_interval(np.full(shape, value)) for value in (0.0, 1.0, -0.1))
+    assert (none.low, none.high, none.p) == pytest.approx((-unseen, unseen, 1.0))
+    assert (every.low, every.high) == pytest.approx((1 - 2 * unseen, 1.0))
+    assert every.p == pytest.approx(binomtest(10, 10).pvalue)  # the sign test of ten differences, all above zero
+    assert (some.low, some.high) == pytest.approx((-0.1 - 0.9 * unseen, -0.1 + 1.1 * unseen))
+    edge = mean_interval(np.full(shape, -0.1), level=1 - some.p)
+    assert edge.high == pytest.approx(0)
+
+
+def test_three_rows_that_are_all_right_are_no_evidence():
+    found = mean_interval(np.ones((2, 3)))
+    assert found.low < 0
+    assert found.p == 0.25
+    assert mean_interval(np.ones((2, 4000))).low > 0.998
+    assert mean_interval(np.full((2, 4), 7.0)).low == 7.0  # no score: nothing is known of its bounds
 
 
 def test_a_negative_variance_falls_back_to_the_larger_component():
-    only_interaction = np.array([[1.0, -1, 1, -1], [-1.0, 1, -1, 1]])  # MS_s = MS_i = 0
-    assert mean_interval(only_interaction).standard_error == 0.0
+    only_interaction = np.array([[1.0, -1, 1, -1], [-1.0, 1, -1, 1]])  # MS_s = MS_i = 0, MS_e = 8/3
+    found = mean_interval(only_interaction)
+    assert (found.standard_error, found.df) == pytest.approx((np.sqrt(8 / 3 / 8), 3))
     table = np.array([[0.2, 1, 0, 1], [1.1, 0, 1, 0]])
     ms_s, ms_i, ms_e = statistics.components(table.tolist())
     assert ms_s + ms_i - ms_e < 0

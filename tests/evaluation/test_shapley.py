@@ -30,7 +30,7 @@ def test_a_modality_that_changes_nothing_has_no_part():
     draw = np.random.default_rng(1)
     right, chance = draw.integers(0, 2, size=(2, 50)).astype(float)
     found = measure_shapley(right, chance, right, chance)
-    assert found.image.mean == found.image.low == found.interaction.mean == 0.0
+    assert found.image.mean == found.image.standard_error == found.interaction.mean == 0.0
 
 
 def test_of_a_unimodal_task_the_other_modality_is_not_utilised_and_of_xor_both_are():

@@ -46,7 +46,7 @@ def trained(folder, task: str, fusion: str, **given):
 
 
 def examined(run, task: str):
-    return diagnose(run, f"known:{task}", Source(f"known:{task}"), DiagnoseSettings(rows=80, threads=1))
+    return diagnose(run, f"known:{task}", Source(f"known:{task}"), DiagnoseSettings(rows=160, threads=1))
 
 
 def number(diagnosis, key: str, name: str) -> float:
@@ -70,7 +70,7 @@ def test_an_additive_model_is_said_to_have_no_interaction(folder):
 def test_a_model_of_xor_is_multimodal_and_all_interaction(folder, fusion):
     run = trained(folder, "xor", fusion)
     found = examined(run, "xor")
-    assert found.verdict.startswith("Multimodal: this model needs both modalities and their interaction")
+    assert found.verdict.startswith("Multimodal: this model rests on both modalities and their interaction")
     assert number(found, "emap", "model") == 1.0
     assert number(found, "permutation", "image permuted") == pytest.approx(0.5, abs=0.05)
     assert number(found, "decomposition", "told only by both together") >= 0.8
@@ -90,7 +90,7 @@ def test_a_model_of_xor_is_multimodal_and_all_interaction(folder, fusion):
 
 def test_of_a_unimodal_task_the_other_modality_is_not_needed(folder):
     found = examined(trained(folder, "unique_text", "cross_attention"), "unique_text")
-    assert found.verdict.startswith("Unimodal in effect: this model needs the text")
+    assert found.verdict.startswith("Unimodal in effect: this model rests on the text")
     assert number(found, "permutation", "perceptual score of the image") == pytest.approx(0.0, abs=0.01)
     assert number(found, "permutation", "lost with the text") > 0.5
     assert "not needed" in found.measure("emap").verdict
@@ -117,7 +117,12 @@ def test_with_modality_dropout_the_absent_state_is_trusted(folder):
     found = examined(trained(folder, "redundant", "cross_attention", modality_dropout=0.3), "redundant")
     assert found.measure("missing").notes == ()
     assert number(found, "shapley", "worth more together") < -0.3  # either alone tells all
+    assert "Yet either alone is enough: without any image " in found.verdict
+    assert "it is another row's image or text that misleads." in found.verdict
+    assert "From 92" in found.measure("missing").verdict
+    assert "stays at" in found.measure("missing").verdict
     never = load_run(folder / "xor-product-0")
+    assert "Yet" not in examined(never, "xor").verdict
     assert "never trained on rows without an image or a text" in examined(never, "xor").measure("missing").notes[0]
 
 
@@ -131,7 +136,7 @@ def test_label_sets_and_rows_that_miss_a_picture_are_measured_too():
     bench = make_bench(features, (features.splits,), [design])
     _, specs = bench.rows_for(design, 0)
     network, rows = Network(design, *specs, classes=2).eval(), features.splits["test"]
-    verdict, measures = measure_pairs(network, features, rows[:40], lambda done: None)
+    verdict, _, measures = measure_pairs(network, features, rows[:40], lambda done: None)
     found = row_logits(network, features, rows, lambda done: None)
     _, more = measure_rows(found, ())
     assert [measure.key for measure in (*measures, *more)] == [
@@ -229,7 +234,7 @@ def test_a_regression_s_need_of_interaction_is_told_in_r2(made, interacts):
     bench = make_bench(features, (features.splits,), [design])
     network = train(design, 0, *bench.rows_for(design, 0), "float32").network
     rows = features.splits["test"]
-    verdict, measures = measure_pairs(network, features, rows[:100], lambda done: None)
+    verdict, _, measures = measure_pairs(network, features, rows[:100], lambda done: None)
     values = {(m.key, v.name): v.value for m in measures for v in m.values}
     assert values["emap", "model"] > 0.9
     assert verdict.startswith("Multimodal" if interacts else "Both modalities, no need of interaction")

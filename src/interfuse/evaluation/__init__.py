@@ -18,6 +18,7 @@ from interfuse.evaluation.decomposition import (
     decompose,
     discretise,
     estimate_decomposition,
+    information,
 )
 from interfuse.evaluation.emap import Emap, interaction_share, measure_emap, project_additive, tied_scores
 from interfuse.evaluation.explained import spread_explained, spread_of, vary_as_metric
@@ -33,6 +34,7 @@ from interfuse.evaluation.findings import (
     say_permutation,
     say_seeds,
     say_shapley,
+    say_spared,
     say_undecomposed,
 )
 from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
@@ -97,6 +99,7 @@ __all__ = [
     "fit_temperature",
     "fold_groups",
     "holm",
+    "information",
     "interaction_share",
     "judge",
     "make_metric",
@@ -124,6 +127,7 @@ __all__ = [
     "say_primary",
     "say_seeds",
     "say_shapley",
+    "say_spared",
     "say_study",
     "say_tuning",
     "say_undecomposed",

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int, Num
 from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
-from interfuse.evaluation.intervals import Interval, combine
+from interfuse.evaluation.intervals import Interval, combine, unvaried
 from interfuse.evaluation.weighted import Weighted
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -138,7 +138,7 @@ def _combine(own: np.ndarray, drawn: np.ndarray, count: int, level: float) -> In
         variance, df = combine((by_seed * cells, by_item * cells, rest * cells), seeds, count)
     error = float(np.sqrt(variance))
     if error == 0:
-        return Interval(mean, mean, mean, 0.0, df, 1.0 if mean == 0 else 0.0, seeds)
+        return unvaried(mean, seeds, count, level)
     half = float(student.ppf(0.5 + level / 2, df)) * error
     return Interval(mean, mean - half, mean + half, error, df, float(2 * student.sf(abs(mean) / error, df)), seeds)
 

@@ -1,6 +1,6 @@
 """Findings: each measure of multimodality as a record with its verdict in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from interfuse.core.diagnosis import Diagnosis, Measure, Value
 from interfuse.evaluation.calibration import COLDEST, HOTTEST, Calibration, is_at_bound
@@ -46,27 +46,44 @@ def spared(drop: Interval) -> bool:
 
 
 def say_diagnosis(emap: Emap, permutation: Permutation, metric: str) -> str:
-    """Say in one sentence what the model needs of its two modalities and of their interaction."""
+    """Say in one sentence what the model's score rests on: its two modalities, and their interaction."""
     image, text = needed(permutation.image.drop), needed(permutation.text.drop)
     losses = f"permuting the image costs {_points(permutation.image.drop.mean)} points of {metric}, the text "
     losses += f"{_points(permutation.text.drop.mean)}"
     if image and text and needed(emap.delta):
         cost = _points(emap.delta.mean)
-        return f"Multimodal: this model needs both modalities and their interaction ({losses}; EMAP costs {cost})."
-    if image and text and spared(emap.delta):
+        return f"Multimodal: this model rests on both modalities and their interaction ({losses}; EMAP costs {cost})."
+    if image and text and (spared(emap.delta) or emap.interaction_share <= IDLE):
         return (
             f"Both modalities, no need of interaction: {losses}, but adding up what each says is as good here "
             f"(EMAP Δ {_points(emap.delta.mean)}). Not needed does not mean not used."
         )
     if image and text:
         return (
-            f"Both modalities are needed ({losses}); whether their interaction is, these rows cannot tell "
+            f"Both modalities count ({losses}); whether their interaction does, these rows cannot tell "
             f"(EMAP Δ {_points(emap.delta.mean)}, {_interval(emap.delta)})."
         )
     if not image and not text:
         return f"Neither modality is shown to help on these rows ({losses})."
     one, other = ("image", "text") if image else ("text", "image")
-    return f"Unimodal in effect: this model needs the {one}; the {other} is not shown to help on these rows ({losses})."
+    return (
+        f"Unimodal in effect: this model rests on the {one}; the {other} is not shown to help on these rows ({losses})."
+    )
+
+
+def say_spared(permutation: Permutation, absent: Mapping[str, Interval]) -> str:
+    """Say of which modality only another row's content costs points, and its absence does not; else nothing.
+
+    Args:
+        permutation: what another row's content costs.
+        absent: what is lost with each modality absent altogether, of a run that was trained on such rows.
+    """
+    free = [name for name in absent if needed(getattr(permutation, name).drop) and spared(absent[name])]
+    losses = [f"without any {name} {_points(absent[name].mean)} points are lost" for name in free]
+    if not free:
+        return ""
+    enough = "either alone is enough" if len(free) == 2 else f"the {free[0]} is not needed"
+    return f" Yet {enough}: {' and '.join(losses)}; it is another row's {' or '.join(free)} that misleads."
 
 
 def say_seeds(found: Sequence[Diagnosis]) -> Measure:
@@ -186,8 +203,14 @@ def say_shapley(found: Shapley, rows: int, doubts: tuple[str, ...]) -> Measure:
     return Measure("shapley", "How is the score shared?", verdict, meaning, values, rows, doubts)
 
 
-def say_decomposition(found: EstimatedDecomposition, rows: int) -> Measure:
-    """Say where the information lies, with the null beside it."""
+def say_decomposition(found: EstimatedDecomposition, rows: int, answers: float) -> Measure:
+    """Say where the information lies, with the null beside it; nothing where the cells lose most of it.
+
+    Args:
+        found: the decomposition of the cells.
+        rows: how many there are.
+        answers: what the model's own answers tell of the label, bits.
+    """
     value, null = found.value, found.null
     parts = {
         "told by either alone": (value.redundancy, null.redundancy),
@@ -195,10 +218,24 @@ def say_decomposition(found: EstimatedDecomposition, rows: int) -> Measure:
         "told by the text only": (value.unique_second, null.unique_second),
         "told only by both together": (value.synergy, null.synergy),
     }
-    largest = max(parts, key=lambda name: parts[name][0])
-    verdict = f"Most of the {value.total:.2f} bit about the label is {largest} ({parts[largest][0]:.2f} bit)."
-    if found.advice is not None or value.total <= 2 * null.total:
+    if found.advice is not None:
         verdict = "Too few rows for so many cells to say where the information lies."
+    elif value.total < answers / 2:
+        verdict = (
+            f"{found.clusters} cells a modality keep {value.total:.2f} of the {answers:.2f} bit that the model's "
+            "answers tell of the label: where the information lies cannot be said. More --rows allow more cells."
+        )
+    elif value.total <= 2 * null.total:
+        verdict = "The cells tell no more of the label than chance would: there is nothing to decompose."
+    else:
+        largest, second = sorted(parts, key=lambda name: parts[name][0], reverse=True)[:2]
+        most = parts[largest][0]
+        verdict = f"Most of the {value.total:.2f} bit about the label is {largest} ({most:.2f} bit)."
+        if most < value.total / 2:
+            verdict = (
+                f"No part holds most of the {value.total:.2f} bit about the label: {most:.2f} bit is {largest}, "
+                f"{parts[second][0]:.2f} bit {second}."
+            )
     meaning = (
         "Partial information decomposition: images (and texts) are sorted into cells by the answers that the model "
         "gives them, then the information about the label is parted into redundancy, unique and synergy. Beside each "
@@ -207,6 +244,7 @@ def say_decomposition(found: EstimatedDecomposition, rows: int) -> Measure:
     values = []
     for name, (own, chance) in parts.items():
         values += [Value(name, own, "bits"), Value(f"{name}, permuted labels", chance, "bits")]
+    values += [Value("told by the model's answers", answers, "bits")]
     values += [Value("cells a modality", float(found.clusters), ""), Value("solver's bound", value.gap, "bits")]
     notes = () if found.advice is None else (found.advice,)
     return Measure("decomposition", "Where does the information lie?", verdict, meaning, tuple(values), rows, notes)
@@ -242,10 +280,11 @@ def say_missing(curves: dict[str, list[MissingPoint]], rows: int, doubts: tuple[
     """Say what is left when a modality is absent."""
     ends = {name: points[-1].score for name, points in curves.items()}
     whole = next(iter(curves.values()))[0].score
-    verdict = (
-        f"From {_points(whole)} points the score falls to {_points(ends['image'])} when every image is absent, and to "
-        f"{_points(ends['text'])} when every text is."
+    left = " and ".join(
+        f"{'falls to' if whole - ends[name] >= SMALL else 'stays at'} {_points(ends[name])} when every {name} is absent"
+        for name in ("image", "text")
     )
+    verdict = f"From {_points(whole)} points the score {left}."
     meaning = (
         "The score when 0, 10, … 100 % of the rows lack one modality, exactly averaged over which rows. Training with "
         "modality dropout is what makes the right end useful."
@@ -315,7 +354,10 @@ def say_attention(spread: dict[str, float], rows: int, attends: bool) -> Measure
 
 def _say_perceptual(name: str, one: Perceptual) -> str:
     if needed(one.drop):
-        return f"The {name} is needed: without it {_points(one.drop.mean)} points are lost ({_interval(one.drop)})."
+        return (
+            f"The {name} counts: with another row's {name} in its place {_points(one.drop.mean)} points are lost "
+            f"({_interval(one.drop)})."
+        )
     if one.changed <= IDLE:
         return f"The {name} is not used: no answer changes with it."
     return (

@@ -17,7 +17,7 @@ from interfuse.core.progress import Progress, Silent
 from interfuse.core.records import read_table
 from interfuse.core.tasks import HEADLINES
 from interfuse.data import Examples, Features
-from interfuse.evaluation import say_seeds
+from interfuse.evaluation import say_seeds, say_spared
 from interfuse.reports import Illustration, diagnosis_to_html, read_maps
 from interfuse.training import Run, load_run, logits_without
 from interfuse.workflows.evidence import EXAMPLES_FILE
@@ -25,6 +25,7 @@ from interfuse.workflows.illustrate import illustrate
 from interfuse.workflows.measures import (
     STATES,
     RowLogits,
+    absence_losses,
     measure_attention,
     measure_pairs,
     measure_rows,
@@ -124,12 +125,16 @@ def diagnose(
         notes.append(f"Pairs are those of {len(drawn):,} of the {len(rows):,} {name} rows, drawn with a seed.")
     with limited_threads(settings.threads):
         watcher.start("pairs", _count_pairs(features, drawn), "pairs")
-        verdict, measures = measure_pairs(run.network, features, drawn, lambda done: watcher.advance("pairs", done))
+        verdict, permutation, measures = measure_pairs(
+            run.network, features, drawn, lambda done: watcher.advance("pairs", done)
+        )
         watcher.finish("pairs")
         watcher.start("rows", len(STATES) * len(rows), "rows")
         found = row_logits(run.network, features, rows, lambda done: watcher.advance("rows", done))
         watcher.finish("rows")
-        both, more = measure_rows(found, _doubts(run))
+        doubts = _doubts(run)
+        both, more = measure_rows(found, doubts)
+        verdict += "" if doubts else say_spared(permutation, absence_losses(found))
         trust = measure_trust(found, _validation(run, features, splits, name))
         looks = measure_attention(run.network, features, drawn)
         shown = _examples(features, examples, rows, found, both.rows)

@@ -16,12 +16,16 @@ from interfuse.data import Features
 from interfuse.evaluation import (
     QUERIES,
     EstimatedDecomposition,
+    Interval,
     NeedsBoth,
+    Permutation,
     attention_spread,
     discretise,
     estimate_decomposition,
     find_needs_both,
     fit_temperature,
+    information,
+    mean_interval,
     measure_calibration,
     measure_emap,
     measure_permutation,
@@ -86,8 +90,8 @@ def take_rows(rows: Tensor, count: int, seed: int) -> Tensor:
 
 def measure_pairs(
     network: Network, features: Features, rows: Tensor, tell: Callable[[int], None]
-) -> tuple[str, list[Measure]]:
-    """Measure what needs every text with every picture; give the headline first."""
+) -> tuple[str, Permutation, list[Measure]]:
+    """Measure what needs every text with every picture; give the headline first, and what permuting costs."""
     table = pair_table(network, features, rows, tell)
     labels, groups, task = features.labels[rows].numpy(), features.groups[rows].numpy(), features.task
     majority = majority_score(labels, task)
@@ -95,10 +99,12 @@ def measure_pairs(
     permutation = measure_permutation(table, labels, task, majority, groups)
     measures = [say_permutation(permutation, len(rows), majority), say_emap(emap, len(rows))]
     if is_single_class(task) and len(rows) > 1:
-        measures.append(say_decomposition(decompose_rows(table, labels), len(rows)))
+        answers = table[np.arange(len(rows)), np.arange(len(rows))].argmax(-1)
+        told = information(answers, labels.astype(np.int64))
+        measures.append(say_decomposition(decompose_rows(table, labels), len(rows), told))
     else:
         measures.append(say_undecomposed(UNDECOMPOSED.get(task, "there is one row only")))
-    return say_diagnosis(emap, permutation, HEADLINES[task]), measures
+    return say_diagnosis(emap, permutation, HEADLINES[task]), permutation, measures
 
 
 def pair_table(network: Network, features: Features, rows: Tensor, tell: Callable[[int], None]) -> np.ndarray:
@@ -164,6 +170,13 @@ def measure_rows(found: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth, 
         say_needs_both(both, rows, doubts),
         say_missing(curves, rows, doubts),
     ]
+
+
+def absence_losses(found: RowLogits) -> dict[str, Interval]:
+    """Give what is lost with each modality absent altogether."""
+    scores = found.scores
+    alone = {"image": "text", "text": "image"}
+    return {name: mean_interval((scores["both"] - scores[left])[None], found.groups) for name, left in alone.items()}
 
 
 def measure_trust(found: RowLogits, validation: tuple[np.ndarray, np.ndarray] | None) -> list[Measure]:
