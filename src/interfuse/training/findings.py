@@ -17,7 +17,7 @@ IGNORED = 0.01
 USED = 0.05
 """… the other modality's moves it by more than this."""
 UNSTABLE = 2
-"""An epoch's training loss is above so many times the first step's, or so many times what it had fallen to."""
+"""An epoch's training loss is above so many times the first one, or so many times what it had fallen to."""
 TOO_FAST = 0.3
 """A step moves a block's parameters by more than this share of their norm."""
 TOO_SLOW = 1e-6
@@ -51,15 +51,16 @@ def judge(history: Rows) -> list[Finding]:
     """
     late = late_rows(history)
     norms = _median_by(late, "parts", "part", "gradient_norm")
+    wild = [*_exploding(history, norms), *_unstable(history)]
+    speed = [*_speed(history)]
     found = [
-        *_exploding(history, norms),
-        *_unstable(history),
+        *wild,
         *_one_key(late),
-        *_collapsed(late),
+        *_collapsed(history, late, [*wild, *speed]),
         *_ignored(late, norms),
         *_dead(late),
         *_vanishing(norms),
-        *_speed(history),
+        *speed,
         *_saturated(late),
         *_dead_heads(late),
     ]
@@ -99,7 +100,7 @@ def _unstable(history: Rows) -> Iterator[Finding]:
         return
     lower, evidence = "a lower --learning-rate, a longer --warmup, --clip 1 or --norm standard", ""
     if max(losses) > UNSTABLE * first:
-        evidence = f"an epoch's training loss was {max(losses):.3g}, the first step's {first:.3g}"
+        evidence = f"an epoch's training loss was {max(losses):.3g}, before any learning it was {first:.3g}"
     elif losses[-1] > UNSTABLE * min(losses) and losses[-1] > 0.1 * first:
         evidence = f"the training loss had fallen to {min(losses):.3g} and rose to {losses[-1]:.3g}"
     if evidence:
@@ -140,12 +141,24 @@ def _one_key(late: Rows) -> Iterator[Finding]:
             yield Finding("dead query/key", name, evidence, "--norm standard or a lower --learning-rate")
 
 
-def _collapsed(late: Rows) -> Iterator[Finding]:
+def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator[Finding]:
+    """Tell a prediction that no input moves any more, or has not moved yet: the mends are opposite.
+
+    It has collapsed where an input had moved it, or where steps were too large (`before`: what else was found).
+    """
     use = {name: _median_of(late, f"{name}_use") for name in ("image", "text")}
     known = [value for value in use.values() if value is not None]
-    if known and max(known) < IGNORED:
-        evidence = f"another row's inputs move the prediction by {max(known):.4f} at most"
+    if not known or max(known) >= IGNORED:
+        return
+    evidence = f"another row's inputs move the prediction by {max(known):.4f} at most"
+    most = max(row.get(f"{name}_use") or 0.0 for row in history for name in use)
+    if most > USED:
+        evidence += f", down from {most:.2f}"
+    if most > USED or {finding.word for finding in before} - {"too slow"}:
         yield Finding("collapsed", "network", evidence, "a lower --learning-rate, --norm standard or a longer --warmup")
+    else:
+        mend = "a higher --learning-rate, more --epochs or --norm standard; check that the columns tell anything"
+        yield Finding("not learning", "network", f"{evidence}, and never moved it more", mend)
 
 
 def _ignored(late: Rows, norms: Mapping[str, float]) -> Iterator[Finding]:

@@ -250,7 +250,7 @@ class _Loop:
         count, first_loss = 0, None
         for share in ahead(shares):
             loss, block_norms = self.step(share)
-            first_loss = float(loss) if self.steps == 1 else first_loss
+            first_loss = max(float(loss), self.objective.unlearnt) if self.steps == 1 else first_loss
             losses += loss * share.rows
             norms += block_norms
             rows, count = rows + share.rows, count + 1

@@ -57,6 +57,11 @@ class Objective:
             losses = losses * wrong.clamp_min(_SURE) ** self.gamma
         return losses.mean()
 
+    @property
+    def unlearnt(self) -> float:
+        """Loss of the mean answer over the train rows where a batch may tell far less: of numbers with a long tail."""
+        return 1.0 if self.task == "regression" else 0.0
+
     def decode(self, logits: Float[Tensor, "rows classes"]) -> Float[Tensor, "rows classes"]:
         """Turn logits into probabilities; for regression standardised numbers into numbers."""
         return logits * self.std + self.mean if self.task == "regression" else to_probs(logits, self.task)
