@@ -76,6 +76,33 @@ def test_the_verdict_compares_the_fusion_and_the_control_that_are_best_on_valida
     assert found.details[1].startswith("Against the baseline: chosen beats base by ")
 
 
+def test_of_equals_on_validation_one_that_was_asked_for_is_chosen_and_the_tie_is_said():
+    found, _ = verdicts(
+        {
+            "text_only": make(0.50, 4, True, True, validation=0.5),
+            "image_only": make(0.50, 5, True, True, validation=0.5),
+            "concat": make(0.90, 6, floor=True, validation=0.9),
+            "base": make(0.90, 1, validation=0.9),
+            "asked": make(0.90, 2, validation=0.9),
+        }
+    )
+    assert found.fusion == "asked"
+    assert found.details[0].endswith("text_only the best unimodal control. As good there: base, concat, image_only.")
+
+
+def test_what_does_not_beat_the_constant_answer_is_no_win_of_fusion():
+    scores = {
+        "base": make(0.52, 1),
+        "text_only": make(0.47, 4, True, True),
+        "majority": make(0.51, 6, floor=True),
+    }
+    assert verdicts({name: scores[name] for name in ("base", "text_only")})[0].verdict.startswith("Fusion beats text")
+    found, _ = verdicts(scores)
+    assert found.verdict.startswith(
+        "No evidence that fusion helps: base is not shown to do better than no model at all (over text only Δ 4."
+    )
+
+
 def test_no_evidence_is_printed_as_readily():
     found, _ = verdicts({"base": make(0.70, 1), "text_only": make(0.70, 4, True, True)})
     shape = r"No evidence that fusion beats text only \(Δ −?0\.\d, 95 % CI −\d\.\d to \d\.\d, 4 seeds\)\."

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.bootstrap import Drawn
-from interfuse.evaluation.intervals import Interval, mean_interval
+from interfuse.evaluation.intervals import ROUNDING, Interval, mean_interval
 from interfuse.evaluation.multiple import holm
 from interfuse.evaluation.verdicts import (
     NO_VALIDATION,
@@ -20,6 +20,7 @@ from interfuse.evaluation.verdicts import (
     say_against_baseline,
     say_choice,
     say_majority,
+    say_no_model,
     say_study,
 )
 
@@ -136,6 +137,7 @@ def _conclude(
     """Choose fusion and control on validation, contrast them on test, and say what else must be known."""
     controls = [name for name, entry in scores.items() if entry.unimodal]
     fusions = [name for name, entry in scores.items() if not entry.unimodal and name != MAJORITY]
+    fusions.sort(key=lambda name: (scores[name].floor, name == baseline))  # of equals one that was asked for
     found = {result.design: result for result in results}
     caveats = [ONE_SEED] if scores[baseline].test.shape[0] == 1 else []
     if not controls or not fusions:
@@ -145,14 +147,17 @@ def _conclude(
     fusion, control = (best_on_validation(scores, names, lower) for names in (fusions, controls))
     lowest = lowest_score(task)
     contrast = difference(scores[fusion], scores[control], lowest)
-    details = [say_choice(fusion, control, alone=len(controls) == 1)]
+    tied = [name for names in (fusions, controls) for name in names if _as_good(scores, name, (fusion, control))]
+    details = [say_choice(fusion, control, tied, alone=len(controls) == 1)]
     delta, p = found[fusion].delta, found[fusion].p_holm
     details.append(say_against_baseline(fusion, baseline, delta, 1.0 if p is None else p, margin, lower))
+    beaten = True
     if MAJORITY in scores:
         above = difference(scores[fusion], scores[MAJORITY], lowest)
         constant = "mean of the train rows" if task == "regression" else "most frequent label"
         details.append(say_majority(found[MAJORITY].mean.mean, fusion, above, constant, lower))
-    verdict = say_study(fusion, control, contrast, margin, lower)
+        beaten = judge(above.mean, above.p, 0.0, lower) == "wins"
+    verdict = say_study(fusion, control, contrast, margin, lower) if beaten else say_no_model(fusion, control, contrast)
     return Comparison(results, verdict, details + caveats, fusion, control, contrast)
 
 
@@ -160,6 +165,13 @@ def best_on_validation(scores: Mapping[str, DesignScores], names: Sequence[str],
     """Give the name with the best mean on validation (the lowest of an error); the first of equals."""
     sign = -1 if lower else 1
     return max(names, key=lambda name: sign * float(scores[name].validation.mean()))
+
+
+def _as_good(scores: Mapping[str, DesignScores], name: str, chosen: tuple[str, str]) -> bool:
+    """Whether the design is another than the chosen of its kind, and as good on validation."""
+    rival = next(other for other in chosen if scores[other].unimodal == scores[name].unimodal)
+    near = abs(float(scores[name].validation.mean() - scores[rival].validation.mean())) <= ROUNDING
+    return near and name != rival
 
 
 def _check(scores: Mapping[str, DesignScores], baseline: str, margin: float) -> None:

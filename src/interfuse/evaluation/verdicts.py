@@ -1,6 +1,6 @@
 """Verdicts: the words of a table and the sentences above it. Numbers come in as fractions, prose is in points."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interfuse.core.tasks import LOWER_IS_BETTER
@@ -43,6 +43,14 @@ def say_study(fusion: str, control: str, contrast: Interval, margin: float, lowe
     return f"Fusion {word} {rival} ({fusion} {_by(contrast)}, {_seeds(contrast)})."
 
 
+def say_no_model(fusion: str, control: str, contrast: Interval) -> str:
+    """Say that there is no evidence for fusion where the chosen one is not shown to beat the constant answer."""
+    return (
+        f"No evidence that fusion helps: {fusion} is not shown to do better than no model at all (over "
+        f"{_spoken(control)} Δ {_points(contrast.mean)}, {_interval(contrast)}, {_seeds(contrast)})."
+    )
+
+
 def say_primary(first: str, second: str, contrast: Interval, margin: float, lower: bool = False) -> str:
     """Say how the one contrast came out that was declared before the study; its p needs no adjustment."""
     verdict, p = judge(contrast.mean, contrast.p, margin, lower), f"p {_p_value(contrast.p)}"
@@ -69,12 +77,16 @@ def say_tuning(tuning: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
-def say_choice(fusion: str, control: str, alone: bool) -> str:
-    """Say how the two designs of the study's verdict were chosen; `alone`: no other control was compared."""
+def say_choice(fusion: str, control: str, tied: Sequence[str], alone: bool) -> str:
+    """Say how the two designs of the study's verdict were chosen.
+
+    `tied`: others that were as good on validation; `alone`: no other control was compared.
+    """
+    equals = f" As good there: {', '.join(tied)}." if tied else ""
     chosen = f"Chosen on validation, never on test: {fusion} is the best fusion there"
     if alone:
-        return f"{chosen}. {control} is the only unimodal control; the other modality alone may do better."
-    return f"{chosen}, {control} the best unimodal control."
+        return f"{chosen}. {control} is the only unimodal control; the other modality alone may do better.{equals}"
+    return f"{chosen}, {control} the best unimodal control.{equals}"
 
 
 def say_against_baseline(

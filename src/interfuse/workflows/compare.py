@@ -106,7 +106,8 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     designs = add_floors(asked, base, prepared.features.task)
     bench = make_bench(prepared.features, prepared.folds, designs)
     terms = Terms(settings.precision, settings.threads, prepared.info, prepared.projections)
-    study = _open_or_begin(out, _settle(out, settings, (designs, name_floors(base)), (bench, terms, prepared), watcher))
+    floors = name_floors(base, asked)
+    study = _open_or_begin(out, _settle(out, settings, (designs, floors), (bench, terms, prepared), watcher))
     for left in leftovers(out):
         left.unlink(missing_ok=True)
     write_majority(out / "majority.parquet", bench)

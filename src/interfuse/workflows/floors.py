@@ -36,9 +36,10 @@ def add_floors(asked: Sequence[Design], base: Mapping[str, Any], task: str) -> l
     return [*floors, *asked, *rivals]
 
 
-def name_floors(base: Mapping[str, Any]) -> set[str]:
-    """Give the names of the floors that are no floor by their kind alone."""
-    return {design.name for design in parse_designs(f"concat:hidden=match,{MATCHING_FLOOR}", base)}
+def name_floors(base: Mapping[str, Any], asked: Sequence[Design]) -> set[str]:
+    """Give the names of the floors that are no floor by their kind alone; two towers that were asked for are judged."""
+    matched, towers = (parse_designs(text, base)[0].name for text in ("concat:hidden=match", MATCHING_FLOOR))
+    return {matched, towers} - {design.name for design in asked if design.fusion == "two_tower"}
 
 
 def is_baseline_kind(design: Design) -> bool:
