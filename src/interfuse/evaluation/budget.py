@@ -24,7 +24,7 @@ def late_gain(curves: Sequence[Sequence[float]]) -> float:
     return float(np.median(gains)) if gains else 0.0
 
 
-def say_budget(curves: Mapping[str, Sequence[Sequence[float]]], margin: float) -> list[str]:
+def say_budget(curves: Mapping[str, Sequence[Sequence[float]]], margin: float, metric: str) -> list[str]:
     """Warn where designs were still learning at the end by more than a difference that matters.
 
     A ranking holds for its budget alone: what learns slowly is behind in few epochs, and may be ahead in more.
@@ -32,6 +32,7 @@ def say_budget(curves: Mapping[str, Sequence[Sequence[float]]], margin: float) -
     Args:
         curves: name of each design to its trainings' validation scores by epoch.
         margin: the smallest difference worth a win, a fraction.
+        metric: of these scores.
     """
     gains = {name: late_gain(trainings) for name, trainings in curves.items()}
     slow = sorted((name for name, gain in gains.items() if gain > margin), key=lambda name: -gains[name])
@@ -40,6 +41,6 @@ def say_budget(curves: Mapping[str, Sequence[Sequence[float]]], margin: float) -
     named = ", ".join(f"{name} (+{100 * gains[name]:.1f})" for name in slow[:NAMED])
     more = f" and {len(slow) - NAMED} more" if len(slow) > NAMED else ""
     return [
-        f"Still learning when the epochs ended, by points of validation gained in the last quarter of them: {named}"
-        f"{more}. The ranking is that of this budget; more --epochs may change it."
+        f"Still learning when the epochs ended, by points of validation {metric} gained in the last quarter of "
+        f"them: {named}{more}. The ranking is that of this budget; more --epochs may change it."
     ]

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from markupsafe import escape as escape_html
 
 from interfuse.core.records import LeaderboardRow, StudySummary
+from interfuse.core.tasks import HEADLINES
 from interfuse.reports.curves import draw_expected, draw_learning, find_curves
 from interfuse.reports.facts import data_card, design_settings, key_figures, notes, origin
 from interfuse.reports.figures import draw_cost, draw_forest, draw_use
@@ -55,6 +56,7 @@ def to_html(summary: StudySummary) -> str:
         "tone": _tone(summary.verdict),
         "source": str((summary.study.get("data") or {}).get("source", "study")),
         "metric": _metric(rows),
+        "watched": HEADLINES.get(_task(summary), _metric(rows)),
         "one_seed": any(row.seeds == 1 for row in rows),
         "looks": looks,
         **_leaderboard(summary, rows, looks),

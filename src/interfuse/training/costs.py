@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from interfuse.core.tokens import Tokens
 from interfuse.data import Batch, Features, eval_batches
 from interfuse.training.network import Network
 
@@ -37,7 +38,8 @@ ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention
 def measure_costs(network: Network, features: Features, rows: Tensor, batch_size: int) -> dict[str, float]:
     """Measure a trained network's cost on the CPU, beside nothing but the encoders'.
 
-    `flops`: multiplications and additions of one row's matrix products, forward, mean over rows padded together.
+    `flops`: multiplications and additions of one row's matrix products, forward, mean over rows padded together; each
+    row pays for its own picture and text, though in a batch rows that share them share their adapters' work.
     `latency_ms`: median time of a row predicted alone, adapters to logits. `memory_mb`: 10⁶ bytes of tensors alive at
     the peak of a training step in float32: activations, weights, gradients and AdamW's moments, the batch left out.
 
@@ -54,7 +56,7 @@ def measure_costs(network: Network, features: Features, rows: Tensor, batch_size
         batches = [*eval_batches(features, rows[:COUNTED], COUNTED)]
         with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
             for batch in batches:
-                _forward(own, batch)
+                own(_each(batch.image, batch.image_index), _each(batch.text, batch.text_index))
         flops = counter.get_total_flops() / len(rows[:COUNTED])
         times = []
         for batch in eval_batches(features, rows[: CALLS + 3], 1):
@@ -137,6 +139,11 @@ class Tally(TorchDispatchMode):
     def _free(self, place: int, size: int) -> None:
         self._seen.discard(place)
         self.alive -= size
+
+
+def _each(items: Tokens, index: Tensor) -> Tokens:
+    """Give each row its own copy of its item."""
+    return Tokens(items.tokens[index], items.mask[index])
 
 
 def _forward(network: Network, batch: Batch) -> Tensor:

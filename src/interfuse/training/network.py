@@ -175,15 +175,13 @@ class Network(nn.Module):
         unimodal: bool = False,
         vectors: bool = False,
     ) -> Any:
-        """Compute the logits; each distinct picture and text is adapted once.
+        """Compute the logits; each distinct picture and text is adapted once, and what a control ignores never.
 
         With `unimodal` (the network must have unimodal heads) the first axis is: fused, image alone, text alone.
         With `vectors` the logits come with a vector of each row's picture and text, which can be contrasted.
         """
-        if len(self.towers):
-            image, text = (self._encode(modality, raw) for modality, raw in (("image", image), ("text", text)))
-        adapted_image, image_mask = self.image_adapter(*image)
-        adapted_text, text_mask = self.text_adapter(*text)
+        adapted_image, image_mask = self._adapt("image", self.image_adapter, image)
+        adapted_text, text_mask = self._adapt("text", self.text_adapter, text)
         if image_index is not None:
             adapted_image, image_mask = adapted_image.index_select(0, image_index), image_mask[image_index]
         if text_index is not None:
@@ -196,8 +194,13 @@ class Network(nn.Module):
             logits = torch.stack([logits, *alone])
         return (logits, *self.vectors(seen, read)) if vectors else logits
 
-    def _encode(self, modality: str, raw: Tokens) -> Tokens:
-        return self.towers[modality](raw) if modality in self.towers else raw
+    def _adapt(self, modality: str, adapter: Adapter, raw: Tokens) -> Tokens:
+        """Encode, where the encoder learns too, and adapt; one empty token stands for what the fusion ignores."""
+        if modality not in self.fusion.modalities:
+            mask = torch.ones_like(raw.mask[:, :1])
+            return Tokens(mask.unsqueeze(2) * torch.zeros_like(adapter.absent), mask)
+        seen = self.towers[modality](raw) if modality in self.towers else raw
+        return Tokens(*adapter(*seen))
 
     def vectors(self, image: Tokens, text: Tokens) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
         """Give each row's vector of either modality: the fusion's towers where it has them, else the tokens' means."""

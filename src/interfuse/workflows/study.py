@@ -102,7 +102,11 @@ class Study:
         details = [
             *self._primary(scores, by),
             *comparison.details,
-            *say_budget({name: _curves(found) for name, found in histories.items()}, float(self.record["margin"])),
+            *say_budget(
+                {name: _curves(found) for name, found in histories.items()},
+                float(self.record["margin"]),
+                HEADLINES[self.task],
+            ),
             *say_metric(by, self.record["metric"], HEADLINES[self.task]),
             *say_tuning(self.record.get("tuning")),
         ]
