@@ -18,7 +18,7 @@ from interfuse.core.errors import DataError
 from interfuse.core.files import read_json
 from interfuse.data import SourceSettings, make_known
 from interfuse.evaluation import measure_emap
-from interfuse.training import Network, load_run, train
+from interfuse.training import Network, train
 from interfuse.workflows import (
     DiagnoseSettings,
     EncoderSettings,
@@ -121,7 +121,7 @@ def test_with_modality_dropout_the_absent_state_is_trusted(folder):
     assert "it is another row's image or text that misleads." in found.verdict
     assert "From 92" in found.measure("missing").verdict
     assert "stays at" in found.measure("missing").verdict
-    never = load_run(folder / "xor-product-0")
+    never = trained(folder, "xor", "product")
     assert "Yet" not in examined(never, "xor").verdict
     assert "never trained on rows without an image or a text" in examined(never, "xor").measure("missing").notes[0]
 
