@@ -183,9 +183,11 @@ def make_design(fusion: str, values: Mapping[str, Any], base: Mapping[str, Any])
     settings = {name: read_scalar(value) for name, value in values.items() if name not in fields}
     own = {name: value for name, value in values.items() if name in fields and name != "name"}
     common = {**base, "fusion": fusion, "settings": settings}
-    design = build(Design, f"design {fusion!r}", {**common, **own, "name": "unnamed"})
-    plain = build(Design, f"design {fusion!r}", {**common, "settings": {}, "name": "unnamed"})
-    return dataclasses.replace(design, name=str(values.get("name") or design.spell(plain)))
+    name = str(values.get("name") or "")
+    called = name or fusion  # what an error calls the design that has no name yet
+    design = build(Design, f"design {called!r}", {**common, **own, "name": called})
+    plain = build(Design, f"design {called!r}", {**common, "settings": {}, "name": called})
+    return dataclasses.replace(design, name=name or design.spell(plain))
 
 
 def read_scalar(value: Any) -> Scalar:
