@@ -29,7 +29,7 @@ from interfuse.workflows.majority import write_majority
 from interfuse.workflows.prepare import Prepared, Source, prepare
 from interfuse.workflows.runs import Terms, is_done, tidy
 from interfuse.workflows.schedule import Labour, train_all
-from interfuse.workflows.sizes import match_all, match_concat
+from interfuse.workflows.sizes import closed, match_all, match_concat
 from interfuse.workflows.study import Study
 from interfuse.workflows.track import open_tracker
 from interfuse.workflows.tune import FOLDER, SPACE, TuneSettings, tune
@@ -101,7 +101,7 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     base = {**settings.base, **source.encoder_settings()}
     asked = _list_designs(settings, base)
     for design in asked:
-        check_design(design)
+        check_design(closed(design))
     prepared = prepare(source, watcher, settings.train_rows)
     designs = add_floors(asked, base, prepared.features.task)
     bench = make_bench(prepared.features, prepared.folds, designs)
