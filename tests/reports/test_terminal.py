@@ -50,3 +50,12 @@ def test_one_seed_is_flagged_in_the_headline(summary):
 
 def test_an_empty_study_is_told(empty):
     assert "No verdict on fusion." in printed(empty, 80)
+def test_folds_are_told_with_all_of_their_rows(summary):
+    folded = {**summary.study, "folds": 3, "data": {"source": "rows.csv", "rows": {"train": 136, "test": 80}}}
+    told = {**folded, "data": {**folded["data"], "tested": 240}}
+    assert "rows.csv: 240 rows in 3 folds, each tested once; 3 seeds;" in printed(
+        dataclasses.replace(summary, study=told), 120
+    )
+    assert "216 rows in 3 folds" in printed(dataclasses.replace(summary, study=folded), 120)
+
+

@@ -397,6 +397,7 @@ def test_what_cannot_be_compared_is_told(tmp_path):
         interfuse.compare("known:xor", fusions="product", baseline="nobody", out=tmp_path / "a")
     with pytest.raises(ConfigError, match="The margin is a fraction from 0 to below 1, got 1"):
         interfuse.compare("known:xor", fusions="product", margin=1.0, out=tmp_path / "a")
+    assert study.record["data"]["tested"] == 96
     with pytest.raises(ConfigError, match="A comparison needs at least 1 seed, got seeds=0"):
         interfuse.compare("known:xor", fusions="product", seeds=0, out=tmp_path / "b")
     with pytest.raises(

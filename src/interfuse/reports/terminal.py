@@ -6,6 +6,7 @@ from rich.text import Text
 
 from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean
+from interfuse.reports.facts import spell_folds
 
 STYLES = {"wins": "bold green", "loses": "red", "floor": "dim", "baseline": "cyan", "no evidence": ""}
 NARROW, WIDE = 76, 104
@@ -57,7 +58,8 @@ def _headline(summary: StudySummary) -> str:
     """Say what was tested, as far as the record tells."""
     data, seeds = summary.study.get("data") or {}, len(summary.study.get("seeds") or [])
     rows = ", ".join(f"{count:,} {split}" for split, count in (data.get("rows") or {}).items())
-    told = [f"{rows} rows" if rows else "", f"{seeds} seed{'s' if seeds > 1 else ''}" if seeds else ""]
+    folds = spell_folds(summary.study)
+    told = [folds.replace(" in ", " rows in ") if folds else f"{rows} rows" if rows else "", f"{seeds} seed{'s' if seeds > 1 else ''}" if seeds else ""]
     opening = f"{data['source']}: " if data.get("source") else ""
     model = " (intervals are for the one trained model only)" if seeds == 1 else ""
     return _printable(opening + "; ".join([*filter(None, told), f"test scores in points, 95 % intervals{model}"]))

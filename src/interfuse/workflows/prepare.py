@@ -381,6 +381,7 @@ def _prepared(
         "troubles": len(examples.troubles) if examples else 0,
         "notes": [*(examples.notes if examples else ()), *notes],
         **describe_rows(features, folds[0], examples),
+        "tested": sum(len(split["test"]) for split in folds),
         "settings": {
             k: v for k, v in to_plain(replace(source.read, image_folder=None, unpack_to=None)).items() if v is not None
         },
