@@ -163,6 +163,20 @@ def test_seeds_are_paired_every_design_sees_the_same_rows_in_the_same_order(stud
     )
 
 
+def test_rows_in_trouble_are_counted_by_reason(shop, tmp_path):
+    titles = [None if number == 3 else f"thing {number}" for number in range(30)]
+    kinds = [None if number in (5, 7, 9) else "ab"[number % 2] for number in range(30)]
+    rows = pl.DataFrame({"title": titles, "kind": kinds})
+    listener = Listener()
+    read = SourceSettings(text="title", label="kind", image="none")
+    prepare(Source(rows, read, EncoderSettings(store=tmp_path / "store")), listener)
+    told = [said for said in listener.said if "×" in said]
+    assert told == [
+        "3 × the row is left out; the first: row 5 (5): it has no label.",
+        "1 × the row is left out; the first: row 3 (3): it has neither picture nor text.",
+    ]
+
+
 def test_a_second_study_encodes_nothing_and_says_so(study, shop):
     listener = Listener()
     prepare(source(shop, study.folder.parent / "store"), listener)
@@ -383,6 +397,7 @@ def test_folds_score_every_row_out_of_fold(shop, tmp_path):
         np.mean([row["score"] for table in tables for row in table if row["split"] == "test"])
     )
     assert (study.trials()[0].folder.name, study.record["folds"]) == ("fold-0", 3)
+    assert study.record["data"]["tested"] == 96
 
 
 def test_fewer_train_rows_leave_validation_and_test_alone(shop, tmp_path):
@@ -397,7 +412,6 @@ def test_what_cannot_be_compared_is_told(tmp_path):
         interfuse.compare("known:xor", fusions="product", baseline="nobody", out=tmp_path / "a")
     with pytest.raises(ConfigError, match="The margin is a fraction from 0 to below 1, got 1"):
         interfuse.compare("known:xor", fusions="product", margin=1.0, out=tmp_path / "a")
-    assert study.record["data"]["tested"] == 96
     with pytest.raises(ConfigError, match="A comparison needs at least 1 seed, got seeds=0"):
         interfuse.compare("known:xor", fusions="product", seeds=0, out=tmp_path / "b")
     with pytest.raises(

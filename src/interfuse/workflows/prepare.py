@@ -1,7 +1,6 @@
 """From a source to rows ready for training: read, encode what is new, assemble, and write down what happened."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -40,6 +39,8 @@ from interfuse.workflows.encoder_settings import EncoderSettings
 from interfuse.workflows.projecting import Sample, find_projection, project
 
 Folds = tuple[Mapping[str, Tensor], ...]
+KINDS = 8
+"""Most kinds of trouble that are said aloud, the most frequent first."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,14 @@ def _read(source: Source, progress: Progress) -> list[Examples]:
 def _tell(examples: Examples, progress: Progress) -> None:
     for note in examples.notes:
         progress.say(note)
-    for (what, consequence), count in Counter((t.what, t.consequence) for t in examples.troubles).items():
-        first = next(t for t in examples.troubles if (t.what, t.consequence) == (what, consequence))
-        progress.say(f"{count} × {consequence}; the first: row {first.row} ({first.id}): {first.reason}.")
+    kinds: dict[tuple[str, str, str], list[Trouble]] = {}
+    for trouble in examples.troubles:
+        kinds.setdefault((trouble.what, trouble.reason.partition(":")[0], trouble.consequence), []).append(trouble)
+    for alike in sorted(kinds.values(), key=len, reverse=True)[:KINDS]:
+        first = alike[0]
+        progress.say(f"{len(alike):,} × {first.consequence}; the first: row {first.row} ({first.id}): {first.reason}.")
+    if len(kinds) > KINDS:
+        progress.say(f"{len(kinds) - KINDS:,} rarer kinds of trouble besides.")
 
 
 def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) -> "Filled | None":
@@ -375,13 +381,13 @@ def _prepared(
         "task": features.task,
         "label_names": list(features.label_names),
         "rows": split_rows,
+        "tested": sum(len(split["test"]) for split in folds),
         "groups": len(features.groups.unique()),
         "missing_images": int((features.image_items < 0).sum()),
         "missing_texts": int((features.text_items < 0).sum()),
         "troubles": len(examples.troubles) if examples else 0,
         "notes": [*(examples.notes if examples else ()), *notes],
         **describe_rows(features, folds[0], examples),
-        "tested": sum(len(split["test"]) for split in folds),
         "settings": {
             k: v for k, v in to_plain(replace(source.read, image_folder=None, unpack_to=None)).items() if v is not None
         },
