@@ -368,6 +368,7 @@ def _prepared(
     info = {
         "task": features.task,
         "label_names": list(features.label_names),
+        **({"known": source.data} if source.is_known else {}),
         **({"label_values": list(examples.label_values)} if examples and examples.label_values else {}),
         "fingerprint": fingerprint(content),
         "encoders": dict(signatures),
