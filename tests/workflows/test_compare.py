@@ -407,6 +407,17 @@ def test_fewer_train_rows_leave_validation_and_test_alone(shop, tmp_path):
     assert few["test"].equal(every["test"])
 
 
+def test_what_a_known_answer_task_would_not_heed_is_refused(tmp_path):
+    given = {"fusions": "product", "seeds": 1, "out": tmp_path / "study"}
+    with pytest.raises(
+        ConfigError, match=r"known:xor is made of .*: --label, --hard-negatives, --folds, --image-size would change not"
+    ):
+        interfuse.compare("known:xor", folds=3, label="kind", hard_negatives=True, image_size=64, **given)
+    with pytest.raises(ConfigError, match=r": --task would change nothing\. Leave it out"):
+        interfuse.compare("known:xor", task="regression", **given)
+    Source("known:xor", SourceSettings(seed=3, task="multiclass"), EncoderSettings(store=tmp_path)).check_known()
+
+
 def test_what_cannot_be_compared_is_told(tmp_path):
     with pytest.raises(ConfigError, match="The baseline 'nobody' is no design of this comparison"):
         interfuse.compare("known:xor", fusions="product", baseline="nobody", out=tmp_path / "a")

@@ -82,9 +82,10 @@ def known_rows(run: Run, source: Source) -> Features:
     """Make the rows of the known-answer task that the run was trained for.
 
     Raises:
-        ConfigError: the run was trained for another one.
+        ConfigError: the run was trained for another one, or the settings are of no use to it.
         DataError: the task is not known.
     """
+    source.check_known()
     trained = run.info.get("known")  # a run of an older version does not say it: its tokens and classes then tell
     features = make_known(source.data, source.read.seed)
     tables = {"image": features.image, "text": features.text}

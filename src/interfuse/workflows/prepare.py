@@ -39,6 +39,10 @@ from interfuse.workflows.encoder_settings import EncoderSettings
 from interfuse.workflows.projecting import Sample, find_projection, project
 
 Folds = tuple[Mapping[str, Tensor], ...]
+TOLD = ("image_encoder", "text_encoder", "image_size", "store_dtype", "store_dim")
+"""Encoders' settings that a design records."""
+UNHEEDED = tuple(name for name in SourceSettings.__dataclass_fields__ if name not in ("seed", "task"))
+"""Settings of rows that a known-answer task has no use for."""
 KINDS = 8
 """Most kinds of trouble that are said aloud, the most frequent first."""
 
@@ -57,18 +61,30 @@ class Source:
         """Whether this is a known-answer task, whose tokens need no encoder."""
         return isinstance(self.data, str) and self.data.startswith("known:")
 
+    def check_known(self) -> None:
+        """Refuse settings that a known-answer task, which has its own labels, splits and tokens, would not heed.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        if not self.is_known:
+            return
+        read, encode, plain = self.read, self.encode, EncoderSettings(store=self.encode.store)
+        given = [name for name in UNHEEDED if getattr(read, name) != getattr(SourceSettings(), name)]
+        given += [name for name in TOLD if getattr(encode, name) != getattr(plain, name)]
+        given += ["task"] if read.task not in (None, "multiclass") else []
+        if given:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise ConfigError(
+                f"{self.data} is made of tokens, with labels and splits of its own: {options} would change nothing. "
+                f"Leave {'it' if len(given) == 1 else 'them'} out."
+            )
+
     def encoder_settings(self) -> dict[str, Any]:
         """Give what a design records of the encoders."""
         if self.is_known:
             return {"image_encoder": "known", "text_encoder": "known", "image_size": None}
-        chosen = self.encode
-        return {
-            "image_encoder": chosen.image_encoder,
-            "text_encoder": chosen.text_encoder,
-            "image_size": chosen.image_size,
-            "store_dtype": chosen.store_dtype,
-            "store_dim": chosen.store_dim,
-        }
+        return {name: getattr(self.encode, name) for name in TOLD}
 
 
 @dataclass(frozen=True)
@@ -91,6 +107,7 @@ class Prepared:
 def prepare(source: Source, progress: Progress, train_rows: int | None = None) -> Prepared:
     """Read the rows, encode each distinct picture and text that the store does not hold, and assemble."""
     if source.is_known:
+        source.check_known()
         features = make_known(source.data, seed=source.read.seed)
         features = replace(features, splits=fewer(features, features.splits, train_rows))
         return _prepared(source, features, (features.splits,), None, {}, 0.0, [])
@@ -141,6 +158,7 @@ def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) 
         What the store holds now; none for a known-answer task, whose tokens need no encoder.
     """
     if source.is_known:
+        source.check_known()
         progress.say(f"{source.data} needs no encoder: nothing to encode.")
         return None
     splits_matter = source.encode.store_dim is not None  # its projection is fitted on the train rows
