@@ -32,6 +32,9 @@ from interfuse.workflows import (
     train_run,
 )
 
+_ONE_CLASS = (
+    r"AUC is undefined on the 20 test rows: all of them are of class '1'\. .* another --metric: accuracy or mac"
+)
 SMALL = {"dim": 64, "num_heads": 4, "batch_size": 64, "dropout": 0.0}
 
 
@@ -443,6 +446,34 @@ def test_a_wrong_design_is_told_before_anything_is_encoded(shop, tmp_path):
     with pytest.raises(ConfigError, match="num_heads"):
         train_run(rows, tmp_path / "run", make_design("cross_attention", {"num_heads": 7}, {}))
     assert not rows.encode.store.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"metric": "nonsense"}, r"No task has the metric 'nonsense'\. A comparison of multiclass is by accuracy or"),
+        ({"metric": "auc"}, "A comparison of multiclass is by accuracy or macro F1; got 'auc'"),
+        ({"baseline": "nobody"}, r"The baseline 'nobody' is no design of this comparison\. It has: .*, product\."),
+        ({"baseline": "two_tower:contrastive=1"}, "The baseline 'two_tower:contrastive=1' is no design"),
+        ({"primary": "product beats concat"}, "--primary takes two designs .* got 'product beats concat'. It has: "),
+        ({"primary": "product vs nobody"}, "--primary takes two designs .* got 'product vs nobody'"),
+        ({"primary": "product vs product"}, "--primary takes two designs"),
+        ({"fusions": "two_tower:contrastive=1"}, r"contrastive=1 .* is for matching; the task is multiclass"),
+        ({"label": "price", "class_weights": "balanced"}, "class_weights=balanced is for classes, and the task is reg"),
+        ({"label": "price", "objective": "focal"}, "objective=focal is for classes, and the task is regression"),
+        ({"label": "fits", "task": "matching", "metric": "auc", "split": "part"}, _ONE_CLASS),
+    ],
+)
+def test_what_the_rows_do_not_allow_is_told_before_anything_is_encoded(shop, tmp_path, given, message):
+    rows = pl.read_csv(shop / "shop.csv").with_columns(
+        pl.int_range(pl.len()).mul(1.5).alias("price"),
+        pl.Series("part", ["train"] * 56 + ["validation"] * 20 + ["test"] * 20),
+        pl.Series("fits", [0, 1] * 38 + [1] * 20),
+    )
+    columns = {"image": "photo", "text": "title", "label": "kind", "image_folder": shop, "fusions": "product"}
+    with pytest.raises(ConfigError, match=message):
+        interfuse.compare(rows, store=tmp_path / "store", out=tmp_path / "study", **{**columns, **given})
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_small_comparison_on_real_easy_vqa_pictures_ends_in_a_report(tmp_path):

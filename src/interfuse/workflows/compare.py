@@ -20,6 +20,7 @@ from interfuse.core.settings import to_plain
 from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
 from interfuse.data import write_quarantine
 from interfuse.training import Precision, check_design, leftovers
+from interfuse.workflows.asked import Asked, find_baseline, read_primary
 from interfuse.workflows.bench import Bench, make_bench
 from interfuse.workflows.by_metric import find_metric
 from interfuse.workflows.evidence import EXAMPLES_FILE
@@ -99,14 +100,15 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     _check(settings)
     track = open_tracker(settings.track, out)
     base = {**settings.base, **source.encoder_settings()}
-    asked = _list_designs(settings, base)
-    for design in asked:
+    asked = Asked(_list_designs(settings, base), base, settings.metric, settings.baseline, settings.primary)
+    for design in asked.designs:
         check_design(closed(design))
-    prepared = prepare(source, watcher, settings.train_rows)
-    designs = add_floors(asked, base, prepared.features.task)
+    asked.check("multiclass" if source.is_known else source.read.task)
+    prepared = prepare(source, watcher, settings.train_rows, asked.look)
+    designs = add_floors(asked.designs, base, prepared.features.task)
     bench = make_bench(prepared.features, prepared.folds, designs)
     terms = Terms(settings.precision, settings.threads, prepared.info, prepared.projections)
-    study = _open_or_begin(out, _settle(out, settings, (designs, name_floors(base)), (bench, terms, prepared), watcher))
+    study = _open_or_begin(out, _settle(out, settings, (designs, base), (bench, terms, prepared), watcher))
     for left in leftovers(out):
         left.unlink(missing_ok=True)
     write_majority(out / "majority.parquet", bench)
@@ -143,30 +145,32 @@ def _check(settings: CompareSettings) -> None:
 def _settle(
     out: Path,
     settings: CompareSettings,
-    named: tuple[list[Design], set[str]],
+    based: tuple[list[Design], Mapping[str, Any]],
     ready: tuple[Bench, Terms, Prepared],
     watcher: Progress,
 ) -> dict[str, Any]:
     """Give the designs their sizes and, where asked, their tuned settings; write down what the study will be.
 
-    `named`: the designs, and which of their names are floors'.
+    `based`: the designs, and the settings that they share.
     """
-    (given, names), (bench, terms, prepared) = named, ready
-    designs = given
+    (given, base), (bench, terms, prepared) = based, ready
+    designs, names = given, name_floors(base)
     if settings.match_parameters:
         designs, notes = match_all(designs, bench, settings.match_parameters)
         for note in notes:
             watcher.say(note)
     designs = match_concat(designs, bench)
-    floors = {design.name for old, design in zip(given, designs, strict=True) if old.name in names}
+    renamed = {old.name: design.name for old, design in zip(given, designs, strict=True)}
+    floors = {new for old, new in renamed.items() if old in names}
+    words = _read_words(settings, [*designs, *(old for old in given if renamed[old.name] != old.name)], base, renamed)
     designs = list({design.name: design for design in designs}.values())  # the matched width may be one that was asked
-    record = _describe(settings, designs, prepared, floors)
+    record = _describe(settings, designs, prepared, floors, words)
     if not settings.tune:
         return record
     by = HEADLINES["regression"] if record["metric"] in LOWER_IS_BETTER else record["metric"]  # ranked alike
     chosen = TuneSettings(settings.tune, settings.space, by, Labour(settings.jobs, settings.launcher))
     tuned = tune(out, bench, terms, designs, chosen, watcher)
-    return {**_describe(settings, tuned.designs, prepared, floors), **tuned.record}
+    return {**_describe(settings, tuned.designs, prepared, floors, words), **tuned.record}
 
 
 def _list_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[Design]:
@@ -178,13 +182,30 @@ def _list_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[De
     return parse_designs(settings.fusions or DEFAULT_FUSIONS, base)
 
 
-def _describe(settings: CompareSettings, designs: list[Design], prepared: Prepared, floors: set[str]) -> dict[str, Any]:
-    """Write down everything that decides the study, and how it came to be."""
+def _read_words(
+    settings: CompareSettings, designs: list[Design], base: Mapping[str, Any], renamed: Mapping[str, str]
+) -> tuple[str | None, dict[str, str] | None]:
+    """Give the names, as they are now, of the baseline and of the primary contrast that were asked for."""
+    baseline = None if settings.baseline is None else find_baseline(settings.baseline, designs, base)
+    primary = read_primary(settings.primary, designs, base)
+    told = {side: renamed.get(name, name) for side, name in (primary or {}).items()}
+    return renamed.get(str(baseline), baseline), told or None
+
+
+def _describe(
+    settings: CompareSettings,
+    designs: list[Design],
+    prepared: Prepared,
+    floors: set[str],
+    words: tuple[str | None, dict[str, str] | None],
+) -> dict[str, Any]:
+    """Write down everything that decides the study, and how it came to be.
+
+    `words`: the baseline and the primary contrast that were asked for.
+    """
     hidden = [design.name for design in designs if is_baseline_kind(design)]
-    baseline = settings.baseline or next((name for name in hidden if name not in floors), hidden[0])
-    names = [design.name for design in designs]
-    if baseline not in names:
-        raise ConfigError(f"The baseline {baseline!r} is no design of this comparison. It has: {', '.join(names)}.")
+    asked, primary = words
+    baseline = asked or next((name for name in hidden if name not in floors), hidden[0])
     return {
         "format": 1,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -198,24 +219,11 @@ def _describe(settings: CompareSettings, designs: list[Design], prepared: Prepar
         "baseline": baseline,
         "margin": settings.margin,
         "metric": find_metric(settings.metric, prepared.features.task),
-        "primary": _read_primary(settings.primary, names),
+        "primary": primary,
         "precision": settings.precision,
         "threads": settings.threads,
         "designs": [{**to_plain(d), "key": d.key, "role": name_role(d, baseline, floors)} for d in designs],
     }
-
-
-def _read_primary(text: str | None, names: list[str]) -> dict[str, str] | None:
-    """Read `first vs second`."""
-    if text is None:
-        return None
-    first, versus, second = (part.strip() for part in text.partition(" vs "))
-    if not versus or first not in names or second not in names or first == second:
-        raise ConfigError(
-            f"--primary takes two designs of this comparison as 'first vs second', got {text!r}. It has: "
-            f"{', '.join(names)}."
-        )
-    return {"first": first, "second": second}
 
 
 def _cpu_name() -> str:

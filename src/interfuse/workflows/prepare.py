@@ -1,7 +1,7 @@
 """From a source to rows ready for training: read, encode what is new, assemble, and write down what happened."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from interfuse.data import (
     SourceSettings,
     Trouble,
     assemble,
+    encode_labels,
     load_examples,
     load_for_run,
     make_known,
@@ -104,11 +105,29 @@ class Prepared:
     """Modality to what its tokens were projected by."""
 
 
-def prepare(source: Source, progress: Progress, train_rows: int | None = None) -> Prepared:
-    """Read the rows, encode each distinct picture and text that the store does not hold, and assemble."""
+Look = Callable[[str, Sequence[str], Tensor], object]
+"""Told the task, the names of the labels, and the labels of the test rows of all folds, as `Features` has them."""
+
+
+def prepare(
+    source: Source, progress: Progress, train_rows: int | None = None, look: Look = lambda *_: None
+) -> Prepared:
+    """Read the rows, encode each distinct picture and text that the store does not hold, and assemble.
+
+    Args:
+        source: the rows and how to read and encode them.
+        progress: told how far it is.
+        train_rows: most rows to train on; none: all.
+        look: told what the rows are before anything is encoded, so that it may refuse them.
+
+    Raises:
+        ConfigError: the settings cannot work.
+        DataError: the rows cannot be used.
+    """
     if source.is_known:
         source.check_known()
         features = make_known(source.data, seed=source.read.seed)
+        look(features.task, features.label_names, features.labels[features.splits["test"]])
         features = replace(features, splits=fewer(features, features.splits, train_rows))
         return _prepared(source, features, (features.splits,), None, {}, 0.0, [])
     if source.encode.store_dim is not None and source.read.folds:
@@ -117,6 +136,7 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
             "Leave out one of the two."
         )
     every = _read(source, progress)
+    look(every[0].task, every[0].label_names, torch.cat([_test_labels(examples) for examples in every]))
     encoded = encode_examples(every[0], source.encode, progress)
     by_fold = [encoded.without_failures(examples, source.read.strict) for examples in every]
     tell_failures(every[0], by_fold[0], progress)
@@ -136,6 +156,11 @@ def _read(source: Source, progress: Progress) -> list[Examples]:
     every = [refold(first, replace(source.read, fold=fold)) for fold in range(folds)] if folds else [first]
     _tell(first, progress)
     return every
+
+
+def _test_labels(examples: Examples) -> Tensor:
+    table = examples.table
+    return encode_labels(replace(examples, table=table.filter(pc.equal(table["split"], "test"))))
 
 
 def _tell(examples: Examples, progress: Progress) -> None:
