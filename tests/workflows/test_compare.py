@@ -476,6 +476,18 @@ def test_what_the_rows_do_not_allow_is_told_before_anything_is_encoded(shop, tmp
     assert not (tmp_path / "store").exists()
 
 
+def test_a_design_may_be_named_in_any_spelling(tmp_path):
+    given = {"fusions": "product,product:learning_rate=1e-2,concat:hidden=4:name=narrow", "seeds": 1, "epochs": 1}
+    base = {"dim": 8, "batch_size": 500, "train_rows": 500, "out": tmp_path / "study"}
+    words = {"baseline": "concat:hidden=4", "primary": "product:learning_rate=0.0100 vs concat:hidden=match"}
+    study = interfuse.compare("known:xor", **given, **base, **words)
+    assert study.record["baseline"] == "narrow"
+    matched = next(d.name for d in study.designs() if d.name.startswith("concat:hidden="))
+    assert study.record["primary"] == {"first": "product:learning_rate=0.01", "second": matched}
+    words["primary"] = f"product:learning_rate=0.01 vs {matched}"  # as the table calls it
+    assert interfuse.compare("known:xor", **given, **base, **words).record == study.record
+
+
 def test_a_small_comparison_on_real_easy_vqa_pictures_ends_in_a_report(tmp_path):
     """700 questions about real pictures, real encoders, from the shell to the report."""
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from interfuse.core.design import Design
+from interfuse.core.design import Design, parse_designs
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import TASKS
 from interfuse.training import check_contrastive, check_objective
@@ -66,8 +66,14 @@ class Asked:
 
 
 def find_design(word: str, designs: Sequence[Design], base: Mapping[str, Any]) -> str | None:
-    """Give the name of the design that the word names; else None."""
-    return next((design.name for design in designs if design.name == word), None)
+    """Give the name of the design that the word names, in any spelling that makes the same design; else None."""
+    if any(design.name == word for design in designs):
+        return word
+    try:
+        (read,) = parse_designs(word, base)
+    except ValueError:  # not one design, or none that can be read
+        return None
+    return next((design.name for design in designs if read.name == design.name or read.key == design.key), None)
 
 
 def find_baseline(word: str, designs: Sequence[Design], base: Mapping[str, Any]) -> str:
