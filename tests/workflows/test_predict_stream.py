@@ -552,7 +552,9 @@ def test_a_run_takes_no_other_known_answer_task_than_its_own(trained, shop, tmp_
                 use(run, name, given)
         with pytest.raises(ConfigError, match=told):
             predict_stream(run, name, given, tmp_path / "out.csv")
-    with pytest.raises(ConfigError, match="trained for known:binding, whose tokens no encoder makes, got .*new.parquet"):
+    with pytest.raises(
+        ConfigError, match="trained for known:binding, whose tokens no encoder makes, got .*new.parquet"
+    ):
         predict(run, str(shop / "new.parquet"), source(trained / "store"))
     older = {name: value for name, value in run.info.items() if name != "known"}
     with pytest.raises(ConfigError, match="trained for another known-answer task .*, got known:xor"):
