@@ -238,6 +238,10 @@ def test_another_comparison_does_not_get_into_the_same_folder(study, shop):
     common = {**SMALL, "epochs": 6, "batch_size": 64, "image_size": 64, "out": study.folder, "seeds": 2, **given}
     with pytest.raises(ConfigError, match=r"holds another comparison: its designs are .*Give another --out"):
         interfuse.compare(shop / "shop.csv", fusions="concat:hidden=32,product", **common)
+    with pytest.raises(ConfigError, match="its baseline is concat:hidden=32, now given: cross_attention. Give another"):
+        interfuse.compare(
+            shop / "shop.csv", fusions="concat:hidden=32,cross_attention", baseline="cross_attention", **common
+        )
     with pytest.raises(ConfigError, match="holds another comparison: its seeds are"):
         interfuse.compare(shop / "shop.csv", fusions="concat:hidden=32,cross_attention", **{**common, "seeds": 3})
     with pytest.raises(ConfigError, match=r"is not empty and holds no study\. Give another --out"):

@@ -37,7 +37,19 @@ from interfuse.workflows.tune import FOLDER, SPACE, TuneSettings, tune
 
 ORIGINALS = "shared_cross_attention,shared_cross_attention:encoder_layers=1,shared_cross_attention:gate=glu"
 RIVALS = "merged_attention,cross_attention"
-SAME = ("designs", "seeds", "folds", "baseline", "margin", "metric", "primary", "precision", "threads", "encoders")
+SAME = (
+    "designs",
+    "seeds",
+    "folds",
+    "baseline",
+    "roles",
+    "margin",
+    "metric",
+    "primary",
+    "precision",
+    "threads",
+    "encoders",
+)
 """What a study that goes on must have been begun with."""
 DEFAULT_FUSIONS = f"{FLOORS},{ORIGINALS},{RIVALS}"
 """The floors, the original's designs, and the token-level rivals."""
@@ -240,8 +252,9 @@ def _open_or_begin(out: Path, record: dict[str, Any]) -> Study:
     if path.is_file():
         found = read_json(path)
         for name in SAME:
-            if found.get(name) != record[name]:
-                raise ConfigError(_other_study(out, name, found.get(name), record[name]))
+            before, now = (_pick(of, name) for of in (found, record))
+            if before != now:
+                raise ConfigError(_other_study(out, name, before, now))
         if found["data"]["fingerprint"] != record["data"]["fingerprint"]:
             raise ConfigError(_other_study(out, "data", found["data"]["source"], record["data"]["source"]))
         return Study(out, found)
@@ -251,8 +264,17 @@ def _open_or_begin(out: Path, record: dict[str, Any]) -> Study:
     return Study(out, record)
 
 
+def _pick(record: Mapping[str, Any], what: str) -> Any:
+    """Give one part of what a study was begun with; the designs' roles, which follow from the baseline, are a part."""
+    if what == "designs":
+        return [{name: value for name, value in d.items() if name != "role"} for d in record.get("designs") or []]
+    if what == "roles":
+        return [f"{d['name']} {d.get('role')}" for d in record.get("designs") or []]
+    return record.get(what)
+
+
 def _other_study(out: Path, what: str, found: Any, given: Any) -> str:
     if what == "designs":
-        found, given = ([f"{d['name']} ({d['key'][:6]})" for d in designs or []] for designs in (found, given))
+        found, given = ([f"{d['name']} ({d['key'][:6]})" for d in designs] for designs in (found, given))
     verb = "are" if what.endswith("s") else "is"
     return f"{out} holds another comparison: its {what} {verb} {found}, now given: {given}. Give another --out."
