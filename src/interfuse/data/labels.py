@@ -67,22 +67,23 @@ def read_labels(column: pl.Series, task: str) -> list[tuple[str, ...] | None]:
     return rows
 
 
-def read_targets(column: pl.Series, first: int = 0) -> list[float | None]:
+def read_targets(column: pl.Series, rows: Sequence[int] | None = None) -> list[float | None]:
     """Read each row's number, for regression; None where there is none.
 
     Args:
         column: the cells.
-        first: what the first row is called in an error.
+        rows: what each row is called in an error; none: by its place.
 
     Raises:
         DataError: a cell is no finite number.
     """
     check_labels(column, "regression")
     targets: list[float | None] = []
-    for row, cell in enumerate(drop_nan(column).to_list(), first):
+    for place, cell in enumerate(drop_nan(column).to_list()):
         blank = cell is None or not str(cell).strip()
         value = None if blank else _number(cell)
         if not blank and value is None:
+            row = place if rows is None else rows[place]
             raise DataError(
                 f"Column {column.name!r} has {str(cell)!r} (row {row}), which is no finite number: regression learns "
                 "numbers. If the labels are classes, say --task multiclass."

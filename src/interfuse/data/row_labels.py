@@ -74,7 +74,8 @@ def read_row_labels(rows: Rows, task: str, known: Sequence[str] | None = None) -
     if task == "regression":
         targets = np.full(len(column), np.nan)
         for piece in ranges(len(column)):
-            targets[piece] = np.array(read_targets(column[piece], piece.start), dtype=np.float64)
+            numbers = rows.numbers(np.arange(piece.start, piece.stop)).tolist()
+            targets[piece] = np.array(read_targets(column[piece], numbers), dtype=np.float64)
         drop_unlabelled(rows, ~np.isnan(targets), settings.strict)
         none = Labels.none(len(rows), (known[0] if known else str(settings.label),))
         return Labels(none.coded, targets[~np.isnan(targets)], none.names)
