@@ -26,7 +26,7 @@ def infer_task(column: pl.Series) -> str:
         cells = [str(cell) for cell in drop_nan(distinct(column[piece])).drop_nulls().to_list()]
         if any(SEPARATOR in cell for cell in cells):
             return "multilabel"
-        numbers, empty = numbers and _all_numbers(cells), empty and not cells
+        numbers, empty = numbers and all_numbers(cells), empty and not cells
         fractions = fractions or (numbers and any(not _whole(cell) for cell in cells))
     return "regression" if numbers and fractions and not empty else "multiclass"
 
@@ -181,7 +181,7 @@ def name_classes(labels: Sequence[tuple[str, ...] | None], labelled: int | None 
         DataError: there is only one class, or nearly every row has a class of its own.
     """
     names = sorted({name for row in labels if row for name in row})
-    if names and _all_numbers(names):
+    if names and all_numbers(names):
         names.sort(key=float)
     if len(names) < 2:
         found = f"only {names[0]!r}" if names else "none"
@@ -195,7 +195,8 @@ def name_classes(labels: Sequence[tuple[str, ...] | None], labelled: int | None 
     return tuple(names)
 
 
-def _all_numbers(cells: Sequence[str]) -> bool:
+def all_numbers(cells: Sequence[str]) -> bool:
+    """Whether each of these texts is a number; NaN is none."""
     try:
         return all(float(cell) == float(cell) for cell in cells)
     except ValueError:
