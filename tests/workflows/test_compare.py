@@ -436,6 +436,10 @@ def test_what_cannot_be_compared_is_told(tmp_path):
         ConfigError, match=r"Unknown fusion mechanism 'crossattention'\. Did you mean 'cross_attention'"
     ):
         interfuse.compare("known:xor", fusions="crossattention", out=tmp_path / "c")
+    with pytest.raises(ConfigError, match="focal_gamma=5.0 changes nothing without objective=focal"):
+        interfuse.compare("known:xor", fusions="product", focal_gamma=5.0, out=tmp_path / "c")
+    with pytest.raises(ConfigError, match="ogm_alpha=0.9 changes nothing without balance=ogm_ge"):
+        train_run(Source("known:xor"), tmp_path / "run", make_design("product", {}, {"ogm_alpha": 0.9}))
     with pytest.raises(DataError, match="holds no study"):
         Study.open(tmp_path)
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from interfuse.core.design import Design, parse_designs, read_designs
+from interfuse.core.design import Design, check_idle, parse_designs, read_designs
 from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Progress, Silent
@@ -113,6 +113,7 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     track = open_tracker(settings.track, out)
     base = {**settings.base, **source.encoder_settings()}
     asked = Asked(_list_designs(settings, base), base, settings.metric, settings.baseline, settings.primary)
+    check_idle(asked.designs)
     for design in asked.designs:
         check_design(closed(design))
     asked.check("multiclass" if source.is_known else source.read.task)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from interfuse.core.design import Design
+from interfuse.core.design import Design, check_idle
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import to_plain
@@ -62,6 +62,7 @@ def finetune_run(
     if source.is_known:
         raise ConfigError("A known-answer task has tokens and no encoders: leave --unfreeze out.")
     if isinstance(start, Design):
+        check_idle([start])
         check_design(start)
     prepared = prepare(source, watcher)
     precision, threads = terms[0].precision, terms[1]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from interfuse.core.design import Design
+from interfuse.core.design import Design, check_idle
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
 from interfuse.training import Precision, Run, check_design, load_run, processes, steps_an_epoch
@@ -33,6 +33,7 @@ def train_run(
         DataError: the rows cannot be used.
     """
     watcher = progress or Silent()
+    check_idle([design])
     check_design(design)
     processes.join(source.encode.device)
     prepared = prepare(source, watcher)
