@@ -216,7 +216,7 @@ def test_started_again_it_finishes_the_same_study_with_the_same_numbers(study, s
 def test_worker_processes_give_the_numbers_of_one_process(tmp_path):
     command = [
         *(sys.executable, "-c", "from interfuse.cli.main import run; run()", "compare", "known:xor"),
-        *("--fusions", "product", "--seeds", "1", "--epochs", "2", "--dim", "32"),
+        *("--fusions", "product,cross_attention:pool=mean", "--seeds", "1", "--epochs", "2", "--dim", "32"),
     ]
     tables = []
     for jobs in ("1", "2"):
@@ -227,7 +227,8 @@ def test_worker_processes_give_the_numbers_of_one_process(tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert len(json.loads(done.stdout)) == 6
+        assert len(json.loads(done.stdout)) == 7
+        assert done.stderr.count("attention over one key") == done.stderr.count("warning: CrossAttentionFusion") == 1
         trials = Study.open(tmp_path / jobs).trials()
         tables.append([read_table(trial.folder / "predictions.parquet") for trial in trials])
     assert all(a.equals(b) for a, b in zip(*tables, strict=True))
