@@ -14,7 +14,7 @@ from interfuse.data import SourceSettings
 from interfuse.fusion import OneKeyAttentionWarning
 from interfuse.training.processes import launched
 from interfuse.workflows.encoder_settings import EncoderSettings, default_store
-from interfuse.workflows.prepare import Source
+from interfuse.workflows.source import Source
 
 Data = Annotated[
     str,

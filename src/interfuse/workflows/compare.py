@@ -27,10 +27,11 @@ from interfuse.workflows.evidence import EXAMPLES_FILE
 from interfuse.workflows.floors import FLOORS, add_floors, is_baseline_kind, name_floors, name_role
 from interfuse.workflows.gallery import keep_examples
 from interfuse.workflows.majority import write_majority
-from interfuse.workflows.prepare import Prepared, Source, prepare
+from interfuse.workflows.prepare import Prepared, prepare
 from interfuse.workflows.runs import Terms, is_done, tidy
 from interfuse.workflows.schedule import Labour, train_all
 from interfuse.workflows.sizes import closed, match_all, match_concat
+from interfuse.workflows.source import Source
 from interfuse.workflows.study import Study
 from interfuse.workflows.track import open_tracker
 from interfuse.workflows.tune import FOLDER, SPACE, TuneSettings, tune

@@ -18,8 +18,9 @@ from interfuse.data import Examples, Features, assemble, load_for_run, make_know
 from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, predict_probs, processes
 from interfuse.workflows.as_trained import read_as_trained, split_again
-from interfuse.workflows.prepare import Source, encode_examples
+from interfuse.workflows.prepare import encode_examples
 from interfuse.workflows.quarantine import keep_troubles
+from interfuse.workflows.source import Source
 
 
 @dataclass(frozen=True)

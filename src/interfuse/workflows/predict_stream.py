@@ -19,7 +19,7 @@ from interfuse.training import EVAL_BATCH, Run, predict_probs
 from interfuse.workflows.encode import WHOLE, Portion
 from interfuse.workflows.parts import Joined, Parts
 from interfuse.workflows.predict import Predictions, known_rows, same_encoders, source_of, warn_of_counts
-from interfuse.workflows.prepare import Source
+from interfuse.workflows.source import Source
 from interfuse.workflows.towers import Part, Towers
 
 ROWS_PER_PART = 8 * EVAL_BATCH

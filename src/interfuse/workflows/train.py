@@ -9,9 +9,10 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
 from interfuse.training import Precision, Run, check_design, load_run, processes, steps_an_epoch
 from interfuse.workflows.bench import make_bench
-from interfuse.workflows.prepare import Prepared, Source, prepare
+from interfuse.workflows.prepare import Prepared, prepare
 from interfuse.workflows.quarantine import FILE, keep_troubles
 from interfuse.workflows.runs import Terms, Trial, is_done, is_unfinished, run_trials, tidy
+from interfuse.workflows.source import Source
 
 
 def train_run(
