@@ -160,7 +160,8 @@ def test_compare_prints_json_alone_on_stdout_and_a_report_can_be_had_again(tmp_p
     with pytest.raises(SystemExit):
         run(["report", "study", "--out", "table.md"])
     assert "| product |" in (tmp_path / "table.md").read_text()
-    capsys.readouterr()
+    told = capsys.readouterr()
+    assert [line for line in told.out.splitlines() if line.startswith("Report: ")] == ["Report: table.md"]
     for name, told in (("latex", "product & \\textbf{"), ("csv", "product,product,"), ("md", "| product |")):
         with pytest.raises(SystemExit):
             run(["report", "study", "--format", name])

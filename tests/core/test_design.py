@@ -2,7 +2,7 @@
 
 import pytest
 
-from interfuse.core.design import Design, make_design, parse_designs, read_designs
+from interfuse.core.design import Design, check_idle, make_design, parse_designs, read_designs
 from interfuse.core.errors import ConfigError
 
 BASE = {"dim": 64}
@@ -50,15 +50,33 @@ def test_a_toml_file_names_designs_by_its_tables(tmp_path):
         ("", "No design was given"),
         ("concat:hidden", "Cannot read 'hidden' in design 'concat:hidden'"),
         ("concat,concat", "Two designs are called 'concat'"),
-        ("concat:dim=0", "dim must be at least 1, got dim=0"),
+        ("concat:dim=0", "design 'concat': dim must be at least 1, got dim=0"),
+        ("concat:dim=0:name=wide", "design 'wide': dim must be at least 1, got dim=0"),
         ("concat:dropout=1", "dropout must be from 0 to below 1, got dropout=1"),
         ("concat:learning_rate=0", "learning_rate must be above 0"),
+        (
+            "concat:ogm_alpha=0.9",
+            r"design 'concat': ogm_alpha=0.9 changes nothing without balance=ogm_ge. Mend: balance=",
+        ),
+        (
+            "concat:balance=ogm_ge,concat:focal_gamma=5:name=own",
+            "design 'own': focal_gamma=5.0 changes nothing without",
+        ),
         ("concat:gate=maybe", "Unknown value of design 'concat': gate: 'maybe'"),
     ],
 )
 def test_what_cannot_be_a_design_is_told(text, message):
     with pytest.raises(ConfigError, match=message):
         parse_designs(text, BASE)
+
+
+def test_a_shared_setting_may_stand_where_one_design_heeds_it():
+    shared = {**BASE, "ogm_alpha": 0.9}
+    designs = parse_designs("concat,product:balance=ogm_ge", shared)
+    check_idle(designs)
+    with pytest.raises(ConfigError, match="design 'concat': ogm_alpha=0.9 changes nothing without balance=ogm_ge"):
+        check_idle(designs[:1])
+    check_idle(parse_designs("concat:ogm_alpha=0.3,product:objective=focal:focal_gamma=5", BASE))
 
 
 def test_a_table_without_a_fusion_is_refused(tmp_path):

@@ -142,6 +142,21 @@ def test_files_that_cannot_be_read_are_told(photos, name, content, message):
         load(str(photos / "none.csv"), photos)
 
 
+def test_a_label_that_is_no_number_is_told_by_its_row_in_the_source(photos):
+    titles = [None, *(f"thing {n}" for n in range(1, 40))]
+    numbers = ["7", "0.5", *(f"{n}.25" for n in range(2, 38)), "nan", "?"]
+    rows = frame(title=titles, kind=numbers, photo=[None, *(f"{n % 12}.png" for n in range(1, 40))])
+    with pytest.raises(DataError, match=r"has 'nan' \(row 38\), which is no finite number"):
+        load(rows, photos, task="regression")  # row 0, which shows nothing, is left out before
+    told = (
+        r"Is it the right column\? Only 2 of the labels are no numbers \('nan' in row 38\).*--task regression tells wh"
+    )
+    with pytest.raises(DataError, match=told):
+        load(rows, photos)
+    with pytest.raises(DataError, match=r"Is it the right column\?$"):
+        load(frame(kind=[f"word {n}" for n in range(40)]), photos)
+
+
 def test_rows_in_trouble_are_listed_and_none_is_silently_dropped(photos, tmp_path):
     (photos / "broken.png").write_text("no picture")
     changes = {

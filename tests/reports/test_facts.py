@@ -16,6 +16,15 @@ def test_many_classes_are_counted_and_some_are_named(summary):
     assert data_card(study) == [("classes", "3,000 (" + ", ".join(f"c{n}" for n in range(12)) + ", …)")]
 
 
+def test_the_rows_of_one_fold_are_not_told_as_all(summary):
+    data = {"rows": {"train": 136, "validation": 24, "test": 80}, "tested": 240}
+    told = [("rows", "240 in 3 folds, each tested once")]
+    folded = {"folds": 3, "data": data}
+    assert data_card(folded) == [*told, *((f"{split} rows, fold 1", str(n)) for split, n in data["rows"].items())]
+    assert told[0] in key_figures(folded, 2)
+    assert ("train rows", "136") in data_card({"folds": 1, "data": data})
+
+
 @pytest.mark.parametrize("study", [{}, {"data": None}, {"data": {"rows": None, "notes": None}, "seconds": None}])
 def test_an_absent_record_says_nothing(study):
     assert data_card(study) == origin(study) == notes(study) == []

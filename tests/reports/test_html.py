@@ -50,6 +50,13 @@ def page(summary) -> Page:
     return Page(to_html(summary))
 
 
+def test_a_table_by_split_says_which_fold_it_counts(summary):
+    text = Page(to_html(dataclasses.replace(summary, study={**summary.study, "folds": 3}))).text
+    assert "train, fold 1" in text
+    assert "train rows" not in text
+    assert "9,000 in 3 folds, each tested once" in text
+
+
 def test_it_is_one_file_that_asks_for_nothing_and_is_small(full):
     text = to_html(full)
     page = Page(text)

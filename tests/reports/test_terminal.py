@@ -25,6 +25,17 @@ def test_no_number_is_cut_and_no_line_is_too_long(summary, width):
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
 
 
+@pytest.mark.parametrize("width", [76, 80, 90, 104, 120])
+def test_no_verdict_is_cut_beside_wide_numbers(summary, width):
+    wide = row("concat:hidden=512", -4321.5, -98765.4, ci_low=-5555.5, ci_high=-1111.1)
+    text = printed(dataclasses.replace(summary, rows=[*summary.rows, wide]), width)
+    assert "no evidence" in text
+    assert text.count("floor") == 2
+    assert "−432150.0 [−555550.0, −111110.0]" in text
+    assert "…" not in text
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+
+
 @pytest.mark.parametrize("width", [40, 104])
 def test_cost_verdict_and_details_are_told(summary, width):
     flat = " ".join(printed(summary, width).split())
@@ -46,6 +57,15 @@ def test_one_seed_is_flagged_in_the_headline(summary):
     flat = " ".join(printed(dataclasses.replace(summary, study=single), 120).split())
     assert "1 seed; test scores in points, 95 % intervals (intervals are for the one trained model only)" in flat
     assert "one trained model" not in printed(summary, 120)
+
+
+def test_folds_are_told_with_all_of_their_rows(summary):
+    folded = {**summary.study, "folds": 3, "data": {"source": "rows.csv", "rows": {"train": 136, "test": 80}}}
+    told = {**folded, "data": {**folded["data"], "tested": 240}}
+    assert "rows.csv: 240 rows in 3 folds, each tested once; 3 seeds;" in printed(
+        dataclasses.replace(summary, study=told), 120
+    )
+    assert "216 rows in 3 folds" in printed(dataclasses.replace(summary, study=folded), 120)
 
 
 def test_an_empty_study_is_told(empty):

@@ -32,6 +32,9 @@ from interfuse.workflows import (
     train_run,
 )
 
+_ONE_CLASS = (
+    r"AUC is undefined on the 20 test rows: all of them are of class '1'\. .* another --metric: accuracy or mac"
+)
 SMALL = {"dim": 64, "num_heads": 4, "batch_size": 64, "dropout": 0.0}
 
 
@@ -163,6 +166,20 @@ def test_seeds_are_paired_every_design_sees_the_same_rows_in_the_same_order(stud
     )
 
 
+def test_rows_in_trouble_are_counted_by_reason(shop, tmp_path):
+    titles = [None if number == 3 else f"thing {number}" for number in range(30)]
+    kinds = [None if number in (5, 7, 9) else "ab"[number % 2] for number in range(30)]
+    rows = pl.DataFrame({"title": titles, "kind": kinds})
+    listener = Listener()
+    read = SourceSettings(text="title", label="kind", image="none")
+    prepare(Source(rows, read, EncoderSettings(store=tmp_path / "store")), listener)
+    told = [said for said in listener.said if "×" in said]
+    assert told == [
+        "3 × the row is left out; the first: row 5 (5): it has no label.",
+        "1 × the row is left out; the first: row 3 (3): it has neither picture nor text.",
+    ]
+
+
 def test_a_second_study_encodes_nothing_and_says_so(study, shop):
     listener = Listener()
     prepare(source(shop, study.folder.parent / "store"), listener)
@@ -199,7 +216,7 @@ def test_started_again_it_finishes_the_same_study_with_the_same_numbers(study, s
 def test_worker_processes_give_the_numbers_of_one_process(tmp_path):
     command = [
         *(sys.executable, "-c", "from interfuse.cli.main import run; run()", "compare", "known:xor"),
-        *("--fusions", "product", "--seeds", "1", "--epochs", "2", "--dim", "32"),
+        *("--fusions", "product,cross_attention:pool=mean", "--seeds", "1", "--epochs", "2", "--dim", "32"),
     ]
     tables = []
     for jobs in ("1", "2"):
@@ -210,7 +227,8 @@ def test_worker_processes_give_the_numbers_of_one_process(tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert len(json.loads(done.stdout)) == 6
+        assert len(json.loads(done.stdout)) == 7
+        assert done.stderr.count("attention over one key") == done.stderr.count("warning: CrossAttentionFusion") == 1
         trials = Study.open(tmp_path / jobs).trials()
         tables.append([read_table(trial.folder / "predictions.parquet") for trial in trials])
     assert all(a.equals(b) for a, b in zip(*tables, strict=True))
@@ -221,6 +239,10 @@ def test_another_comparison_does_not_get_into_the_same_folder(study, shop):
     common = {**SMALL, "epochs": 6, "batch_size": 64, "image_size": 64, "out": study.folder, "seeds": 2, **given}
     with pytest.raises(ConfigError, match=r"holds another comparison: its designs are .*Give another --out"):
         interfuse.compare(shop / "shop.csv", fusions="concat:hidden=32,product", **common)
+    with pytest.raises(ConfigError, match="its baseline is concat:hidden=32, now given: cross_attention. Give another"):
+        interfuse.compare(
+            shop / "shop.csv", fusions="concat:hidden=32,cross_attention", baseline="cross_attention", **common
+        )
     with pytest.raises(ConfigError, match="holds another comparison: its seeds are"):
         interfuse.compare(shop / "shop.csv", fusions="concat:hidden=32,cross_attention", **{**common, "seeds": 3})
     with pytest.raises(ConfigError, match=r"is not empty and holds no study\. Give another --out"):
@@ -383,6 +405,7 @@ def test_folds_score_every_row_out_of_fold(shop, tmp_path):
         np.mean([row["score"] for table in tables for row in table if row["split"] == "test"])
     )
     assert (study.trials()[0].folder.name, study.record["folds"]) == ("fold-0", 3)
+    assert study.record["data"]["tested"] == 96
 
 
 def test_fewer_train_rows_leave_validation_and_test_alone(shop, tmp_path):
@@ -390,6 +413,17 @@ def test_fewer_train_rows_leave_validation_and_test_alone(shop, tmp_path):
     assert len(few["train"]) == 20
     assert set(few["train"].tolist()) < set(every["train"].tolist())
     assert few["test"].equal(every["test"])
+
+
+def test_what_a_known_answer_task_would_not_heed_is_refused(tmp_path):
+    given = {"fusions": "product", "seeds": 1, "out": tmp_path / "study"}
+    with pytest.raises(
+        ConfigError, match=r"known:xor is made of .*: --label, --hard-negatives, --folds, --image-size would change not"
+    ):
+        interfuse.compare("known:xor", folds=3, label="kind", hard_negatives=True, image_size=64, **given)
+    with pytest.raises(ConfigError, match=r": --task would change nothing\. Leave it out"):
+        interfuse.compare("known:xor", task="regression", **given)
+    Source("known:xor", SourceSettings(seed=3, task="multiclass"), EncoderSettings(store=tmp_path)).check_known()
 
 
 def test_what_cannot_be_compared_is_told(tmp_path):
@@ -403,6 +437,10 @@ def test_what_cannot_be_compared_is_told(tmp_path):
         ConfigError, match=r"Unknown fusion mechanism 'crossattention'\. Did you mean 'cross_attention'"
     ):
         interfuse.compare("known:xor", fusions="crossattention", out=tmp_path / "c")
+    with pytest.raises(ConfigError, match="focal_gamma=5.0 changes nothing without objective=focal"):
+        interfuse.compare("known:xor", fusions="product", focal_gamma=5.0, out=tmp_path / "c")
+    with pytest.raises(ConfigError, match="ogm_alpha=0.9 changes nothing without balance=ogm_ge"):
+        train_run(Source("known:xor"), tmp_path / "run", make_design("product", {}, {"ogm_alpha": 0.9}))
     with pytest.raises(DataError, match="holds no study"):
         Study.open(tmp_path)
 
@@ -417,6 +455,46 @@ def test_a_wrong_design_is_told_before_anything_is_encoded(shop, tmp_path):
     with pytest.raises(ConfigError, match="num_heads"):
         train_run(rows, tmp_path / "run", make_design("cross_attention", {"num_heads": 7}, {}))
     assert not rows.encode.store.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"metric": "nonsense"}, r"No task has the metric 'nonsense'\. A comparison of multiclass is by accuracy or"),
+        ({"metric": "auc"}, "A comparison of multiclass is by accuracy or macro F1; got 'auc'"),
+        ({"baseline": "nobody"}, r"The baseline 'nobody' is no design of this comparison\. It has: .*, product\."),
+        ({"baseline": "two_tower:contrastive=1"}, "The baseline 'two_tower:contrastive=1' is no design"),
+        ({"primary": "product beats concat"}, "--primary takes two designs .* got 'product beats concat'. It has: "),
+        ({"primary": "product vs nobody"}, "--primary takes two designs .* got 'product vs nobody'"),
+        ({"primary": "product vs product"}, "--primary takes two designs"),
+        ({"fusions": "two_tower:contrastive=1"}, r"contrastive=1 .* is for matching; the task is multiclass"),
+        ({"label": "price", "class_weights": "balanced"}, "class_weights=balanced is for classes, and the task is reg"),
+        ({"label": "price", "objective": "focal"}, "objective=focal is for classes, and the task is regression"),
+        ({"label": "fits", "task": "matching", "metric": "auc", "split": "part"}, _ONE_CLASS),
+    ],
+)
+def test_what_the_rows_do_not_allow_is_told_before_anything_is_encoded(shop, tmp_path, given, message):
+    rows = pl.read_csv(shop / "shop.csv").with_columns(
+        pl.int_range(pl.len()).mul(1.5).alias("price"),
+        pl.Series("part", ["train"] * 56 + ["validation"] * 20 + ["test"] * 20),
+        pl.Series("fits", [0, 1] * 38 + [1] * 20),
+    )
+    columns = {"image": "photo", "text": "title", "label": "kind", "image_folder": shop, "fusions": "product"}
+    with pytest.raises(ConfigError, match=message):
+        interfuse.compare(rows, store=tmp_path / "store", out=tmp_path / "study", **{**columns, **given})
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_design_may_be_named_in_any_spelling(tmp_path):
+    given = {"fusions": "product,product:learning_rate=1e-2,concat:hidden=4:name=narrow", "seeds": 1, "epochs": 1}
+    base = {"dim": 8, "batch_size": 500, "train_rows": 500, "out": tmp_path / "study"}
+    words = {"baseline": "concat:hidden=4", "primary": "product:learning_rate=0.0100 vs concat:hidden=match"}
+    study = interfuse.compare("known:xor", **given, **base, **words)
+    assert study.record["baseline"] == "narrow"
+    matched = next(d.name for d in study.designs() if d.name.startswith("concat:hidden="))
+    assert study.record["primary"] == {"first": "product:learning_rate=0.01", "second": matched}
+    words["primary"] = f"product:learning_rate=0.01 vs {matched}"  # as the table calls it
+    assert interfuse.compare("known:xor", **given, **base, **words).record == study.record
 
 
 def test_a_small_comparison_on_real_easy_vqa_pictures_ends_in_a_report(tmp_path):

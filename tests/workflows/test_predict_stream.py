@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,17 @@ from interfuse.data import SourceSettings
 from interfuse.encoders.efficientnet import EfficientNetLite
 from interfuse.encoders.text import HubTextEncoder
 from interfuse.training import load_run
-from interfuse.workflows import EncoderSettings, Portion, Source, StreamSettings, predict, predict_stream, train_run
+from interfuse.workflows import (
+    EncoderSettings,
+    Portion,
+    Source,
+    StreamSettings,
+    diagnose,
+    evaluate,
+    predict,
+    predict_stream,
+    train_run,
+)
 from interfuse.workflows.launch import run_on_ray
 from interfuse.workflows.launch_predict import PredictTask, _predict_portion, predict_on_workers
 from interfuse.workflows.parts import Parts
@@ -525,6 +536,30 @@ def test_a_known_answer_task_is_predicted_in_parts(tmp_path):
     assert done.joined.rows == len(expected.rows)
     assert found["row"].to_list() == expected.rows
     assert np.abs(found.select("^prob_.*$").to_numpy() - expected.probs).max() < 1e-6
+
+
+def test_a_run_takes_no_other_known_answer_task_than_its_own(trained, shop, tmp_path):
+    run, other = load_run(trained / "run"), Source("known:binding")
+    with pytest.raises(ConfigError, match="The run was trained on rows seen by efficientnet-lite0 and minilm, and the"):
+        predict(run, other.data, other)
+    words = other.encoder_settings()
+    run = train_run(other, tmp_path / "run", Design("product", dim=8, epochs=1, batch_size=500, **words))
+    assert predict(run, other.data, other).probs.shape == (11_000, 4)
+    for name in ("known:xor", "known:additive"):  # of other classes, and of as many
+        given, told = Source(name), rf"was trained for known:binding \(classes 0, 1, 2, 3\), got {name}"
+        for use in (predict, diagnose, lambda *words: evaluate(*words, "all")):
+            with pytest.raises(ConfigError, match=told):
+                use(run, name, given)
+        with pytest.raises(ConfigError, match=told):
+            predict_stream(run, name, given, tmp_path / "out.csv")
+    with pytest.raises(
+        ConfigError, match="trained for known:binding, whose tokens no encoder makes, got .*new.parquet"
+    ):
+        predict(run, str(shop / "new.parquet"), source(trained / "store"))
+    older = {name: value for name, value in run.info.items() if name != "known"}
+    with pytest.raises(ConfigError, match="trained for another known-answer task .*, got known:xor"):
+        predict(replace(run, info=older), "known:xor", Source("known:xor"))
+    assert predict(replace(run, info=older), other.data, other).task == "multiclass"
 
 
 def test_tokens_of_another_encoder_are_refused(trained, shop, tmp_path):

@@ -1,5 +1,6 @@
 """Options that several commands share, and how they become workflow settings."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +11,10 @@ from rich.console import Console
 
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.data import SourceSettings
+from interfuse.fusion import OneKeyAttentionWarning
 from interfuse.training.processes import launched
 from interfuse.workflows.encoder_settings import EncoderSettings, default_store
-from interfuse.workflows.prepare import Source
+from interfuse.workflows.source import Source
 
 Data = Annotated[
     str,
@@ -160,6 +162,17 @@ def make_source(data: str, **given: Any) -> Source:
 
 @contextmanager
 def watching() -> Iterator[ConsoleProgress]:
-    """Draw progress on stderr while a workflow runs."""
-    with ConsoleProgress(Console(stderr=True, quiet=not launched().leads)) as progress:
+    """Draw progress on stderr while a workflow runs; our own warnings are said there too, each once."""
+    console = Console(stderr=True, quiet=not launched().leads)
+    with ConsoleProgress(console) as progress, warnings.catch_warnings():
+        show, said = warnings.showwarning, set[str]()
+
+        def say(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if not issubclass(category, OneKeyAttentionWarning):
+                show(message, category, *place, **more)
+            elif str(message) not in said:
+                said.add(str(message))
+                progress.say(f"warning: {message}")
+
+        warnings.showwarning = say
         yield progress

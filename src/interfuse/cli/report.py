@@ -39,6 +39,6 @@ def report(
     if output in WRITERS:
         typer.echo(WRITERS[output](opened.summary(metric)), nl=False)
     else:
-        show(opened, output, metric, None if out else written)
-    if out:
-        typer.echo(f"Written: {written}", err=output != "table")
+        show(opened, output, metric, written)
+    if out and output != "table":
+        typer.echo(f"Report: {written}", err=True)

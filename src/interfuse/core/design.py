@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,9 @@ LATER = {
     "residual": False,
 }
 """Settings left out of a design's hash while they are as here, so that runs made before they existed keep theirs."""
+
+NEEDS = {"ogm_alpha": ("balance", "ogm_ge"), "focal_gamma": ("objective", "focal")}
+"""Settings that change nothing unless another has this value."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +186,34 @@ def make_design(fusion: str, values: Mapping[str, Any], base: Mapping[str, Any])
     settings = {name: read_scalar(value) for name, value in values.items() if name not in fields}
     own = {name: value for name, value in values.items() if name in fields and name != "name"}
     common = {**base, "fusion": fusion, "settings": settings}
-    design = build(Design, f"design {fusion!r}", {**common, **own, "name": "unnamed"})
-    plain = build(Design, f"design {fusion!r}", {**common, "settings": {}, "name": "unnamed"})
-    return dataclasses.replace(design, name=str(values.get("name") or design.spell(plain)))
+    name = str(values.get("name") or "")
+    called = name or fusion  # what an error calls the design that has no name yet
+    design = build(Design, f"design {called!r}", {**common, **own, "name": called})
+    check_idle([design], own)
+    plain = build(Design, f"design {called!r}", {**common, "settings": {}, "name": called})
+    return dataclasses.replace(design, name=name or design.spell(plain))
+
+
+def check_idle(designs: Sequence[Design], names: Collection[str] = tuple(NEEDS)) -> None:
+    """Refuse a setting that would change nothing in any of these designs.
+
+    One that some design heeds may stand in the others: they share the command's settings.
+
+    Args:
+        designs: of one command.
+        names: settings that are looked at.
+
+    Raises:
+        ConfigError: there is such a setting.
+    """
+    for name, (other, needed) in NEEDS.items():
+        plain = Design.__dataclass_fields__[name].default
+        given = [design for design in designs if name in names and getattr(design, name) != plain]
+        if given and all(getattr(design, other) != needed for design in designs):
+            raise ConfigError(
+                f"design {given[0].name!r}: {name}={getattr(given[0], name)} changes nothing without {other}={needed}. "
+                f"Mend: {other}={needed}, or leave {name} out."
+            )
 
 
 def read_scalar(value: Any) -> Scalar:

@@ -2,7 +2,7 @@
 
 from interfuse.data.batches import Batch, ahead, epoch_batches, eval_batches, make_batch, plan_epoch
 from interfuse.data.examples import Examples, Trouble, write_quarantine, write_troubles
-from interfuse.data.features import Features, assemble
+from interfuse.data.features import Features, assemble, encode_labels
 from interfuse.data.folds import refold
 from interfuse.data.known import make_known
 from interfuse.data.pictures import MAX_PIXELS, PictureError, PictureIdentity, identify, open_picture
@@ -22,6 +22,7 @@ __all__ = [
     "Trouble",
     "ahead",
     "assemble",
+    "encode_labels",
     "epoch_batches",
     "eval_batches",
     "identify",

@@ -120,7 +120,7 @@ def assemble(
         text,
         _items(table["image_key"], image_index, "picture"),
         _items(table["text_key"], text_index, "text"),
-        _encode_labels(examples),
+        encode_labels(examples),
         examples.task,
         examples.label_names,
         torch.tensor(table["row"].to_numpy(), dtype=torch.int64),
@@ -146,7 +146,8 @@ def _items(keys: pa.ChunkedArray, index: Mapping[str, int], what: str) -> Tensor
     return torch.from_numpy(np.concatenate(found))
 
 
-def _encode_labels(examples: Examples) -> Tensor:
+def encode_labels(examples: Examples) -> Tensor:
+    """Give the rows' labels as `Features.labels` has them."""
     if examples.task == "regression":
         return torch.tensor(examples.table["target"].to_numpy(), dtype=torch.float32)  # null is NaN
     if is_single_class(examples.task):

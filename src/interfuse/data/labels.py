@@ -26,7 +26,7 @@ def infer_task(column: pl.Series) -> str:
         cells = [str(cell) for cell in drop_nan(distinct(column[piece])).drop_nulls().to_list()]
         if any(SEPARATOR in cell for cell in cells):
             return "multilabel"
-        numbers, empty = numbers and _all_numbers(cells), empty and not cells
+        numbers, empty = numbers and all_numbers(cells), empty and not cells
         fractions = fractions or (numbers and any(not _whole(cell) for cell in cells))
     return "regression" if numbers and fractions and not empty else "multiclass"
 
@@ -67,22 +67,23 @@ def read_labels(column: pl.Series, task: str) -> list[tuple[str, ...] | None]:
     return rows
 
 
-def read_targets(column: pl.Series, first: int = 0) -> list[float | None]:
+def read_targets(column: pl.Series, rows: Sequence[int] | None = None) -> list[float | None]:
     """Read each row's number, for regression; None where there is none.
 
     Args:
         column: the cells.
-        first: what the first row is called in an error.
+        rows: what each row is called in an error; none: by its place.
 
     Raises:
         DataError: a cell is no finite number.
     """
     check_labels(column, "regression")
     targets: list[float | None] = []
-    for row, cell in enumerate(drop_nan(column).to_list(), first):
+    for place, cell in enumerate(drop_nan(column).to_list()):
         blank = cell is None or not str(cell).strip()
         value = None if blank else _number(cell)
         if not blank and value is None:
+            row = place if rows is None else rows[place]
             raise DataError(
                 f"Column {column.name!r} has {str(cell)!r} (row {row}), which is no finite number: regression learns "
                 "numbers. If the labels are classes, say --task multiclass."
@@ -180,7 +181,7 @@ def name_classes(labels: Sequence[tuple[str, ...] | None], labelled: int | None 
         DataError: there is only one class, or nearly every row has a class of its own.
     """
     names = sorted({name for row in labels if row for name in row})
-    if names and _all_numbers(names):
+    if names and all_numbers(names):
         names.sort(key=float)
     if len(names) < 2:
         found = f"only {names[0]!r}" if names else "none"
@@ -194,7 +195,8 @@ def name_classes(labels: Sequence[tuple[str, ...] | None], labelled: int | None 
     return tuple(names)
 
 
-def _all_numbers(cells: Sequence[str]) -> bool:
+def all_numbers(cells: Sequence[str]) -> bool:
+    """Whether each of these texts is a number; NaN is none."""
     try:
         return all(float(cell) == float(cell) for cell in cells)
     except ValueError:

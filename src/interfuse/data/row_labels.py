@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from interfuse.core.errors import DataError
 from interfuse.core.tasks import PAIR_LABELS
-from interfuse.data.labels import check_labels, name_classes, read_labels, read_targets
+from interfuse.data.labels import all_numbers, check_labels, name_classes, read_labels, read_targets
 from interfuse.data.numbering import number_series, ranges
 from interfuse.data.readers import drop_nan, need_column
 from interfuse.data.rows import Rows, drop_incomplete, drop_unlabelled
@@ -74,7 +74,8 @@ def read_row_labels(rows: Rows, task: str, known: Sequence[str] | None = None) -
     if task == "regression":
         targets = np.full(len(column), np.nan)
         for piece in ranges(len(column)):
-            targets[piece] = np.array(read_targets(column[piece], piece.start), dtype=np.float64)
+            numbers = rows.numbers(np.arange(piece.start, piece.stop)).tolist()
+            targets[piece] = np.array(read_targets(column[piece], numbers), dtype=np.float64)
         drop_unlabelled(rows, ~np.isnan(targets), settings.strict)
         none = Labels.none(len(rows), (known[0] if known else str(settings.label),))
         return Labels(none.coded, targets[~np.isnan(targets)], none.names)
@@ -83,13 +84,33 @@ def read_row_labels(rows: Rows, task: str, known: Sequence[str] | None = None) -
     labelled = np.array([*(label is not None for label in labels), False])[numbers]  # the last is for null
     drop_unlabelled(rows, labelled, settings.strict)
     numbers = numbers[labelled]
-    full = np.array([bool(label) for label in labels], dtype=bool)
     classes = tuple(
-        known
-        or rows.label_names
-        or (PAIR_LABELS if task == "matching" else name_classes(labels, int(full[numbers].sum())))
+        known or rows.label_names or (PAIR_LABELS if task == "matching" else _name_classes(labels, numbers, rows))
     )
     return Labels(_code(numbers, labels, classes, "run" if known else "source"), None, classes)
+
+
+def _name_classes(labels: Sequence[tuple[str, ...] | None], numbers: np.ndarray, rows: Rows) -> tuple[str, ...]:
+    """List the classes; where they are too many and nearly all are numbers, say which labels are none.
+
+    Args:
+        labels: the distinct ones.
+        numbers: which of the labels each row has.
+        rows: those that have one.
+    """
+    full = np.array([bool(label) for label in labels], dtype=bool)
+    try:
+        return name_classes(labels, int(full[numbers].sum()))
+    except DataError as error:
+        odd = np.array([not all_numbers(label or ()) for label in labels], dtype=bool)[numbers]
+        if not 0 < odd.sum() < len(odd) / 2:
+            raise
+        first = odd.argmax()
+        told = f"{'|'.join(labels[numbers[first]] or ())!r} in row {rows.numbers(np.array([first]))[0]}"
+        raise DataError(
+            f"{error} Only {odd.sum():,} of the labels are no numbers ({told}): if a number is to be predicted, --task "
+            "regression tells which rows."
+        ) from None
 
 
 def _code(

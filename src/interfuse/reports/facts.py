@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 Facts = list[tuple[str, str]]
+FIRST = "fold 1"
+"""The fold whose rows a record counts by split."""
 
 
 def data_card(study: Mapping[str, Any]) -> Facts:
     """List what the rows are."""
-    data = _table(study, "data")
+    data, folds = _table(study, "data"), spell_folds(study)
+    splits = _table(data, "rows")
     names, regression = [str(name) for name in data.get("label_names") or []], data.get("task") == "regression"
     card = [
         ("source", data.get("source")),
         ("task", data.get("task")),
-        *((f"{split} rows", count) for split, count in _table(data, "rows").items()),
+        ("rows", folds),
+        *((f"{split} rows" + (f", {FIRST}" if folds else ""), count) for split, count in splits.items()),
         ("groups (rows that stay together)", data.get("groups")),
         ("number to predict" if regression else "classes", _spell_classes(names, regression) if names else None),
         ("rows without a picture", data.get("missing_images")),
@@ -47,11 +51,13 @@ def origin(study: Mapping[str, Any]) -> Facts:
 
 def key_figures(study: Mapping[str, Any], designs: int) -> Facts:
     """List the few numbers a reader wants first."""
-    rows, seeds = _table(_table(study, "data"), "rows"), study.get("seeds") or []
+    rows, seeds, folds = _table(_table(study, "data"), "rows"), study.get("seeds") or [], spell_folds(study)
     total = _table(study, "seconds").get("total")
     figures = [
         ("designs × seeds", f"{designs} × {len(seeds)}" if seeds else str(designs)),
-        ("rows " + " / ".join(rows), " / ".join(spell(count) for count in rows.values()) if rows else None),
+        ("rows", folds)
+        if folds
+        else ("rows " + " / ".join(rows), " / ".join(spell(count) for count in rows.values()) if rows else None),
         ("baseline", study.get("baseline")),
         ("wall time", spell_seconds(float(total)) if total else None),
     ]
@@ -70,6 +76,17 @@ def design_settings(study: Mapping[str, Any]) -> tuple[Facts, Facts]:
     common = {k: v for k, v in first.items() if all(k in one and one[k] == v for _, one in flat)} if flat[1:] else {}
     own = [(name, _join({k: v for k, v in one.items() if k not in common}, "=")) for name, one in flat]
     return [(name, str(value)) for name, value in sorted(common.items())], own
+
+
+def spell_folds(study: Mapping[str, Any]) -> str | None:
+    """Say how many rows were tested in how many folds; None where there is one split, or no count of rows.
+
+    >>> spell_folds({"folds": 3, "data": {"rows": {"train": 136, "validation": 24, "test": 80}}})
+    '240 in 3 folds, each tested once'
+    """
+    data, folds = _table(study, "data"), study.get("folds") or 1
+    tested = data.get("tested") or sum(_table(data, "rows").values())  # older records know the first fold only
+    return f"{tested:,} in {folds} folds, each tested once" if folds > 1 and tested else None
 
 
 def spell(value: Any) -> str:

@@ -1,6 +1,7 @@
 """The report: one self-contained HTML page. No request leaves the file, and its figures need no script."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,7 +11,7 @@ from markupsafe import escape as escape_html
 from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.core.tasks import HEADLINES
 from interfuse.reports.curves import draw_expected, draw_learning, find_curves
-from interfuse.reports.facts import data_card, design_settings, key_figures, notes, origin
+from interfuse.reports.facts import FIRST, data_card, design_settings, key_figures, notes, origin, spell_folds
 from interfuse.reports.figures import draw_cost, draw_forest, draw_use
 from interfuse.reports.formats import (
     metric_names,
@@ -115,12 +116,17 @@ def _origin(summary: StudySummary, designs: int) -> dict[str, Any]:
     common, own = design_settings(summary.study)
     data = summary.study.get("data") or {}
     splits, classes = split_table(data), class_table(data)
+    by_split = [f"{split} rows" for split in (splits.splits if splits else ())]
+    if spell_folds(summary.study):
+        by_split = [f"{name}, {FIRST}" for name in by_split]
+        splits = splits and replace(splits, splits=[f"{split}, {FIRST}" for split in splits.splits])
+        classes = classes and replace(classes, splits=[f"{split}, {FIRST}" for split in classes.splits])
     return {
         "figures_first": key_figures(summary.study, designs),
         "card": [
             (name, text.partition(" (")[0] if classes and name == "classes" else text)
             for name, text in data_card(summary.study)
-            if not (splits and name.removesuffix(" rows") in splits.splits)
+            if name not in by_split
             and not (data.get("missing") and name in ("rows without a picture", "rows without a text"))
         ],
         "splits": splits,

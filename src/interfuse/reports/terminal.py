@@ -1,15 +1,19 @@
 """A study's result on a terminal."""
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from interfuse.core.records import LeaderboardRow, StudySummary
+from interfuse.reports.facts import spell_folds
 from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean
 
 STYLES = {"wins": "bold green", "loses": "red", "floor": "dim", "baseline": "cyan", "no evidence": ""}
 NARROW, WIDE = 76, 104
 """Columns below which a design takes lines instead of a row, and above which its cost is shown beside it."""
+GAP = 2
+"""Columns between two cells."""
 
 
 def print_summary(summary: StudySummary, console: Console) -> None:
@@ -18,10 +22,11 @@ def print_summary(summary: StudySummary, console: Console) -> None:
     metric = rows[0].metric if rows else "score"
     console.print()
     console.print(Text(_headline(summary), style="dim"))
-    if console.width < NARROW:
+    table = _table(rows, metric, console.width >= WIDE)
+    if console.width < NARROW or _least_width(table) > console.width:
         _print_lines(rows, metric, console)
     else:
-        console.print(_table(rows, metric, console.width >= WIDE))
+        console.print(table)
     console.print()
     console.print(_plain(summary.verdict, "bold"))
     for detail in summary.details:
@@ -29,7 +34,7 @@ def print_summary(summary: StudySummary, console: Console) -> None:
 
 
 def _table(rows: list[LeaderboardRow], metric: str, wide: bool) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
     table.add_column("design", overflow="fold", min_width=12)
     table.add_column(f"{metric} [95 % CI]", justify="right", no_wrap=True)
     table.add_column("Δ baseline [95 % CI]", justify="right", no_wrap=True)
@@ -41,6 +46,13 @@ def _table(rows: list[LeaderboardRow], metric: str, wide: bool) -> Table:
         cells = [row.design, spell_mean(row), spell_delta(row), row.verdict, *(spell_cost(row) if wide else ())]
         table.add_row(*(_plain(cell) for cell in cells), style=STYLES.get(row.verdict, ""))
     return table
+
+
+def _least_width(table: Table) -> int:
+    """Give the columns that the table needs so that nothing is cut: only a design's name is folded."""
+    design, *others = table.columns
+    widest = [max(cell_len(str(cell)) for cell in (column.header, *column.cells)) for column in others]
+    return (design.min_width or 0) + sum(widest) + GAP * len(table.columns)
 
 
 def _print_lines(rows: list[LeaderboardRow], metric: str, console: Console) -> None:
@@ -57,7 +69,11 @@ def _headline(summary: StudySummary) -> str:
     """Say what was tested, as far as the record tells."""
     data, seeds = summary.study.get("data") or {}, len(summary.study.get("seeds") or [])
     rows = ", ".join(f"{count:,} {split}" for split, count in (data.get("rows") or {}).items())
-    told = [f"{rows} rows" if rows else "", f"{seeds} seed{'s' if seeds > 1 else ''}" if seeds else ""]
+    folds = spell_folds(summary.study)
+    told = [
+        folds.replace(" in ", " rows in ") if folds else f"{rows} rows" if rows else "",
+        f"{seeds} seed{'s' if seeds > 1 else ''}" if seeds else "",
+    ]
     opening = f"{data['source']}: " if data.get("source") else ""
     model = " (intervals are for the one trained model only)" if seeds == 1 else ""
     return _printable(opening + "; ".join([*filter(None, told), f"test scores in points, 95 % intervals{model}"]))

@@ -5,6 +5,7 @@ from interfuse.training.absent import logits_without
 from interfuse.training.answers import EVAL_BATCH, predict_probs
 from interfuse.training.attention import AttentionMaps, Captured, attention_maps, capture_attention
 from interfuse.training.checkpoint import Checkpoint, leftovers
+from interfuse.training.contrastive import check_contrastive
 from interfuse.training.costs import measure_costs
 from interfuse.training.loop import Trained, steps_an_epoch, train
 from interfuse.training.means import Means, Precision, resolve_precision
@@ -18,6 +19,7 @@ from interfuse.training.network import (
     match_hidden,
     pools,
 )
+from interfuse.training.objective import check_objective
 from interfuse.training.pairs import adapt, pair_logits
 from interfuse.training.relevance import Relevance, relevance
 from interfuse.training.run import Run, load_run, save_run
@@ -41,7 +43,9 @@ __all__ = [
     "adapt",
     "attention_maps",
     "capture_attention",
+    "check_contrastive",
     "check_design",
+    "check_objective",
     "count_parameters",
     "leftovers",
     "load_run",

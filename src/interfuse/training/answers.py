@@ -1,5 +1,7 @@
 """What a network answers to rows, in eval mode and float32; several processes share the rows among them."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -31,10 +33,15 @@ def predict_probs(
 def validate(
     network: Network, features: Features, rows: Int64[Tensor, " rows"], objective: Objective
 ) -> tuple[float, float]:
-    """Give the mean score and the mean loss over these rows of a network that is still training."""
+    """Give the mean score and the mean loss over these rows of a network that is still training.
+
+    Both are NaN where an answer is NaN or infinite.
+    """
     logits = _logits(network, features, rows, EVAL_BATCH)
-    labels = features.labels[rows]
-    scores = example_scores(objective.decode(logits).numpy(), labels.numpy(), features.task)
+    labels, answers = features.labels[rows], objective.decode(logits)
+    if not answers.isfinite().all():
+        return math.nan, math.nan
+    scores = example_scores(answers.numpy(), labels.numpy(), features.task)
     return float(scores.mean()), float(objective(logits, labels))
 
 

@@ -81,8 +81,8 @@ def train(  # noqa: PLR0913
             ends with the same bytes. The caller removes it when the run is on disk.
 
     Raises:
-        ConfigError: there is no train or validation row, the design is not for this task, or the loss became NaN or
-            infinite.
+        ConfigError: there is no train or validation row, the design is not for this task, or the loss or an answer
+            became NaN or infinite.
     """
     train_rows, validation_rows = features.splits["train"], features.splits["validation"]
     for name, rows in (("train", train_rows), ("validation", validation_rows)):
@@ -257,15 +257,14 @@ class _Loop:
             self.watch(1, "")
         train_loss = float(losses) / rows
         if train_loss != train_loss or train_loss == float("inf"):
-            raise ConfigError(
-                f"design {self.design.name!r}: the training loss became {train_loss} in epoch {epoch}. "
-                "Mend: a lower learning_rate, clip above 0, or norm=standard."
-            )
+            raise self.diverged(f"the training loss became {train_loss}", epoch)
+        validation = self.features.splits["validation"]
+        score, loss_value = validate(self._plain(), self.features, validation, self.objective)
+        if math.isnan(score):
+            raise self.diverged("answers to validation rows became NaN or infinite", epoch)
         if self.before is not None:
             after = self.losses()
             self.weights, self.before = blending_weights(self.before, after), after
-        validation = self.features.splits["validation"]
-        score, loss_value = validate(self._plain(), self.features, validation, self.objective)
         return {
             "epoch": epoch,
             "step": self.steps,
@@ -278,6 +277,13 @@ class _Loop:
             "first_loss": first_loss,
             **self.health.row(),
         }
+
+    def diverged(self, what: str, epoch: int) -> ConfigError:
+        """Say which design came to nothing, and what mends it."""
+        return ConfigError(
+            f"design {self.design.name!r}: {what} in epoch {epoch}. "
+            "Mend: a lower learning_rate, clip above 0, or norm=standard."
+        )
 
     def step(self, share: Share) -> tuple[Tensor, Tensor]:
         """Take one optimiser step; give the loss and the gradient norm of each block before clipping."""

@@ -92,18 +92,27 @@ def make_objective(design: Design, features: Features) -> Objective:
     Raises:
         ConfigError: the design's objective is not for this task.
     """
+    check_objective(design, features.task)
     task, labels = features.task, features.labels[features.splits["train"]]
     gamma = design.focal_gamma if design.objective == "focal" else 0.0
     if task != "regression":
         return Objective(task, gamma, _balance(labels, features) if design.class_weights == "balanced" else None)
+    mean, std = float(labels.double().mean()), float(labels.double().std(correction=0))
+    return Objective(task, mean=mean, std=std or 1.0)
+
+
+def check_objective(design: Design, task: str) -> None:
+    """Refuse an objective for classes where the task is regression.
+
+    Raises:
+        ConfigError: the design's objective is not for this task.
+    """
     for name, plain in (("objective", "auto"), ("class_weights", "none")):
-        if getattr(design, name) != plain:
+        if task == "regression" and getattr(design, name) != plain:
             raise ConfigError(
                 f"design {design.name!r}: {name}={getattr(design, name)} is for classes, and the task is regression, "
                 f"which minimises the squared error. Mend: {name}={plain}."
             )
-    mean, std = float(labels.double().mean()), float(labels.double().std(correction=0))
-    return Objective(task, mean=mean, std=std or 1.0)
 
 
 def _balance(labels: Tensor, features: Features) -> Tensor:

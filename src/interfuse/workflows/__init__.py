@@ -8,13 +8,8 @@ from interfuse.workflows.finetune import finetune_run
 from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, evaluate, predict
 from interfuse.workflows.predict_stream import Streamed, StreamSettings, predict_stream
-from interfuse.workflows.prepare import (
-    Prepared,
-    Source,
-    encode_examples,
-    encode_source,
-    prepare,
-)
+from interfuse.workflows.prepare import Prepared, encode_examples, encode_source, prepare
+from interfuse.workflows.source import Source
 from interfuse.workflows.study import Study
 from interfuse.workflows.train import train_run
 from interfuse.workflows.tune import SPACE

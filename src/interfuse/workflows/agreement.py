@@ -17,7 +17,7 @@ from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, predict_probs
 from interfuse.workflows.parity import largest_difference
 from interfuse.workflows.predict import read_for_run
-from interfuse.workflows.prepare import Source
+from interfuse.workflows.source import Source
 
 LOUD = 0.01
 """Difference of a probability on real rows from which on a warning is due."""

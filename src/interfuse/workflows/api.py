@@ -9,7 +9,7 @@ from interfuse.data import SourceSettings
 from interfuse.workflows.compare import CompareSettings
 from interfuse.workflows.compare import compare as run_comparison
 from interfuse.workflows.encoder_settings import EncoderSettings
-from interfuse.workflows.prepare import Source
+from interfuse.workflows.source import Source
 from interfuse.workflows.study import Study
 
 

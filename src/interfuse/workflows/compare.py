@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from interfuse.core.design import Design, parse_designs, read_designs
+from interfuse.core.design import Design, check_idle, parse_designs, read_designs
 from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Progress, Silent
@@ -20,23 +20,37 @@ from interfuse.core.settings import to_plain
 from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
 from interfuse.data import write_quarantine
 from interfuse.training import Precision, check_design, leftovers
+from interfuse.workflows.asked import Asked, find_baseline, read_primary
 from interfuse.workflows.bench import Bench, make_bench
 from interfuse.workflows.by_metric import find_metric
 from interfuse.workflows.evidence import EXAMPLES_FILE
 from interfuse.workflows.floors import FLOORS, add_floors, is_baseline_kind, name_floors, name_role
 from interfuse.workflows.gallery import keep_examples
 from interfuse.workflows.majority import write_majority
-from interfuse.workflows.prepare import Prepared, Source, prepare
+from interfuse.workflows.prepare import Prepared, prepare
 from interfuse.workflows.runs import Terms, is_done, tidy
 from interfuse.workflows.schedule import Labour, train_all
-from interfuse.workflows.sizes import match_all, match_concat
+from interfuse.workflows.sizes import closed, match_all, match_concat
+from interfuse.workflows.source import Source
 from interfuse.workflows.study import Study
 from interfuse.workflows.track import open_tracker
 from interfuse.workflows.tune import FOLDER, SPACE, TuneSettings, tune
 
 ORIGINALS = "shared_cross_attention,shared_cross_attention:encoder_layers=1,shared_cross_attention:gate=glu"
 RIVALS = "merged_attention,cross_attention"
-SAME = ("designs", "seeds", "folds", "baseline", "margin", "metric", "primary", "precision", "threads", "encoders")
+SAME = (
+    "designs",
+    "seeds",
+    "folds",
+    "baseline",
+    "roles",
+    "margin",
+    "metric",
+    "primary",
+    "precision",
+    "threads",
+    "encoders",
+)
 """What a study that goes on must have been begun with."""
 DEFAULT_FUSIONS = f"{FLOORS},{ORIGINALS},{RIVALS}"
 """The floors, the original's designs, and the token-level rivals."""
@@ -99,15 +113,17 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     _check(settings)
     track = open_tracker(settings.track, out)
     base = {**settings.base, **source.encoder_settings()}
-    asked = _list_designs(settings, base)
-    for design in asked:
-        check_design(design)
-    prepared = prepare(source, watcher, settings.train_rows)
-    designs = add_floors(asked, base, prepared.features.task)
+    asked = Asked(_list_designs(settings, base), base, settings.metric, settings.baseline, settings.primary)
+    check_idle(asked.designs)
+    for design in asked.designs:
+        check_design(closed(design))
+    asked.check("multiclass" if source.is_known else source.read.task)
+    prepared = prepare(source, watcher, settings.train_rows, asked.look)
+    designs = add_floors(asked.designs, base, prepared.features.task)
     bench = make_bench(prepared.features, prepared.folds, designs)
     terms = Terms(settings.precision, settings.threads, prepared.info, prepared.projections)
-    floors = name_floors(base, asked)
-    study = _open_or_begin(out, _settle(out, settings, (designs, floors), (bench, terms, prepared), watcher))
+    named = designs, name_floors(base, asked.designs), base
+    study = _open_or_begin(out, _settle(out, settings, named, (bench, terms, prepared), watcher))
     for left in leftovers(out):
         left.unlink(missing_ok=True)
     write_majority(out / "majority.parquet", bench)
@@ -144,30 +160,32 @@ def _check(settings: CompareSettings) -> None:
 def _settle(
     out: Path,
     settings: CompareSettings,
-    named: tuple[list[Design], set[str]],
+    named: tuple[list[Design], set[str], Mapping[str, Any]],
     ready: tuple[Bench, Terms, Prepared],
     watcher: Progress,
 ) -> dict[str, Any]:
     """Give the designs their sizes and, where asked, their tuned settings; write down what the study will be.
 
-    `named`: the designs, and which of their names are floors'.
+    `named`: the designs, which of their names are floors', and the settings that they share.
     """
-    (given, names), (bench, terms, prepared) = named, ready
+    (given, names, base), (bench, terms, prepared) = named, ready
     designs = given
     if settings.match_parameters:
         designs, notes = match_all(designs, bench, settings.match_parameters)
         for note in notes:
             watcher.say(note)
     designs = match_concat(designs, bench)
-    floors = {design.name for old, design in zip(given, designs, strict=True) if old.name in names}
+    renamed = {old.name: design.name for old, design in zip(given, designs, strict=True)}
+    floors = {new for old, new in renamed.items() if old in names}
+    words = _read_words(settings, [*designs, *(old for old in given if renamed[old.name] != old.name)], base, renamed)
     designs = list({design.name: design for design in designs}.values())  # the matched width may be one that was asked
-    record = _describe(settings, designs, prepared, floors)
+    record = _describe(settings, designs, prepared, floors, words)
     if not settings.tune:
         return record
     by = HEADLINES["regression"] if record["metric"] in LOWER_IS_BETTER else record["metric"]  # ranked alike
     chosen = TuneSettings(settings.tune, settings.space, by, Labour(settings.jobs, settings.launcher))
     tuned = tune(out, bench, terms, designs, chosen, watcher)
-    return {**_describe(settings, tuned.designs, prepared, floors), **tuned.record}
+    return {**_describe(settings, tuned.designs, prepared, floors, words), **tuned.record}
 
 
 def _list_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[Design]:
@@ -179,13 +197,30 @@ def _list_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[De
     return parse_designs(settings.fusions or DEFAULT_FUSIONS, base)
 
 
-def _describe(settings: CompareSettings, designs: list[Design], prepared: Prepared, floors: set[str]) -> dict[str, Any]:
-    """Write down everything that decides the study, and how it came to be."""
+def _read_words(
+    settings: CompareSettings, designs: list[Design], base: Mapping[str, Any], renamed: Mapping[str, str]
+) -> tuple[str | None, dict[str, str] | None]:
+    """Give the names, as they are now, of the baseline and of the primary contrast that were asked for."""
+    baseline = None if settings.baseline is None else find_baseline(settings.baseline, designs, base)
+    primary = read_primary(settings.primary, designs, base)
+    told = {side: renamed.get(name, name) for side, name in (primary or {}).items()}
+    return renamed.get(str(baseline), baseline), told or None
+
+
+def _describe(
+    settings: CompareSettings,
+    designs: list[Design],
+    prepared: Prepared,
+    floors: set[str],
+    words: tuple[str | None, dict[str, str] | None],
+) -> dict[str, Any]:
+    """Write down everything that decides the study, and how it came to be.
+
+    `words`: the baseline and the primary contrast that were asked for.
+    """
     hidden = [design.name for design in designs if is_baseline_kind(design)]
-    baseline = settings.baseline or next((name for name in hidden if name not in floors), hidden[0])
-    names = [design.name for design in designs]
-    if baseline not in names:
-        raise ConfigError(f"The baseline {baseline!r} is no design of this comparison. It has: {', '.join(names)}.")
+    asked, primary = words
+    baseline = asked or next((name for name in hidden if name not in floors), hidden[0])
     return {
         "format": 1,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -199,24 +234,11 @@ def _describe(settings: CompareSettings, designs: list[Design], prepared: Prepar
         "baseline": baseline,
         "margin": settings.margin,
         "metric": find_metric(settings.metric, prepared.features.task),
-        "primary": _read_primary(settings.primary, names),
+        "primary": primary,
         "precision": settings.precision,
         "threads": settings.threads,
         "designs": [{**to_plain(d), "key": d.key, "role": name_role(d, baseline, floors)} for d in designs],
     }
-
-
-def _read_primary(text: str | None, names: list[str]) -> dict[str, str] | None:
-    """Read `first vs second`."""
-    if text is None:
-        return None
-    first, versus, second = (part.strip() for part in text.partition(" vs "))
-    if not versus or first not in names or second not in names or first == second:
-        raise ConfigError(
-            f"--primary takes two designs of this comparison as 'first vs second', got {text!r}. It has: "
-            f"{', '.join(names)}."
-        )
-    return {"first": first, "second": second}
 
 
 def _cpu_name() -> str:
@@ -233,8 +255,9 @@ def _open_or_begin(out: Path, record: dict[str, Any]) -> Study:
     if path.is_file():
         found = read_json(path)
         for name in SAME:
-            if found.get(name) != record[name]:
-                raise ConfigError(_other_study(out, name, found.get(name), record[name]))
+            before, now = (_pick(of, name) for of in (found, record))
+            if before != now:
+                raise ConfigError(_other_study(out, name, before, now))
         if found["data"]["fingerprint"] != record["data"]["fingerprint"]:
             raise ConfigError(_other_study(out, "data", found["data"]["source"], record["data"]["source"]))
         return Study(out, found)
@@ -244,8 +267,17 @@ def _open_or_begin(out: Path, record: dict[str, Any]) -> Study:
     return Study(out, record)
 
 
+def _pick(record: Mapping[str, Any], what: str) -> Any:
+    """Give one part of what a study was begun with; the designs' roles, which follow from the baseline, are a part."""
+    if what == "designs":
+        return [{name: value for name, value in d.items() if name != "role"} for d in record.get("designs") or []]
+    if what == "roles":
+        return [f"{d['name']} {d.get('role')}" for d in record.get("designs") or []]
+    return record.get(what)
+
+
 def _other_study(out: Path, what: str, found: Any, given: Any) -> str:
     if what == "designs":
-        found, given = ([f"{d['name']} ({d['key'][:6]})" for d in designs or []] for designs in (found, given))
+        found, given = ([f"{d['name']} ({d['key'][:6]})" for d in designs] for designs in (found, given))
     verb = "are" if what.endswith("s") else "is"
     return f"{out} holds another comparison: its {what} {verb} {found}, now given: {given}. Give another --out."

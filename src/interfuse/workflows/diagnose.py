@@ -34,8 +34,8 @@ from interfuse.workflows.measures import (
     take_rows,
 )
 from interfuse.workflows.predict import read_for_run
-from interfuse.workflows.prepare import Source
 from interfuse.workflows.runs import limited_threads
+from interfuse.workflows.source import Source
 from interfuse.workflows.study import Study
 
 SHOWN = 12

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from interfuse.core.design import Design
+from interfuse.core.design import Design, check_idle
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import to_plain
@@ -18,11 +18,12 @@ from interfuse.encoders import load_image_encoder, load_text_encoder, save_tuned
 from interfuse.encoders.base import hash_files
 from interfuse.training import Means, Run, Trained, Tuning, check_design, load_run, processes, steps_an_epoch, tune
 from interfuse.training.run import TUNED
-from interfuse.workflows.prepare import Prepared, Source, encode_examples, prepare, tell_failures
+from interfuse.workflows.prepare import Prepared, encode_examples, prepare, tell_failures
 from interfuse.workflows.projecting import project
 from interfuse.workflows.quarantine import FILE, keep_troubles
 from interfuse.workflows.raw import PictureTable, TextTable
 from interfuse.workflows.runs import Terms, Trial, is_done, is_unfinished, keep_checkpoint, keep_run, limited_threads
+from interfuse.workflows.source import Source
 from interfuse.workflows.train import train_prepared, with_processes
 
 FROZEN = "-frozen"
@@ -62,6 +63,7 @@ def finetune_run(
     if source.is_known:
         raise ConfigError("A known-answer task has tokens and no encoders: leave --unfreeze out.")
     if isinstance(start, Design):
+        check_idle([start])
         check_design(start)
     prepared = prepare(source, watcher)
     precision, threads = terms[0].precision, terms[1]

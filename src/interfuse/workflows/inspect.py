@@ -19,8 +19,8 @@ from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import derive
 from interfuse.data import Examples, PictureError, load_examples, open_picture
 from interfuse.data.remote import to_path
-from interfuse.workflows.prepare import Source
 from interfuse.workflows.quarantine import keep_troubles
+from interfuse.workflows.source import Source
 
 MEASURED = 20_000
 """Most distinct pictures whose size is read."""

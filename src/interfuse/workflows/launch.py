@@ -11,7 +11,8 @@ from interfuse.core.errors import ConfigError, EncoderError, require
 from interfuse.core.progress import Progress, Silent
 from interfuse.data.opening import COLLECTIONS
 from interfuse.workflows.encode import Portion
-from interfuse.workflows.prepare import Filled, Source, encode_source
+from interfuse.workflows.prepare import Filled, encode_source
+from interfuse.workflows.source import Source
 
 R = TypeVar("R")
 RETRIES = 3

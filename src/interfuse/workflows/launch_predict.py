@@ -10,7 +10,7 @@ from interfuse.training import load_run
 from interfuse.workflows.encode import Portion
 from interfuse.workflows.launch import run_on_ray
 from interfuse.workflows.predict_stream import Streamed, StreamSettings, predict_stream
-from interfuse.workflows.prepare import Source
+from interfuse.workflows.source import Source
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ from interfuse.core.errors import ConfigError, DataError, unknown
 from interfuse.core.files import write_atomically
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import generator
+from interfuse.core.tokens import TokenTable
 from interfuse.data import Examples, Features, assemble, load_for_run, make_known
 from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, predict_probs, processes
 from interfuse.workflows.as_trained import read_as_trained, split_again
-from interfuse.workflows.prepare import Source, encode_examples
+from interfuse.workflows.prepare import encode_examples
 from interfuse.workflows.quarantine import keep_troubles
+from interfuse.workflows.source import Source
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,60 @@ class Predictions:
 
 
 def source_of(run: Run, data: Any, source: Source) -> Source:
-    """Read `data` as the run was trained: its encoders, and its columns unless others are given."""
-    saved = run.info["encoder_settings"]
-    if saved["image_encoder"] == "known":
-        return Source(data, source.read, source.encode)
+    """Read `data` as the run was trained: its encoders, and its columns unless others are given.
+
+    Raises:
+        ConfigError: `data` is a known-answer task and the run was not trained for one, or the other way round.
+    """
+    saved, given = run.info["encoder_settings"], Source(data, source.read, source.encode)
+    if (saved["image_encoder"] == "known") != given.is_known:
+        raise ConfigError(_other_kind(run, given))
+    if given.is_known:
+        return given
     encode = replace(source.encode, **saved, tuned=run.tuned)
     return Source(data, read_as_trained(run.info, source.read), encode)
+
+
+def known_rows(run: Run, source: Source) -> Features:
+    """Make the rows of the known-answer task that the run was trained for.
+
+    Raises:
+        ConfigError: the run was trained for another one, or the settings are of no use to it.
+        DataError: the task is not known.
+    """
+    source.check_known()
+    trained = run.info.get("known")  # a run of an older version does not say it: its tokens and classes then tell
+    features = make_known(source.data, source.read.seed)
+    tables = {"image": features.image, "text": features.text}
+    fits = all(_fits(run.info["inputs"][modality], table) for modality, table in tables.items())
+    if trained not in (None, source.data) or not fits or run.label_names != features.label_names:
+        shown = ", ".join(run.label_names)
+        raise ConfigError(
+            f"The run was trained for {trained or 'another known-answer task'} (classes {shown}), got {source.data}: "
+            f"its tokens and classes mean something else. Give {trained or 'that task'}; another --seed makes new rows."
+        )
+    return features
+
+
+def _fits(inputs: Mapping[str, Any], table: TokenTable) -> bool:
+    """Whether the tokens are of the width and grid that the run's record names; a run that pools names no grid."""
+    grid = inputs["grid"]
+    return inputs["dim"] == table.dim and (grid is None or (table.grid is not None and tuple(grid) == table.grid))
+
+
+def _other_kind(run: Run, source: Source) -> str:
+    """Say that the run has its tokens from elsewhere."""
+    if source.is_known:
+        saved = run.info["encoder_settings"]
+        return (
+            f"The run was trained on rows seen by {saved['image_encoder']} and {saved['text_encoder']}, and the tokens "
+            f"of {source.data} are made without them. Give rows of pictures and texts."
+        )
+    shown = source.data if isinstance(source.data, str | Path) else "a data frame"
+    return (
+        f"The run was trained for {run.info.get('known') or 'a known-answer task'}, whose tokens no encoder makes, got "
+        f"{shown}. Give {run.info.get('known') or 'that task, such as known:xor'}."
+    )
 
 
 def predict(run: Run, data: Any, source: Source, progress: Progress | None = None) -> Predictions:
@@ -167,10 +217,11 @@ def read_for_run(
 
     Raises:
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
+        ConfigError: the rows are of a known-answer task that the run was not trained for, or the other way round.
     """
     source = source_of(run, data, source)
     if source.is_known:
-        return make_known(data, source.read.seed), None
+        return known_rows(run, source), None
     examples = load_for_run(data, source.read, run.task, run.label_names, labelled)
     if split in ("train", "validation", "test") and set(examples.table["split"].unique().to_pylist()) == {"all"}:
         examples = split_again(run.info, data, source.read, split)

@@ -14,12 +14,12 @@ from torch import Tensor
 from interfuse.core.errors import DataError
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import at_least, fingerprint
-from interfuse.data import Features, Stream, Trouble, ahead, load_part, make_known, open_stream
+from interfuse.data import Features, Stream, Trouble, ahead, load_part, open_stream
 from interfuse.training import EVAL_BATCH, Run, predict_probs
 from interfuse.workflows.encode import WHOLE, Portion
 from interfuse.workflows.parts import Joined, Parts
-from interfuse.workflows.predict import Predictions, same_encoders, source_of, warn_of_counts
-from interfuse.workflows.prepare import Source
+from interfuse.workflows.predict import Predictions, known_rows, same_encoders, source_of, warn_of_counts
+from interfuse.workflows.source import Source
 from interfuse.workflows.towers import Part, Towers
 
 ROWS_PER_PART = 8 * EVAL_BATCH
@@ -94,9 +94,10 @@ def predict_stream(
     Raises:
         DataError: the rows cannot be read, their tokens are not those the run was trained on, or the folder holds parts
             of another prediction.
+        ConfigError: the rows are of a known-answer task that the run was not trained for, or the other way round.
     """
     settings, watcher, source = settings or StreamSettings(), progress or Silent(), source_of(run, data, source)
-    work: _Work | _Known = _Known(source, settings) if source.is_known else _Work(run, source, settings, watcher)
+    work: _Work | _Known = _Known(run, source, settings) if source.is_known else _Work(run, source, settings, watcher)
     count = -(-work.rows // settings.rows_per_part)
     parts = Parts(Path(out), _identity(run, source, work, settings), count)
     joined = parts.finished()
@@ -212,9 +213,9 @@ class _Work:
 class _Known:
     """Rows of a known-answer task, which need no encoder."""
 
-    def __init__(self, source: Source, settings: StreamSettings) -> None:
+    def __init__(self, run: Run, source: Source, settings: StreamSettings) -> None:
         """Make them."""
-        self.features = make_known(source.data, source.read.seed)
+        self.features = known_rows(run, source)
         self.rows, self.size = len(self.features.ids), settings.rows_per_part
         self.columns: dict[str, str | None] = {}
         self.digest = fingerprint([source.data, source.read.seed])

@@ -1,8 +1,7 @@
 """From a source to rows ready for training: read, encode what is new, assemble, and write down what happened."""
 
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,9 +19,9 @@ from interfuse.core.tokens import TokenTable
 from interfuse.data import (
     Examples,
     Features,
-    SourceSettings,
     Trouble,
     assemble,
+    encode_labels,
     load_examples,
     load_for_run,
     make_known,
@@ -38,36 +37,11 @@ from interfuse.workflows.decode import Opener
 from interfuse.workflows.encode import WHOLE, EncodeReport, Portion, encode_pictures, encode_texts
 from interfuse.workflows.encoder_settings import EncoderSettings
 from interfuse.workflows.projecting import Sample, find_projection, project
+from interfuse.workflows.source import Source
 
 Folds = tuple[Mapping[str, Tensor], ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Rows, how to read them, and how to encode them."""
-
-    data: Any
-    """A file, a built-in name, or a data frame."""
-    read: SourceSettings = field(default_factory=SourceSettings)
-    encode: EncoderSettings = field(default_factory=EncoderSettings)
-
-    @property
-    def is_known(self) -> bool:
-        """Whether this is a known-answer task, whose tokens need no encoder."""
-        return isinstance(self.data, str) and self.data.startswith("known:")
-
-    def encoder_settings(self) -> dict[str, Any]:
-        """Give what a design records of the encoders."""
-        if self.is_known:
-            return {"image_encoder": "known", "text_encoder": "known", "image_size": None}
-        chosen = self.encode
-        return {
-            "image_encoder": chosen.image_encoder,
-            "text_encoder": chosen.text_encoder,
-            "image_size": chosen.image_size,
-            "store_dtype": chosen.store_dtype,
-            "store_dim": chosen.store_dim,
-        }
+KINDS = 8
+"""Most kinds of trouble that are said aloud, the most frequent first."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +61,29 @@ class Prepared:
     """Modality to what its tokens were projected by."""
 
 
-def prepare(source: Source, progress: Progress, train_rows: int | None = None) -> Prepared:
-    """Read the rows, encode each distinct picture and text that the store does not hold, and assemble."""
+Look = Callable[[str, Sequence[str], Tensor], object]
+"""Told the task, the names of the labels, and the labels of the test rows of all folds, as `Features` has them."""
+
+
+def prepare(
+    source: Source, progress: Progress, train_rows: int | None = None, look: Look = lambda *_: None
+) -> Prepared:
+    """Read the rows, encode each distinct picture and text that the store does not hold, and assemble.
+
+    Args:
+        source: the rows and how to read and encode them.
+        progress: told how far it is.
+        train_rows: most rows to train on; none: all.
+        look: told what the rows are before anything is encoded, so that it may refuse them.
+
+    Raises:
+        ConfigError: the settings cannot work.
+        DataError: the rows cannot be used.
+    """
     if source.is_known:
+        source.check_known()
         features = make_known(source.data, seed=source.read.seed)
+        look(features.task, features.label_names, features.labels[features.splits["test"]])
         features = replace(features, splits=fewer(features, features.splits, train_rows))
         return _prepared(source, features, (features.splits,), None, {}, 0.0, [])
     if source.encode.store_dim is not None and source.read.folds:
@@ -99,6 +92,7 @@ def prepare(source: Source, progress: Progress, train_rows: int | None = None) -
             "Leave out one of the two."
         )
     every = _read(source, progress)
+    look(every[0].task, every[0].label_names, torch.cat([_test_labels(examples) for examples in every]))
     encoded = encode_examples(every[0], source.encode, progress)
     by_fold = [encoded.without_failures(examples, source.read.strict) for examples in every]
     tell_failures(every[0], by_fold[0], progress)
@@ -120,12 +114,22 @@ def _read(source: Source, progress: Progress) -> list[Examples]:
     return every
 
 
+def _test_labels(examples: Examples) -> Tensor:
+    table = examples.table
+    return encode_labels(replace(examples, table=table.filter(pc.equal(table["split"], "test"))))
+
+
 def _tell(examples: Examples, progress: Progress) -> None:
     for note in examples.notes:
         progress.say(note)
-    for (what, consequence), count in Counter((t.what, t.consequence) for t in examples.troubles).items():
-        first = next(t for t in examples.troubles if (t.what, t.consequence) == (what, consequence))
-        progress.say(f"{count} × {consequence}; the first: row {first.row} ({first.id}): {first.reason}.")
+    kinds: dict[tuple[str, str, str], list[Trouble]] = {}
+    for trouble in examples.troubles:
+        kinds.setdefault((trouble.what, trouble.reason.partition(":")[0], trouble.consequence), []).append(trouble)
+    for alike in sorted(kinds.values(), key=len, reverse=True)[:KINDS]:
+        first = alike[0]
+        progress.say(f"{len(alike):,} × {first.consequence}; the first: row {first.row} ({first.id}): {first.reason}.")
+    if len(kinds) > KINDS:
+        progress.say(f"{len(kinds) - KINDS:,} rarer kinds of trouble besides.")
 
 
 def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) -> "Filled | None":
@@ -135,6 +139,7 @@ def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) 
         What the store holds now; none for a known-answer task, whose tokens need no encoder.
     """
     if source.is_known:
+        source.check_known()
         progress.say(f"{source.data} needs no encoder: nothing to encode.")
         return None
     splits_matter = source.encode.store_dim is not None  # its projection is fitted on the train rows
@@ -362,6 +367,7 @@ def _prepared(
     info = {
         "task": features.task,
         "label_names": list(features.label_names),
+        **({"known": source.data} if source.is_known else {}),
         **({"label_values": list(examples.label_values)} if examples and examples.label_values else {}),
         "fingerprint": fingerprint(content),
         "encoders": dict(signatures),
@@ -375,6 +381,7 @@ def _prepared(
         "task": features.task,
         "label_names": list(features.label_names),
         "rows": split_rows,
+        "tested": sum(len(split["test"]) for split in folds),
         "groups": len(features.groups.unique()),
         "missing_images": int((features.image_items < 0).sum()),
         "missing_texts": int((features.text_items < 0).sum()),

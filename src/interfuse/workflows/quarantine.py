@@ -8,7 +8,7 @@ from interfuse.core.settings import fingerprint
 from interfuse.data import Trouble, write_troubles
 from interfuse.training import processes
 from interfuse.workflows.encode import WHOLE, Portion
-from interfuse.workflows.prepare import Source
+from interfuse.workflows.source import Source
 
 FILE = "quarantine.csv"
 

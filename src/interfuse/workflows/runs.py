@@ -3,6 +3,7 @@
 import os
 import queue
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from interfuse.core.files import read_json, write_json
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
 from interfuse.evaluation import aggregate_scores, example_scores
+from interfuse.fusion import OneKeyAttentionWarning
 from interfuse.store import Projection
 from interfuse.training import (
     Checkpoint,
@@ -261,6 +263,7 @@ _shared: dict[str, Any] = {}
 
 
 def _start(bench: Bench, terms: Terms, messages: Any) -> None:
+    warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
     _shared.update(bench=bench, terms=terms, messages=messages)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -36,6 +36,11 @@ def _is_open(design: Design) -> bool:
     return design.settings.get("hidden") == "match"
 
 
+def closed(design: Design) -> Design:
+    """Give the design itself; one with `hidden=match`, whose width is not known yet, with some width."""
+    return replace(design, settings={**design.settings, "hidden": 1}) if _is_open(design) else design
+
+
 def _fill(design: Design, target: int, bench: Bench) -> Design:
     hidden = match_hidden(design, *bench.rows_for(design, 0)[1], len(bench.features.label_names), target)
     plain = {name: value for name, value in to_plain(design).items() if name not in ("fusion", "settings", "name")}

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from interfuse.core.design import Design
+from interfuse.core.design import Design, check_idle
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
 from interfuse.training import Precision, Run, check_design, load_run, processes, steps_an_epoch
 from interfuse.workflows.bench import make_bench
-from interfuse.workflows.prepare import Prepared, Source, prepare
+from interfuse.workflows.prepare import Prepared, prepare
 from interfuse.workflows.quarantine import FILE, keep_troubles
 from interfuse.workflows.runs import Terms, Trial, is_done, is_unfinished, run_trials, tidy
+from interfuse.workflows.source import Source
 
 
 def train_run(
@@ -33,6 +34,7 @@ def train_run(
         DataError: the rows cannot be used.
     """
     watcher = progress or Silent()
+    check_idle([design])
     check_design(design)
     processes.join(source.encode.device)
     prepared = prepare(source, watcher)
