@@ -44,6 +44,14 @@ def test_of_a_unimodal_task_the_other_modality_is_not_utilised_and_of_xor_both_a
     assert [(value.value, value.unit) for value in used] == [(0.0, "share"), (0.5, "share")]
 
 
+def test_a_model_that_its_inputs_mislead_is_not_said_to_share_points_above_nothing():
+    found = say_shapley(measure_shapley(bits([0, 0]), bits([1, 0]), bits([0, 0]), bits([1, 1])), 2, ())
+    assert found.verdict.startswith(
+        "With both modalities the score is 100.0 points below that of no input at all: 25.0 of them are the image's and "
+        "75.0 the text's; "
+    )
+
+
 def test_utilisation_is_a_share_of_the_score_and_of_no_score_there_is_none():
     assert conditional_utilisation(0.8, 0.6) == pytest.approx(0.25)
     assert conditional_utilisation(0.5, 0.6) == pytest.approx(-0.2)  # the modality does harm

@@ -261,6 +261,7 @@ def test_matching_and_regression_runs_are_diagnosed_end_to_end_in_every_seed(sho
         shop / f"{task}.csv",
         **{"image": "photo", "text": "title", "label": "kind", "image_size": 64, "store": shop / "store"},
         **{"out": tmp_path / "study", "fusions": "cross_attention", "seeds": 2, "task": task},
+        metric={"matching": "auc", "regression": None}[task],
         **{**SMALL, "epochs": 2, "batch_size": 64},
     )
     arguments = ["diagnose", str(study.folder), str(shop / f"{task}.csv"), "--design", "cross_attention", "--all-seeds"]
@@ -270,6 +271,8 @@ def test_matching_and_regression_runs_are_diagnosed_end_to_end_in_every_seed(sho
     told = json.loads(capsys.readouterr().out)
     assert told["metric"] == {"matching": "accuracy", "regression": "R²"}[task]
     assert "its own split is used" in told["notes"][0]
+    declared = "Its study compares by AUC; all that follows is of accuracy, a mean over rows."
+    assert (declared in told["notes"]) == (task == "matching")
     keys = [measure["key"] for measure in told["measures"]]
     assert keys[0] == "seeds"
     assert ("calibration" in keys) == (task == "matching")

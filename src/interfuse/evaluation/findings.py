@@ -170,6 +170,9 @@ def say_shapley(found: Shapley, rows: int, doubts: tuple[str, ...]) -> Measure:
     verdict = (
         f"Of the {_points(above)} points above no input at all, {_points(found.image.mean)} go to the image and "
         f"{_points(found.text.mean)} to the text; "
+        if above >= 0
+        else f"With both modalities the score is {_points(-above)} points below that of no input at all: "
+        f"{_points(-found.image.mean)} of them are the image's and {_points(-found.text.mean)} the text's; "
     )
     if found.interaction.low > 0:
         verdict += "together they are worth more than apart."

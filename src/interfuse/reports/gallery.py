@@ -16,6 +16,11 @@ KINDS = {
     "missing text": ("No text", "Rows that come without one."),
 }
 """Kind to its heading and its meaning."""
+NUMBERS = {
+    "needs both": ("Needs both", "Near with both modalities, far off with either alone."),
+    "wrong with both": ("Far off even with both", "The largest errors."),
+}
+"""The same where the truth is a number."""
 MARKS = ("[CLS]", "[SEP]", "[PAD]", "<s>", "</s>", "<pad>", "<|endoftext|>", "<|startoftext|>")
 """What a tokenizer adds of its own."""
 
@@ -69,7 +74,7 @@ def fill_shelves(
         numbers: whether the truth is a number.
     """
     left, shelves = BUDGET, []
-    for kind, (title, meaning) in KINDS.items():
+    for kind, (title, meaning) in {**KINDS, **(NUMBERS if numbers else {})}.items():
         cards = []
         for example in examples:
             if example["kind"] != kind:

@@ -121,6 +121,11 @@ def diagnose(
     splits, notes = find_splits(run, features)
     name, rows = _choose(splits, settings.on, len(features.ids))
     drawn = take_rows(rows, settings.rows, settings.seed)
+    declared = _declared(run)
+    if declared not in (None, HEADLINES[run.task]):
+        notes.append(
+            f"Its study compares by {declared}; all that follows is of {HEADLINES[run.task]}, a mean over rows."
+        )
     if len(drawn) < len(rows):
         notes.append(f"Pairs are those of {len(drawn):,} of the {len(rows):,} {name} rows, drawn with a seed.")
     with limited_threads(settings.threads):
@@ -227,6 +232,13 @@ def _choose(splits: dict[str, Tensor], wanted: str, count: int) -> tuple[str, Te
         if len(splits.get(name, ())) > 1:
             return name, splits[name]
     raise DataError(f"There is no row in split {wanted!r}. DATA has: {', '.join(splits) or 'none'}.")
+
+
+def _declared(run: Run) -> str | None:
+    """Give the metric of the study that the run belongs to; none: it is no study's."""
+    records = (folder / "study.json" for folder in run.folder.resolve().parents[:4])  # STUDY/runs/DESIGN/SEED/FOLD
+    found = next((path for path in records if path.is_file()), None)
+    return None if found is None else read_json(found).get("metric")
 
 
 def _count_pairs(features: Features, rows: Tensor) -> int:
