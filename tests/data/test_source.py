@@ -149,7 +149,7 @@ def test_a_label_that_is_no_number_is_told_by_its_row_in_the_source(photos):
     with pytest.raises(DataError, match=r"has 'nan' \(row 38\), which is no finite number"):
         load(rows, photos, task="regression")  # row 0, which shows nothing, is left out before
     told = (
-        r"Is it the right column\? Only 2 of the labels are no numbers \('nan' in row 38\).*--task regression tells wh"
+        r"Is it the right column\? In only 2 rows the label is no number \('nan' in row 38\).*--task regression tells"
     )
     with pytest.raises(DataError, match=told):
         load(rows, photos)

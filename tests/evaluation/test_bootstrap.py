@@ -70,11 +70,16 @@ def test_one_seed_gives_the_spread_over_groups():
     assert found.one_model
 
 
+def test_a_metric_that_never_varies_is_certain_by_definition_or_perfect_so_far():
+    constant, perfect = (Drawn(np.full(2, value), np.full((100, 2), value), 40).interval() for value in (0.5, 1.0))
+    assert (constant.low, constant.high) == (0.5, 0.5)  # what the AUC of a constant answer is on any rows
+    assert (perfect.low, perfect.high) == pytest.approx((0.025 ** (1 / 40), 1.0))
+
+
 def test_rows_and_seeds_stay_paired_so_a_design_does_not_differ_from_itself():
     scores, labels = world(np.random.default_rng(4), 0.3)
     same = bootstrap_interval(auc, scores, labels, rival=scores)
-    assert (same.mean, same.standard_error, same.p) == (0.0, 0.0, 1.0)
-    assert same.low == -same.high
+    assert (same.mean, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
     better = bootstrap_interval(auc, scores + 0.5 * labels, labels, rival=scores)
     alone = bootstrap_interval(auc, scores, labels)
     assert better.low > 0

@@ -72,17 +72,17 @@ def parts_of(redundancy: float, first: float, second: float, synergy: float) -> 
 
 
 def test_cells_that_lose_what_the_answers_tell_name_no_part():
-    lost = say_decomposition(parts_of(0.0, 0.083, 0.015, 0.082), 300, answers=1.9)
+    lost = say_decomposition(parts_of(0.0, 0.083, 0.015, 0.082), 300, answers=1.9, chance=0.02)
     assert lost.verdict.startswith("3 cells a modality keep 0.18 of the 1.90 bit that the model's answers tell")
     assert ("told by the model's answers", 1.9) in [(value.name, value.value) for value in lost.values]
-    kept = say_decomposition(parts_of(0.0, 0.083, 0.015, 0.082), 300, answers=0.2)
+    kept = say_decomposition(parts_of(0.0, 0.083, 0.015, 0.082), 300, answers=0.2, chance=0.02)
     assert kept.verdict == (
         "No part holds most of the 0.18 bit about the label: 0.08 bit is told by the image only, 0.08 bit told only by "
         "both together."
     )
-    most = say_decomposition(parts_of(0.0, 0.1, 0.0, 0.9), 300, answers=1.0)
+    most = say_decomposition(parts_of(0.0, 0.1, 0.0, 0.9), 300, answers=1.0, chance=0.02)
     assert most.verdict == "Most of the 1.00 bit about the label is told only by both together (0.90 bit)."
-    nothing = say_decomposition(parts_of(0.0, 0.002, 0.0, 0.0), 300, answers=0.001)
+    nothing = say_decomposition(parts_of(0.0, 0.002, 0.0, 0.0), 300, answers=0.2, chance=0.21)
     assert nothing.verdict == "The cells tell no more of the label than chance would: there is nothing to decompose."
 
 

@@ -100,6 +100,10 @@ def test_without_any_spread_the_width_is_what_so_few_rows_leave_possible(shape):
     assert (some.low, some.high) == pytest.approx((-0.1 - 0.9 * unseen, -0.1 + 1.1 * unseen))
     edge = mean_interval(np.full(shape, -0.1), level=1 - some.p)
     assert edge.high == pytest.approx(0)
+    right = mean_interval(np.ones(shape), lowest=0.0)
+    assert (right.low, right.high) == pytest.approx(tuple(binomtest(10, 10).proportion_ci(0.95, "exact")))
+    wrong = mean_interval(np.zeros(shape), lowest=0.0)
+    assert (wrong.low, wrong.high) == pytest.approx(tuple(binomtest(0, 10).proportion_ci(0.95, "exact")))
 
 
 def test_three_rows_that_are_all_right_are_no_evidence():
@@ -108,6 +112,7 @@ def test_three_rows_that_are_all_right_are_no_evidence():
     assert found.p == 0.25
     assert mean_interval(np.ones((2, 4000))).low > 0.998
     assert mean_interval(np.full((2, 4), 7.0)).low == 7.0  # no score: nothing is known of its bounds
+    assert mean_interval(np.full((2, 4), 0.4), lowest=-np.inf).low == 0.4
 
 
 def test_a_negative_variance_falls_back_to_the_larger_component():

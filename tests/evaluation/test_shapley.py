@@ -47,8 +47,8 @@ def test_of_a_unimodal_task_the_other_modality_is_not_utilised_and_of_xor_both_a
 def test_a_model_that_its_inputs_mislead_is_not_said_to_share_points_above_nothing():
     found = say_shapley(measure_shapley(bits([0, 0]), bits([1, 0]), bits([0, 0]), bits([1, 1])), 2, ())
     assert found.verdict.startswith(
-        "With both modalities the score is 100.0 points below that of no input at all: 25.0 of them are the image's "
-        "and 75.0 the text's; "
+        "With both modalities the score is 100.0 points below that of no input at all; the image's part is −25.0, the "
+        "text's −75.0; "
     )
 
 

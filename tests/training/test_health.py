@@ -182,6 +182,8 @@ def test_numbers_with_a_long_tail_are_not_called_unstable():
 def test_what_never_moved_the_prediction_is_told_from_what_moves_it_no_more():
     row = {"gradient_norm": [1.0], "train_loss": 0.7, "first_loss": 0.7, "image_use": 0.002, "text_use": 0.004}
     assert [(f.word, "higher --learning-rate" in f.mend) for f in judge([row] * 5)] == [("not learning", True)]
+    little = judge([{**row, "image_use": 0.04}, *[row] * 5])
+    assert [(f.word, "at no time by more than 0.04" in f.evidence) for f in little] == [("not learning", True)]
     fallen = judge([{**row, "image_use": 0.3}, *[row] * 5])
     assert [(f.word, "lower --learning-rate" in f.mend) for f in fallen] == [("collapsed", True)]
     assert "0.0040 at most, down from 0.30" in fallen[0].evidence

@@ -75,6 +75,19 @@ def test_a_block_that_sees_one_modality_alone_is_shared_as_a_whole():
     assert {"".join(name for name, _ in site) for site in kinds.kinds} == {"image.forward", "text.forward"}
 
 
+@pytest.mark.parametrize(("fusion", "width"), [("mult", 16), ("q_former", 8), ("cross_attention", 16)])
+def test_an_axis_that_happens_to_be_as_long_as_the_texts_is_not_cut_with_them(fusion, width):
+    """Channels of a convolution, learned queries: as many as the longest text has tokens."""
+    torch.manual_seed(1)
+    network, (image, text) = build(fusion), inputs()
+    lengths = torch.tensor([width, 3, 5, 2])
+    text = Tokens(torch.randn(4, width, text.tokens.shape[2]), torch.arange(width) < lengths[:, None])
+    table = pair_logits(network, image, text)
+    for i in range(4):
+        one = Tokens(text.tokens[i : i + 1].expand(4, -1, -1), text.mask[i : i + 1].expand(4, -1))
+        assert_close(table[i], network(image, one), atol=1e-5, rtol=1e-4)
+
+
 def test_where_sharing_gives_another_answer_nothing_is_shared(monkeypatch):
     network, (image, text) = build("cross_attention"), inputs()
     expected = pair_logits(network, image, text)

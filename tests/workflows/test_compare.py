@@ -445,6 +445,33 @@ def test_what_cannot_be_compared_is_told(tmp_path):
         Study.open(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"fusions": "product,cross_attention", "dim": 18, "num_heads": 4, "match_parameters": "20000"},
+        {"fusions": "product", "focal_gamma": 3.0, "tune": 1, "space": "objective=cross_entropy|focal"},
+        {
+            "fusions": "product,concat:hidden=4:name=narrow",
+            "baseline": "concat:hidden=4",
+            "match_parameters": "20000",
+        },
+    ],
+    ids=["a width that is matched", "a setting that tuning needs", "a baseline whose width is matched"],
+)
+def test_what_is_settled_later_is_not_refused_too_early(given, tmp_path):
+    small = {"seeds": 1, "epochs": 1, "train_rows": 200, "batch_size": 200, "out": tmp_path / "study"}
+    study = interfuse.compare("known:xor", **small, **given)
+    assert study.record["baseline"] == ("narrow" if "baseline" in given else study.record["baseline"])
+
+
+@pytest.mark.parametrize("fusions", ["late_logit:residual=true", "concat:encoder_layers=1:num_heads=3"])
+def test_a_network_that_cannot_be_made_is_told_before_anything_is_encoded(shop, tmp_path, fusions):
+    rows = source(shop, tmp_path / "store")
+    with pytest.raises(ConfigError, match="residual=True adds|multiple of num_heads"):
+        compare(rows, tmp_path / "study", CompareSettings(fusions=fusions))
+    assert not rows.encode.store.exists()
+
+
 def test_a_wrong_design_is_told_before_anything_is_encoded(shop, tmp_path):
     (tmp_path / "designs.toml").write_text('["mine"]\nfusion = "late"\n')
     rows = source(shop, tmp_path / "store")

@@ -60,9 +60,10 @@ def test_killed_at_random_moments_it_ends_with_the_bytes_of_an_undisturbed_one(s
     whole = time.monotonic() - begun
     wanted = bytes_of(tmp_path / "whole")
     assert len(wanted) == files
-    draw, done, resumed = random.Random(0), 0, 0
+    draw, done, resumed, rounds = random.Random(0), 0, 0, 0
     out = tmp_path / "cut"
-    while done < kills or not resumed:
+    while (done < kills or not resumed) and rounds < 40:
+        rounds += 1
         process = start(*command, "--out", str(out))
         if done < kills:
             time.sleep(draw.uniform(0.1, 0.9) * whole)
@@ -77,6 +78,7 @@ def test_killed_at_random_moments_it_ends_with_the_bytes_of_an_undisturbed_one(s
             shutil.rmtree(out)
     finish(start(*command, "--out", str(out)))
     assert bytes_of(out) == wanted
+    assert (done >= kills, resumed > 0) == (True, True)
     assert not [path for path in out.glob("**/*") if path.name.startswith(("checkpoint", "."))]
 
 

@@ -56,10 +56,8 @@ HISTORY = pa.schema(
         ("seconds", pa.float64()),  # since training began
         ("block", pa.list_(pa.string())),  # image_adapter, text_adapter, fusion, head
         ("gradient_norm", pa.list_(pa.float64())),  # of each block, mean over the epoch, before clipping
-        (
-            "first_loss",
-            pa.float64(),
-        ),  # of the very first step; a regression's: at least the mean answer's; first row only
+        # first_loss: of the very first step; a regression's: at least the mean answer's; first row only
+        ("first_loss", pa.float64()),
         ("health", pa.string()),  # the verdict so far in a word: healthy, vanishing, …
         ("findings", pa.list_(pa.struct({name: pa.string() for name in ("word", "where", "evidence", "mend")}))),
         ("parts", pa.list_(PART)),

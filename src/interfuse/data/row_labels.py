@@ -108,8 +108,8 @@ def _name_classes(labels: Sequence[tuple[str, ...] | None], numbers: np.ndarray,
         first = odd.argmax()
         told = f"{'|'.join(labels[numbers[first]] or ())!r} in row {rows.numbers(np.array([first]))[0]}"
         raise DataError(
-            f"{error} Only {odd.sum():,} of the labels are no numbers ({told}): if a number is to be predicted, --task "
-            "regression tells which rows."
+            f"{error} In only {odd.sum():,} rows the label is no number ({told}): if a number is to be predicted, "
+            "--task regression tells which rows."
         ) from None
 
 

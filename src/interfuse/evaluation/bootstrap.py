@@ -137,8 +137,8 @@ def _combine(own: np.ndarray, drawn: np.ndarray, count: int, level: float) -> In
         cells = seeds * count
         variance, df = combine((by_seed * cells, by_item * cells, rest * cells), seeds, count)
     error = float(np.sqrt(variance))
-    if error == 0:
-        return unvaried(mean, seeds, count, level)
+    if error == 0:  # a metric of 1 may be chance; 0.5 on every resample is what a constant answer's AUC is
+        return unvaried(mean, (seeds, count), level, 0.0 if mean == 1 else -np.inf)
     half = float(student.ppf(0.5 + level / 2, df)) * error
     return Interval(mean, mean - half, mean + half, error, df, float(2 * student.sf(abs(mean) / error, df)), seeds)
 

@@ -104,7 +104,7 @@ def compare_designs(
     adjusted = dict(zip(others, holm([deltas[name].p for name in others]), strict=True))
     results = []
     for name, entry in scores.items():
-        mean = _mean(entry).within(*((0.0, math.inf) if lower else (lowest, 1.0)))
+        mean = _mean(entry, lowest).within(*((0.0, math.inf) if lower else (lowest, 1.0)))
         if name == baseline:
             results.append(DesignResult(name, mean, None, None, "baseline"))
             continue
@@ -118,12 +118,12 @@ def difference(first: DesignScores, second: DesignScores, lowest: float) -> Inte
     if first.drawn is not None and second.drawn is not None:
         found = (first.drawn - second.drawn).interval()
     else:
-        found = mean_interval(first.test - second.test, first.groups)
+        found = mean_interval(first.test - second.test, first.groups, lowest=lowest - 1.0)
     return found.within(lowest - 1.0, 1.0 - lowest)
 
 
-def _mean(entry: DesignScores) -> Interval:
-    return mean_interval(entry.test, entry.groups) if entry.drawn is None else entry.drawn.interval()
+def _mean(entry: DesignScores, lowest: float) -> Interval:
+    return mean_interval(entry.test, entry.groups, lowest=lowest) if entry.drawn is None else entry.drawn.interval()
 
 
 def _conclude(

@@ -79,7 +79,10 @@ def say_spared(permutation: Permutation, absent: Mapping[str, Interval]) -> str:
         absent: what is lost with each modality absent altogether, of a run that was trained on such rows.
     """
     free = [name for name in absent if needed(getattr(permutation, name).drop) and spared(absent[name])]
-    losses = [f"without any {name} {_points(absent[name].mean)} points are lost" for name in free]
+    losses = [
+        f"without any {name} {_points(abs(absent[name].mean))} points are {'lost' if absent[name].mean >= 0 else 'won'}"
+        for name in free
+    ]
     if not free:
         return ""
     enough = "either alone is enough" if len(free) == 2 else f"the {free[0]} is not needed"
@@ -171,8 +174,8 @@ def say_shapley(found: Shapley, rows: int, doubts: tuple[str, ...]) -> Measure:
         f"Of the {_points(above)} points above no input at all, {_points(found.image.mean)} go to the image and "
         f"{_points(found.text.mean)} to the text; "
         if above >= 0
-        else f"With both modalities the score is {_points(-above)} points below that of no input at all: "
-        f"{_points(-found.image.mean)} of them are the image's and {_points(-found.text.mean)} the text's; "
+        else f"With both modalities the score is {_points(-above)} points below that of no input at all; the image's "
+        f"part is {_points(found.image.mean)}, the text's {_points(found.text.mean)}; "
     )
     if found.interaction.low > 0:
         verdict += "together they are worth more than apart."
@@ -206,13 +209,14 @@ def say_shapley(found: Shapley, rows: int, doubts: tuple[str, ...]) -> Measure:
     return Measure("shapley", "How is the score shared?", verdict, meaning, values, rows, doubts)
 
 
-def say_decomposition(found: EstimatedDecomposition, rows: int, answers: float) -> Measure:
+def say_decomposition(found: EstimatedDecomposition, rows: int, answers: float, chance: float) -> Measure:
     """Say where the information lies, with the null beside it; nothing where the cells lose most of it.
 
     Args:
         found: the decomposition of the cells.
         rows: how many there are.
         answers: what the model's own answers tell of the label, bits.
+        chance: what they tell of permuted labels.
     """
     value, null = found.value, found.null
     parts = {
@@ -223,7 +227,7 @@ def say_decomposition(found: EstimatedDecomposition, rows: int, answers: float) 
     }
     if found.advice is not None:
         verdict = "Too few rows for so many cells to say where the information lies."
-    elif value.total < answers / 2:
+    elif answers > 2 * chance and value.total < answers / 2:
         verdict = (
             f"{found.clusters} cells a modality keep {value.total:.2f} of the {answers:.2f} bit that the model's "
             "answers tell of the label: where the information lies cannot be said. More --rows allow more cells."
@@ -248,6 +252,7 @@ def say_decomposition(found: EstimatedDecomposition, rows: int, answers: float) 
     for name, (own, chance) in parts.items():
         values += [Value(name, own, "bits"), Value(f"{name}, permuted labels", chance, "bits")]
     values += [Value("told by the model's answers", answers, "bits")]
+    values += [Value("told by the model's answers, permuted labels", chance, "bits")]
     values += [Value("cells a modality", float(found.clusters), ""), Value("solver's bound", value.gap, "bits")]
     notes = () if found.advice is None else (found.advice,)
     return Measure("decomposition", "Where does the information lie?", verdict, meaning, tuple(values), rows, notes)
@@ -283,10 +288,11 @@ def say_missing(curves: dict[str, list[MissingPoint]], rows: int, doubts: tuple[
     """Say what is left when a modality is absent."""
     ends = {name: points[-1].score for name, points in curves.items()}
     whole = next(iter(curves.values()))[0].score
-    left = " and ".join(
-        f"{'falls to' if whole - ends[name] >= SMALL else 'stays at'} {_points(ends[name])} when every {name} is absent"
-        for name in ("image", "text")
-    )
+    goes = {
+        name: "falls to" if whole - end >= SMALL else "rises to" if end - whole >= SMALL else "stays at"
+        for name, end in ends.items()
+    }
+    left = " and ".join(f"{goes[name]} {_points(ends[name])} when every {name} is absent" for name in ("image", "text"))
     verdict = f"From {_points(whole)} points the score {left}."
     meaning = (
         "The score when 0, 10, … 100 % of the rows lack one modality, exactly averaged over which rows. Training with "

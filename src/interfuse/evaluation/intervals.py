@@ -42,6 +42,7 @@ def mean_interval(
     scores: Float[np.ndarray, "seeds rows"],
     groups: Int[np.ndarray, " rows"] | None = None,
     level: float = 0.95,
+    lowest: float = -1.0,
 ) -> Interval:
     """Interval of the mean of a seeds × rows matrix by its two-way variance components.
 
@@ -55,7 +56,8 @@ def mean_interval(
 
     Where the layout has less: one seed leaves the spread over examples, V = MS_i/n with df = n−1, for this one trained
     model; one column leaves the spread over seeds; a single number gives an interval without bounds and p = 1.
-    Where no value differs from another, the width is what so few rows leave possible, see `unvaried`.
+    Where no value differs from another, the width is what so few rows leave possible, see `unvaried`; `lowest` is the
+    least value that one could have had: 0 of a score, −1 of a difference of scores, −inf where there is none.
 
     Raises:
         ConfigError: there is no row, a value is not finite, the groups do not fit, or the level is no fraction.
@@ -75,30 +77,39 @@ def mean_interval(
         variance, df = float(table.var(ddof=1) / table.size), float(table.size - 1)
     error = float(np.sqrt(variance))
     if error <= _ZERO * max(1.0, abs(mean)):
-        return unvaried(mean, k, n, level)
+        return unvaried(mean, (k, n), level, lowest)
     half = float(student.ppf(0.5 + level / 2, df)) * error
     p = float(2 * student.sf(abs(mean) / error, df))
     return Interval(mean, mean - half, mean + half, error, df, p, k)
 
 
-def unvaried(mean: float, seeds: int, groups: int, level: float = 0.95) -> Interval:
-    """Interval of a score, or a difference of scores, that is the same in every group and seed.
+def unvaried(mean: float, shape: tuple[int, int], level: float = 0.95, lowest: float = -1.0) -> Interval:
+    """Interval of a score, or of a difference of scores, that is the same in every seed and group.
 
-    A share u of all groups may be different, anything from −1 to 1, and be missed with probability (1−u)^groups; with
-    u = 1 − ((1−level)/2)^(1/groups) the interval is mean − u(mean+1) to mean + u(1−mean). So 3 rows that are all right
-    bound nothing, and 4,000 bound a difference of 0 to ±0.1 points. p is 1 − level of the interval that ends at 0: of a
-    difference of 1 that is the sign test's. What lies outside −1 to 1 has no such bound, and no width.
+    A share u of all groups may be different, anything from `lowest` to 1, and be missed with probability
+    (1−u)^groups; with u = 1 − ((1−level)/2)^(1/groups) the interval is mean − u(mean−lowest) to mean + u(1−mean). For
+    rows that are all right this is the exact binomial one: 3 rows leave 29 to 100 points, and 4,000 bound a difference
+    of 0 to ±0.1. p is 1 − level of the interval that ends at 0: of a difference of 1 that is the sign test's.
+
+    Where there is no `lowest`, or the mean lies outside, nothing bounds what was missed: no width, and p is 1 or 0.
+
+    Args:
+        mean: of the values.
+        shape: seeds and groups.
+        level: of the interval.
+        lowest: least value possible.
 
     Reference:
-        The exact bound of Clopper and Pearson 1934, https://doi.org/10.1093/biomet/26.4.404, at no failure.
+        Clopper and Pearson 1934, https://doi.org/10.1093/biomet/26.4.404, at no failure.
     """
+    seeds, groups = shape
     df = groups - 1.0
-    if abs(mean) > 1 + _ZERO:
-        return Interval(mean, mean, mean, 0.0, df, 0.0, seeds)
+    if not lowest - _ZERO <= mean <= 1 + _ZERO or np.isinf(lowest):
+        return Interval(mean, mean, mean, 0.0, df, 1.0 if abs(mean) <= _ZERO else 0.0, seeds)
     unseen = 1 - ((1 - level) / 2) ** (1 / groups)
-    p = min(1.0, 2 * (1 / (1 + abs(mean))) ** groups)
-    low, high = mean - unseen * (mean + 1), mean + unseen * (1 - mean)
-    return Interval(mean, low, high, 0.0, df, p, seeds)
+    far = 1 - mean if mean < 0 else mean - lowest
+    p = min(1.0, 2 * (1 - abs(mean) / far) ** groups) if mean else 1.0
+    return Interval(mean, mean - unseen * (mean - lowest), mean + unseen * (1 - mean), 0.0, df, p, seeds)
 
 
 def fold_groups(

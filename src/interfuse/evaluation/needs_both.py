@@ -41,5 +41,5 @@ def find_needs_both(
     """
     image, text = image_alone > RIGHT, text_alone > RIGHT
     needed = (both > RIGHT) & ~image & ~text
-    share = mean_interval(needed.astype(np.float64)[None], groups).within(0.0, 1.0)
+    share = mean_interval(needed.astype(np.float64)[None], groups, lowest=0.0).within(0.0, 1.0)
     return NeedsBoth(np.flatnonzero(needed), share, float(image.mean()), float(text.mean()))

@@ -109,7 +109,7 @@ def perceptual_score(
     """
     if not 0 <= majority <= 1:
         raise ConfigError(f"The majority's score is a fraction from 0 to 1, got {majority}.")
-    drop = mean_interval((own - permuted)[None], groups).within(lowest - 1.0, 1.0 - lowest)
+    drop = mean_interval((own - permuted)[None], groups, lowest=lowest - 1.0).within(lowest - 1.0, 1.0 - lowest)
     score, room = float(own.mean()), 1 - majority
     return Perceptual(
         permuted=float(permuted.mean()),

@@ -23,6 +23,8 @@ def print_summary(summary: StudySummary, console: Console) -> None:
     console.print()
     console.print(Text(_headline(summary), style="dim"))
     table = _table(rows, metric, console.width >= WIDE)
+    if _least_width(table) > console.width:
+        table = _table(rows, metric, False)
     if console.width < NARROW or _least_width(table) > console.width:
         _print_lines(rows, metric, console)
     else:
@@ -52,7 +54,7 @@ def _least_width(table: Table) -> int:
     """Give the columns that the table needs so that nothing is cut: only a design's name is folded."""
     design, *others = table.columns
     widest = [max(cell_len(str(cell)) for cell in (column.header, *column.cells)) for column in others]
-    return (design.min_width or 0) + sum(widest) + GAP * len(table.columns)
+    return (design.min_width or 0) + sum(widest) + GAP * len(others)
 
 
 def _print_lines(rows: list[LeaderboardRow], metric: str, console: Console) -> None:

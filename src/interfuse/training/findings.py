@@ -142,7 +142,7 @@ def _one_key(late: Rows) -> Iterator[Finding]:
 
 
 def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator[Finding]:
-    """Tell a prediction that no input moves any more, or has not moved yet: the mends are opposite.
+    """Tell a prediction that no input moves any more, or has hardly moved yet: the mends are opposite.
 
     It has collapsed where an input had moved it, or where steps were too large (`before`: what else was found).
     """
@@ -158,7 +158,7 @@ def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator
         yield Finding("collapsed", "network", evidence, "a lower --learning-rate, --norm standard or a longer --warmup")
     else:
         mend = "a higher --learning-rate, more --epochs or --norm standard; check that the columns tell anything"
-        yield Finding("not learning", "network", f"{evidence}, and never moved it more", mend)
+        yield Finding("not learning", "network", f"{evidence}, at no time by more than {most:.2f}", mend)
 
 
 def _ignored(late: Rows, norms: Mapping[str, float]) -> Iterator[Finding]:

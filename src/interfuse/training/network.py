@@ -276,14 +276,15 @@ def make_fusion(design: Design, classes: int, task: str = "multiclass") -> Fusio
     return FUSIONS.create(design.fusion, **{**shared, **design.settings, **widths})
 
 
-def check_design(design: Design) -> None:
-    """Make the design's fusion without its weights, so that a wrong name is said before hours of encoding.
+def check_design(design: Design, task: str = "multiclass", classes: int = 2) -> None:
+    """Make the design's network without its weights, so that what cannot work is said before hours of encoding.
 
     Raises:
         ConfigError: the fusion or one of its settings is not known, or cannot work.
     """
     with torch.device("meta"):
-        make_fusion(design, classes=2)
+        spec = ModalitySpec(1, None, torch.zeros(1), torch.ones(1))
+        Network(design, spec, spec, classes, task)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -28,8 +28,8 @@ class Shared:
 
     kinds: dict[Site, str] = field(default_factory=dict)
     answers: dict[Site, tuple[Tensor, ...]] = field(default_factory=dict)
-    width: int = 0
-    """Places of a text with its padding, as the answers were computed."""
+    places: dict[Site, tuple[int, ...]] = field(default_factory=dict)
+    """Axis of the text's places in each answer about texts; 0 where there is none."""
 
     @contextmanager
     def instead(self, network: Network, items: dict[str, Tensor], width: int) -> Iterator[None]:
@@ -39,15 +39,17 @@ class Shared:
             if site not in self.answers:
                 return compute()
             kind = self.kinds[site]
-            found = tuple(self._take(part, kind, items[kind], width) for part in self.answers[site])
+            axes = self.places.get(site, (0,) * len(self.answers[site]))
+            found = tuple(
+                self._take(part, items[kind], axis, width) for part, axis in zip(self.answers[site], axes, strict=True)
+            )
             return found if len(found) > 1 else found[0]
 
         with intercepted(network.fusion, call):
             yield
 
-    def _take(self, answer: Tensor, kind: str, items: Tensor, width: int) -> Tensor:
-        cut = kind == "text" and answer.dim() == 3 and answer.shape[1] == self.width
-        return (answer[:, :width] if cut else answer)[items]
+    def _take(self, answer: Tensor, items: Tensor, axis: int, width: int) -> Tensor:
+        return (answer.narrow(axis, 0, width) if axis else answer)[items]
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def share(network: Network, images: Tokens, texts: Tokens) -> Shared:
         texts: adapted tokens of the distinct texts.
     """
     few, read = (_pick(tokens, torch.arange(min(PROBED, len(tokens.tokens)))) for tokens in (images, texts))
-    shared = Shared(width=texts.mask.shape[1])
+    shared = Shared()
     if len(few.tokens) < 2 or len(read.tokens) < 2:
         return shared
     rows = torch.arange(PROBED)
@@ -108,13 +110,16 @@ def share(network: Network, images: Tokens, texts: Tokens) -> Shared:
         "image": _record(network, _pick(few, first), _pick(read, (second + 1) % len(read.tokens))),
         "text": _record(network, _pick(few, (first + 1) % len(few.tokens)), _pick(read, second)),
     }
+    longer = _record(network, _pick(few, first), _pad(_pick(read, second)))
     for site in sorted(base, key=len):
         answer = base[site]
         if any(site[:depth] in shared.kinds for depth in range(1, len(site))):
             continue  # within a block that is answered as a whole
         same = [kind for kind, other in others.items() if _equal(answer, other.get(site), PROBED)]
-        if same == ["image"] or (same == ["text"] and all(_can_be_cut(part, shared.width) for part in answer)):
-            shared.kinds[site] = same[0]
+        if same == ["image"]:
+            shared.kinds[site] = "image"
+        elif same == ["text"] and (axes := _places(answer, longer.get(site), texts.mask.shape[1])) is not None:
+            shared.kinds[site], shared.places[site] = "text", axes
     for kind, count in (("image", len(images.tokens)), ("text", len(texts.tokens))):
         shared.answers |= _answer(network, shared.kinds, kind, count, (images, texts))
     return shared
@@ -161,9 +166,29 @@ def _equal(first: tuple[Tensor, ...], second: tuple[Tensor, ...] | None, rows: i
     return all(a.shape == b.shape and len(a) == rows and a.equal(b) for a, b in zip(first, second, strict=True))
 
 
-def _can_be_cut(answer: Tensor, width: int) -> bool:
-    """Whether an answer about texts can be had without their padding: it has a place for each of theirs, or none."""
-    return answer.dim() == 2 or (answer.dim() == 3 and answer.shape[1] == width)
+def _places(answer: tuple[Tensor, ...], longer: tuple[Tensor, ...] | None, width: int) -> tuple[int, ...] | None:
+    """Find the axis of the text's places in each part: the one that grew with a padded place, 0 where none did.
+
+    None where it holds more than them, or another thing grew too: the answer then cannot be had without the padding.
+    """
+    if longer is None or len(longer) != len(answer):
+        return None
+    found = []
+    for part, grown in zip(answer, longer, strict=True):
+        if part.dim() != grown.dim():
+            return None
+        axes = [axis for axis in range(part.dim()) if part.shape[axis] != grown.shape[axis]]
+        if axes and (len(axes) > 1 or axes[0] == 0 or part.shape[axes[0]] != width):
+            return None
+        found.append(axes[0] if axes else 0)
+    return tuple(found)
+
+
+def _pad(tokens: Tokens) -> Tokens:
+    """Add a place of padding."""
+    return Tokens(
+        torch.nn.functional.pad(tokens.tokens, (0, 0, 0, 1)), torch.nn.functional.pad(tokens.mask, (0, 1), value=False)
+    )
 
 
 def _pick(tokens: Tokens, rows: Tensor) -> Tokens:

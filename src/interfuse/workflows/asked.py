@@ -1,7 +1,7 @@
 """What is asked of a comparison in words, read and refused as soon as it can be: before anything is encoded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -9,9 +9,10 @@ from torch import Tensor
 from interfuse.core.design import Design, parse_designs
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import TASKS
-from interfuse.training import check_contrastive, check_objective
+from interfuse.training import check_contrastive, check_design, check_objective
 from interfuse.workflows.by_metric import check_defined, find_metric
 from interfuse.workflows.floors import add_floors
+from interfuse.workflows.sizes import closed
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,23 @@ class Asked:
     metric: str | None = None
     baseline: str | None = None
     primary: str | None = None
+    matched: bool = False
+    """Whether `dim` will be chosen so that all are of one size."""
 
-    def check(self, task: str | None = None) -> None:
+    def check(self, task: str | None = None, classes: int = 2) -> None:
         """Refuse what no task allows, or what this one does not.
 
         Args:
             task: of the rows; none: not known yet.
+            classes: of the rows, as far as they are known.
 
         Raises:
             ConfigError: a metric or a design is not known, or a design is not for this task.
         """
+        for design in self.designs:
+            fitting = -(-design.dim // max(1, design.num_heads)) * design.num_heads
+            sized = replace(closed(design), dim=fitting) if self.matched else closed(design)
+            check_design(sized, task or "multiclass", classes)
         may_be = add_floors(self.designs, self.base, task or "matching")  # which has the most floors
         designs = add_floors(self.designs, self.base, task or "multiclass")
         if self.metric is not None:
@@ -61,7 +69,7 @@ class Asked:
         Raises:
             ConfigError: as `check`; or the metric is undefined on these rows.
         """
-        self.check(task)
+        self.check(task, len(label_names))
         check_defined(find_metric(self.metric, task), task, label_names, labels)
 
 
@@ -84,7 +92,7 @@ def find_baseline(word: str, designs: Sequence[Design], base: Mapping[str, Any])
     """
     found = find_design(word, designs, base)
     if found is None:
-        names = ", ".join(design.name for design in designs)
+        names = ", ".join(dict.fromkeys(design.name for design in designs))
         raise ConfigError(f"The baseline {word!r} is no design of this comparison. It has: {names}.")
     return found
 
@@ -102,7 +110,7 @@ def read_primary(text: str | None, designs: Sequence[Design], base: Mapping[str,
     if None in found or found[0] == found[1]:
         raise ConfigError(
             f"--primary takes two designs of this comparison as 'first vs second', got {text!r}. It has: "
-            f"{', '.join(design.name for design in designs)}."
+            f"{', '.join(dict.fromkeys(design.name for design in designs))}."
         )
     return {"first": str(found[0]), "second": str(found[1])}
 

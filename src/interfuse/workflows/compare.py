@@ -12,14 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from interfuse.core.design import Design, check_idle, parse_designs, read_designs
+from interfuse.core.design import NEEDS, Design, check_idle, parse_designs, read_designs
 from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import to_plain
 from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
 from interfuse.data import write_quarantine
-from interfuse.training import Precision, check_design, leftovers
+from interfuse.training import Precision, leftovers
 from interfuse.workflows.asked import Asked, find_baseline, read_primary
 from interfuse.workflows.bench import Bench, make_bench
 from interfuse.workflows.by_metric import find_metric
@@ -30,7 +30,7 @@ from interfuse.workflows.majority import write_majority
 from interfuse.workflows.prepare import Prepared, prepare
 from interfuse.workflows.runs import Terms, is_done, tidy
 from interfuse.workflows.schedule import Labour, train_all
-from interfuse.workflows.sizes import closed, match_all, match_concat
+from interfuse.workflows.sizes import match_all, match_concat
 from interfuse.workflows.source import Source
 from interfuse.workflows.study import Study
 from interfuse.workflows.track import open_tracker
@@ -38,19 +38,7 @@ from interfuse.workflows.tune import FOLDER, SPACE, TuneSettings, tune
 
 ORIGINALS = "shared_cross_attention,shared_cross_attention:encoder_layers=1,shared_cross_attention:gate=glu"
 RIVALS = "merged_attention,cross_attention"
-SAME = (
-    "designs",
-    "seeds",
-    "folds",
-    "baseline",
-    "roles",
-    "margin",
-    "metric",
-    "primary",
-    "precision",
-    "threads",
-    "encoders",
-)
+SAME = ("designs", "seeds", "folds", "baseline", "margin", "metric", "primary", "precision", "threads", "encoders")
 """What a study that goes on must have been begun with."""
 DEFAULT_FUSIONS = f"{FLOORS},{ORIGINALS},{RIVALS}"
 """The floors, the original's designs, and the token-level rivals."""
@@ -113,10 +101,9 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     _check(settings)
     track = open_tracker(settings.track, out)
     base = {**settings.base, **source.encoder_settings()}
-    asked = Asked(_list_designs(settings, base), base, settings.metric, settings.baseline, settings.primary)
-    check_idle(asked.designs)
-    for design in asked.designs:
-        check_design(closed(design))
+    words = settings.metric, settings.baseline, settings.primary
+    asked = Asked(_list_designs(settings, base), base, *words, matched=settings.match_parameters is not None)
+    check_idle(asked.designs, [name for name, other in NEEDS.items() if f"{other[0]}=" not in _drawn(settings)])
     asked.check("multiclass" if source.is_known else source.read.task)
     prepared = prepare(source, watcher, settings.train_rows, asked.look)
     designs = add_floors(asked.designs, base, prepared.features.task)
@@ -177,7 +164,7 @@ def _settle(
     designs = match_concat(designs, bench)
     renamed = {old.name: design.name for old, design in zip(given, designs, strict=True)}
     floors = {new for old, new in renamed.items() if old in names}
-    words = _read_words(settings, [*designs, *(old for old in given if renamed[old.name] != old.name)], base, renamed)
+    words = _read_words(settings, [*designs, *given], base, renamed)  # matching changes names, or what they stand for
     designs = list({design.name: design for design in designs}.values())  # the matched width may be one that was asked
     record = _describe(settings, designs, prepared, floors, words)
     if not settings.tune:
@@ -186,6 +173,11 @@ def _settle(
     chosen = TuneSettings(settings.tune, settings.space, by, Labour(settings.jobs, settings.launcher))
     tuned = tune(out, bench, terms, designs, chosen, watcher)
     return {**_describe(settings, tuned.designs, prepared, floors, words), **tuned.record}
+
+
+def _drawn(settings: CompareSettings) -> str:
+    """Give what --tune draws; nothing without it."""
+    return settings.space if settings.tune else ""
 
 
 def _list_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[Design]:
@@ -268,11 +260,9 @@ def _open_or_begin(out: Path, record: dict[str, Any]) -> Study:
 
 
 def _pick(record: Mapping[str, Any], what: str) -> Any:
-    """Give one part of what a study was begun with; the designs' roles, which follow from the baseline, are a part."""
+    """Give one part of what a study was begun with; the designs' roles follow from the others."""
     if what == "designs":
         return [{name: value for name, value in d.items() if name != "role"} for d in record.get("designs") or []]
-    if what == "roles":
-        return [f"{d['name']} {d.get('role')}" for d in record.get("designs") or []]
     return record.get(what)
 
 

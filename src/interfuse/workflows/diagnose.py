@@ -236,9 +236,10 @@ def _choose(splits: dict[str, Tensor], wanted: str, count: int) -> tuple[str, Te
 
 def _declared(run: Run) -> str | None:
     """Give the metric of the study that the run belongs to; none: it is no study's."""
-    records = (folder / "study.json" for folder in run.folder.resolve().parents[:4])  # STUDY/runs/DESIGN/SEED/FOLD
-    found = next((path for path in records if path.is_file()), None)
-    return None if found is None else read_json(found).get("metric")
+    folder = run.folder.resolve()
+    runs = next((above for above in folder.parents[:3] if above.name == "runs"), folder)  # STUDY/runs/DESIGN/SEED/FOLD
+    record = runs.parent / "study.json"
+    return read_json(record).get("metric") if record.is_file() and runs != folder else None
 
 
 def _count_pairs(features: Features, rows: Tensor) -> int:

@@ -100,8 +100,10 @@ def measure_pairs(
     measures = [say_permutation(permutation, len(rows), majority), say_emap(emap, len(rows))]
     if is_single_class(task) and len(rows) > 1:
         answers = table[np.arange(len(rows)), np.arange(len(rows))].argmax(-1)
-        told = information(answers, labels.astype(np.int64))
-        measures.append(say_decomposition(decompose_rows(table, labels), len(rows), told))
+        classes, draw = labels.astype(np.int64), np.random.default_rng(derive(0, "null"))
+        chance = float(np.mean([information(answers, draw.permutation(classes)) for _ in range(5)]))
+        told = information(answers, classes)
+        measures.append(say_decomposition(decompose_rows(table, labels), len(rows), told, chance))
     else:
         measures.append(say_undecomposed(UNDECOMPOSED.get(task, "there is one row only")))
     return say_diagnosis(emap, permutation, HEADLINES[task]), permutation, measures

@@ -115,7 +115,8 @@ def _interval(run: Run, predictions: pa.Table | None, split: str) -> str:
         return ""
     scores, groups = (chosen[name].to_numpy() for name in ("score", "group"))
     scores = vary_as_metric(scores[None].astype(np.float64), chosen["target"].to_numpy(), run.task)
-    found = mean_interval(scores, groups).within(lowest_score(run.task), 1.0)
+    lowest = lowest_score(run.task)
+    found = mean_interval(scores, groups, lowest=lowest).within(lowest, 1.0)
     return f"{found.low:.4f} to {found.high:.4f}" if np.isfinite([found.low, found.high]).all() else ""
 
 
