@@ -184,6 +184,8 @@ def test_what_never_moved_the_prediction_is_told_from_what_moves_it_no_more():
     assert [(f.word, "higher --learning-rate" in f.mend) for f in judge([row] * 5)] == [("not learning", True)]
     little = judge([{**row, "image_use": 0.04}, *[row] * 5])
     assert [(f.word, "at no time by more than 0.04" in f.evidence) for f in little] == [("not learning", True)]
+    gone = judge([{**row, "image_use": 0.036}, *[{**row, "image_use": 0.0, "text_use": 0.0}] * 5])
+    assert [(f.word, "at most, down from 0.04" in f.evidence) for f in gone] == [("collapsed", True)]
     fallen = judge([{**row, "image_use": 0.3}, *[row] * 5])
     assert [(f.word, "lower --learning-rate" in f.mend) for f in fallen] == [("collapsed", True)]
     assert "0.0040 at most, down from 0.30" in fallen[0].evidence

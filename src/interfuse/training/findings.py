@@ -16,6 +16,8 @@ IGNORED = 0.01
 """Another row's picture or text moves the prediction by less than this (total variation), while …"""
 USED = 0.05
 """… the other modality's moves it by more than this."""
+FALLEN = 10
+"""Inputs that once moved the prediction so many times as much, and by more than `IGNORED`, move it no more."""
 UNSTABLE = 2
 """An epoch's training loss is above so many times the first one, or so many times what it had fallen to."""
 TOO_FAST = 0.3
@@ -152,9 +154,10 @@ def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator
         return
     evidence = f"another row's inputs move the prediction by {max(known):.4f} at most"
     most = max(row.get(f"{name}_use") or 0.0 for row in history for name in use)
-    if most > USED:
+    fallen = most > USED or most > max(IGNORED, FALLEN * max(known))
+    if fallen:
         evidence += f", down from {most:.2f}"
-    if most > USED or {finding.word for finding in before} - {"too slow"}:
+    if fallen or {finding.word for finding in before} - {"too slow"}:
         yield Finding("collapsed", "network", evidence, "a lower --learning-rate, --norm standard or a longer --warmup")
     else:
         mend = "a higher --learning-rate, more --epochs or --norm standard; check that the columns tell anything"
