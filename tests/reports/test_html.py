@@ -105,6 +105,16 @@ def test_every_part_of_the_study_is_on_the_page_when_its_record_is(full, summary
     assert len(page.all("img")) == 6  # five pictures and what the diagnosis drew over one of them
 
 
+def test_of_numbers_the_examples_are_near_or_far_and_the_curves_are_of_r2(full):
+    study = {**full.study, "data": {**full.study["data"], "task": "regression"}}
+    told = Page(to_html(dataclasses.replace(full, study=study))).text
+    for words in ("Far off even with both", "The largest errors.", "Near with both modalities, far off with either"):
+        assert words in told
+    assert "least probability" not in told
+    assert "R² on validation in points, by epoch" in told
+    assert "Each training keeps the epoch that is best by R², whatever the designs are compared by." in told
+
+
 def test_what_is_measured_of_cost_is_said_to_leave_out_the_encoders_and_latency_to_be_rough(full, summary):
     alone = "are of the fusion network alone (adapters, fusion and head), without the encoders"
     beside = "Other trainings may have run beside"
