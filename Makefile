@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint browser docs notebooks bench bench-known mutants clean
+.PHONY: demo test test-hostile lint browser docs notebooks bench bench-known mutants clean
 
 # The environment is made where it is absent and mended where pyproject.toml is newer.
 # torch is pinned to the release whose CPU build the library is tested with.
@@ -27,6 +27,10 @@ browser:
 test: $(VENV)/.made browser
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --doctest-modules src -o addopts=
+
+# The suite on other kernels and beside busy processes: hours. ONLY='rounding busy' runs some of it.
+test-hostile: $(VENV)/.made browser
+	$(BIN)/python -m tests.hostile $(ONLY)
 
 lint: $(VENV)/.made
 	$(BIN)/ruff format --check src tests benchmarks docs/theme

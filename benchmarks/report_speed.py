@@ -1,10 +1,11 @@
-"""How long a report takes: a made-up study is written as compare writes it, then reported.
+"""How long a report takes: a made-up study is written as compare writes it, reported, and opened in Chromium.
 
 python benchmarks/report_speed.py [--designs 10] [--seeds 5] [--rows 10000] [--epochs 20] [--out FOLDER]
 """
 
 import argparse
 import io
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 from interfuse.core.files import write_json
 from interfuse.core.records import EXAMPLES, HISTORY, PREDICTIONS, write_table
@@ -155,6 +157,21 @@ def main() -> None:
             f"{given.designs} designs × {given.seeds} seeds, {given.rows:,} test rows, {given.epochs} epochs: "
             f"{seconds:.1f} s, {page.stat().st_size / 1e6:.2f} MB"
         )
+        print(f"opened in Chromium: {opening_seconds(page):.2f} s")
+
+
+def opening_seconds(page: Path) -> float:
+    """Open the page in a fresh browser until its load event has ended; nan where there is no browser."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        return float("nan")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        window = browser.new_page()
+        window.goto(page.resolve().as_uri(), wait_until="load")
+        seconds = window.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd / 1000")
+        browser.close()
+    return float(seconds)
 
 
 if __name__ == "__main__":

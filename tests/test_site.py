@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import PHONE, WIDE, launched, visiting
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]
 pytest.importorskip("material", reason="mkdocs-material is not installed (extra docs)")
@@ -65,6 +66,6 @@ def test_search_finds_a_page_from_the_disk(site):
     with launched() as browser, visiting(browser, site / "index.html") as visit:
         visit.page.click(".md-search__input")
         visit.page.keyboard.type("modality dropout")
-        found = visit.page.wait_for_selector(".md-search-result__link", timeout=20_000)
+        found = visit.page.wait_for_selector(".md-search-result__link", timeout=1000 * PATIENCE_S)
         assert found.get_attribute("href")
         assert not visit.said

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_install import MOST
+from tests.patience import REGISTRY_S
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 150
-"""How long a registry may take."""
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +54,10 @@ def test_the_wheel_resolves_to_few_packages(wheel, tmp_path):
     command = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed", "--report", str(report)]
     try:
         done = subprocess.run(
-            [*command, "torch==2.13.0", str(wheel)], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+            [*command, "torch==2.13.0", str(wheel)], capture_output=True, text=True, check=False, timeout=REGISTRY_S
         )
     except subprocess.TimeoutExpired:
-        pytest.skip(f"no registry answered within {PATIENCE_S} s")
+        pytest.skip(f"no registry answered within {REGISTRY_S} s")
     if done.returncode != 0:
         pytest.skip(f"no registry answers: {done.stderr.strip().splitlines()[-1]}")
     names = [entry["metadata"]["name"] for entry in json.loads(report.read_text())["install"]]

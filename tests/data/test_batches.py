@@ -9,6 +9,7 @@ import torch
 from interfuse.core.errors import DataError, StoreError
 from interfuse.core.seeds import generator
 from interfuse.data import ahead, epoch_batches, eval_batches, make_batch, make_known
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_the_next_batch_is_gathered_while_one_is_used():
 
     coming = ahead(batches())
     assert next(coming) == 0
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while gathered != [0, 1] and time.monotonic() < deadline:
         time.sleep(0.01)
     assert gathered == [0, 1], "one batch ahead, and no further"

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -260,6 +259,7 @@ server = socket.create_server(("127.0.0.1", 0))
 os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{server.getsockname()[1]}"
 from interfuse.core.errors import EncoderError
 from interfuse.encoders import hub, load_image_encoder
+from tests.patience import PATIENCE_S
 hub.HUB_TIMEOUT_S = 0.5
 try:
     load_image_encoder("someone/some-model")
@@ -268,16 +268,14 @@ except EncoderError as error:
 """
 
 
-def test_a_hub_that_accepts_and_never_answers_is_given_up_in_seconds(tmp_path):
+def test_a_hub_that_accepts_and_never_answers_is_given_up(tmp_path):
     kept = {name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_ENDPOINT")}
-    start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", SILENT_HUB],
         env={**kept, "HF_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert "'someone/some-model'" in done.stdout, done.stderr
     assert "Timeout" in done.stdout
-    assert time.monotonic() - start < 40  # the imports included, on a busy machine

@@ -43,7 +43,8 @@ def test_two_pooled_vectors_are_told_that_attention_over_one_key_is_a_linear_map
     with pytest.warns(OneKeyAttentionWarning, match="attention over one key has weight exactly 1, so it is a linear"):
         vector = fuse(torch.randn(4, 16), torch.randn(4, 16)).vector
     vector.square().sum().backward()
-    assert not fuse.attention.query.weight.grad.any()  # dead: exactly zero
+    dead, alive = fuse.attention.query.weight.grad, fuse.attention.key_value.weight.grad.chunk(2)[1]
+    assert dead.norm() < 1e-6 * alive.norm()  # zero but for what a kernel rounds, 1e-7 a step
 
 
 def test_post_norm_cross_attention_equals_a_torch_decoder_layer_without_its_self_attention():

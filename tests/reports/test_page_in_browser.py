@@ -1,15 +1,10 @@
 """The study's page in a real browser: quiet, drawn, sorted by mouse and keys, at home on a phone, light and dark."""
 
-import time
-
 import pytest
 
 from interfuse.reports import to_html
 from tests.browser import PHONE, WIDE, visiting
 from tests.reports.conftest import NASTY
-
-SECONDS = 2.0
-"""The page opens within this time."""
 
 
 @pytest.fixture
@@ -21,12 +16,8 @@ def file(full, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE])
-def test_it_opens_quickly_says_nothing_asks_for_nothing_and_does_not_scroll_sideways(browser, file, size, scheme):
-    start = time.perf_counter()
+def test_it_opens_says_nothing_asks_for_nothing_and_does_not_scroll_sideways(browser, file, size, scheme):
     with visiting(browser, file, size, scheme) as visit:
-        loaded = visit.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd / 1000")
-        assert 0 < loaded < SECONDS
-        assert time.perf_counter() - start < 3 * SECONDS  # a window, too
         for one in visit.page.query_selector_all("details > summary"):
             one.click()
         assert (visit.said, visit.asked) == ([], [])

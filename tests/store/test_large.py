@@ -146,6 +146,7 @@ from pathlib import Path
 import torch
 from interfuse.core.errors import StoreError
 from interfuse.store import TokenStore
+from tests.patience import PATIENCE_S
 store = TokenStore(Path(sys.argv[1]), {"name": "toy"}, 4)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
@@ -159,7 +160,9 @@ print(len(list(store.folder.glob(".*.tmp"))))
 
 def test_a_file_that_cannot_grow_is_a_clear_error_and_the_store_stays_good(tmp_path, monkeypatch):
     fill(tmp_path, 4, monkeypatch)
-    done = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert "cannot be written" in done.stdout, done.stderr
     assert "What it held before is good. Free some space" in done.stdout
     assert done.stdout.splitlines()[-1] == "0"

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from interfuse.workflows.beside import MOST, SideBySide
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def threads():
 @pytest.mark.parametrize(("given", "workers", "share"), [(2, 2, 1), (3, 3, 1), (2 * MOST, MOST, 2)])
 def test_the_threads_share_torch_s_and_the_caller_keeps_its_own(threads, given, workers, share):
     threads(given)
-    met = threading.Barrier(workers, timeout=20)
+    met = threading.Barrier(workers, timeout=PATIENCE_S)
 
     def look(item):
         met.wait()  # all of them are here at once

@@ -132,6 +132,7 @@ from tests.workflows.test_encode import LetterTexts, ToyImages, letters, openers
 from interfuse.core.progress import Silent
 from interfuse.store import TokenStore, writer
 from interfuse.workflows.encode import Portion, encode_pictures, encode_texts
+from tests.patience import PATIENCE_S
 writer.SHARD_BYTES = 64
 class Slow(ToyImages):
     def encode(self, pictures):
@@ -185,7 +186,7 @@ for number in (2, 3, 1):
 
 def run_children(script: str, root, request, kind: str = "pictures") -> list[int]:
     code = (CHILDREN + script).format(tests=str(request.config.rootpath), root=str(root), kind=kind)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     return [int(word) for word in done.stdout.split()]
 
@@ -334,7 +335,7 @@ def test_the_next_pictures_are_decoded_while_the_encoder_works_but_not_all_of_th
     class Waits(ToyImages):
         def encode(self, pictures: torch.Tensor) -> torch.Tensor:
             if not self.calls:
-                deadline = time.monotonic() + 10
+                deadline = time.monotonic() + PATIENCE_S
                 while len(opened) < 6 and time.monotonic() < deadline:
                     time.sleep(0.01)
                 if len(opened) >= 6:

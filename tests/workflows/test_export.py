@@ -31,6 +31,7 @@ from interfuse.workflows import export, runtime
 from interfuse.workflows.export import export_run, open_exported
 from interfuse.workflows.graphs import HeadGraph
 from interfuse.workflows.parity import head_cases
+from tests.patience import REGISTRY_S
 
 KINDS = ["full", "padded", "no image", "no text", "neither"]
 
@@ -280,9 +281,11 @@ def bare(tmp_path_factory):
     try:
         venv.create(home, with_pip=True)
         python = home / "bin" / "python"
-        done = subprocess.run([python, "-m", "pip", *command], capture_output=True, text=True, check=False, timeout=150)
+        done = subprocess.run(
+            [python, "-m", "pip", *command], capture_output=True, text=True, check=False, timeout=REGISTRY_S
+        )
     except subprocess.TimeoutExpired:
-        pytest.skip("no registry answered within 150 s")
+        pytest.skip(f"no registry answered within {REGISTRY_S} s")
     if done.returncode != 0:
         pytest.skip(f"no registry answers: {done.stderr.strip().splitlines()[-1]}")
     return python

@@ -47,6 +47,7 @@ from interfuse.workflows.parts import Parts
 from interfuse.workflows.predict import source_of
 from interfuse.workflows.predict_stream import _Work
 from interfuse.workflows.towers import Towers
+from tests.patience import PATIENCE_S
 
 COLOURS = ("red", "blue", "green", "white")
 BROKEN, LOST, EMPTY = 43, 7, 100
@@ -391,7 +392,7 @@ def test_killed_at_random_moments_it_ends_with_the_bytes_of_an_undisturbed_one(
         return [str(word) for word in (*words, "--out", out, "--store", store)]
 
     process = start(*command("whole"))
-    process.join(120)
+    process.join(PATIENCE_S)
     assert process.exitcode == 0
     draw, resumed = random.Random(0), 0
     parts, out = tmp_path / f"cut.{ending}.parts", tmp_path / f"cut.{ending}"
@@ -399,19 +400,19 @@ def test_killed_at_random_moments_it_ends_with_the_bytes_of_an_undisturbed_one(
     def there() -> int:
         return len(list(parts.glob("part-*.parquet")))
 
-    for wanted in [0, *sorted(draw.sample(range(1, 36), kills))]:  # of 40 parts
+    for wanted in [0, *sorted(draw.sample(range(1, 25), kills))]:  # of 40 parts: many are left when it is killed
         resumed += there() > 0
         process = start(*command("cut"))
         while process.is_alive() and there() < wanted:
             time.sleep(0.002)
-        time.sleep(draw.uniform(0, 0.03))
+        time.sleep(draw.uniform(0, 0.01))
         assert process.is_alive()
         process.kill()
         process.join()
         assert not out.exists()
     assert resumed == kills - 1
     process = start(*command("cut"))
-    process.join(120)
+    process.join(PATIENCE_S)
     assert process.exitcode == 0
     assert out.read_bytes() == (tmp_path / f"whole.{ending}").read_bytes()
     listed = [tmp_path / f"{name}.{ending}.quarantine.csv" for name in ("cut", "whole")]

@@ -12,6 +12,7 @@ from interfuse.core.design import make_design
 from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json
 from interfuse.workflows import Source, Study, train_run
+from tests.patience import PATIENCE_S
 
 COMMON = ["known:xor", "--dim", "32", "--epochs", "4", "--batch-size", "64", "--dropout", "0.2"]
 
@@ -32,7 +33,7 @@ def start():
 
 
 def finish(process) -> None:
-    process.join(120)
+    process.join(PATIENCE_S)
     assert process.exitcode == 0
 
 

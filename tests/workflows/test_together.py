@@ -12,6 +12,7 @@ import pytest
 
 from interfuse.cli.main import run
 from interfuse.core.files import read_json
+from tests.patience import PATIENCE_S
 from tests.workflows import together
 from tests.workflows.test_export import make_encoders
 
@@ -33,7 +34,7 @@ def folder(tmp_path_factory):
         *("--master-port", str(port), "-m", "tests.workflows.together", str(made), "two", str(BATCH)),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr[-4000:]
     together.work(made, "one", 2 * BATCH)
     return made

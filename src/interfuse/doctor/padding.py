@@ -30,7 +30,7 @@ def hides_poison_under_the_mask(
     """Give bit for bit the same output even with huge values, NaN or inf under the mask."""
     sound = [m for m in MODALITIES if m in subject.masks and not _leaks(subject, (0.0, 9.0), [m])]
     gaps = {value: _gap(subject, value, sound) for value in garbage}
-    worst = {value: gap for value, gap in gaps.items() if gap > (_slack(subject) if slack is None else slack)}
+    worst = {value: gap for value, gap in gaps.items() if gap > (subject.rounding if slack is None else slack)}
     if not worst:
         return []
     seen = ", ".join(f"{value:g} moves the output by {number(gap)}" for value, gap in worst.items())
@@ -48,16 +48,11 @@ def _gap(subject: Subject, value: float, modalities: Sequence[str]) -> float:
     return max(subject.compare(subject.look(inputs), subject.look(dirty), inputs))
 
 
-def _slack(subject: Subject) -> float:
-    """Rounding that a kernel may show when only what is masked changes."""
-    return 1e-12 if subject.exact == torch.float64 else 1e-6
-
-
 def _leaks(
     subject: Subject, garbage: Sequence[float], modalities: Sequence[str], slack: float | None = None
 ) -> list[Finding]:
     found: list[Finding] = []
-    slack = _slack(subject) if slack is None else slack
+    slack = subject.rounding if slack is None else slack
     for modality in modalities:
         if modality not in subject.tokens or (modality not in subject.masks and modality not in subject.varying):
             continue  # of a fixed number of tokens none is padding
@@ -112,7 +107,7 @@ def takes_no_mask_for_all_real(subject: Subject, unmasked: Subject) -> list[Find
     """Give the same output for no mask at all as for masks that call every token real."""
     inputs = subject.inputs(full=True)
     gap = max(subject.compare(subject.look(inputs), unmasked.look(inputs), inputs))
-    if gap == 0:
+    if gap <= subject.rounding:
         return []
     seen = f"masks that are all real differ from no mask by {number(gap)}"
     mend = "Treat a mask of None as all real."
@@ -135,7 +130,7 @@ def survives_a_missing_modality(subject: Subject, slack: float | None = None) ->
             found.append(_missing("missing-nan", subject, name, f"Missing {name} gives NaN or inf", seen))
             continue
         gap = _content(subject, inputs, missing)
-        if gap > (_slack(subject) if slack is None else slack):
+        if gap > (subject.rounding if slack is None else slack):
             seen = f"row 0's {name} mask is all False; changing what stands there moves its output by {number(gap)}"
             found.append(_missing("missing-leak", subject, name, f"Missing {name} leaks its content", seen))
     return _once(found)

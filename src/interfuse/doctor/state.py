@@ -189,7 +189,7 @@ def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] 
         return [Finding("state-lost", "error", "Its state cannot be loaded", raised(error), where, mend)]
     inputs = subject.inputs()
     gap = max(subject.compare(subject.look(inputs), subject.look(inputs, again), inputs))
-    if gap == 0 or subject.seeded:
+    if gap <= subject.rounding or subject.seeded:
         return []
     lost = [name for name, _ in hidden_tensors(subject.module)] + sorted(_unsaved_buffers(subject.module))
     seen = f"made again and loaded, the same batch differs by {number(gap)}; not in state_dict(): {some(lost) or '?'}"

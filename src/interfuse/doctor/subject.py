@@ -105,6 +105,11 @@ class Subject:
         """How far apart two right answers in the exact dtype may lie."""
         return 1e-7 if self.exact == torch.float64 else 1e-4
 
+    @property
+    def rounding(self) -> float:
+        """How far apart two equal sums may lie that a kernel adds up in another order."""
+        return 1e-12 if self.exact == torch.float64 else 1e-6
+
     def run(self, inputs: Inputs, module: nn.Module | None = None) -> Leaves:
         """Call the module, or a variant of it, on copies of the inputs, and name its float outputs."""
         inputs = Inputs(*(value.clone() for value in inputs))

@@ -23,6 +23,8 @@ UNSTABLE = 2
 TOO_FAST = 0.3
 """A step moves a block's parameters by more than this share of their norm."""
 TOO_SLOW = 1e-6
+ROUNDING = 1e-6
+"""A gradient below this share of the one beside it is zero but for a kernel's rounding (float32, 1e-7 a step)."""
 SATURATED = 0.9
 """Share of a gate's values that stand at 0 or 1."""
 HEALTHY = "healthy"
@@ -134,12 +136,12 @@ def _one_key(late: Rows) -> Iterator[Finding]:
     shares = _median_by(late, "attention", "name", "query_key")
     keys = _median_by(late, "attention", "name", "keys")
     for name, count in keys.items():
-        if count <= 1:  # the gradient is then zero but for the fused kernel's rounding, 1e-7 of the value's
+        if count <= 1:
             evidence = "each row has one key: its softmax is 1 whatever the query and key are, so neither is trained"
             mend = "--pool none, so that attention sees tokens; or --fusions concat or product on pooled vectors"
             yield Finding("dead query/key", name, evidence, mend)
-        elif shares.get(name) == 0.0:
-            evidence = "the gradient of query and key is exactly zero, the value's is not"
+        elif shares.get(name, 1.0) < ROUNDING:
+            evidence = "the gradient of query and key is zero but for rounding, the value's is not"
             yield Finding("dead query/key", name, evidence, "--norm standard or a lower --learning-rate")
 
 
@@ -172,7 +174,7 @@ def _ignored(late: Rows, norms: Mapping[str, float]) -> Iterator[Finding]:
         if mine is not None and its is not None and mine < IGNORED and its > USED:
             evidence = f"another row's {name} moves the prediction by {mine:.4f}, another row's {other} by {its:.2f}"
             yield Finding(f"{name} ignored", f"{name}_adapter", evidence, mend)
-        elif norms.get(f"{name}_adapter") == 0.0 and norms.get(f"{other}_adapter", 0.0) > 0:
+        elif norms.get(f"{name}_adapter", math.inf) < ROUNDING * norms.get(f"{other}_adapter", 0.0):
             yield Finding(f"{name} ignored", f"{name}_adapter", f"no gradient reaches the {name} adapter", mend)
 
 
