@@ -13,7 +13,8 @@ import torch
 from interfuse.core.design import Design
 from interfuse.core.tokens import Tokens
 from interfuse.evaluation import measure_emap
-from interfuse.training import ModalitySpec, Network, pair_logits
+from interfuse.explain import pair_logits
+from interfuse.training import ModalitySpec, Network
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from interfuse.core.progress import Silent
-from interfuse.data.pictures import DRAFT_PIXELS, identify_all, open_picture
+from interfuse.data.pictures.files import DRAFT_PIXELS, identify_all, open_picture
 from interfuse.encoders import load_image_encoder
 from interfuse.store import TokenStore
 from interfuse.workflows.encode import encode_pictures

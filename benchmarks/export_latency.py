@@ -26,7 +26,7 @@ from interfuse.core.design import Design
 from interfuse.core.tokens import Tokens
 from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.training import ModalitySpec, Network, Run
-from interfuse.workflows.export import export_run, quiet
+from interfuse.workflows.export.export import export_run, quiet
 
 FUSIONS = ["concat", "shared_cross_attention", "cross_attention", "merged_attention", "film", "two_tower"]
 TEXT = "a small red square to the left of a large blue circle"

@@ -20,7 +20,7 @@ import polars as pl
 from interfuse.core.design import Design
 from interfuse.core.records import read_table
 from interfuse.data import SourceSettings
-from interfuse.data.easy_vqa import read_easy_vqa
+from interfuse.data.readers.easy_vqa import read_easy_vqa
 from interfuse.training import Means, Run, Tuning
 from interfuse.workflows import EncoderSettings, Source, finetune_run, train_run
 

@@ -16,9 +16,8 @@ from interfuse.core.design import make_design
 from interfuse.core.seeds import generator
 from interfuse.core.tokens import MemoryTable
 from interfuse.data import Features
-from interfuse.training import loop, measure
+from interfuse.training import Network, loop, measure
 from interfuse.training.health import HealthMonitor
-from interfuse.training.network import Network
 
 BATCH = 64
 DESIGNS = {

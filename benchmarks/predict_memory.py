@@ -19,7 +19,7 @@ import polars as pl
 from interfuse.core.design import Design
 from interfuse.core.progress import Silent
 from interfuse.data import SourceSettings
-from interfuse.data.readers import read_frame
+from interfuse.data.readers.table import read_frame
 from interfuse.workflows import EncoderSettings, Source, encode_source, train_run
 
 

@@ -24,12 +24,11 @@ from encoder_speed import make_bert, make_resnet
 
 from interfuse.core.design import Design
 from interfuse.core.progress import Silent
-from interfuse.data import SourceSettings, open_picture
-from interfuse.data.pictures import DRAFT_PIXELS
-from interfuse.data.readers import read_frame
+from interfuse.data import DRAFT_PIXELS, SourceSettings, open_picture
+from interfuse.data.readers.table import read_frame
 from interfuse.training import load_run
 from interfuse.workflows import EncoderSettings, Source, StreamSettings, predict_stream, train_run
-from interfuse.workflows.towers import Towers
+from interfuse.workflows.encode import Towers
 
 
 def bare_batches(towers: Towers, frame: pl.DataFrame, pictures: Path, size: int):

@@ -20,9 +20,7 @@ from interfuse.data import SourceSettings
 from interfuse.evaluation import mean_interval
 from interfuse.store import list_holdings
 from interfuse.workflows import EncoderSettings, Source
-from interfuse.workflows.bench import make_bench
-from interfuse.workflows.prepare import prepare
-from interfuse.workflows.runs import Terms, Trial, run_trials
+from interfuse.workflows.train import Terms, Trial, make_bench, prepare, run_trials
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "bfloat16": {},

@@ -136,7 +136,7 @@ def measure_memory(root: Path) -> None:
 def measure_loading(root: Path, batch_size: int, dims: list[int] | None = None) -> None:
     from interfuse.core.design import parse_designs
     from interfuse.data import Batch, Features, ahead, make_batch
-    from interfuse.training.network import ModalitySpec, Network
+    from interfuse.training import ModalitySpec, Network
 
     count, draw = 4 * 1024, torch.Generator().manual_seed(0)
     tables = []

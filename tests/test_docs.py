@@ -13,7 +13,7 @@ import pytest
 from interfuse.core.design import make_design
 from interfuse.doctor import PROMISES
 from interfuse.fusion import FUSIONS
-from interfuse.training import findings
+from interfuse.training.health import findings
 from tests.pages.blocks import LANGUAGES, PAGES, ROOT, Block, commands_of, name_of, read_blocks, read_prose, split
 from tests.pages.commands import PREPARED, call, check, every_option, parse
 from tests.pages.rows import make_rows

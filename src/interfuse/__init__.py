@@ -6,13 +6,13 @@ if TYPE_CHECKING:
     from interfuse.doctor import examine
     from interfuse.estimator import FusionClassifier, FusionRegressor
     from interfuse.fusion import create_fusion, list_fusions
-    from interfuse.workflows.api import compare
+    from interfuse.workflows.compare.api import compare
 
 __all__ = ["FusionClassifier", "FusionRegressor", "compare", "create_fusion", "examine", "list_fusions"]
 _HOMES = {
     "FusionClassifier": "interfuse.estimator",
     "FusionRegressor": "interfuse.estimator",
-    "compare": "interfuse.workflows.api",
+    "compare": "interfuse.workflows.compare.api",
     "create_fusion": "interfuse.fusion",
     "examine": "interfuse.doctor",
     "list_fusions": "interfuse.fusion",

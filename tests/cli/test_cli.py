@@ -20,7 +20,7 @@ from interfuse.cli.terms import ELSEWHERE
 from interfuse.cli.train import train as train_command
 from interfuse.core.design import Design
 from interfuse.fusion import list_fusions
-from interfuse.training import findings
+from interfuse.training.health import findings
 
 COMMANDS = [
     "demo",

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from interfuse.cli.main import run as command_line
 from interfuse.core.errors import DataError
-from interfuse.data.remote import fetch
+from interfuse.data.pictures.remote import fetch
 
 MOST = 55
 """Packages of the core, torch's own and interfuse among them."""

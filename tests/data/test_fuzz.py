@@ -11,12 +11,12 @@ from PIL import Image
 
 from interfuse.core.progress import Silent
 from interfuse.data import SourceSettings, load_for_run, open_picture, write_quarantine
-from interfuse.data.pictures import PictureError, identify, resolve
-from interfuse.data.remote import fetch
+from interfuse.data.pictures.files import PictureError, identify, resolve
+from interfuse.data.pictures.remote import fetch
 from interfuse.store import TokenStore
-from interfuse.workflows.encode import encode_pictures
-from tests.data.test_pictures import png_header
-from tests.workflows.test_encode import ToyImages
+from interfuse.workflows.encode.encode import encode_pictures
+from tests.data.pictures.test_files import png_header
+from tests.workflows.encode.test_encode import ToyImages
 
 KINDS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP")
 MODES = ("RGB", "L", "P", "1", "CMYK", "RGBA", "LA")
@@ -166,8 +166,8 @@ def test_a_remote_picture_is_fetched_once_and_again_only_when_it_has_changed(tmp
         with fsspec.open(name, "wb") as handle:
             handle.write(saved(number, "PNG"))
     fetched: list[str] = []
-    monkeypatch.setattr("interfuse.data.remote.fetch", lambda url: fetched.append(url) or fetch(url))
-    monkeypatch.setattr("interfuse.data.pictures.fetch", lambda url: fetched.append(url) or fetch(url))
+    monkeypatch.setattr("interfuse.data.pictures.remote.fetch", lambda url: fetched.append(url) or fetch(url))
+    monkeypatch.setattr("interfuse.data.pictures.files.fetch", lambda url: fetched.append(url) or fetch(url))
     frame = pl.DataFrame({"photo": names, "title": list("abcd")})
     settings = SourceSettings(image="photo", text="title", unpack_to=tmp_path)
 
@@ -190,7 +190,7 @@ def test_a_remote_file_over_the_limit_and_a_server_that_fails_are_reasons(monkey
     fsspec = pytest.importorskip("fsspec")
     with fsspec.open("memory://bucket/long.png", "wb") as handle:
         handle.write(bytes(100))
-    monkeypatch.setattr("interfuse.data.remote.MAX_BYTES", 99)
+    monkeypatch.setattr("interfuse.data.pictures.remote.MAX_BYTES", 99)
     assert "larger than the limit of 99 bytes" in identify("memory://bucket/long.png").reason
     monkeypatch.setattr(fsspec, "open", lambda *_: (_ for _ in ()).throw(TimeoutError("no answer")))
     assert identify("https://a.example/b.png").reason == "the remote file cannot be fetched: no answer"

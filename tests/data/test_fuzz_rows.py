@@ -10,7 +10,7 @@ import pytest
 
 from interfuse.core.errors import DataError
 from interfuse.data import SourceSettings, load_examples, load_for_run, write_quarantine
-from tests.data.test_collections import add, picture
+from tests.data.readers.test_collections import add, picture
 
 COUNT = 300
 KINDS = {

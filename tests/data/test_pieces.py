@@ -13,22 +13,24 @@ from PIL import Image
 
 from interfuse.core.errors import DataError
 from interfuse.core.settings import fingerprint
-from interfuse.data import Examples, SourceSettings, load_examples, load_for_run, spool
+from interfuse.data import Examples, SourceSettings, load_examples, load_for_run
 from interfuse.data.examples import COLUMNS
-from interfuse.data.numbering import number_series
-from interfuse.data.readers import clean_texts, read_frame
-from interfuse.data.spool import spool_frames
+from interfuse.data.readers.table import read_frame
+from interfuse.data.tables import spool
+from interfuse.data.tables.cells import clean_texts
+from interfuse.data.tables.factorize import number_series
+from interfuse.data.tables.spool import spool_frames
 
 ROWS = 190
 SIZES = {
-    "spool.HELD_BYTES": 2_000,
-    "spool.BATCH_ROWS": 7,
-    "numbering.BATCH_ROWS": 11,
+    "tables.spool.HELD_BYTES": 2_000,
+    "tables.spool.BATCH_ROWS": 7,
+    "tables.factorize.BATCH_ROWS": 11,
     "examples.BATCH_ROWS": 13,
-    "named_pictures._NAMES": 3,
-    "delimited.CHUNK_ROWS": 10,
-    "parquet.PIECE_ROWS": 9,
-    "json_lines.PIECE_ROWS": 8,
+    "pictures.row_pictures._NAMES": 3,
+    "readers.delimited.CHUNK_ROWS": 10,
+    "readers.parquet.PIECE_ROWS": 9,
+    "readers.json_lines.PIECE_ROWS": 8,
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from interfuse.core.errors import DataError
 from interfuse.data import SourceSettings, load_for_run, load_part, open_stream
-from interfuse.data.readers import read_frame
+from interfuse.data.readers.table import read_frame
 from tests.data.test_fuzz_rows import pictures
 from tests.data.test_fuzz_rows import write as write_broken
 

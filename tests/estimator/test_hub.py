@@ -18,7 +18,7 @@ from interfuse.core.files import write_json
 from interfuse.evaluation import mean_interval
 from interfuse.training import load_run
 from interfuse.workflows import CompareSettings, EncoderSettings, Source, compare, train_run
-from interfuse.workflows.model_card import model_card
+from interfuse.workflows.hub.model_card import model_card
 from tests.estimator.conftest import SMALL
 from tests.hub_server import served
 

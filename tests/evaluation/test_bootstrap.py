@@ -7,8 +7,8 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from interfuse.core.errors import ConfigError
 from interfuse.evaluation.bootstrap import Drawn, Resampling, bootstrap_interval, draw_metric, draw_weights
+from interfuse.evaluation.bootstrap_metrics import make_metric
 from interfuse.evaluation.intervals import mean_interval
-from interfuse.evaluation.weighted import make_metric
 
 SEEDS, ROWS = 5, 120
 

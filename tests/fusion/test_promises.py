@@ -13,29 +13,29 @@ from torch import nn
 from torch.testing import assert_close
 
 from interfuse.doctor import Subject
-from interfuse.doctor.exporting import exports_with_dynamic_axes
-from interfuse.doctor.gradients import (
+from interfuse.doctor.promises.export import exports_with_dynamic_axes
+from interfuse.doctor.promises.gradients import (
     FIRST,
     depends_on_both,
     gives_every_parameter_a_gradient,
     lets_gradients_reach_both_inputs,
 )
-from interfuse.doctor.isolation import is_deterministic_in_eval, lets_each_sample_stand_alone
-from interfuse.doctor.padding import (
+from interfuse.doctor.promises.isolation import is_deterministic_in_eval, lets_each_sample_stand_alone
+from interfuse.doctor.promises.padding import (
     hides_poison_under_the_mask,
     hides_values_under_the_mask,
     ignores_wider_padding,
     survives_a_missing_modality,
     takes_no_mask_for_all_real,
 )
-from interfuse.doctor.shapes import (
+from interfuse.doctor.promises.shapes import (
     keeps_its_dtype,
     keeps_its_shape,
     stays_near_in_autocast,
     takes_unequal_lengths,
 )
+from interfuse.doctor.promises.state import registers_every_parameter, survives_saving_and_loading
 from interfuse.doctor.source import reads_every_argument
-from interfuse.doctor.state import registers_every_parameter, survives_saving_and_loading
 from interfuse.doctor.subject import opened
 from interfuse.fusion import FUSIONS, create_fusion, list_fusions
 from tests.fusion.inputs import FUSED_DIM, IMAGE_DIM, TEXT_DIM, build, make_inputs, silent

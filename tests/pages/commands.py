@@ -18,8 +18,8 @@ SMALL = {
 """Options that make a command quick; given last, they take the place of the documented values."""
 ELSEWHERE = {
     "demo": "minutes of training",
-    "serve": "runs until it is stopped; tests/workflows/test_serve.py drives it",
-    "ray": "needs a cluster; tests/workflows/test_launch.py runs it",
+    "serve": "runs until it is stopped; tests/workflows/serve/test_serve.py drives it",
+    "ray": "needs a cluster; tests/workflows/encode/test_on_ray.py runs it",
     "resnet50": "needs a hub",
     "--unfreeze": "trains encoders",
 }

@@ -13,9 +13,9 @@ from interfuse.data import Features, make_known
 from interfuse.fusion import FUSIONS, list_fusions
 from interfuse.training import measure, train
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
+from interfuse.training.distributed.split_batches import Share
 from interfuse.training.loop import _accelerator, _Loop
 from interfuse.training.network import Network
-from interfuse.training.shares import Share
 
 BASE = {"dim": 32, "num_heads": 4, "epochs": 2, "batch_size": 32, "dropout": 0.0}
 FUSED = [name for name in list_fusions() if len(FUSIONS.entry(name).build.modalities) == 2]

@@ -16,7 +16,7 @@ from interfuse.fusion import FUSIONS
 from interfuse.training import measure_costs
 from interfuse.training.costs import Tally, measure_memory
 from interfuse.training.network import Network
-from interfuse.training.statistics import measure
+from interfuse.training.token_statistics import measure
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from rich.console import Console
 from interfuse.cli.main import run
 from interfuse.core.errors import DataError
 from interfuse.data import SourceSettings
-from interfuse.data.remote import to_name
+from interfuse.data.pictures.remote import to_name
 from interfuse.reports import inspection_to_html, inspection_to_json, print_inspection
 from interfuse.workflows import Source, inspect_source
 from interfuse.workflows.inspect import _measure

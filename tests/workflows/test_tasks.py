@@ -15,7 +15,7 @@ from interfuse.core.records import read_table
 from interfuse.data import SourceSettings, make_known
 from interfuse.training import load_run
 from interfuse.workflows import EncoderSettings, Source, evaluate, predict, train_run
-from interfuse.workflows.predict import without
+from interfuse.workflows.predict.predict import without
 
 COLOURS = ("red", "blue", "green", "white")
 

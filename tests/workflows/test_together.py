@@ -14,7 +14,7 @@ from interfuse.cli.main import run
 from interfuse.core.files import read_json
 from tests.patience import PATIENCE_S
 from tests.workflows import together
-from tests.workflows.test_export import make_encoders
+from tests.workflows.export.test_export import make_encoders
 
 ROOT = Path(__file__).parents[2]
 BATCH = 4

@@ -7,8 +7,8 @@ import typer
 from interfuse.cli import options
 from interfuse.core.errors import ConfigError
 from interfuse.workflows import Portion, encode_source
-from interfuse.workflows.launch import encode_on_workers
-from interfuse.workflows.quarantine import keep_troubles, place_in_store
+from interfuse.workflows.encode import encode_on_workers
+from interfuse.workflows.source import keep_troubles, place_in_store
 
 
 def add_to(app: typer.Typer) -> None:

@@ -8,10 +8,8 @@ import typer
 from interfuse.cli import options
 from interfuse.core.errors import ConfigError, require, unknown
 from interfuse.training import load_run
-from interfuse.workflows.agreement import Rows, read_rows
-from interfuse.workflows.agreement import check as check_rows
-from interfuse.workflows.export import Format, export_run
-from interfuse.workflows.quantise import quantise
+from interfuse.workflows.export import Format, Rows, export_run, quantise, read_rows
+from interfuse.workflows.export import check as check_rows
 
 
 def add_to(app: typer.Typer) -> None:

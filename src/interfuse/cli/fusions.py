@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from interfuse.fusion import FUSIONS
-from interfuse.workflows.mechanisms import SIZES, mechanism_facts, mechanisms_page
+from interfuse.fusion import FUSIONS, SIZES, mechanism_facts, mechanisms_page
 
 
 def add_to(app: typer.Typer) -> None:

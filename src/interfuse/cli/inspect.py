@@ -10,7 +10,7 @@ from interfuse.cli import options
 from interfuse.core.files import write_atomically
 from interfuse.reports import inspection_to_html, inspection_to_json, print_inspection
 from interfuse.workflows import inspect_source
-from interfuse.workflows.quarantine import FILE
+from interfuse.workflows.source import FILE
 
 
 def add_to(app: typer.Typer) -> None:

@@ -23,7 +23,7 @@ from interfuse.cli import (
     train,
 )
 from interfuse.core.errors import ConfigError, InterfuseError
-from interfuse.training.processes import launched, leave
+from interfuse.training import launched, leave
 
 app = typer.Typer(
     name="interfuse",

@@ -12,9 +12,8 @@ from rich.console import Console
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.data import SourceSettings
 from interfuse.fusion import OneKeyAttentionWarning
-from interfuse.training.processes import launched
-from interfuse.workflows.encoder_settings import EncoderSettings, default_store
-from interfuse.workflows.source import Source
+from interfuse.training import launched
+from interfuse.workflows.source import EncoderSettings, Source, default_store
 
 Data = Annotated[
     str,

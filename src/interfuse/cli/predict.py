@@ -7,11 +7,9 @@ import typer
 
 from interfuse.cli import options
 from interfuse.core.errors import ConfigError
-from interfuse.training import load_run
-from interfuse.training.processes import launched
+from interfuse.training import launched, load_run
 from interfuse.workflows import Portion, StreamSettings, predict_stream
-from interfuse.workflows.launch_predict import PredictTask, predict_on_workers
-from interfuse.workflows.predict_stream import ROWS_PER_PART
+from interfuse.workflows.predict import ROWS_PER_PART, PredictTask, predict_on_workers
 
 
 def add_to(app: typer.Typer) -> None:

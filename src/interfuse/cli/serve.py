@@ -39,8 +39,7 @@ def serve(
     Example: `interfuse serve run --examples products.csv --image-folder photos`
     """
     require("gradio", "serve")
-    from interfuse.workflows.page import build_page, launch, validation_examples
-    from interfuse.workflows.serve import Limits, Responder
+    from interfuse.workflows.serve import Limits, Responder, build_page, launch, validation_examples
 
     login = read_auth(auth or os.environ.get(AUTH_VARIABLE))
     if host not in LOOPBACK and login is None:

@@ -8,7 +8,7 @@ import typer
 from interfuse.cli import options
 from interfuse.store import Holding, list_holdings, remove, unused, verify
 from interfuse.workflows import default_store
-from interfuse.workflows.care import unused_projections, used_folders
+from interfuse.workflows.store import unused_projections, used_folders
 
 commands = typer.Typer(help="Look after the token store, as `interfuse store ls`.", no_args_is_help=True)
 

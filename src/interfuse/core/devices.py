@@ -1,4 +1,7 @@
-"""Whether this machine has the device that is asked for."""
+"""Whether this machine has the device that is asked for, and how many of its threads torch uses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -35,3 +38,14 @@ def _count(kind: str) -> int:
     if kind == "mps":
         return int(torch.backends.mps.is_available())
     return {"cuda": torch.cuda.device_count, "xpu": torch.xpu.device_count}[kind]() if kind != "cpu" else 1
+
+
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Let torch use this many CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,17 +1,31 @@
 """Rows of picture, text and label: read, checked, split, batched."""
 
 from interfuse.data.batches import Batch, ahead, epoch_batches, eval_batches, make_batch, plan_epoch
-from interfuse.data.examples import Examples, Trouble, write_quarantine, write_troubles
+from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Examples, Trouble, write_quarantine, write_troubles
 from interfuse.data.features import Features, assemble, encode_labels
 from interfuse.data.folds import refold
-from interfuse.data.known import make_known
-from interfuse.data.pictures import MAX_PIXELS, PictureError, PictureIdentity, identify, open_picture
+from interfuse.data.known_answer import make_known
+from interfuse.data.load import load_examples, load_for_run, load_part
+from interfuse.data.pictures import (
+    DRAFT_PIXELS,
+    MAX_PIXELS,
+    PictureError,
+    PictureIdentity,
+    identify,
+    open_picture,
+    to_path,
+)
+from interfuse.data.readers import COLLECTIONS, NONE
 from interfuse.data.settings import SourceSettings
-from interfuse.data.source import load_examples, load_for_run, load_part
 from interfuse.data.stream import Stream, open_stream
 
 __all__ = [
+    "COLLECTIONS",
+    "DRAFT_PIXELS",
+    "LEFT_OUT",
     "MAX_PIXELS",
+    "MISSING_IMAGE",
+    "NONE",
     "Batch",
     "Examples",
     "Features",
@@ -35,6 +49,7 @@ __all__ = [
     "open_stream",
     "plan_epoch",
     "refold",
+    "to_path",
     "write_quarantine",
     "write_troubles",
 ]

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from interfuse.core.errors import DataError
 from interfuse.core.files import write_atomically
-from interfuse.data.spool import BATCH_ROWS, Spool
+from interfuse.data.tables import BATCH_ROWS, Spool
 
 COLUMNS = pa.schema(
     [

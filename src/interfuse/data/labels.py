@@ -9,8 +9,7 @@ import polars as pl
 
 from interfuse.core.errors import DataError, unknown
 from interfuse.core.tasks import MATCH, NO_MATCH, PAIR_LABELS, TASKS
-from interfuse.data.numbering import ranges
-from interfuse.data.readers import drop_nan
+from interfuse.data.tables import drop_nan, ranges
 
 SEPARATOR = "|"
 TRUTHS = {"1": MATCH, "true": MATCH, "yes": MATCH, "0": NO_MATCH, "false": NO_MATCH, "no": NO_MATCH}

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from interfuse.core.seeds import derive
-from interfuse.data.numbering import number_series
+from interfuse.data.tables import number_series
 
 NEIGHBOURS = 64
 """Most similar captions that a hard negative is looked for among."""

@@ -10,9 +10,8 @@ import pyarrow as pa
 from interfuse.core.errors import DataError
 from interfuse.core.tasks import PAIR_LABELS
 from interfuse.data.labels import all_numbers, check_labels, name_classes, read_labels, read_targets
-from interfuse.data.numbering import number_series, ranges
-from interfuse.data.readers import drop_nan, need_column
 from interfuse.data.rows import Rows, drop_incomplete, drop_unlabelled
+from interfuse.data.tables import drop_nan, need_column, number_series, ranges
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,10 @@ import pyarrow as pa
 
 from interfuse.core.errors import DataError
 from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Trouble, text_key
-from interfuse.data.named_pictures import NamedPictures, as_series, identify_names
-from interfuse.data.numbering import number_values, ranges, take
-from interfuse.data.opening import Opened, open_source
-from interfuse.data.readers import check_texts, clean_texts, need_column
-from interfuse.data.remote import RemoteCache
+from interfuse.data.pictures import NamedPictures, RemoteCache, Unpacked, as_series, identify_names
+from interfuse.data.readers import Opened, open_source
 from interfuse.data.settings import SourceSettings
-from interfuse.data.unpack import Unpacked
+from interfuse.data.tables import check_texts, clean_texts, need_column, number_values, ranges, take
 
 _COLUMNS = {"id": "the id", "image": "the picture", "text": "the text", "group": "the group", "split": "the split"}
 """Columns that hold texts, in the order in which they are looked for, and what an error calls them."""

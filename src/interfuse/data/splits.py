@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from interfuse.core.errors import ConfigError, DataError
-from interfuse.data.numbering import number_series, ranges, starts_of, take
 from interfuse.data.settings import SourceSettings
+from interfuse.data.tables import number_series, ranges, starts_of, take
 
 PARTS = ("train", "validation", "test")
 

@@ -9,11 +9,24 @@ from typing import Any
 import polars as pl
 
 from interfuse.core.errors import DataError
-from interfuse.data.delimited import BROKEN, delimited_pieces, note_broken, refuse_wide
-from interfuse.data.json_lines import KINDS, json_lines_pieces, scan_json_lines
-from interfuse.data.opening import Opened, guess_columns, is_table_file, open_source
-from interfuse.data.parquet import PIECE_ROWS, parquet_pieces, scan_parquet
-from interfuse.data.readers import SEPARATORS, check_file
+from interfuse.data.readers import (
+    BROKEN,
+    KINDS,
+    PIECE_ROWS,
+    SEPARATORS,
+    Opened,
+    check_file,
+    delimited_pieces,
+    guess_columns,
+    is_table_file,
+    json_lines_pieces,
+    note_broken,
+    open_source,
+    parquet_pieces,
+    refuse_wide,
+    scan_json_lines,
+    scan_parquet,
+)
 from interfuse.data.rows import check_columns
 from interfuse.data.settings import SourceSettings
 

@@ -10,10 +10,9 @@ import torch
 from torch import nn
 
 from interfuse.core.errors import InterfuseError
-from interfuse.doctor.gradients import OneKeySoftmax
-from interfuse.doctor.isolation import lets_each_sample_stand_alone
 from interfuse.doctor.masks import mask_sources
 from interfuse.doctor.plans import CONVENTIONS, LAYOUTS, Plan, assignments, says_tokens, says_tokens_first
+from interfuse.doctor.promises import OneKeySoftmax, lets_each_sample_stand_alone
 from interfuse.doctor.settling import heeds, settle_masks, subject_of
 from interfuse.doctor.source import arguments
 from interfuse.doctor.subject import MODALITIES, Call, Sizes, Subject, dtype_of, duplicate, opened

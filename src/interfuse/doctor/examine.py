@@ -9,32 +9,32 @@ from torch import Tensor, nn
 
 from interfuse.core.errors import ConfigError, unknown
 from interfuse.doctor.adapt import CannotCallError, adapt
-from interfuse.doctor.exporting import exports_with_dynamic_axes
 from interfuse.doctor.findings import Finding, NotExaminedError, Report, by_harm
-from interfuse.doctor.gradients import (
-    depends_on_both,
-    gives_every_parameter_a_gradient,
-    lets_gradients_reach_both_inputs,
-)
-from interfuse.doctor.isolation import is_deterministic_in_eval, lets_each_sample_stand_alone, repeats
 from interfuse.doctor.masks import contradictions
 from interfuse.doctor.outputs import Labels
-from interfuse.doctor.padding import (
+from interfuse.doctor.plans import LAYOUTS, Plan, says_tokens
+from interfuse.doctor.promises import (
+    depends_on_both,
+    exports_with_dynamic_axes,
+    gives_every_parameter_a_gradient,
     hides_poison_under_the_mask,
     hides_values_under_the_mask,
     ignores_wider_padding,
-    survives_a_missing_modality,
-)
-from interfuse.doctor.plans import LAYOUTS, Plan, says_tokens
-from interfuse.doctor.settling import ignored_masks, subject_of
-from interfuse.doctor.shapes import (
+    is_deterministic_in_eval,
     keeps_its_dtype,
     keeps_its_shape,
+    lets_each_sample_stand_alone,
+    lets_gradients_reach_both_inputs,
+    makes_its_layers_at_once,
+    registers_every_parameter,
+    repeats,
     stays_near_in_autocast,
+    survives_a_missing_modality,
+    survives_saving_and_loading,
     takes_unequal_lengths,
 )
+from interfuse.doctor.settling import ignored_masks, subject_of
 from interfuse.doctor.source import reads_every_argument
-from interfuse.doctor.state import makes_its_layers_at_once, registers_every_parameter, survives_saving_and_loading
 from interfuse.doctor.subject import MODALITIES, Call, Sizes, Subject, duplicate, untouched_randomness
 from interfuse.doctor.words import raised, some, where_is
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from interfuse.core.errors import require
-from interfuse.encoders.base import Dtype, ImageEncoder, PreparedTexts, TextEncoder
+from interfuse.encoders.base import Dtype, ImageEncoder, PreparedTexts, TextEncoder, hash_files, pad
 from interfuse.encoders.efficientnet import IMAGE_SIZE, EfficientNetLite, EfficientNetLiteFine
 from interfuse.encoders.image import HubImageEncoder, default_hub_image_size
 from interfuse.encoders.text import HubTextEncoder
@@ -88,7 +88,9 @@ __all__ = [
     "PreparedTexts",
     "TextEncoder",
     "default_image_size",
+    "hash_files",
     "load_image_encoder",
     "load_text_encoder",
+    "pad",
     "save_tuned",
 ]

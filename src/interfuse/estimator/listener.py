@@ -3,7 +3,7 @@
 import warnings
 
 from interfuse.core.progress import Progress, Silent
-from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE
+from interfuse.data import LEFT_OUT, MISSING_IMAGE
 
 
 class Listener:

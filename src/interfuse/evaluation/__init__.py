@@ -1,6 +1,7 @@
 """Pure scores and statistics: arrays in, numbers and verdicts out."""
 
 from interfuse.evaluation.bootstrap import Drawn, Metric, Resampling, bootstrap_interval, draw_metric, draw_weights
+from interfuse.evaluation.bootstrap_metrics import WEIGHTED, Weighted, make_metric
 from interfuse.evaluation.budget import say_budget
 from interfuse.evaluation.calibration import Calibration, fit_temperature, measure_calibration
 from interfuse.evaluation.comparison import (
@@ -13,6 +14,7 @@ from interfuse.evaluation.comparison import (
 )
 from interfuse.evaluation.coverage import Simulation, measure_coverage
 from interfuse.evaluation.decomposition import (
+    NULL_LIMIT,
     Decomposition,
     EstimatedDecomposition,
     decompose,
@@ -21,7 +23,7 @@ from interfuse.evaluation.decomposition import (
     information,
 )
 from interfuse.evaluation.emap import Emap, interaction_share, measure_emap, project_additive, tied_scores
-from interfuse.evaluation.explained import spread_explained, spread_of, vary_as_metric
+from interfuse.evaluation.expected_maximum import expected_maximum
 from interfuse.evaluation.findings import (
     QUERIES,
     say_attention,
@@ -37,16 +39,17 @@ from interfuse.evaluation.findings import (
     say_spared,
     say_undecomposed,
 )
+from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
+from interfuse.evaluation.metric_names import check_defined, find_metric
 from interfuse.evaluation.missing import MissingPoint, missing_curve
-from interfuse.evaluation.multiple import holm
-from interfuse.evaluation.needs_both import NeedsBoth, find_needs_both
+from interfuse.evaluation.needs_both import RIGHT, NeedsBoth, find_needs_both
 from interfuse.evaluation.pairwise import compare_pairs
 from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
 from interfuse.evaluation.profiles import attention_spread, profile_rows
+from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
-from interfuse.evaluation.tuning import expected_maximum
 from interfuse.evaluation.verdicts import (
     DECLARED,
     judge,
@@ -56,11 +59,12 @@ from interfuse.evaluation.verdicts import (
     say_study,
     say_tuning,
 )
-from interfuse.evaluation.weighted import WEIGHTED, Weighted, make_metric
 
 __all__ = [
     "DECLARED",
+    "NULL_LIMIT",
     "QUERIES",
+    "RIGHT",
     "WEIGHTED",
     "Calibration",
     "Comparison",
@@ -85,6 +89,7 @@ __all__ = [
     "best_on_validation",
     "bootstrap_interval",
     "calibration_error",
+    "check_defined",
     "compare_designs",
     "compare_pairs",
     "decompose",
@@ -95,6 +100,7 @@ __all__ = [
     "estimate_decomposition",
     "example_scores",
     "expected_maximum",
+    "find_metric",
     "find_needs_both",
     "fit_temperature",
     "fold_groups",

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int, Num
 from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
+from interfuse.evaluation.bootstrap_metrics import Weighted
 from interfuse.evaluation.intervals import Interval, combine, unvaried
-from interfuse.evaluation.weighted import Weighted
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 """Predictions and labels of some rows to one number; the mean of nothing is never asked for."""

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.bootstrap import Drawn
+from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import ROUNDING, Interval, mean_interval
-from interfuse.evaluation.multiple import holm
 from interfuse.evaluation.verdicts import (
     NO_VALIDATION,
     NO_VERDICT,

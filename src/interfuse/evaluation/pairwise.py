@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from interfuse.core.records import Contrast
 from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.comparison import DesignScores, difference
+from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval
-from interfuse.evaluation.multiple import holm
 
 
 def compare_pairs(scores: Mapping[str, DesignScores], task: str = "multiclass") -> list[Contrast]:

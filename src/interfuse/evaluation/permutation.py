@@ -8,8 +8,8 @@ from jaxtyping import Float, Int, Num
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.emap import Table, check_table, diagonal, tied_scores
-from interfuse.evaluation.explained import vary_as_metric
 from interfuse.evaluation.intervals import Interval, mean_interval
+from interfuse.evaluation.r_squared import vary_as_metric
 
 CHANGED = 0.1
 """Part of the labels' standard deviation by which a regression's answer must move to count as changed."""

@@ -51,12 +51,22 @@ from interfuse.fusion.base import (
     create_fusion,
     list_fusions,
 )
+from interfuse.fusion.catalogue import SIZES, mechanism_facts, mechanisms_page
+from interfuse.fusion.late import LateProductFusion
+from interfuse.fusion.mag import MagFusion
+from interfuse.fusion.mixture_of_experts import MixtureOfExpertsFusion
+from interfuse.fusion.two_tower import TwoTowerFusion
 
 __all__ = [
     "FUSIONS",
+    "SIZES",
     "FusionConfig",
     "FusionMechanism",
+    "LateProductFusion",
+    "MagFusion",
+    "MixtureOfExpertsFusion",
     "OneKeyAttentionWarning",
+    "TwoTowerFusion",
     "attention_pooling",
     "bidirectional",
     "bilinear_attention",
@@ -80,6 +90,8 @@ __all__ = [
     "mag",
     "mcan",
     "mcb",
+    "mechanism_facts",
+    "mechanisms_page",
     "merged_attention",
     "mfb",
     "mixture_of_experts",

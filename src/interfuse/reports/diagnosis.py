@@ -51,7 +51,7 @@ def diagnosis_to_markdown(diagnosis: Diagnosis) -> str:
 def diagnosis_to_html(diagnosis: Diagnosis, illustrations: Mapping[int, Illustration] | None = None) -> str:
     """Render the page; `illustrations` by row number in the source."""
     environment = Environment(
-        loader=PackageLoader("interfuse.reports", "."),
+        loader=PackageLoader("interfuse.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

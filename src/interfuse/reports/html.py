@@ -42,7 +42,7 @@ COSTS = {
 def to_html(summary: StudySummary) -> str:
     """Render a study's report."""
     environment = Environment(
-        loader=PackageLoader("interfuse.reports", "."),
+        loader=PackageLoader("interfuse.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -28,7 +28,7 @@ def inspection_to_json(inspection: Inspection) -> str:
 def inspection_to_html(inspection: Inspection) -> str:
     """Render the page."""
     environment = Environment(
-        loader=PackageLoader("interfuse.reports", "."),
+        loader=PackageLoader("interfuse.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

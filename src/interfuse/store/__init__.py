@@ -2,6 +2,7 @@
 
 from interfuse.store.care import Check, Holding, list_holdings, remove, unused, verify
 from interfuse.store.coding import Coding, as_stored
+from interfuse.store.locks import locked
 from interfuse.store.mixed import MixedTable
 from interfuse.store.projection import (
     SAMPLE_TOKENS,
@@ -31,6 +32,7 @@ __all__ = [
     "folder_name",
     "list_holdings",
     "load_projections",
+    "locked",
     "remove",
     "save_projections",
     "unused",

@@ -17,8 +17,7 @@ from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.core.seeds import derive, generator
 from interfuse.data import Batch, Features, ahead
-from interfuse.fusion.late import LateProductFusion
-from interfuse.training.answers import head_losses, validate
+from interfuse.fusion import LateProductFusion
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.checkpoint import (
     Checkpoint,
@@ -31,14 +30,13 @@ from interfuse.training.checkpoint import (
     with_prefix,
 )
 from interfuse.training.contrastive import check_contrastive, contrast_pairs
-from interfuse.training.findings import describe
-from interfuse.training.health import HealthMonitor
-from interfuse.training.means import Means, Precision, Watch, nobody, resolve_precision
+from interfuse.training.distributed import Share, check_shares, join, share_epoch, total, world
+from interfuse.training.health import HealthMonitor, describe
+from interfuse.training.inference import head_losses, validate
 from interfuse.training.network import ModalitySpec, Network, count_parameters
 from interfuse.training.objective import make_objective
 from interfuse.training.optimiser import make_optimiser, make_schedule
-from interfuse.training.processes import join, total, world
-from interfuse.training.shares import Share, check_shares, share_epoch
+from interfuse.training.options import Means, Precision, Watch, nobody, resolve_precision
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from torch import Tensor
 from interfuse.core.errors import ConfigError
 from interfuse.data import Features, make_batch
 from interfuse.training.costs import ADAMW, step_peak
+from interfuse.training.distributed import world
 from interfuse.training.network import Network, count_parameters
-from interfuse.training.processes import world
 
 CGROUP = Path("/sys/fs/cgroup")
 AHEAD = 2

@@ -12,8 +12,7 @@ from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.core.settings import to_plain
 from interfuse.core.tokens import Tokens
-from interfuse.fusion import FUSIONS, FusionMechanism
-from interfuse.fusion.two_tower import TwoTowerFusion
+from interfuse.fusion import FUSIONS, FusionMechanism, TwoTowerFusion
 from interfuse.nn import GatedLinear, Positions, TransformerLayer, clean, masked_mean
 from interfuse.training.contrastive import Contrast
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from interfuse.core.design import Design
-from interfuse.training.towers import Tower
+from interfuse.training.trainable_encoder import Tower
 
 LINEAR = (nn.Linear, nn.Bilinear, nn.Conv1d, nn.Conv2d)
 """Linear maps, whose weights are decayed."""

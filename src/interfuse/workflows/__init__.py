@@ -1,18 +1,13 @@
-"""What the library does, a file each: encode, train, compare, predict."""
+"""What the library does, a room each: encode, train, compare, predict."""
 
-from interfuse.workflows.compare import CompareSettings, compare
+from interfuse.workflows.compare import SPACE, CompareSettings, compare
 from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
-from interfuse.workflows.encode import Portion
-from interfuse.workflows.encoder_settings import EncoderSettings, default_store
-from interfuse.workflows.finetune import finetune_run
+from interfuse.workflows.encode import encode_examples, encode_source
 from interfuse.workflows.inspect import inspect_source
-from interfuse.workflows.predict import Predictions, evaluate, predict
-from interfuse.workflows.predict_stream import Streamed, StreamSettings, predict_stream
-from interfuse.workflows.prepare import Prepared, encode_examples, encode_source, prepare
-from interfuse.workflows.source import Source
+from interfuse.workflows.predict import Predictions, Streamed, StreamSettings, evaluate, predict, predict_stream
+from interfuse.workflows.source import EncoderSettings, Portion, Source, default_store
 from interfuse.workflows.study import Study
-from interfuse.workflows.train import train_run
-from interfuse.workflows.tune import SPACE
+from interfuse.workflows.train import Prepared, finetune_run, prepare, train_run
 
 __all__ = [
     "SPACE",

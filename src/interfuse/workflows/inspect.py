@@ -17,10 +17,8 @@ from interfuse.core.errors import DataError
 from interfuse.core.inspection import LEVELS, Inspection, Leak, Sample, Spread
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import derive
-from interfuse.data import Examples, PictureError, load_examples, open_picture
-from interfuse.data.remote import to_path
-from interfuse.workflows.quarantine import keep_troubles
-from interfuse.workflows.source import Source
+from interfuse.data import Examples, PictureError, load_examples, open_picture, to_path
+from interfuse.workflows.source import Source, keep_troubles
 
 MEASURED = 20_000
 """Most distinct pictures whose size is read."""

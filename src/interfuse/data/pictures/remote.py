@@ -1,0 +1,136 @@
+"""Pictures that are not plain files: on object stores and web servers by fsspec, and names that are not UTF-8."""
+
+import hashlib
+import io
+import os
+import threading
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from interfuse.core.errors import DataError, ExtraMissingError, require
+from interfuse.core.files import write_atomically
+from interfuse.data.pictures.unpack import Unpacked
+
+SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "hf", "http", "https", "memory")
+MAX_BYTES = 256 << 20
+"""Largest remote file that is fetched."""
+_FILE = "file://"
+_STAMPS = ("ETag", "etag", "Content-MD5", "Digest", "md5Hash", "content_md5", "generation", "LastModified", "created")
+"""What file systems call a mark of the content or the time of its change."""
+
+
+def scheme_of(name: str) -> str | None:
+    """Give the scheme of a URL, none where the name is a path."""
+    scheme, separator, _ = name.partition("://")
+    return scheme.lower() if separator and scheme.replace("+", "").replace(":", "").isalnum() else None
+
+
+def is_remote(name: str | Path) -> bool:
+    """Tell whether a name is a URL that is fetched."""
+    return isinstance(name, str) and scheme_of(name) in SCHEMES
+
+
+def fetch(url: str) -> io.BytesIO:
+    """Fetch a remote file.
+
+    Raises:
+        DataError: it cannot be fetched, or is larger than `MAX_BYTES`; the message is the reason.
+    """
+    try:
+        fsspec = require("fsspec", "remote")
+        with fsspec.open(url, "rb") as handle:
+            content = handle.read(MAX_BYTES + 1)
+    except ExtraMissingError as error:
+        raise DataError(str(error)) from error
+    except FileNotFoundError as error:
+        raise DataError("the remote file does not exist") from error
+    except ImportError as error:  # the part of fsspec that speaks this protocol
+        raise DataError(
+            f"{url.partition(':')[0]}:// needs a package: {error} pip install 'interfuse[remote]'"
+        ) from error
+    except Exception as error:  # whatever a server or its client does
+        raise DataError(f"the remote file cannot be fetched: {str(error).strip() or type(error).__name__}") from error
+    if len(content) > MAX_BYTES:
+        raise DataError(f"the remote file is larger than the limit of {MAX_BYTES:,} bytes")
+    return io.BytesIO(content)
+
+
+class RemoteCache:
+    """Files here for pictures there: each is fetched once, and again only when its server says that it has changed."""
+
+    def __init__(self, unpacked: Unpacked) -> None:
+        """Keep the pictures among the unpacked ones."""
+        self.unpacked, self.fetched, self.found = unpacked, 0, 0
+        self._guard = threading.Lock()
+
+    def get(self, url: str) -> str:
+        """Give the file that holds what the URL gives.
+
+        Raises:
+            DataError: it cannot be fetched or written; the message is the reason.
+        """
+        stamp = _stamp(url)
+        note = self.unpacked.folder / "remote" / hashlib.blake2b(f"{url}\0{stamp}".encode(), digest_size=16).hexdigest()
+        if stamp is not None and note.is_file():
+            file = self.unpacked.path_of(note.read_text(encoding="utf-8"))
+            if file is not None:
+                self._count(found=1)
+                return file
+        file = self.unpacked.keep(fetch(url).getvalue())
+        self._count(fetched=1)
+        if stamp is not None:
+            write_atomically(note, lambda temporary: temporary.write_text(Path(file).name, encoding="utf-8"))
+        return file
+
+    def notes(self) -> list[str]:
+        """Say what was fetched."""
+        if not self.fetched + self.found:
+            return []
+        return [
+            f"Remote pictures: {self.fetched:,} fetched, {self.found:,} unchanged since. They are kept in "
+            f"{self.unpacked.folder}."
+        ]
+
+    def _count(self, fetched: int = 0, found: int = 0) -> None:
+        with self._guard:
+            self.fetched += fetched
+            self.found += found
+
+
+def _stamp(url: str) -> str | None:
+    """Ask the server for what changes with the content, without the content; None where it says no such thing."""
+    try:
+        fsspec = require("fsspec", "remote")
+        system, path = fsspec.core.url_to_fs(url)
+        facts = system.info(path)
+    except Exception:  # whatever a server or its client does: fetching tells the reason
+        return None
+    said = {name: str(facts[name]) for name in _STAMPS if facts.get(name)}
+    return repr((facts.get("size"), sorted(said.items()))) if said else None
+
+
+def to_name(path: str) -> str:
+    """Write a path whose bytes are not UTF-8 as a file URL, since tables hold UTF-8; others stay as they are."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return _FILE + quote_from_bytes(os.fsencode(path))
+    return path
+
+
+def to_path(name: str | Path) -> str | Path:
+    """Give the path that a file URL names; others stay as they are."""
+    if isinstance(name, str) and name.startswith(_FILE):
+        return os.fsdecode(unquote_to_bytes(name[len(_FILE) :]))
+    return name
+
+
+def as_written(folder: Path, name: str) -> str:
+    """Give the name as the disk has it; where no file has it in UTF-8 but one has it in Latin-1, that one's."""
+    if name.isascii() or "\0" in name or os.path.lexists(folder / name):
+        return name
+    try:
+        other = os.fsdecode(name.encode("latin-1"))
+        return other if os.path.lexists(folder / other) else name
+    except (UnicodeEncodeError, OSError):
+        return name

@@ -1,0 +1,29 @@
+"""Files, folders, shards and data sets of rows, each kind read by a file here and opened by `open`."""
+
+from interfuse.data.readers.column_guesses import NONE
+from interfuse.data.readers.delimited import BROKEN, delimited_pieces, note_broken, refuse_wide
+from interfuse.data.readers.json_lines import KINDS, json_lines_pieces, scan_json_lines
+from interfuse.data.readers.open import COLLECTIONS, Opened, guess_columns, is_table_file, open_source
+from interfuse.data.readers.parquet import PIECE_ROWS, parquet_pieces, scan_parquet
+from interfuse.data.readers.table import SEPARATORS, check_file
+
+__all__ = [
+    "BROKEN",
+    "COLLECTIONS",
+    "KINDS",
+    "NONE",
+    "PIECE_ROWS",
+    "SEPARATORS",
+    "Opened",
+    "check_file",
+    "delimited_pieces",
+    "guess_columns",
+    "is_table_file",
+    "json_lines_pieces",
+    "note_broken",
+    "open_source",
+    "parquet_pieces",
+    "refuse_wide",
+    "scan_json_lines",
+    "scan_parquet",
+]

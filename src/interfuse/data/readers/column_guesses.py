@@ -1,0 +1,50 @@
+"""Guesses of the columns: by their usual names, said aloud, and overridden by any word of the user."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from interfuse.data.labels import TRUTHS, distinct
+from interfuse.data.readers.wanted_columns import Used
+from interfuse.data.settings import SourceSettings
+from interfuse.data.tables import ranges
+
+IMAGE_NAMES = ("image", "picture", "photo", "img", "image_path", "image_file", "file_name", "filename", "file", "path")
+TEXT_NAMES = ("text", "caption", "title", "sentence", "question", "description", "product_name")
+LABEL_NAMES = ("label", "labels", "category", "class", "target", "answer")
+NONE = "none"
+"""What the user says for: there is no such column."""
+
+
+def find_column(frame: pl.DataFrame, names: Sequence[str]) -> str | None:
+    """Find the first of these names among the columns, in any case of letters."""
+    found = {column.lower(): column for column in reversed(frame.columns)}
+    return next((found[name] for name in names if name in found), None)
+
+
+def used_columns(settings: SourceSettings) -> Used | None:
+    """Say which columns these settings name or leave to be guessed; None for all, as a joined file may need any."""
+    if settings.join is not None:
+        return None
+    chosen = {what: getattr(settings, what) for what in ("image", "text", "label", "id", "group", "split")}
+    named = {name for name in chosen.values() if name not in (None, NONE)}
+    usual: list[Sequence[str]] = []
+    if not ({chosen["image"], chosen["text"]} - {None, NONE}):
+        usual = [names for what, names in (("image", IMAGE_NAMES), ("text", TEXT_NAMES)) if chosen[what] is None]
+    if chosen["label"] is not None:
+        return Used(named, usual)
+    both = not ({None, NONE} & {chosen["image"], chosen["text"]})  # without a label these are for matching
+    return Used(named, usual, [LABEL_NAMES]) if both else Used(named, [*usual, LABEL_NAMES])
+
+
+def says_truth(column: pl.Series) -> bool:
+    """Whether every cell says that a pair fits, or that it does not."""
+    if column.dtype.is_nested():
+        return False
+    words: set[str] = set()
+    for piece in ranges(len(column)):
+        cells = distinct(column[piece]).drop_nulls().to_list()
+        words |= {str(cell).strip().lower().removesuffix(".0") for cell in cells}
+        if not words <= set(TRUTHS):
+            return False
+    return bool(words)

@@ -1,0 +1,131 @@
+"""The rows of one shard: which members of a tar file belong together, and which cannot be trusted to."""
+
+import json
+import tarfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from interfuse.data.pictures import Unpacked
+from interfuse.data.readers.collection import PICTURE_ENDINGS
+from interfuse.data.readers.spelling import readable, spell
+
+Row = dict[str, Any]
+
+
+class Member(NamedTuple):
+    """What one member of the tar brings to its row."""
+
+    run: int
+    """Counts how often the name has changed: members that stand together have one number."""
+    ending: str
+    found: Row
+    reason: str | None
+    """Why it cannot be read."""
+
+
+class Shard:
+    """Reads one tar file; then `rows` holds its rows and `broken` the reasons of those that are to be left out."""
+
+    def __init__(self, path: Path, name: str, unpacked: Unpacked, ignored: Counter[str]) -> None:
+        """Begin with nothing read.
+
+        Args:
+            path: the tar file.
+            name: goes before the rows' own names in their ids.
+            unpacked: where the pictures go.
+            ignored: counts the members of other kinds by their ending.
+        """
+        self.path, self.name, self.unpacked, self.ignored = path, name, unpacked, ignored
+        self.rows: list[Row] = []
+        self.broken: dict[int, str] = {}
+        self._at = ""
+        """Name of the row whose member is being read."""
+
+    def read(self) -> None:
+        """Read the file to its end, or to where it breaks off; then the row that was at hand is broken."""
+        members: dict[str, list[Member]] = {}
+        end = None
+        try:
+            with tarfile.open(self.path) as tar:
+                for key, member in self._members(tar):
+                    members.setdefault(key, []).append(member)
+        except (tarfile.TarError, EOFError, OSError) as error:
+            end = f"{readable(str(self.path))} cannot be read as a tar file to its end: {error}"
+        cut = {self._at: members.pop(self._at, [])} if end is not None else {}
+        for key, found in members.items():
+            self._add_rows(key, found)
+        for key in cut:
+            self._add(key, {}, end)
+
+    def _members(self, tar: tarfile.TarFile) -> Iterator[tuple[str, Member]]:
+        run, before = 0, None
+        for member in tar:
+            folder, _, name = readable(member.name).rpartition("/")
+            stem, _, ending = name.partition(".")
+            stream = tar.extractfile(member) if member.isfile() and stem else None
+            if stream is None:
+                continue
+            self._at = key = f"{folder}/{stem}".lstrip("./")
+            ending = ending.lower()
+            run, before = run + (key != before), key
+            read = _read_member(ending, stream.read, self.unpacked)
+            if read is None:
+                self.ignored[f".{ending}"] += 1
+            else:
+                found, reason = read
+                yield key, Member(run, ending, found, reason and f"{name}: {reason}")
+
+    def _add_rows(self, key: str, members: list[Member]) -> None:
+        """Make one row of the members of a name, or several where it comes again with the same members."""
+        runs: dict[int, list[Member]] = {}
+        for member in members:
+            runs.setdefault(member.run, []).append(member)
+        endings = [[member.ending for member in run] for run in runs.values()]
+        if not _repeats([ending for run in endings for ending in run]):
+            self._add(key, *_join(members))
+        elif len(runs) > 1 and not any(map(_repeats, endings)) and len({frozenset(run) for run in endings}) == 1:
+            for number, run in enumerate(runs.values()):
+                self._add(key if not number else f"{key} ({number + 1})", *_join(run))
+        else:
+            twice = next(ending for ending, count in Counter(m.ending for m in members).items() if count > 1)
+            self._add(key, {}, f"the shard has {key}.{twice} more than once, so what belongs together cannot be told")
+
+    def _add(self, key: str, row: Row, reason: str | None) -> None:
+        if reason is not None:
+            row, self.broken[len(self.rows)] = {}, reason
+        self.rows.append({**row, "__key__": f"{self.name}/{key}", "__shard__": readable(str(self.path))})
+
+
+def _repeats(endings: list[str]) -> bool:
+    return len(set(endings)) < len(endings)
+
+
+def _join(members: list[Member]) -> tuple[Row, str | None]:
+    """Put the members' columns together; the first picture counts."""
+    row: Row = {}
+    for member in members:
+        row = {**member.found, **row} if "image" in member.found else {**row, **member.found}
+    return row, next((member.reason for member in members if member.reason is not None), None)
+
+
+def _read_member(ending: str, read: Callable[[], bytes], unpacked: Unpacked) -> tuple[Row, str | None] | None:
+    """Give the columns that a member brings, and why it cannot be read; None where it is of another kind."""
+    last = "." + ending.rpartition(".")[2]
+    if last in PICTURE_ENDINGS:
+        return {"image": unpacked.keep(read())}, None
+    if last not in (".txt", ".cls", ".json"):
+        return None
+    try:
+        text = read().decode()
+        content = json.loads(text) if last == ".json" else None
+    except UnicodeDecodeError as error:
+        return {}, f"byte 0x{error.object[error.start]:02x} at {error.start} is not UTF-8"
+    except (ValueError, RecursionError) as error:
+        return {}, f"it is not JSON ({error})"
+    if last != ".json":
+        return {ending: text.strip() or None}, None
+    if not isinstance(content, dict):
+        return {}, f"expected a JSON object, got {type(content).__name__}"
+    return {str(spell(k)): v for k, v in content.items() if not k.startswith("__") and k != "image"}, None

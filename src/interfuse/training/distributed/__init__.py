@@ -1,0 +1,15 @@
+"""Several processes that train as one: who they are, and which rows of a batch each has."""
+
+from interfuse.training.distributed.processes import join, launched, leave, total, world
+from interfuse.training.distributed.split_batches import Share, check_shares, share_epoch
+
+__all__ = [
+    "Share",
+    "check_shares",
+    "join",
+    "launched",
+    "leave",
+    "share_epoch",
+    "total",
+    "world",
+]

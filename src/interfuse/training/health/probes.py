@@ -1,0 +1,218 @@
+"""What a sampled step listens to inside the network: attention, gates, and how far each modality is used."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from interfuse.core.tasks import is_single_class
+from interfuse.core.tokens import Tokens
+from interfuse.fusion import MagFusion, MixtureOfExpertsFusion
+from interfuse.nn import Attention, masked_softmax
+from interfuse.training.network import Network
+
+ROWS = 32
+"""Rows of a batch, spread over it, that the probes look at."""
+SATURATED = math.log(99)
+"""Size of what enters a sigmoid from which on its value is outside 0.01 to 0.99."""
+DEAD_HEAD = 1e-4
+"""A head is dead where its gradient is below this share of the strongest head's."""
+
+
+def head_entropy(
+    query: Float[Tensor, "batch queries dim"],
+    key: Float[Tensor, "batch keys dim"],
+    mask: Tensor | None,
+    num_heads: int,
+) -> tuple[Tensor, int]:
+    """Give the mean of `H(p) / log(keys)` over rows, heads and queries (0 to 1), and the most keys that a row has.
+
+    `p` is the softmax of the scaled scores; rows with a single key, over which there is nothing to choose, are left
+    out; where every row is such the mean is NaN.
+    """
+    q, k = (x.float().unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key))
+    keys = torch.ones(key.shape[:2], dtype=torch.bool, device=key.device) if mask is None else mask
+    weights = masked_softmax(q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5, keys[:, None, None, :])
+    entropy = -(weights * weights.clamp_min(1e-30).log()).sum(-1).mean((1, 2))  # (batch,)
+    count = keys.sum(1)
+    return (entropy / count.clamp_min(2).log())[count > 1].mean(), int(count.max())
+
+
+def gate_saturation(values: Tensor) -> Tensor:
+    """Give the share of a sigmoid gate's values that are outside 0.01 to 0.99, from what enters the sigmoid."""
+    return (values.detach().float().abs() > SATURATED).float().mean()
+
+
+@dataclass
+class Heard:
+    """What the probes of one module were told during a step."""
+
+    values: list[tuple[Tensor, int]]
+
+
+class Probes:
+    """Listen to every attention and gate of a network while a step runs; `detach` ends it and gives what was heard."""
+
+    def __init__(self, modules: dict[str, nn.Module]) -> None:
+        """Find what to listen to under each block's name; nothing is attached yet."""
+        found = [
+            (f"{block}.{name}".rstrip("."), m) for block, top in modules.items() for name, m in top.named_modules()
+        ]
+        self.attention = {name: m for name, m in found if isinstance(m, Attention)}
+        self.gates = dict(_gates(found))
+        self.heard: dict[str, Heard] = {}
+        self._handles: list[Any] = []
+
+    def attach(self) -> None:
+        """Begin to listen."""
+        self.heard = {}
+        for name, module in self.attention.items():
+            # `attend`, not a hook: some mechanisms project once and attend twice, past `forward`
+            module.attend = self._hear_attention(name, module)  # type: ignore[method-assign]
+        for name, (linear, half) in self.gates.items():
+            self._handles.append(linear.register_forward_hook(self._hear_gate(name, half)))
+
+    def detach(self) -> None:
+        """End listening; the network is as it was."""
+        for module in self.attention.values():
+            module.__dict__.pop("attend", None)
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def attention_rows(self) -> list[dict[str, Any]]:
+        """Describe every attention that ran, its gradients included."""
+        return [
+            {"name": name, **_mean(self.heard[name].values), **_head_gradients(module)}
+            for name, module in self.attention.items()
+            if name in self.heard
+        ]
+
+    def gate_rows(self) -> list[dict[str, Any]]:
+        """Describe every gate that ran."""
+        return [
+            {"name": name, "saturation": float(_mean(self.heard[name].values)["entropy"])}
+            for name in self.gates
+            if name in self.heard
+        ]
+
+    def _hear_attention(self, name: str, module: Attention) -> Callable[..., Tensor]:
+        original = type(module).attend
+
+        def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+            with torch.no_grad(), torch.autocast(query.device.type, enabled=False):
+                rows = spread(len(query)).to(query.device)
+                seen = None if mask is None else mask[rows]
+                heard = head_entropy(query[rows], key[rows], seen, module.num_heads)
+            self.heard.setdefault(name, Heard([])).values.append(heard)
+            answer: Tensor = original(module, query, key, value, mask)
+            return answer
+
+        return attend
+
+    def _hear_gate(self, name: str, half: bool) -> Callable[..., None]:
+        def hook(_: nn.Module, __: Any, output: Tensor) -> None:
+            values = output.chunk(2, -1)[1] if half else output
+            self.heard.setdefault(name, Heard([])).values.append((gate_saturation(values), 0))
+
+        return hook
+
+
+def spread(count: int) -> Tensor:
+    """Choose at most `ROWS` row numbers, spread evenly."""
+    return torch.arange(count) if count <= ROWS else torch.linspace(0, count - 1, ROWS).long()
+
+
+def closed_gates(module: nn.Module) -> bool:
+    """Whether a scalar gate of the module is exactly 0, so that nothing behind it has a gradient yet."""
+    return any(
+        name.endswith("gate") and parameter.numel() == 1 and float(parameter.detach()) == 0.0
+        for name, parameter in module.named_parameters()
+    )
+
+
+@torch.no_grad()
+def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> dict[str, float | None]:
+    """Measure how far the prediction moves when a row is given another row's picture, or another row's text.
+
+    Mean total variation distance between the class probabilities, 0 to 1 (multilabel: mean absolute difference;
+    else: mean absolute difference in standard deviations of the output, at most 1); None for a modality that the
+    mechanism does not take. Dropout is off; only the fusion and the head run.
+    """
+    rows = spread(len(inputs[0])).to(inputs[0].device)
+    image, text, image_mask, text_mask = (x[rows].float() if x.is_floating_point() else x[rows] for x in inputs)
+    other = torch.arange(len(rows), device=rows.device).roll(len(rows) // 2)
+    parts = (network.fusion, network.head)
+    was_training = [part.training for part in parts]
+    for part in parts:
+        part.eval()
+
+    def predict(v: Tensor, t: Tensor, v_mask: Tensor, t_mask: Tensor) -> Tensor:
+        logits = network.interact(Tokens(v, v_mask), Tokens(t, t_mask)).float()
+        if is_single_class(task):
+            return logits.softmax(-1)
+        return logits.sigmoid() if task == "multilabel" else logits
+
+    whole = predict(image, text, image_mask, text_mask)
+    swapped = {
+        "image": (image[other], text, image_mask[other], text_mask),
+        "text": (image, text[other], image_mask, text_mask[other]),
+    }
+    use: dict[str, float | None] = {"image": None, "text": None}
+    if len(rows) > 1:
+        for name in network.fusion.modalities:
+            moved = (predict(*swapped[name]) - whole).abs()
+            use[name] = float(_distance(moved, whole, task))
+    for part, mode in zip(parts, was_training, strict=True):
+        part.train(mode)
+    return use
+
+
+def _distance(moved: Tensor, whole: Tensor, task: str) -> Tensor:
+    if is_single_class(task):
+        return moved.sum(-1).mean() / 2
+    if task == "multilabel":
+        return moved.mean()
+    return (moved.mean() / whole.std().clamp_min(1e-12)).clamp_max(1)
+
+
+def _gates(found: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, tuple[nn.Linear, bool]]]:
+    """Find the linear maps whose output enters a sigmoid, and whether that is its second half only."""
+    for name, module in found:
+        if isinstance(module, MagFusion | MixtureOfExpertsFusion):  # their gates are a ReLU and a softmax
+            continue
+        for own, child in module.named_children():
+            if isinstance(child, nn.Linear) and own.endswith("gate"):
+                yield f"{name}.{own}", (child, own == "value_gate")
+
+
+def _mean(values: list[tuple[Tensor, int]]) -> dict[str, Any]:
+    entropies = torch.stack([value for value, _ in values])
+    kept = entropies[~entropies.isnan()]
+    return {"entropy": float(kept.mean()) if len(kept) else None, "keys": max(keys for _, keys in values)}
+
+
+def _head_gradients(module: Attention) -> dict[str, Any]:
+    """Compare the gradients of the query and key with the value's, and of each head with the strongest."""
+    if module.query.weight.grad is None or module.key_value.weight.grad is None:
+        return {"heads": module.num_heads, "dead_heads": None, "query_key": None}
+    key, value = module.key_value.weight.grad.chunk(2)
+    norms = torch.stack(
+        [
+            grad.unflatten(0, (module.num_heads, -1)).flatten(1).norm(dim=1)
+            for grad in (module.query.weight.grad, key, value)
+        ]
+    ).float()  # (query key value, heads)
+    total = norms.norm(dim=1)
+    if not float(total[2]) > 0:  # behind a closed gate, or nothing arrives at all
+        return {"heads": module.num_heads, "dead_heads": None, "query_key": None}
+    heads = norms.norm(dim=0)
+    return {
+        "heads": module.num_heads,
+        "dead_heads": int((heads < DEAD_HEAD * heads.max()).sum()),
+        "query_key": float(total[:2].norm() / total[2]),
+    }

@@ -1,0 +1,102 @@
+"""Train what a study lacks: measure the pace, say what it will cost, and run the longest first."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from interfuse.core.devices import limited_threads
+from interfuse.core.errors import ConfigError
+from interfuse.core.progress import Progress
+from interfuse.training import train
+from interfuse.workflows.compare.on_ray import train_on_workers
+from interfuse.workflows.train import Bench, Terms, Trial, run_trials
+
+
+@dataclass(frozen=True)
+class Labour:
+    """Where trainings run."""
+
+    jobs: int | None = None
+    """Side by side; none: chosen by cores and cost."""
+    launcher: str | None = None
+    """`ray`: on the workers of a Ray cluster; none: here."""
+
+
+Done = Callable[[Trial], object]
+"""Called with each trial when its run is on disk."""
+
+
+def train_all(
+    bench: Bench, terms: Terms, todo: list[Trial], labour: Labour, progress: Progress, done: Done | None = None
+) -> None:
+    """Forecast the cost, then train what is missing, the longest first within each seed."""
+    jobs = labour.jobs
+    if not todo:
+        progress.say("Every training of this study is already on disk: nothing to train.")
+        return
+    pace = _pace(bench, terms, todo)
+    cost = [_steps(bench, trial) * pace[_kind(trial)] for trial in todo]
+    total = sum(cost)
+    cores = os.cpu_count() or 1
+    fitting = 1 if terms.info.get("device", "cpu") != "cpu" else max(1, cores // terms.threads)
+    chosen = jobs or (1 if total < 20 else fitting)
+    order = [
+        trial
+        for _, _, trial in sorted(
+            zip((t.seed for t in todo), (-c for c in cost), todo, strict=True), key=lambda e: e[:2]
+        )
+    ]
+    steps = sum(_steps(bench, trial) for trial in todo)
+    at_once = f", {chosen} at once" if chosen > 1 else ""
+    progress.say(f"Plan: {len(todo)} trainings, {steps:,} steps{at_once}; forecast {_duration(total / chosen)}.")
+    if labour.launcher is not None:
+        train_on_workers(labour.launcher, bench, terms, order, jobs, progress)
+        for trial in order:
+            if done is not None:
+                done(trial)
+        return
+    progress.start("train", steps, "steps")
+    left = len(todo)
+    for trial in run_trials(bench, terms, order, chosen, lambda done, note: progress.advance("train", done, note)):
+        left -= 1
+        progress.advance("train", 0, f"{trial.design.name} seed {trial.seed} done, {left} trainings left")
+        if done is not None:
+            done(trial)
+    progress.finish("train")
+
+
+def _kind(trial: Trial) -> tuple[str, int, int]:
+    """Tell apart what takes longer a step: draws of one design differ in little that matters to the clock."""
+    return trial.design.slug, trial.design.dim, trial.design.batch_size
+
+
+def _pace(bench: Bench, terms: Terms, todo: list[Trial]) -> dict[tuple[str, int, int], float]:
+    """Measure seconds a step of each kind of training on a few steps, validation's share included."""
+    measured: dict[tuple[str, int, int], float] = {}
+    for trial in todo:
+        if _kind(trial) in measured:
+            continue
+        features, specs = bench.rows_for(trial.design, trial.fold)
+        short = {**features.splits, "train": features.splits["train"][: 3 * trial.design.batch_size]}
+        short["validation"] = features.splits["validation"][:1]
+        design = replace(trial.design, epochs=1, warm_start=0)
+        try:
+            with limited_threads(terms.threads):
+                found = train(
+                    design, 0, replace(features, splits=short), specs, terms.precision, device=terms.info["device"]
+                )
+        except ConfigError:
+            if not trial.tuning:
+                raise
+            continue
+        measured[_kind(trial)] = 1.15 * found.seconds / found.history[-1]["step"]
+    return {_kind(trial): measured.get(_kind(trial), 0.0) for trial in todo}
+
+
+def _steps(bench: Bench, trial: Trial) -> int:
+    rows = len(bench.folds[trial.fold]["train"])
+    return -(-rows // trial.design.batch_size) * trial.design.epochs
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,194 @@
+"""Tune every design with the same draws: each is trained with each, and validation chooses; test is never looked at."""
+
+import json
+import math
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from torch import arange
+
+from interfuse.core.design import Design, read_scalar
+from interfuse.core.errors import ConfigError, require, unknown
+from interfuse.core.files import read_json, write_json
+from interfuse.core.progress import Progress
+from interfuse.core.settings import build, fingerprint, to_plain
+from interfuse.training import leftovers
+from interfuse.workflows.compare.schedule import Labour, train_all
+from interfuse.workflows.train import Bench, Terms, Trial, is_done, read_failure
+
+SPACE = "learning_rate=0.0003..0.005,dropout=0..0.5,weight_decay=0.001..0.3"
+SEED = 1_000
+"""Of every training of the tuning, and of the draws: no seed that a study trains with."""
+FOLDER = "tuning"
+FIXED = {
+    "fusion",
+    "name",
+    "settings",
+    "pool",
+    "image_encoder",
+    "text_encoder",
+    "image_size",
+    "store_dtype",
+    "store_dim",
+}
+"""Fields of a design that are no matter of tuning."""
+ROOM = {"fusion": "concat", "contrastive": 1.0, "epochs": 1_000_000}
+"""What a setting of the space is tried with: a design that refuses none for the sake of another setting."""
+DECADE = 10.0
+"""A range whose ends differ by this factor or more is drawn on a logarithmic scale."""
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """How designs are tuned."""
+
+    draws: int
+    """Settings drawn, the same for every design; each design's own settings are tried besides."""
+    space: str = SPACE
+    """`name=low..high` and `name=a|b|c`, joined by commas; names of `Design` fields."""
+    metric: str = "accuracy"
+    """What validation is scored by."""
+    labour: Labour = field(default_factory=Labour)
+    """Where the trainings run."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning found."""
+
+    designs: list[Design]
+    """Every design with its best settings, under its old name."""
+    record: dict[str, Any]
+    """What the study's record says of it: `tuning` and `trials`."""
+
+
+def tune(
+    out: Path, bench: Bench, terms: Terms, designs: list[Design], settings: TuneSettings, progress: Progress
+) -> Tuned:
+    """Train every design with every draw, and keep for each what was best on validation.
+
+    A training that fails (its loss became infinite, or the design refuses the draw) has no score and is never chosen.
+    Killed and started again, tuning goes on where it was.
+
+    Args:
+        out: the study's folder; runs go to `tuning/`, without weights.
+        bench: the rows; one split.
+        terms: what all trainings share.
+        designs: of the study.
+        settings: how many draws, from what space.
+        progress: told how far it is.
+
+    Raises:
+        ConfigError: there are several folds, the space cannot be read, or `out` was tuned otherwise.
+        ExtraMissingError: Optuna is not installed.
+    """
+    if len(bench.folds) > 1:
+        raise ConfigError(
+            "--tune needs one split: what one fold validates on, another is tested on. Give --split, or no --folds."
+        )
+    draws = [{}, *draw(settings.space, settings.draws)]
+    trials = {d.name: [_trial(out, d, number, values) for number, values in enumerate(draws)] for d in designs}
+    _begin(out, terms, designs, settings)
+    fold = bench.folds[0]
+    blind = replace(bench, folds=({**fold, "test": arange(0)},))
+    todo = [t for tried in trials.values() for t in tried if t is not None and not is_done(t, terms.info)]
+    if todo:
+        progress.say(f"Tuning: {settings.draws} draws of {settings.space} and the own settings of each design.")
+        train_all(blind, terms, todo, settings.labour, progress)
+    scores = {name: [_score(trial, settings.metric) for trial in tried] for name, tried in trials.items()}
+    best = {name: _best(found) for name, found in scores.items()}
+    chosen = [_with(design, draws[best[design.name]]) for design in designs]
+    told = {"space": settings.space, "metric": settings.metric, "draws": draws[1:], "seed": SEED, "chosen": best}
+    return Tuned(chosen, {"tuning": told, "trials": {name: found[1:] for name, found in scores.items()}})
+
+
+def draw(space: str, count: int) -> list[dict[str, Any]]:
+    """Draw settings at random from a space, by Optuna's random sampler; the same space and count give the same draws.
+
+    Raises:
+        ConfigError: the space cannot be read.
+        ExtraMissingError: Optuna is not installed.
+    """
+    optuna = require("optuna", "tune")
+    distributions = {name: _distribution(optuna, name, text) for name, text in _split(space).items()}
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=SEED))
+    return [dict(study.ask(distributions).params) for _ in range(count)]
+
+
+def _split(space: str) -> dict[str, str]:
+    known = {field.name for field in fields(Design)} - FIXED
+    found = {}
+    for part in filter(None, (part.strip() for part in space.split(","))):
+        name, equals, text = part.partition("=")
+        if not equals or not text:
+            raise ConfigError(f"Cannot read {part!r} in the space: write name=low..high or name=a|b|c.")
+        if name not in known:
+            raise ConfigError(unknown("setting to tune", name, sorted(known)))
+        found[name] = text
+    if not found:
+        raise ConfigError("The space to tune in is empty: write name=low..high or name=a|b|c, joined by commas.")
+    return found
+
+
+def _distribution(optuna: Any, name: str, text: str) -> Any:
+    """Read `low..high` or `a|b|c`."""
+    if ".." not in text:
+        read = [getattr(build(Design, "the space", {**ROOM, name: word}), name) for word in text.split("|")]
+        return optuna.distributions.CategoricalDistribution(read)
+    whole = get_type_hints(Design)[name] is int
+    low, high = (read_scalar(end) for end in text.split("..", 1))
+    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
+    if not numbers or not low < high:  # type: ignore[operator]
+        raise ConfigError(f"Cannot read {name}={text} in the space: write two numbers, the lower first, as 0.1..0.5.")
+    for end in (low, high):
+        if isinstance(end, float) and whole:
+            raise ConfigError(f"{name} is a whole number, got {name}={text} in the space: write it as 1..3.")
+        build(Design, "the space", {**ROOM, name: end})
+    log = low > 0 and high >= DECADE * low  # type: ignore[operator]
+    make = optuna.distributions.IntDistribution if whole else optuna.distributions.FloatDistribution
+    return make(low, high, log=log)
+
+
+def _trial(out: Path, design: Design, number: int, values: dict[str, Any]) -> Trial | None:
+    """Give the training of a design with a draw; None where the design refuses it."""
+    try:
+        tried = _with(design, values)
+    except ConfigError:
+        return None
+    return Trial(tried, SEED, 0, out / FOLDER / design.slug / f"{number:03d}", tuning=True)
+
+
+def _with(design: Design, values: dict[str, Any]) -> Design:
+    return build(Design, f"design {design.name!r} with a draw", {**to_plain(design), **values})
+
+
+def _score(trial: Trial | None, metric: str) -> float | None:
+    """Give a training's validation score; None where it failed."""
+    if trial is None or read_failure(trial):
+        return None
+    score = read_json(trial.folder / "run.json")["metrics"]["validation"].get(metric)
+    return float(score) if score is not None and math.isfinite(score) else None
+
+
+def _best(scores: list[float | None]) -> int:
+    """Choose the number of the best score; a failed training is below any score: R² may be far below 0."""
+    ranks = [-math.inf if score is None else score for score in scores]
+    return max(range(len(ranks)), key=lambda number: ranks[number])
+
+
+def _begin(out: Path, terms: Terms, designs: list[Design], settings: TuneSettings) -> None:
+    """Write down what is tuned, or refuse to mix two tunings."""
+    path = out / FOLDER / "tuning.json"
+    told = {"draws": settings.draws, "space": settings.space, "metric": settings.metric}
+    identity = {"fingerprint": terms.info["fingerprint"], "designs": fingerprint([d.key for d in designs]), **told}
+    if path.is_file():
+        found = read_json(path)
+        if found != json.loads(json.dumps(identity)):
+            other = [name for name in identity if found.get(name) != identity[name]]
+            raise ConfigError(f"{out} was tuned otherwise (other {', '.join(other)}). Give another --out.")
+        return
+    if out.is_dir() and set(out.iterdir()) - set(leftovers(out)):
+        raise ConfigError(f"{out} is not empty and holds no tuning. Give another --out.")
+    write_json(path, identity)

@@ -1,0 +1,302 @@
+"""Is it really multimodal? Every measure of one trained network, as a record and a page."""
+
+import time
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interfuse.core.devices import limited_threads
+from interfuse.core.diagnosis import Diagnosis, Example
+from interfuse.core.errors import DataError
+from interfuse.core.files import read_json, write_atomically, write_json
+from interfuse.core.progress import Progress, Silent
+from interfuse.core.records import read_table
+from interfuse.core.tasks import HEADLINES
+from interfuse.data import Examples, Features
+from interfuse.evaluation import say_seeds, say_spared
+from interfuse.explain import logits_without
+from interfuse.reports import Illustration, diagnosis_to_html, read_maps
+from interfuse.training import Run, load_run
+from interfuse.workflows.diagnose.illustrate import illustrate
+from interfuse.workflows.diagnose.measures import (
+    STATES,
+    RowLogits,
+    absence_losses,
+    measure_attention,
+    measure_pairs,
+    measure_rows,
+    measure_trust,
+    row_logits,
+    take_rows,
+)
+from interfuse.workflows.predict import read_for_run
+from interfuse.workflows.source import Source
+from interfuse.workflows.study import EXAMPLES_FILE, Study
+
+SHOWN = 12
+"""Examples that the page shows."""
+
+
+@dataclass(frozen=True)
+class DiagnoseSettings:
+    """How much to look at."""
+
+    rows: int = 300
+    """Rows whose pairs are all computed; their number is squared."""
+    on: str = "auto"
+    """Split to diagnose: test, validation, train or all; auto: the first of test, validation and all there is."""
+    seed: int = 0
+    """Of the draw of these rows."""
+    threads: int = 2
+    """CPU threads."""
+
+
+def diagnose_seeds(
+    folder: Path | str,
+    data: Any,
+    source: Source,
+    settings: DiagnoseSettings | None = None,
+    design: str | None = None,
+    progress: Progress | None = None,
+) -> list[Diagnosis]:
+    """Diagnose every seed of one design of a study; the first is told how far the others agree with it.
+
+    Each run gets its own record and page, as by `diagnose`.
+
+    Raises:
+        DataError: the folder holds no study, or no such design.
+    """
+    study, first = Study.open(folder), open_for_diagnosis(folder, design)
+    found = []
+    for seed in study.record["seeds"]:
+        run = study.run(first.design.name, seed)
+        found.append((run, diagnose(run, data, source, settings, progress=progress)))
+    agreement = say_seeds([one for _, one in found])
+    told = replace(found[0][1], measures=(agreement, *found[0][1].measures))
+    write_record(first, told)
+    return [told, *(one for _, one in found[1:])]
+
+
+def open_for_diagnosis(folder: Path | str, design: str | None = None) -> Run:
+    """Open a run, or of a study the run of its first seed of one design: by default the fusion of its verdict.
+
+    Raises:
+        DataError: the folder holds neither, or no such design.
+    """
+    folder = Path(folder)
+    if not (folder / "study.json").is_file():
+        return load_run(folder)
+    study = Study.open(folder)
+    return study.run(design or study.best_fusion() or study.designs()[0].name)
+
+
+def diagnose(
+    run: Run,
+    data: Any,
+    source: Source,
+    settings: DiagnoseSettings | None = None,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> Diagnosis:
+    """Measure whether a network uses and needs both modalities; write `diagnosis.json` beside the run, and the page.
+
+    Args:
+        run: the trained network.
+        data: labelled rows.
+        source: how to read and encode them.
+        settings: how much to look at.
+        out: the page; none: `diagnosis.html` beside the run.
+        progress: told how far it is.
+
+    Raises:
+        DataError: the rows cannot be read, or the split is not there.
+    """
+    settings, watcher, start = settings or DiagnoseSettings(), progress or Silent(), time.perf_counter()
+    features, examples = read_for_run(run, data, source, watcher, labelled=True)
+    splits, notes = find_splits(run, features)
+    name, rows = _choose(splits, settings.on, len(features.ids))
+    drawn = take_rows(rows, settings.rows, settings.seed)
+    declared = _declared(run)
+    if declared not in (None, HEADLINES[run.task]):
+        notes.append(
+            f"Its study compares by {declared}; all that follows is of {HEADLINES[run.task]}, a mean over rows."
+        )
+    if len(drawn) < len(rows):
+        notes.append(f"Pairs are those of {len(drawn):,} of the {len(rows):,} {name} rows, drawn with a seed.")
+    with limited_threads(settings.threads):
+        watcher.start("pairs", _count_pairs(features, drawn), "pairs")
+        verdict, permutation, measures = measure_pairs(
+            run.network, features, drawn, lambda done: watcher.advance("pairs", done)
+        )
+        watcher.finish("pairs")
+        watcher.start("rows", len(STATES) * len(rows), "rows")
+        found = row_logits(run.network, features, rows, lambda done: watcher.advance("rows", done))
+        watcher.finish("rows")
+        doubts = _doubts(run)
+        both, more = measure_rows(found, doubts)
+        verdict += "" if doubts else say_spared(permutation, absence_losses(found))
+        trust = measure_trust(found, _validation(run, features, splits, name))
+        looks = measure_attention(run.network, features, drawn)
+        shown = _examples(features, examples, rows, found, both.rows)
+        pictures = illustrate(run, features, examples, _rows_to_draw(run, features, rows[both.rows[:SHOWN]]))
+    diagnosis = Diagnosis(
+        run=run.folder.name
+        if run.folder.name != str(run.info["seed"])
+        else f"{run.design.name}, seed {run.folder.name}",
+        design=run.design.name,
+        fusion=run.design.fusion,
+        seed=int(run.info["seed"]),
+        source=Path(str(data)).name if isinstance(data, str | Path) else "data frame",
+        split=name,
+        metric=HEADLINES[run.task],
+        verdict=verdict,
+        measures=(*measures, *more, *trust, looks),
+        examples=tuple(shown),
+        notes=tuple(notes),
+        seconds=time.perf_counter() - start,
+        version=version("interfuse"),
+    )
+    write_json(run.folder / "illustrations.json", {str(row): asdict(drawn) for row, drawn in pictures.items()})
+    write_record(run, diagnosis, out)
+    return diagnosis
+
+
+def write_record(run: Run, diagnosis: Diagnosis, out: Path | None = None) -> None:
+    """Write `diagnosis.json` beside the run, and the page with the pictures that are there."""
+    write_json(run.folder / "diagnosis.json", diagnosis.plain())
+    drawn = read_json(run.folder / "illustrations.json")
+    pictures = {
+        int(row): Illustration(one["pictures"], [(w, weight) for w, weight in one["words"]], read_maps(one.get("maps")))
+        for row, one in drawn.items()
+    }
+    page = diagnosis_to_html(diagnosis, pictures)
+    write_atomically(out or run.folder / "diagnosis.html", lambda path: path.write_text(page, encoding="utf-8"))
+
+
+def _rows_to_draw(run: Run, features: Features, needing: Tensor) -> Tensor:
+    """Add to the rows that need both those which the report of the run's study shows with picture and text."""
+    shown = next((p / EXAMPLES_FILE for p in run.folder.parents[2:4] if (p / EXAMPLES_FILE).is_file()), None)
+    if shown is None:
+        return needing
+    wanted = {(row["row"], row["id"]) for row in read_table(shown).select(["row", "id"]).to_pylist()}
+    chosen = set(needing.tolist())
+    for at, key in enumerate(zip(features.rows.tolist(), features.ids, strict=True)):
+        if key in wanted and features.image_items[at] >= 0 and features.text_items[at] >= 0:
+            chosen.add(at)
+    return torch.tensor(sorted(chosen), dtype=torch.int64)
+
+
+def find_splits(run: Run, features: Features) -> tuple[dict[str, Tensor], list[str]]:
+    """Find which rows are test and validation: as DATA declares them, else as the run remembers its own rows."""
+    splits = {name: rows for name, rows in features.splits.items() if len(rows)}
+    if set(splits) - {"all"}:
+        return splits, []
+    record = run.folder / "predictions.parquet"
+    if record.is_file():
+        place = {
+            (row, name): at for at, (row, name) in enumerate(zip(features.rows.tolist(), features.ids, strict=True))
+        }
+        known: dict[str, list[int]] = {}
+        for row in read_table(record).select(["row", "id", "split", "label", "target"]).to_pylist():
+            at = place.get((row["row"], row["id"]))
+            if at is None or _label(features, at) != (row["label"] if row["target"] is None else row["target"]):
+                break
+            known.setdefault(row["split"], []).append(at)
+        else:
+            return {name: torch.tensor(rows) for name, rows in known.items()}, [
+                "The rows are those that the run was trained with: its own split is used."
+            ]
+    return splits, [
+        "DATA declares no split and is not the table that the run was trained with: all of its rows are used. "
+        "Rows that the run was trained on make it look better than it is."
+    ]
+
+
+def _label(features: Features, row: int) -> list[int] | float:
+    label = features.labels[row]
+    if features.task == "regression":
+        return float(label)
+    return np.flatnonzero(label.numpy()).tolist() if label.ndim else [int(label)]
+
+
+def _choose(splits: dict[str, Tensor], wanted: str, count: int) -> tuple[str, Tensor]:
+    if wanted == "all":
+        return "all", torch.arange(count)
+    names = ("test", "validation", "all") if wanted == "auto" else (wanted,)
+    for name in names:
+        if len(splits.get(name, ())) > 1:
+            return name, splits[name]
+    raise DataError(f"There is no row in split {wanted!r}. DATA has: {', '.join(splits) or 'none'}.")
+
+
+def _declared(run: Run) -> str | None:
+    """Give the metric of the study that the run belongs to; none: it is no study's."""
+    folder = run.folder.resolve()
+    runs = next((above for above in folder.parents[:3] if above.name == "runs"), folder)  # STUDY/runs/DESIGN/SEED/FOLD
+    record = runs.parent / "study.json"
+    return read_json(record).get("metric") if record.is_file() and runs != folder else None
+
+
+def _count_pairs(features: Features, rows: Tensor) -> int:
+    return len(features.image_items[rows].unique()) * len(features.text_items[rows].unique())
+
+
+def _doubts(run: Run) -> tuple[str, ...]:
+    """Say of which modality the absent token was never trained."""
+    untrained = [
+        word
+        for modality, word in (("image", "an image"), ("text", "a text"))
+        if not run.info["trained_on_missing"][modality]
+    ]
+    if not untrained:
+        return ()
+    return (
+        f"The run never trained on rows without {' or '.join(untrained)}: the absent token is untrained, so what is "
+        "measured with it tells little. Mend: train with --modality-dropout 0.1.",
+    )
+
+
+def _validation(
+    run: Run, features: Features, splits: dict[str, Tensor], diagnosed: str
+) -> tuple[np.ndarray, np.ndarray] | None:
+    rows = splits.get("validation")
+    if rows is None or len(rows) == 0 or diagnosed in ("validation", "all"):
+        return None
+    return logits_without(run.network, features, rows).numpy(), features.labels[rows].numpy()
+
+
+def _examples(
+    features: Features, examples: Examples | None, rows: Tensor, found: RowLogits, needing: np.ndarray
+) -> list[Example]:
+    """Describe the rows that need both."""
+    table = examples.table if examples is not None else None
+    shown = []
+    for number in needing[:SHOWN].tolist():
+        row = int(rows[number])
+        picture = table["image"][row].as_py() if table is not None else None
+        shown.append(
+            Example(
+                row=int(features.rows[row]),
+                id=features.ids[row],
+                text=table["text"][row].as_py() if table is not None else None,
+                label=_spell(features, np.asarray(found.labels[number]), label=True),
+                image_answer=_spell(features, found.logits["image"][number]),
+                text_answer=_spell(features, found.logits["text"][number]),
+                image=Path(picture).name if picture else None,
+            )
+        )
+    return shown
+
+
+def _spell(features: Features, values: np.ndarray, label: bool = False) -> str:
+    if features.task == "regression":
+        return f"{float(values.item()):.4g}"
+    if features.task == "multilabel":
+        chosen = np.flatnonzero(values > (0.5 if label else 0.0))
+        return ", ".join(features.label_names[number] for number in chosen) or "none"
+    return features.label_names[int(values) if label else int(values.argmax())]

@@ -1,0 +1,232 @@
+"""Measures of one trained network on cached tokens: every pair of some rows, and every row without a modality."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interfuse.core.diagnosis import Measure
+from interfuse.core.seeds import derive, generator
+from interfuse.core.tasks import HEADLINES, is_single_class
+from interfuse.core.tokens import Tokens
+from interfuse.data import Features
+from interfuse.evaluation import (
+    NULL_LIMIT,
+    QUERIES,
+    EstimatedDecomposition,
+    Interval,
+    NeedsBoth,
+    Permutation,
+    attention_spread,
+    discretise,
+    estimate_decomposition,
+    find_needs_both,
+    fit_temperature,
+    information,
+    mean_interval,
+    measure_calibration,
+    measure_emap,
+    measure_permutation,
+    measure_shapley,
+    missing_curve,
+    profile_rows,
+    say_attention,
+    say_calibration,
+    say_decomposition,
+    say_diagnosis,
+    say_emap,
+    say_missing,
+    say_needs_both,
+    say_permutation,
+    say_shapley,
+    say_undecomposed,
+    tied_scores,
+    vary_as_metric,
+)
+from interfuse.explain import attention_maps, logits_without, pair_logits
+from interfuse.fusion import OneKeyAttentionWarning
+from interfuse.training import Network
+
+CELLS = (20, 12, 8, 6, 4, 3, 2)
+"""Cells of the decomposition, tried until permuted labels show next to nothing."""
+UNDECOMPOSED = {
+    "multilabel": "it is of rows with one class each, and these have sets of labels",
+    "regression": "it is of rows with one class each, and these have a number",
+}
+"""Why the information about such labels is not decomposed."""
+LOOKED_AT = 64
+"""Rows whose attention is averaged."""
+STATES = {"both": (), "image": ("text",), "text": ("image",), "neither": ("image", "text")}
+"""What the network sees, and what is taken away for it."""
+
+
+@dataclass(frozen=True)
+class RowLogits:
+    """Logits of rows in the four states: both modalities, the image alone, the text alone, neither."""
+
+    logits: dict[str, np.ndarray]
+    labels: np.ndarray
+    groups: np.ndarray
+    task: str
+    scores: dict[str, np.ndarray] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Score each state."""
+        scores = {
+            name: tied_scores(logits, self.labels, self.task, float(self.logits["both"].std()))
+            for name, logits in self.logits.items()
+        }
+        object.__setattr__(self, "scores", scores)
+
+
+def take_rows(rows: Tensor, count: int, seed: int) -> Tensor:
+    """Draw at most `count` of these rows, in their order."""
+    if len(rows) <= count:
+        return rows
+    return rows[torch.randperm(len(rows), generator=generator(seed, "diagnose"))[:count]].sort().values
+
+
+def measure_pairs(
+    network: Network, features: Features, rows: Tensor, tell: Callable[[int], None]
+) -> tuple[str, Permutation, list[Measure]]:
+    """Measure what needs every text with every picture; give the headline first, and what permuting costs."""
+    table = pair_table(network, features, rows, tell)
+    labels, groups, task = features.labels[rows].numpy(), features.groups[rows].numpy(), features.task
+    majority = majority_score(labels, task)
+    emap = measure_emap(table, labels, task, groups)
+    permutation = measure_permutation(table, labels, task, majority, groups)
+    measures = [say_permutation(permutation, len(rows), majority), say_emap(emap, len(rows))]
+    if is_single_class(task) and len(rows) > 1:
+        answers = table[np.arange(len(rows)), np.arange(len(rows))].argmax(-1)
+        classes, draw = labels.astype(np.int64), np.random.default_rng(derive(0, "null"))
+        chance = float(np.mean([information(answers, draw.permutation(classes)) for _ in range(5)]))
+        told = information(answers, classes)
+        measures.append(say_decomposition(decompose_rows(table, labels), len(rows), told, chance))
+    else:
+        measures.append(say_undecomposed(UNDECOMPOSED.get(task, "there is one row only")))
+    return say_diagnosis(emap, permutation, HEADLINES[task]), permutation, measures
+
+
+def pair_table(network: Network, features: Features, rows: Tensor, tell: Callable[[int], None]) -> np.ndarray:
+    """Compute `L[i, j]` for all pairs of these rows; a text or picture that rows share is computed once."""
+    images, image_of = features.image_items[rows].unique(return_inverse=True)
+    texts, text_of = features.text_items[rows].unique(return_inverse=True)
+    like = next(network.parameters())
+    image, text = (
+        Tokens(found.tokens.to(like), found.mask.to(like.device))
+        for found in (features.image.gather(images), features.text.gather(texts))
+    )
+    table = pair_logits(network, image, text, tell).cpu().numpy()
+    spread: np.ndarray = table[np.ix_(text_of.numpy(), image_of.numpy())]
+    return spread
+
+
+def decompose_rows(table: np.ndarray, labels: np.ndarray) -> EstimatedDecomposition:
+    """Sort images and texts into cells by their answers, as many cells as the null allows, and decompose."""
+    by_text, by_image = profile_rows(table)
+    thin = (len(np.unique(labels)) - 1) / (2 * len(labels) * np.log(2))  # bits of chance a degree of freedom
+    found = None
+    for cells in CELLS:
+        if cells > CELLS[-1] and (cells - 1) ** 2 * thin > 1.5 * NULL_LIMIT:
+            continue  # the null would be too large: do not solve for it
+        first, second = discretise(by_image, cells), discretise(by_text, cells)
+        found = estimate_decomposition(first, second, labels.astype(np.int64), seed=derive(0, "null"))
+        if found.null.synergy <= NULL_LIMIT:
+            break
+    assert found is not None
+    return found
+
+
+def row_logits(network: Network, features: Features, rows: Tensor, tell: Callable[[int], None]) -> RowLogits:
+    """Run every row in all four states."""
+    logits = {}
+    for name, without in STATES.items():
+        alike = len(without) == 2  # of nothing every row makes the same
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the absent token is one, and that is meant
+            found = logits_without(network, features, rows[:1] if alike else rows, without)
+        logits[name] = found.expand(len(rows), -1).numpy()
+        tell(len(rows))
+    return RowLogits(logits, features.labels[rows].numpy(), features.groups[rows].numpy(), features.task)
+
+
+def measure_rows(found: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth, list[Measure]]:
+    """Measure what needs each row with and without each modality.
+
+    Args:
+        found: the rows.
+        doubts: why a modality's absence is not to be trusted.
+    """
+    scores, groups, rows = found.scores, found.groups, len(found.labels)
+    both = find_needs_both(scores["both"], scores["image"], scores["text"], groups)
+    spread = {name: vary_as_metric(values, found.labels, found.task) for name, values in scores.items()}
+    shapley = measure_shapley(spread["both"], spread["image"], spread["text"], spread["neither"], groups)
+    curves = {  # the text alone is what is left when the image is absent
+        "image": missing_curve(scores["both"], scores["text"]),
+        "text": missing_curve(scores["both"], scores["image"]),
+    }
+    return both, [
+        say_shapley(shapley, rows, doubts),
+        say_needs_both(both, rows, doubts),
+        say_missing(curves, rows, doubts),
+    ]
+
+
+def absence_losses(found: RowLogits) -> dict[str, Interval]:
+    """Give what is lost with each modality absent altogether."""
+    scores = found.scores
+    alone = {"image": "text", "text": "image"}
+    return {name: mean_interval((scores["both"] - scores[left])[None], found.groups) for name, left in alone.items()}
+
+
+def measure_trust(found: RowLogits, validation: tuple[np.ndarray, np.ndarray] | None) -> list[Measure]:
+    """Measure calibration, and again with the temperature that validation logits and labels ask for.
+
+    A regression gives no probability, so nothing.
+    """
+    logits, labels, task = (
+        found.logits["both"],
+        found.labels,
+        "multilabel" if found.task == "multilabel" else "multiclass",
+    )
+    if found.task == "regression":
+        return []
+    before = measure_calibration(logits, labels, task)
+    if validation is None:
+        return [say_calibration(before, len(labels), None, None)]
+    temperature = fit_temperature(*validation, task)
+    after = measure_calibration(logits, labels, task, temperature)
+    return [say_calibration(before, len(labels), temperature, after)]
+
+
+def measure_attention(network: Network, features: Features, rows: Tensor) -> Measure:
+    """Measure how widely the fusion's attention is spread."""
+    rows = rows[:LOOKED_AT]
+    device = next(network.parameters()).device
+    image, text = (
+        Tokens(*(part.to(device) for part in table.gather(items[rows])))
+        for table, items in ((features.image, features.image_items), (features.text, features.text_items))
+    )
+    maps = attention_maps(network, image, text)
+    spread = {}
+    for name, weights, mask in (
+        ("text → image", maps.text_to_image, image.mask),
+        ("image → text", maps.image_to_text, text.mask),
+        (QUERIES, None if maps.over_image is None else maps.over_image[:, None], image.mask),
+    ):
+        if weights is not None:
+            spread[name] = attention_spread(weights.cpu().numpy(), mask.sum(1).clamp_min(1).cpu().numpy())
+    return say_attention(spread, len(rows), maps.attends)
+
+
+def majority_score(labels: np.ndarray, task: str) -> float:
+    """Score of the constant answer: the most frequent label of these rows, the labels of most rows, their mean."""
+    if task == "regression":
+        return 0.0
+    if is_single_class(task):
+        return float(np.bincount(labels.astype(int)).max() / len(labels))
+    usual = np.where(labels.mean(0) >= 0.5, 1.0, -1.0)
+    return float(tied_scores(np.tile(usual, (len(labels), 1)), labels, task, 1.0).mean())

@@ -1,0 +1,216 @@
+"""Fill the token stores with what a set of rows needs, and give the rows' tokens."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, cast
+
+import pyarrow.compute as pc
+
+from interfuse.core.progress import Progress
+from interfuse.core.tokens import TokenTable
+from interfuse.data import DRAFT_PIXELS, Examples, Trouble, load_examples, load_for_run, open_picture
+from interfuse.encoders import ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
+from interfuse.store import Coding, Projection, TokenStore
+from interfuse.workflows.encode.decode import Opener
+from interfuse.workflows.encode.encode import EncodeReport, encode_pictures, encode_texts
+from interfuse.workflows.encode.projected import Sample, find_projection, project
+from interfuse.workflows.source import WHOLE, EncoderSettings, Portion, Source, _tell, tell_failures
+
+
+def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) -> "Filled | None":
+    """Read the rows and encode what the store does not hold, or one portion of it; no label is needed.
+
+    Returns:
+        What the store holds now; none for a known-answer task, whose tokens need no encoder.
+    """
+    if source.is_known:
+        source.check_known()
+        progress.say(f"{source.data} needs no encoder: nothing to encode.")
+        return None
+    splits_matter = source.encode.store_dim is not None  # its projection is fitted on the train rows
+    is_table = not isinstance(source.data, str) or source.data != "easy-vqa"
+    if source.read.label is None and is_table and not splits_matter:
+        examples = load_for_run(source.data, source.read, "multiclass", (), labelled=False, may_lack=False)
+    else:
+        examples = load_examples(source.data, source.read)
+    _tell(examples, progress)
+    filled = fill_store(examples, source.encode, progress, portion)
+    left = filled.without_failures(examples, source.read.strict)
+    tell_failures(examples, left, progress)
+    return replace(filled, troubles=left.troubles)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The stores of a set of rows, and what was encoded into them."""
+
+    image_store: TokenStore
+    text_store: TokenStore
+    seen: EncodeReport
+    """What became of the pictures."""
+    read: EncodeReport
+    """What became of the texts."""
+    signatures: Mapping[str, Any]
+    notes: list[str]
+    projections: Mapping[str, Projection]
+    troubles: tuple[Trouble, ...] = ()
+    """Every row in trouble, those found while decoding and encoding too."""
+
+    def without_failures(self, examples: Examples, strict: bool) -> Examples:
+        """Treat what has no tokens as missing, or refuse it."""
+        return examples.without("image", self.seen.failures, strict).without("text", self.read.failures, strict)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The tokens of a set of rows."""
+
+    image: TokenTable
+    image_index: Mapping[str, int]
+    text: TokenTable
+    text_index: Mapping[str, int]
+    signatures: Mapping[str, Any]
+    filled: Filled
+    """The stores, and what became of each item."""
+    seconds: float
+    notes: list[str]
+    projections: Mapping[str, Projection]
+
+    def without_failures(self, examples: Examples, strict: bool) -> Examples:
+        """Treat what has no tokens as missing, or refuse it."""
+        return self.filled.without_failures(examples, strict)
+
+
+def fill_store(
+    examples: Examples,
+    settings: EncoderSettings,
+    progress: Progress,
+    portion: Portion = WHOLE,
+    projections: Mapping[str, Projection] | None = None,
+) -> Filled:
+    """Encode every distinct picture and text of these rows that the store does not hold yet, or one portion.
+
+    Args:
+        examples: the rows.
+        settings: encoders and store.
+        progress: told how far it is.
+        portion: which of the batches are this process's.
+        projections: those of a trained run; none: with `store_dim` they are fitted on the train rows.
+    """
+    start = time.perf_counter()
+    image_encoder: Any = load_image_encoder(
+        settings.image_encoder,
+        settings.image_size,
+        settings.encoder_dtype,
+        settings.device,
+        settings.tuned.get("image"),
+    )
+    text_encoder: Any = load_text_encoder(
+        settings.text_encoder, settings.encoder_dtype, settings.device, settings.tuned.get("text")
+    )
+    side = getattr(image_encoder, "size", None)
+    enough = None if side is None else 4 * side  # of a huge picture this is more than the encoder's resize can tell
+    pictures: dict[str, Opener] = {
+        key: partial(open_picture, path, enough, DRAFT_PIXELS) for key, path in examples.pictures().items()
+    }
+    texts = examples.texts()
+    if projections is None:
+        projections = _fit(examples, settings, (image_encoder, text_encoder), (pictures, texts), progress)
+    image_encoder = project(image_encoder, projections.get("image"))
+    text_encoder = project(text_encoder, projections.get("text"))
+    fitting = time.perf_counter() - start
+    image_store, text_store = (_store(settings, encoder) for encoder in (image_encoder, text_encoder))
+    seen = encode_pictures(image_store, image_encoder, pictures, settings.encoding_batch, progress, portion)
+    read = encode_texts(text_store, text_encoder, texts, settings.encoding_batch, progress, portion)
+    notes = [
+        f"Pictures: {seen.encoded:,} encoded, {seen.found:,} already in the store. "
+        f"Texts: {read.encoded:,} encoded, {read.found:,} already in the store."
+    ]
+    if read.cut:
+        notes.append(f"{read.cut:,} texts are longer than {text_encoder.max_length} tokens and were cut there.")
+    for note in (*image_store.warnings, *text_store.warnings, *notes):
+        progress.say(note)
+    signatures = {
+        "image": stored_signature(image_encoder, settings.store_dtype),
+        "text": stored_signature(text_encoder, settings.store_dtype),
+    }
+    if settings.store_dim is not None:
+        read = replace(read, seconds=read.seconds + fitting)
+    return Filled(image_store, text_store, seen, read, signatures, notes, projections)
+
+
+def encode_examples(
+    examples: Examples,
+    settings: EncoderSettings,
+    progress: Progress,
+    projections: Mapping[str, Projection] | None = None,
+) -> Encoded:
+    """Encode every distinct picture and text of these rows that the store does not hold yet, and give their tables.
+
+    Args:
+        examples: the rows.
+        settings: encoders and store.
+        progress: told how far it is.
+        projections: those of a trained run; none: with `store_dim` they are fitted on the train rows.
+    """
+    filled = fill_store(examples, settings, progress, projections=projections)
+    image_keys = [key for key in examples.pictures() if key not in filled.seen.failures]
+    text_keys = [key for key in examples.texts() if key not in filled.read.failures]
+    return Encoded(
+        filled.image_store.table(image_keys),
+        {key: item for item, key in enumerate(image_keys)},
+        filled.text_store.table(text_keys),
+        {key: item for item, key in enumerate(text_keys)},
+        filled.signatures,
+        filled,
+        filled.seen.seconds + filled.read.seconds,
+        filled.notes,
+        filled.projections,
+    )
+
+
+def stored_signature(encoder: Any, coding: str) -> dict[str, Any]:
+    """Say what decides the bytes of a store; bfloat16 goes without saying, so that older stores keep their names."""
+    return {**encoder.signature, **({} if coding == "bfloat16" else {"coding": coding})}
+
+
+def _store(settings: EncoderSettings, encoder: ImageEncoder | TextEncoder, coding: Coding | None = None) -> TokenStore:
+    coding = coding or cast(Coding, settings.store_dtype)
+    signature = stored_signature(encoder, coding)
+    return TokenStore(settings.store, signature, encoder.dim, getattr(encoder, "grid", None), coding)
+
+
+def _fit(
+    examples: Examples,
+    settings: EncoderSettings,
+    encoders: tuple[ImageEncoder, TextEncoder],
+    items: tuple[Mapping[str, Opener], Mapping[str, str]],
+    progress: Progress,
+) -> dict[str, Projection]:
+    """Find or fit the projections of both modalities, from train items alone; the sample is kept as bfloat16."""
+    if settings.store_dim is None:
+        return {}
+    train = pc.equal(examples.table["split"], "train")
+    (see, read), (pictures, texts) = encoders, items
+
+    def fill_pictures(base: TokenStore, keys: Sequence[str]) -> list[str]:
+        chosen = {key: pictures[key] for key in keys}
+        failures = encode_pictures(base, see, chosen, settings.encoding_batch, progress).failures
+        return [key for key in keys if key not in failures]
+
+    def fill_texts(base: TokenStore, keys: Sequence[str]) -> list[str]:
+        chosen = {key: texts[key] for key in keys}
+        failures = encode_texts(base, read, chosen, settings.encoding_batch, progress).failures
+        return [key for key in keys if key not in failures]
+
+    found: dict[str, Projection] = {}
+    for modality, encoder, fill in (("image", see, fill_pictures), ("text", read, fill_texts)):
+        column = examples.table[f"{modality}_key"].filter(train)
+        keys = [key for key in pc.unique(column).to_pylist() if key is not None]
+        base = _store(settings, encoder, "bfloat16")
+        fitted = find_projection(base, Sample(modality, encoder, keys, fill), settings.store_dim, progress)
+        if fitted is not None:
+            found[modality] = fitted
+    return found

@@ -1,0 +1,214 @@
+"""Encoders that stay loaded, and the tokens of one part of the rows after another: decoding never waits for a part."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+from interfuse.core.progress import Progress
+from interfuse.core.tokens import Tokens
+from interfuse.data import DRAFT_PIXELS, Examples, Features, assemble, open_picture
+from interfuse.encoders import load_image_encoder, load_text_encoder
+from interfuse.store import Coding, MixedTable, TokenStore, Writer
+from interfuse.training import Run
+from interfuse.workflows.encode.decode import Decoder, Opener
+from interfuse.workflows.encode.encode import leave_out_nan
+from interfuse.workflows.encode.fill_store import stored_signature
+from interfuse.workflows.encode.parallel import SideBySide
+from interfuse.workflows.encode.projected import project
+from interfuse.workflows.source import EncoderSettings
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a source, read; their pictures are not opened yet."""
+
+    number: int
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class Side:
+    """One encoder and the store of its tokens."""
+
+    encoder: Any
+    store: TokenStore
+
+    def begin(self, keys: list[str]) -> "Items":
+        """Say which of these items the store holds."""
+        missing = set(self.store.missing(keys))
+        there = [key for key in keys if key not in missing]
+        return Items(MixedTable(self.store.table(there)), missing, {key: item for item, key in enumerate(there)})
+
+
+@dataclass(frozen=True)
+class Items:
+    """The distinct pictures or texts of a part, and their tokens as far as they are there."""
+
+    table: MixedTable
+    missing: set[str]
+    index: dict[str, int]
+    """Key to item of the table."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Key of what has no tokens to the reason."""
+
+    def add(self, what: str, keys: list[str | None], tokens: Any, mask: Any, writer: Writer | None) -> None:
+        """Add what was encoded, and write it where it is kept; the others of its batch have no key."""
+        good = leave_out_nan(what, keys, tokens, self.failures, mask)
+        for key in good:
+            if key is not None:
+                self.index[key] = len(self.index)
+        self.table.add_batch(good, tokens, mask)
+        if writer is not None:
+            writer.add_batch(good, tokens, mask)
+
+
+@dataclass
+class _Going:
+    """A part on its way."""
+
+    part: Part
+    pictures: Items
+
+
+class Towers:
+    """The encoders of a run, loaded once.
+
+    The batches of a part are planned from the part alone, and one with any item missing in the store is run whole, as
+    in `encode_pictures`: so the tokens of a part depend on nothing but its rows and what the store held.
+    """
+
+    def __init__(
+        self, run: Run, settings: EncoderSettings, progress: Progress, keep: bool, strict: bool = False
+    ) -> None:
+        """Load the encoders and open the store.
+
+        Args:
+            run: says by what its tokens are projected.
+            settings: encoders and store.
+            progress: told what must be said.
+            keep: write what is encoded to the store; the pictures of a part are then decoded after the part before it.
+            strict: refuse the first picture or text that has no tokens, instead of treating it as missing.
+        """
+        tuned = settings.tuned
+        image = load_image_encoder(
+            settings.image_encoder, settings.image_size, settings.encoder_dtype, settings.device, tuned.get("image")
+        )
+        text = load_text_encoder(settings.text_encoder, settings.encoder_dtype, settings.device, tuned.get("text"))
+        self.settings, self.keep, self.strict = settings, keep, strict
+        self.cut = 0
+        """Texts so far that are longer than the encoder's limit."""
+        self.image, self.text = (
+            self._side(project(encoder, run.projections.get(modality)))
+            for modality, encoder in (("image", image), ("text", text))
+        )
+        side = getattr(image, "size", None)
+        self._enough = None if side is None else 4 * side
+        for store in (self.image.store, self.text.store):
+            for warning in store.warnings:
+                progress.say(warning)
+
+    @property
+    def signatures(self) -> dict[str, dict[str, Any]]:
+        """What decides the tokens of each modality."""
+        sides = {"image": self.image, "text": self.text}
+        return {name: stored_signature(side.encoder, self.settings.store_dtype) for name, side in sides.items()}
+
+    def encode(self, parts: Iterator[Part]) -> Iterator[tuple[Part, Features]]:
+        """Give each part with its tokens; what cannot be decoded or encoded is missing, and its trouble is listed.
+
+        Raises:
+            DataError: with `strict`, there is such an item.
+        """
+        with SideBySide(self.settings.device) as beside:
+            if not self.keep:
+                yield from self._encode(parts, beside)
+                return
+            for part in parts:  # what the store holds must be looked up when the part before is written
+                yield from self._encode(iter([part]), beside)
+
+    def _encode(self, parts: Iterator[Part], beside: SideBySide) -> Iterator[tuple[Part, Features]]:
+        openers: dict[str, Opener] = {}
+        missing: set[str] = set()
+        going: deque[_Going] = deque()
+
+        def plan() -> Iterator[list[str]]:
+            for part in parts:
+                pictures = part.examples.pictures()
+                begun = _Going(part, self.image.begin(list(pictures)))
+                going.append(begun)
+                names = {f"{part.number} {key}": key for key in sorted(pictures)}  # two parts may show one picture
+                missing.update(name for name, key in names.items() if key in begun.pictures.missing)
+                for batch in self._batches(list(names)):
+                    if missing.intersection(batch):
+                        openers.update({name: self._opener(pictures[names[name]]) for name in batch})
+                        yield batch
+                yield []  # the end of the part
+
+        encoder = self.image.encoder
+        with Decoder(openers, encoder, missing) as decoder, ExitStack() as stack:
+            writer = stack.enter_context(self.image.store.writer()) if self.keep else None
+            for (batch, decoded), tokens in beside.map(lambda ready: ready[1].encode(encoder), decoder.batches(plan())):
+                current = going[0]
+                if not batch:
+                    if writer is not None:
+                        writer.flush()
+                    yield self._finish(going.popleft(), beside)
+                    continue
+                pictures = current.pictures
+                pictures.failures.update({_key(name): reason for name, reason in decoded.failures.items()})
+                if tokens is not None:
+                    wanted = [_key(name) if name in missing else None for name in decoded.keys]
+                    pictures.add("picture", wanted, tokens, None, writer)
+                missing.difference_update(batch)
+                for name in batch:
+                    del openers[name]
+
+    def _opener(self, path: str) -> Opener:
+        return partial(open_picture, path, self._enough, DRAFT_PIXELS)
+
+    def _batches(self, keys: list[str]) -> list[list[str]]:
+        size = self.settings.encoding_batch
+        return [keys[start : start + size] for start in range(0, len(keys), size)]
+
+    def _finish(self, going: _Going, beside: SideBySide) -> tuple[Part, Features]:
+        """Encode the part's texts and point its rows at their tokens."""
+        examples, seen = going.part.examples, going.pictures
+        read = self._read(examples.texts(), beside)
+        left = examples.without("image", seen.failures, self.strict, may_be_empty=True)
+        left = left.without("text", read.failures, self.strict, may_be_empty=True)
+        return Part(going.part.number, left), assemble(left, seen.table, seen.index, read.table, read.index)
+
+    def _read(self, texts: Mapping[str, str], beside: SideBySide) -> Items:
+        """Encode the texts that the store does not hold, batches of like length."""
+        items = self.text.begin(list(texts))
+        if not items.missing:
+            return items
+        prepared = self.text.encoder.prepare(list(texts.values()))
+        self.cut += prepared.cut
+        ids = dict(zip(texts, prepared.ids, strict=True))
+        planned = self._batches(sorted(texts, key=lambda key: (len(ids[key]), key)))
+        wanted = (batch for batch in planned if items.missing.intersection(batch))
+
+        def encode(batch: list[str]) -> Tokens:
+            found: Tokens = self.text.encoder.encode([ids[key] for key in batch])
+            return found
+
+        with ExitStack() as stack:
+            writer = stack.enter_context(self.text.store.writer()) if self.keep else None
+            for batch, found in beside.map(encode, wanted):
+                keys = [key if key in items.missing else None for key in batch]
+                items.add("text", keys, found.tokens, found.mask, writer)
+        return items
+
+    def _side(self, encoder: Any) -> Side:
+        coding = cast(Coding, self.settings.store_dtype)
+        signature = stored_signature(encoder, coding)
+        grid = getattr(encoder, "grid", None)
+        return Side(encoder, TokenStore(self.settings.store, signature, encoder.dim, grid, coding))
+
+
+def _key(name: str) -> str:
+    return name.split(" ", 1)[1]

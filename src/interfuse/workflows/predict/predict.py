@@ -1,0 +1,243 @@
+"""Use a run on new rows: probabilities for each, either modality missing or not; metrics where there are labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from interfuse.core.errors import ConfigError, DataError, unknown
+from interfuse.core.files import write_atomically
+from interfuse.core.progress import Progress, Silent
+from interfuse.core.seeds import generator
+from interfuse.core.tokens import TokenTable
+from interfuse.data import Examples, Features, assemble, load_for_run, make_known
+from interfuse.evaluation import aggregate_scores
+from interfuse.training import Run, predict_probs, processes
+from interfuse.workflows.encode import encode_examples
+from interfuse.workflows.source import Source, keep_troubles, read_as_trained, split_again
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities of rows, in the rows' order."""
+
+    rows: list[int]
+    ids: list[str]
+    probs: np.ndarray
+    """(rows, classes), float32; for regression the numbers, (rows, 1)."""
+    label_names: tuple[str, ...]
+    task: str
+
+    def frame(self) -> pl.DataFrame:
+        """Give a table: row, id, label (several joined by | for multilabel), a probability column a class.
+
+        For regression: row, id and the predicted number.
+        """
+        kinds = {"row": pl.Int64(), "id": pl.String(), "label": pl.String()}  # also where there is no row
+        if self.task == "regression":
+            numbers = {"row": self.rows, "id": self.ids, "prediction": self.probs[:, 0]}
+            return pl.DataFrame(numbers, schema_overrides=kinds)
+        if self.task == "multilabel":
+            labels = ["|".join(self.label_names[i] for i in np.flatnonzero(p >= 0.5)) for p in self.probs]
+        else:
+            labels = [self.label_names[i] for i in self.probs.argmax(1)] if len(self.probs) else []
+        columns: dict[str, Any] = {"row": self.rows, "id": self.ids, "label": labels}
+        columns |= {f"prob_{name}": self.probs[:, i] for i, name in enumerate(self.label_names)}
+        return pl.DataFrame(columns, schema_overrides=kinds)
+
+    def write(self, path: Path) -> None:
+        """Write CSV or Parquet, as the ending says; of several processes, which all have all rows, one writes."""
+        if not processes.world().leads:
+            return
+        frame = self.frame()
+        if path.suffix == ".csv":
+            write_atomically(path, lambda temporary: frame.write_csv(temporary))
+        elif path.suffix == ".parquet":
+            write_atomically(path, lambda temporary: frame.write_parquet(temporary))
+        else:
+            raise DataError(f"Predictions end in .csv or .parquet, got {path.name!r}.")
+
+
+def source_of(run: Run, data: Any, source: Source) -> Source:
+    """Read `data` as the run was trained: its encoders, and its columns unless others are given.
+
+    Raises:
+        ConfigError: `data` is a known-answer task and the run was not trained for one, or the other way round.
+    """
+    saved, given = run.info["encoder_settings"], Source(data, source.read, source.encode)
+    if (saved["image_encoder"] == "known") != given.is_known:
+        raise ConfigError(_other_kind(run, given))
+    if given.is_known:
+        return given
+    encode = replace(source.encode, **saved, tuned=run.tuned)
+    return Source(data, read_as_trained(run.info, source.read), encode)
+
+
+def known_rows(run: Run, source: Source) -> Features:
+    """Make the rows of the known-answer task that the run was trained for.
+
+    Raises:
+        ConfigError: the run was trained for another one, or the settings are of no use to it.
+        DataError: the task is not known.
+    """
+    source.check_known()
+    trained = run.info.get("known")  # a run of an older version does not say it: its tokens and classes then tell
+    features = make_known(source.data, source.read.seed)
+    tables = {"image": features.image, "text": features.text}
+    fits = all(_fits(run.info["inputs"][modality], table) for modality, table in tables.items())
+    if trained not in (None, source.data) or not fits or run.label_names != features.label_names:
+        shown = ", ".join(run.label_names)
+        raise ConfigError(
+            f"The run was trained for {trained or 'another known-answer task'} (classes {shown}), got {source.data}: "
+            f"its tokens and classes mean something else. Give {trained or 'that task'}; another --seed makes new rows."
+        )
+    return features
+
+
+def _fits(inputs: Mapping[str, Any], table: TokenTable) -> bool:
+    """Whether the tokens are of the width and grid that the run's record names; a run that pools names no grid."""
+    grid = inputs["grid"]
+    return inputs["dim"] == table.dim and (grid is None or (table.grid is not None and tuple(grid) == table.grid))
+
+
+def _other_kind(run: Run, source: Source) -> str:
+    """Say that the run has its tokens from elsewhere."""
+    if source.is_known:
+        saved = run.info["encoder_settings"]
+        return (
+            f"The run was trained on rows seen by {saved['image_encoder']} and {saved['text_encoder']}, and the tokens "
+            f"of {source.data} are made without them. Give rows of pictures and texts."
+        )
+    shown = source.data if isinstance(source.data, str | Path) else "a data frame"
+    return (
+        f"The run was trained for {run.info.get('known') or 'a known-answer task'}, whose tokens no encoder makes, got "
+        f"{shown}. Give {run.info.get('known') or 'that task, such as known:xor'}."
+    )
+
+
+def predict(run: Run, data: Any, source: Source, progress: Progress | None = None) -> Predictions:
+    """Predict every row of `data`; no label is needed, and either modality may be missing.
+
+    Raises:
+        DataError: the rows cannot be read, or their tokens are not those the run was trained on.
+    """
+    watcher = progress or Silent()
+    processes.join(source.encode.device)
+    features, _ = read_for_run(run, data, source, watcher, labelled=False)
+    warn_of_missing(run, features, watcher)
+    rows = torch.arange(len(features.ids))
+    probs = predict_probs(run.network, features, rows).numpy()
+    return Predictions(features.rows.tolist(), list(features.ids), probs, run.label_names, run.task)
+
+
+def evaluate(
+    run: Run,
+    data: Any,
+    source: Source,
+    split: str,
+    progress: Progress | None = None,
+    missing: Mapping[str, float] | None = None,
+    quarantine: Path | None = None,
+) -> Mapping[str, int | float]:
+    """Score the run on the rows of one split of `data` (or on `all` rows).
+
+    Args:
+        run: the trained network.
+        data: the rows.
+        source: how they are read; its seed draws which rows go without a modality.
+        split: train, validation, test, or all.
+        progress: told how far it is.
+        missing: modality to the fraction of these rows that go without it, such as `{"image": 0.5}`; with one seed the
+            rows of a smaller fraction are among those of a larger one.
+        quarantine: CSV file for the rows in trouble; none: they are only said.
+
+    Raises:
+        DataError: the rows cannot be read, hold a label that the run does not know, or have no such split.
+        ConfigError: a modality is not known, or its fraction is not from 0 to 1.
+    """
+    watcher = progress or Silent()
+    for modality, share in (missing or {}).items():
+        if modality not in ("image", "text"):
+            raise ConfigError(unknown("modality", modality, ("image", "text")))
+        if not 0 <= share <= 1:
+            raise ConfigError(f"The fraction of rows that go without {modality} is from 0 to 1, got {share:g}.")
+    processes.join(source.encode.device)
+    features, examples = read_for_run(run, data, source, watcher, labelled=True, split=split)
+    if examples and quarantine:
+        keep_troubles(examples.troubles, quarantine, watcher)
+    rows = torch.arange(len(features.ids)) if split == "all" else features.splits.get(split, torch.arange(0))
+    given = [name for name, part in features.splits.items() if len(part)]
+    if len(rows) == 0:
+        raise DataError(f"There is no row in split {split!r}. DATA has: {', '.join(given)}.")
+    features = without(features, rows, missing or {}, source.read.seed)
+    warn_of_missing(run, features, watcher)
+    probs = predict_probs(run.network, features, rows).numpy()
+    return {"rows": len(rows), **aggregate_scores(probs, features.labels[rows].numpy(), run.task)}
+
+
+def without(features: Features, rows: torch.Tensor, missing: Mapping[str, float], seed: int) -> Features:
+    """Take a modality away from a fraction of these rows, drawn by the seed."""
+    for modality, share in missing.items():
+        drawn = rows[torch.randperm(len(rows), generator=generator(seed, "missing", modality))]
+        items = getattr(features, f"{modality}_items").clone()
+        items[drawn[: round(share * len(rows))]] = -1
+        features = replace(features, **{f"{modality}_items": items})
+    return features
+
+
+def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
+    """Say so where rows miss a modality that the run never trained without."""
+    items = {"image": features.image_items, "text": features.text_items}
+    warn_of_counts(run, {modality: int((found < 0).sum()) for modality, found in items.items()}, progress)
+
+
+def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> None:
+    """Say so where so many rows miss a modality that the run never trained without."""
+    for modality, count in missing.items():
+        if count and not run.info["trained_on_missing"][modality]:
+            progress.say(
+                f"warning: {count:,} rows have no {modality}, and this run never trained on rows without one: its "
+                "absent token is untrained, so take their probabilities with care. "
+                "Mend: train with --modality-dropout 0.1."
+            )
+
+
+def read_for_run(
+    run: Run, data: Any, source: Source, progress: Progress, labelled: bool, split: str = "all"
+) -> tuple[Features, Examples | None]:
+    """Read all rows as the run was trained, and encode what the store does not hold; no examples where all is made up.
+
+    Where a split is asked for and the rows have none, the one that training made is made again.
+
+    Raises:
+        DataError: the rows cannot be read, or their tokens are not those the run was trained on.
+        ConfigError: the rows are of a known-answer task that the run was not trained for, or the other way round.
+    """
+    source = source_of(run, data, source)
+    if source.is_known:
+        return known_rows(run, source), None
+    examples = load_for_run(data, source.read, run.task, run.label_names, labelled)
+    if split in ("train", "validation", "test") and set(examples.table["split"].unique().to_pylist()) == {"all"}:
+        examples = split_again(run.info, data, source.read, split)
+    for note in examples.notes:
+        progress.say(note)
+    encoded = encode_examples(examples, source.encode, progress, run.projections)
+    same_encoders(run, encoded.signatures)
+    examples = encoded.without_failures(examples, source.read.strict)
+    for trouble in examples.troubles:
+        progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
+    return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index), examples
+
+
+def same_encoders(run: Run, signatures: Mapping[str, Any]) -> None:
+    """Refuse encoders other than those the run was trained with."""
+    for modality, trained in run.info["encoders"].items():
+        if dict(signatures.get(modality, {})) != dict(trained):
+            raise DataError(
+                f"The run was trained on {modality} tokens of {trained}, but this encoder gives "
+                f"{dict(signatures.get(modality, {}))}. Use the same encoder, weights and image size."
+            )

@@ -1,0 +1,225 @@
+"""Prediction at size: rows part by part, in bounded memory; killed at any moment it goes on from the finished parts."""
+
+import hashlib
+from collections.abc import Collection, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from interfuse.core.errors import DataError
+from interfuse.core.progress import Progress, Silent
+from interfuse.core.settings import at_least, fingerprint
+from interfuse.data import Features, Stream, Trouble, ahead, load_part, open_stream
+from interfuse.training import EVAL_BATCH, Run, predict_probs
+from interfuse.workflows.encode import Part, Towers
+from interfuse.workflows.predict.output_parts import Joined, Parts
+from interfuse.workflows.predict.predict import Predictions, known_rows, same_encoders, source_of, warn_of_counts
+from interfuse.workflows.source import WHOLE, Portion, Source
+
+ROWS_PER_PART = 8 * EVAL_BATCH
+"""Rows of a part unless told otherwise: whole batches of the network, so that parts change nothing in them."""
+SAID = 20
+"""Rows in trouble that are said aloud; all are listed in a file."""
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """How a prediction is cut up."""
+
+    rows_per_part: int = ROWS_PER_PART
+    """Rows that are predicted, and written, at once."""
+    keep_tokens: bool | None = None
+    """Whether new tokens are written to the store; none: only where all rows are one part."""
+    portion: Portion = WHOLE
+    """Which of the parts are this process's."""
+    join: bool = True
+    """Whether this process writes the output when all parts are there."""
+
+    def __post_init__(self) -> None:
+        """Refuse parts without rows."""
+        at_least("predict", 1, rows_per_part=self.rows_per_part)
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What a prediction did."""
+
+    out: Path
+    predicted: int
+    """Parts that were predicted now."""
+    found: int
+    """Parts of this process that were there already."""
+    joined: Joined | None
+    """None where the output is not there yet: other processes have parts left."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a part, ready to be predicted."""
+
+    number: int
+    features: Features
+    rows: Tensor
+    """Their numbers in the features."""
+    troubles: tuple[Trouble, ...] = ()
+
+
+def predict_stream(
+    run: Run,
+    data: Any,
+    source: Source,
+    out: Path,
+    settings: StreamSettings | None = None,
+    progress: Progress | None = None,
+) -> Streamed:
+    """Predict every row of `data` into a file; memory does not grow with the rows.
+
+    Finished parts wait in the folder `OUT.parts`; the same call after a kill goes on from them and ends with the bytes
+    of an undisturbed one. Rows in trouble are listed in `OUT.quarantine.csv`.
+
+    Args:
+        run: the trained network.
+        data: the rows; a CSV, TSV, JSON lines or Parquet file is read part by part, all else is read whole.
+        source: how they are read and encoded.
+        out: .csv or .parquet.
+        settings: how the work is cut up, and which of it is this process's.
+        progress: told how far it is.
+
+    Raises:
+        DataError: the rows cannot be read, their tokens are not those the run was trained on, or the folder holds parts
+            of another prediction.
+        ConfigError: the rows are of a known-answer task that the run was not trained for, or the other way round.
+    """
+    settings, watcher, source = settings or StreamSettings(), progress or Silent(), source_of(run, data, source)
+    work: _Work | _Known = _Known(run, source, settings) if source.is_known else _Work(run, source, settings, watcher)
+    count = -(-work.rows // settings.rows_per_part)
+    parts = Parts(Path(out), _identity(run, source, work, settings), count)
+    joined = parts.finished()
+    if joined is not None:
+        return Streamed(parts.out, 0, count, joined)
+    mine = range(count)[settings.portion.number - 1 :: settings.portion.of]
+    wanted = sorted(set(mine) - parts.there())
+    if found := len(mine) - len(wanted):
+        watcher.say(f"{found:,} of {len(mine):,} parts are there already.")
+    if wanted:
+        _predict(run, work, parts, wanted, watcher)
+    if settings.join and len(parts.there()) == count:
+        joined = parts.join()
+    if joined is not None:
+        _tell(run, joined, parts, watcher)
+    return Streamed(parts.out, len(wanted), found, joined)
+
+
+def _tell(run: Run, joined: Joined, parts: Parts, progress: Progress) -> None:
+    warn_of_counts(run, joined.missing, progress)
+    if joined.troubles:
+        progress.say(f"{joined.troubles:,} rows in trouble are listed in {parts.quarantine}.")
+
+
+def _predict(run: Run, work: "_Work | _Known", parts: Parts, wanted: list[int], progress: Progress) -> None:
+    """Predict and write the wanted parts, and say what is wrong with the first rows in trouble."""
+    size, said = work.size, 0
+    progress.start("predict", sum(min(size, work.rows - number * size) for number in wanted), "rows")
+    done = 0
+    with closing(work.parts(wanted)) as found:
+        for rows in found:
+            parts.write(rows.number, *_answer(run, rows), rows.troubles)
+            for trouble in rows.troubles[: max(0, SAID - said)]:
+                progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
+            said += len(rows.troubles)
+            done += 1
+            progress.advance("predict", min(size, work.rows - rows.number * size))
+    progress.finish("predict")
+    if done < len(wanted):
+        raise DataError(
+            f"DATA ended after {done} of {len(wanted)} parts: the file changed while it was read. Start again."
+        )
+
+
+def _answer(run: Run, part: _Rows) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Give the part of the output, and how many of its rows lack each modality."""
+    features, rows = part.features, part.rows
+    probs = predict_probs(run.network, features, rows).numpy()
+    ids = [features.ids[row] for row in rows.tolist()]
+    frame = Predictions(features.rows[rows].tolist(), ids, probs, run.label_names, run.task).frame()
+    items = {"image": features.image_items, "text": features.text_items}
+    return frame, {modality: int((found[rows] < 0).sum()) for modality, found in items.items()}
+
+
+def _identity(run: Run, source: Source, work: "_Work | _Known", settings: StreamSettings) -> dict[str, Any]:
+    """Give all that the output depends on, but for what the store holds and the number of threads."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in ("run.json", "model.safetensors"):
+        digest.update((run.folder / name).read_bytes())
+    encode = {name: getattr(source.encode, name) for name in ("device", "encoding_batch")}
+    return {
+        "run": digest.hexdigest(),
+        "data": work.digest,
+        "rows_per_part": settings.rows_per_part,
+        "columns": dict(work.columns),
+        "image_folder": str(Path(source.read.image_folder or _own_folder(source.data)).absolute()),
+        "allow_outside": source.read.allow_outside,
+        "strict": source.read.strict,
+        "encoders": {**source.encoder_settings(), **encode},
+    }
+
+
+def _own_folder(data: Any) -> Path:
+    """Say what picture files are relative to where no folder is given; a collection knows it by itself."""
+    return Path(data).parent if isinstance(data, str | Path) and Path(data).is_file() else Path()
+
+
+class _Work:
+    """Rows of a source, read and encoded part by part."""
+
+    def __init__(self, run: Run, source: Source, settings: StreamSettings, progress: Progress) -> None:
+        """Open the source; no row is read yet."""
+        self.run, self.source, self.progress, self.size = run, source, progress, settings.rows_per_part
+        self.stream: Stream = open_stream(source.data, source.read)
+        for note in self.stream.notes:
+            progress.say(note)
+        self.rows, self.digest = self.stream.rows, self.stream.digest
+        self.columns = {name: getattr(self.stream.settings, name) for name in ("image", "text", "id")}
+        self.keep = self.rows <= self.size if settings.keep_tokens is None else settings.keep_tokens
+
+    def parts(self, wanted: Collection[int]) -> Generator[_Rows]:
+        """Read and encode the wanted parts; the next one is read while one is being encoded."""
+        towers = Towers(self.run, self.source.encode, self.progress, self.keep, self.source.read.strict)
+        same_encoders(self.run, towers.signatures)
+        for part, features in towers.encode(ahead(self._read(wanted))):
+            yield _Rows(part.number, features, torch.arange(len(features.ids)), part.examples.troubles)
+        if towers.cut:
+            limit = towers.text.encoder.max_length
+            self.progress.say(f"{towers.cut:,} texts are longer than {limit} tokens and were cut there.")
+
+    def _read(self, wanted: Collection[int]) -> Iterator[Part]:
+        for number, opened in self.stream.parts(self.size, set(wanted)):
+            examples = load_part(opened, number * self.size, self.run.task, self.run.label_names)
+            unread = [trouble for trouble in examples.troubles if trouble.what == "image"]
+            if number == 0 and unread and not examples.pictures():  # a wrong folder shall not cost a day
+                raise DataError(
+                    f"No picture of column {opened.settings.image!r} in the first {opened.frame.height:,} rows could "
+                    f"be read; the first: {unread[0].reason}. Is --image-folder right?"
+                )
+            yield Part(number, examples)
+
+
+class _Known:
+    """Rows of a known-answer task, which need no encoder."""
+
+    def __init__(self, run: Run, source: Source, settings: StreamSettings) -> None:
+        """Make them."""
+        self.features = known_rows(run, source)
+        self.rows, self.size = len(self.features.ids), settings.rows_per_part
+        self.columns: dict[str, str | None] = {}
+        self.digest = fingerprint([source.data, source.read.seed])
+
+    def parts(self, wanted: Collection[int]) -> Generator[_Rows]:
+        """Cut out the wanted parts."""
+        for number in wanted:
+            yield _Rows(number, self.features, torch.arange(self.rows)[number * self.size :][: self.size])

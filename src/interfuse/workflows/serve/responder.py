@@ -1,0 +1,253 @@
+"""Answer single questions with a run that stays loaded: probabilities, which modality decided, what words looked at."""
+
+import os
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from interfuse.core.errors import ConfigError, DataError
+from interfuse.core.tokens import Tokens
+from interfuse.data import DRAFT_PIXELS, MAX_PIXELS, PictureError, open_picture
+from interfuse.encoders import load_image_encoder, load_text_encoder
+from interfuse.evaluation import share
+from interfuse.explain import attention_maps
+from interfuse.fusion import OneKeyAttentionWarning
+from interfuse.store import Coding, as_stored
+from interfuse.training import Run, to_probs
+from interfuse.workflows.encode import project, stored_signature
+from interfuse.workflows.predict import same_encoders
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""Kinds of picture that are taken from strangers."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused before it is decoded or read."""
+
+    max_bytes: int = 20_000_000
+    """Largest picture file."""
+    max_pixels: int = MAX_PIXELS
+    """Largest picture, in pixels; training's own limit at most."""
+    max_characters: int = 10_000
+    """Longest text."""
+
+    def __post_init__(self) -> None:
+        """Refuse limits that cannot be kept."""
+        if not 0 < self.max_pixels <= MAX_PIXELS:
+            raise ConfigError(f"max_pixels is from 1 to {MAX_PIXELS:,}, got {self.max_pixels:,}.")
+        if self.max_bytes < 1 or self.max_characters < 1:
+            raise ConfigError(f"Limits are 1 or more, got {self.max_bytes} bytes, {self.max_characters} characters.")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one picture and text; with `error`, nothing else is."""
+
+    error: str | None = None
+    probs: Mapping[str, float] = field(default_factory=dict)
+    """Class to probability; for regression the number under the target's name."""
+    label: str = ""
+    """The class that the parts below are of."""
+    image_part: float = 0.0
+    """Shapley value of the picture: its part of the label's probability above what neither modality gives."""
+    text_part: float = 0.0
+    decided: str = ""
+    """image, text, both or neither."""
+    words: tuple[tuple[str, np.ndarray], ...] = ()
+    """Each word with its attention over the picture's grid."""
+    picture: Image.Image | None = None
+    """The picture as it was read."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One question, opened; or why it cannot be."""
+
+    picture: Image.Image | None = None
+    text: str | None = None
+    error: str | None = None
+
+
+class Responder:
+    """Encoders and network, loaded once; answers batches, one at a time."""
+
+    def __init__(self, run: Run, limits: Limits | None = None) -> None:
+        """Load the run's encoders.
+
+        Raises:
+            DataError: the run has no encoders, or those here are not those it was trained with.
+        """
+        chosen, trained = run.info["encoder_settings"], run.info["encoders"]
+        if chosen["image_encoder"] == "known":
+            raise DataError("A run on a known-answer task has no encoders, so that no picture can be given to it.")
+        dtypes = {modality: trained[modality]["dtype"] for modality in ("image", "text")}
+        image = load_image_encoder(
+            chosen["image_encoder"], chosen["image_size"], dtypes["image"], tuned=run.tuned.get("image")
+        )
+        self.image_encoder: Any = project(image, run.projections.get("image"))
+        text = load_text_encoder(chosen["text_encoder"], dtypes["text"], tuned=run.tuned.get("text"))
+        self.text_encoder: Any = project(text, run.projections.get("text"))
+        self.coding: Coding = chosen.get("store_dtype", "bfloat16")
+        encoders = {"image": self.image_encoder, "text": self.text_encoder}
+        same_encoders(run, {name: stored_signature(encoder, self.coding) for name, encoder in encoders.items()})
+        self.run, self.limits = run, limits or Limits()
+        self._lock = threading.Lock()
+
+    def answer(self, questions: Sequence[tuple[str | Path | None, str | None]]) -> list[Answer]:
+        """Answer each picture and text, either of which may be missing; a bad one spoils no other.
+
+        Args:
+            questions: path of a picture or None, text or None; blank text is None.
+        """
+        read = [self._read(picture, text) for picture, text in questions]
+        good = [one for one in read if one.error is None]
+        with self._lock, torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", OneKeyAttentionWarning
+            )  # an absent modality is one token, and that is meant
+            answered = iter(self._compute(good) if good else [])
+        return [Answer(error=one.error) if one.error is not None else next(answered) for one in read]
+
+    def _read(self, picture: str | Path | None, text: str | None) -> _Read:
+        text = text if text and text.strip() else None
+        if picture is None and text is None:
+            return _Read(error="Give a picture, a text, or both.")
+        if text is not None and len(text) > self.limits.max_characters:
+            return _Read(
+                error=f"The text has {len(text):,} characters; at most {self.limits.max_characters:,} are read."
+            )
+        if picture is None:
+            return _Read(None, text)
+        try:
+            return _Read(self._open(Path(picture)), text)
+        except (PictureError, OSError) as error:
+            reason = str(error) if isinstance(error, PictureError) else "the file cannot be read"
+            return _Read(error=f"The picture was not taken: {reason}.")
+
+    def _open(self, path: Path) -> Image.Image:
+        """Open as training does, within tighter limits."""
+        size = os.path.getsize(path)
+        if size > self.limits.max_bytes:
+            raise PictureError(f"the file has {size:,} bytes, more than the limit of {self.limits.max_bytes:,}")
+        try:
+            with Image.open(path, formats=FORMATS) as header:
+                width, height = header.size
+        except Image.DecompressionBombError:
+            raise PictureError(f"it is larger than the limit of {self.limits.max_pixels:,} pixels") from None
+        except Exception as error:  # decoders raise anything on a broken header
+            raise PictureError(f"it is no picture of the kinds {', '.join(FORMATS)}") from error
+        if width * height > self.limits.max_pixels:
+            raise PictureError(
+                f"it has {width:,} × {height:,} pixels, more than the limit of {self.limits.max_pixels:,} pixels"
+            )
+        side = getattr(self.image_encoder, "size", None)
+        return open_picture(path, None if side is None else 4 * side, DRAFT_PIXELS)
+
+    def _compute(self, read: list[_Read]) -> list[Answer]:
+        image, (text, ids, cut) = self._see(read), self._tokens_of(read)
+        network, task = self.run.network, self.run.task
+        no_image, no_text = (Tokens(part.tokens, torch.zeros_like(part.mask)) for part in (image, text))
+        states = [(image, text), (image, no_text), (no_image, text), (no_image, no_text)]
+        probs = [to_probs(network(*state).float(), task).numpy() for state in states]
+        chosen = probs[0].argmax(1)
+        values = [found[np.arange(len(read)), chosen].astype(np.float64) for found in probs]
+        image_part, text_part, _ = share(*values)
+        looked = attention_maps(network, image, text).text_to_image
+        answers = []
+        for row, one in enumerate(read):
+            words: tuple[tuple[str, np.ndarray], ...] = ()
+            if looked is not None and one.picture is not None and one.text is not None:
+                words = self._words(ids[row], looked[row].numpy())
+            answers.append(
+                Answer(
+                    probs={name: float(probs[0][row, i]) for i, name in enumerate(self.run.label_names)},
+                    label=self.run.label_names[chosen[row]],
+                    image_part=float(image_part[row]),
+                    text_part=float(text_part[row]),
+                    decided=_decided(float(image_part[row]), float(text_part[row])),
+                    words=words,
+                    picture=one.picture,
+                    notes=self._notes(one, looked is not None, cut[row]),
+                )
+            )
+        return answers
+
+    def _see(self, read: list[_Read]) -> Tokens:
+        """Encode the pictures that are there; tokens are rounded as the store rounds them."""
+        there = [row for row, one in enumerate(read) if one.picture is not None]
+        if not there:
+            return Tokens(
+                torch.zeros(len(read), 1, self.image_encoder.dim), torch.zeros(len(read), 1, dtype=torch.bool)
+            )
+        pictures = [self.image_encoder.prepare(read[row].picture) for row in there]
+        found = as_stored(self.coding, self.image_encoder.encode(torch.stack(pictures)))
+        tokens = torch.zeros(len(read), *found.shape[1:])
+        mask = torch.zeros(len(read), found.shape[1], dtype=torch.bool)
+        tokens[there], mask[there] = found, True
+        return Tokens(tokens, mask)
+
+    def _tokens_of(self, read: list[_Read]) -> tuple[Tokens, list[list[int]], list[bool]]:
+        there = [row for row, one in enumerate(read) if one.text is not None]
+        ids: list[list[int]] = [[] for _ in read]
+        cut = [False] * len(read)
+        if not there:
+            empty = Tokens(
+                torch.zeros(len(read), 1, self.text_encoder.dim), torch.zeros(len(read), 1, dtype=torch.bool)
+            )
+            return empty, ids, cut
+        for row in there:
+            prepared = self.text_encoder.prepare([str(read[row].text)])
+            ids[row], cut[row] = prepared.ids[0], bool(prepared.cut)
+        found = self.text_encoder.encode([ids[row] for row in there])
+        tokens = torch.zeros(len(read), *found.tokens.shape[1:])
+        mask = torch.zeros(len(read), found.mask.shape[1], dtype=torch.bool)
+        tokens[there], mask[there] = as_stored(self.coding, found.tokens), found.mask
+        return Tokens(tokens, mask), ids, cut
+
+    def _words(self, ids: list[int], weights: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
+        """Join the pieces of a word and average their attention; special tokens are left out."""
+        tokenizer, grid = getattr(self.text_encoder, "tokenizer", None), self.image_encoder.grid
+        if tokenizer is None or grid is None or weights.shape[1] != grid[0] * grid[1] or len(ids) > len(weights):
+            return ()
+        words: list[tuple[str, list[np.ndarray]]] = []
+        for place, piece in enumerate(tokenizer.convert_ids_to_tokens(ids)):
+            if piece in tokenizer.all_special_tokens:
+                continue
+            if piece.startswith("##") and words:
+                words[-1] = (words[-1][0] + piece[2:], [*words[-1][1], weights[place]])
+            else:
+                words.append((str(piece), [weights[place]]))
+        return tuple((word, np.mean(parts, axis=0).reshape(grid)) for word, parts in words)
+
+    def _notes(self, one: _Read, attends: bool, cut: bool) -> tuple[str, ...]:
+        notes = []
+        for modality, given in (("image", one.picture), ("text", one.text)):
+            if given is None and not self.run.info["trained_on_missing"][modality]:
+                notes.append(
+                    f"This model never trained without {'a picture' if modality == 'image' else 'a text'}: "
+                    "take these probabilities with care."
+                )
+        if cut:
+            notes.append(f"The text is longer than {self.text_encoder.max_length} tokens and was cut there.")
+        if not attends:
+            notes.append(f"The fusion {self.run.design.fusion} has no attention from words to picture.")
+        return tuple(notes)
+
+
+def _decided(image: float, text: float) -> str:
+    """Name the modality with more than twice the other's part, by size; else both."""
+    sizes = abs(image), abs(text)
+    if max(sizes) == 0:
+        return "neither"
+    if sizes[0] > 2 * sizes[1]:
+        return "image"
+    return "text" if sizes[1] > 2 * sizes[0] else "both"

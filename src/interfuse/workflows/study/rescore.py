@@ -1,0 +1,130 @@
+"""A study's scores by another metric than the headline, from the stored predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interfuse.core.errors import DataError
+from interfuse.core.records import read_table
+from interfuse.core.tasks import RELATIVE_MSE
+from interfuse.evaluation import (
+    DesignScores,
+    Weighted,
+    draw_metric,
+    draw_weights,
+    make_metric,
+    spread_explained,
+    spread_of,
+)
+
+Folders = Sequence[Sequence[Path]]
+"""For each seed the run folders of its folds."""
+
+
+def score_by(
+    metric: str, task: str, scores: Mapping[str, DesignScores], runs: Mapping[str, Folders], constant: tuple[str, Path]
+) -> dict[str, DesignScores]:
+    """Score every design by the metric: row errors, or the metric on the same resamples of the test groups.
+
+    Args:
+        metric: relative MSE, or one of `WEIGHTED`.
+        task: of the rows.
+        scores: each design's row scores.
+        runs: where each trained design's predictions are.
+        constant: name and file of the answer that ignores both modalities.
+
+    Raises:
+        DataError: the study was begun before its constant answer was kept.
+    """
+    name, file = constant
+    if metric == RELATIVE_MSE:
+        return _errors(scores, runs, constant)
+    groups = next(iter(scores.values())).groups
+    weights, count = draw_weights(groups), len(np.unique(groups))
+    found = {}
+    for design, folders in runs.items():
+        tests = [_prepare(metric, task, _rows(seed, "test")) for seed in folders]
+        validations = [_rows(seed, "validation") for seed in folders]
+        values = [_whole(_prepare(metric, task, rows), rows) if len(rows) else np.nan for rows in validations]
+        drawn = draw_metric(tests, weights, count)
+        found[design] = replace(scores[design], drawn=drawn, validation=_column(values))
+    found[name] = replace(scores[name], drawn=draw_metric(_constant(metric, task, file, runs), weights, count))
+    return {design: found[design] for design in scores}
+
+
+def _errors(
+    scores: Mapping[str, DesignScores], runs: Mapping[str, Folders], constant: tuple[str, Path]
+) -> dict[str, DesignScores]:
+    """Score every row by its squared error, over the variance of all test rows' numbers (1 where they are equal).
+
+    Test scores vary as the ratio does, see `spread_explained`.
+    """
+    like = next(iter(runs.values()))[0]
+    true = _rows(like, "test")["target"].to_numpy()
+    variance, spread = float(np.var(true)) or 1.0, spread_of(true)
+    found = {}
+    for design, folders in runs.items():
+        test, validation = (
+            np.stack([_squares(_rows(seed, split)) for seed in folders]) / variance for split in ("test", "validation")
+        )
+        found[design] = replace(scores[design], test=1 - spread_explained(1 - test, spread), validation=validation)
+    name, file = constant
+    told = read_table(file)
+    parts = []
+    for split in ("test", "validation"):
+        rows = told.filter(pc.equal(told["split"], split)).sort_by("row")
+        joined = pa.table({"probs": rows["probs"], "target": _rows(like, split)["target"]})
+        parts.append(np.tile(_squares(joined) / variance, (scores[name].test.shape[0], 1)))
+    found[name] = replace(scores[name], test=1 - spread_explained(1 - parts[0], spread), validation=parts[1])
+    return {design: found[design] for design in scores}
+
+
+def _squares(rows: pa.Table) -> np.ndarray:
+    predicted = rows["probs"].combine_chunks().flatten().to_numpy().astype(np.float64)
+    squares: np.ndarray = np.square(predicted - rows["target"].to_numpy())
+    return squares
+
+
+def _constant(metric: str, task: str, file: Path, runs: Mapping[str, Folders]) -> list[Weighted]:
+    """Prepare the metric of the constant answer, for every seed the same."""
+    table = read_table(file)
+    if "probs" not in table.column_names:
+        raise DataError(
+            f"{file} is of an older study, without probabilities: delete it and give compare's command again."
+        )
+    test = table.filter(pc.equal(table["split"], "test")).sort_by("row")
+    folders = next(iter(runs.values()))
+    like = _rows(folders[0], "test").select(["label"])
+    joined = pa.table({"probs": test["probs"], "label": like["label"]})
+    return [_prepare(metric, task, joined)] * len(folders)
+
+
+def _rows(folders: Sequence[Path], split: str) -> pa.Table:
+    tables = [read_table(folder / "predictions.parquet") for folder in folders]
+    return pa.concat_tables([t.filter(pc.equal(t["split"], split)) for t in tables]).sort_by("row")
+
+
+def _prepare(metric: str, task: str, rows: pa.Table) -> Weighted:
+    probs = rows["probs"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
+    given = rows["label"].to_pylist()
+    if task == "multilabel":
+        labels = np.zeros(probs.shape, dtype=np.int64)
+        for row, classes in enumerate(given):
+            labels[row, classes] = 1
+    else:
+        labels = np.array([classes[0] for classes in given])
+    return make_metric(metric, probs, labels, task)
+
+
+def _whole(metric: Weighted, rows: pa.Table) -> float:
+    return metric(np.ones(len(rows)))
+
+
+def _column(values: list[float]) -> np.ndarray:
+    """One value a seed; no column at all where any is undefined, which says that nothing can be chosen by it."""
+    column = np.array(values, dtype=np.float64)[:, None]
+    return column if np.isfinite(column).all() else column[:, :0]

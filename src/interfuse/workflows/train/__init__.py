@@ -1,0 +1,23 @@
+"""Train designs on a source: rows prepared once, runs kept as they are done, encoders tuned too."""
+
+from interfuse.workflows.train.finetune import finetune_run
+from interfuse.workflows.train.prepare import Prepared, prepare
+from interfuse.workflows.train.runs import Terms, Trial, is_done, read_failure, run_trial, run_trials, tidy
+from interfuse.workflows.train.train import train_run
+from interfuse.workflows.train.training_set import Bench, make_bench
+
+__all__ = [
+    "Bench",
+    "Prepared",
+    "Terms",
+    "Trial",
+    "finetune_run",
+    "is_done",
+    "make_bench",
+    "prepare",
+    "read_failure",
+    "run_trial",
+    "run_trials",
+    "tidy",
+    "train_run",
+]

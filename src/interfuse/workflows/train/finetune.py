@@ -1,0 +1,210 @@
+"""Fine-tune: a frozen run's network trained on with its encoders, kept as a run of its own."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from interfuse.core.design import Design, check_idle
+from interfuse.core.devices import limited_threads
+from interfuse.core.errors import ConfigError
+from interfuse.core.progress import Progress, Silent
+from interfuse.core.settings import to_plain
+from interfuse.data import DRAFT_PIXELS, Examples, Features, Trouble, assemble, open_picture
+from interfuse.encoders import hash_files, load_image_encoder, load_text_encoder, save_tuned
+from interfuse.training import (
+    TUNED,
+    Means,
+    Run,
+    Trained,
+    Tuning,
+    check_design,
+    load_run,
+    processes,
+    steps_an_epoch,
+    tune,
+)
+from interfuse.workflows.encode import encode_examples, project
+from interfuse.workflows.source import FILE, Source, keep_troubles, tell_failures
+from interfuse.workflows.train.encoder_inputs import PictureTable, TextTable
+from interfuse.workflows.train.prepare import Prepared, prepare
+from interfuse.workflows.train.runs import Terms, Trial, is_done, is_unfinished, keep_checkpoint, keep_run
+from interfuse.workflows.train.train import train_prepared, with_processes
+
+FROZEN = "-frozen"
+"""Ending of the folder of the frozen run, where one is trained first."""
+
+
+def finetune_run(
+    source: Source,
+    out: Path,
+    start: Design | Path,
+    tuning: Tuning,
+    seed: int = 0,
+    terms: tuple[Means, int] = (Means(), 1),
+    progress: Progress | None = None,
+) -> Run:
+    """Train a frozen run on with its encoders learning too, score validation and test once, and give the run.
+
+    The run keeps the weights that learnt beside the network; every workflow then opens its encoders with them, and the
+    token store keeps their tokens apart from the encoders' own.
+
+    Args:
+        source: the rows.
+        out: folder of the run.
+        start: the folder of a frozen run on these very rows; or a design, whose frozen run is trained first and kept
+            in the folder beside `out` whose name ends in `-frozen`.
+        tuning: what learns, and how.
+        seed: of this run; a frozen run that is trained first has the same.
+        terms: with what it is trained (its watch and checkpoint are not used), and the CPU threads.
+        progress: told how far it is.
+
+    Raises:
+        ConfigError: what is asked for cannot work, the memory does not hold it, or `out` holds another run.
+        DataError: the rows cannot be used.
+    """
+    watcher = progress or Silent()
+    processes.join(source.encode.device)
+    if source.is_known:
+        raise ConfigError("A known-answer task has tokens and no encoders: leave --unfreeze out.")
+    if isinstance(start, Design):
+        check_idle([start])
+        check_design(start)
+    prepared = prepare(source, watcher)
+    precision, threads = terms[0].precision, terms[1]
+    if isinstance(start, Path):
+        frozen = _open_start(start, prepared)
+        watcher.say(f"Starting from {start}: {frozen.design.name}.")
+    else:
+        first = Trial(start, seed, 0, out.with_name(out.name + FROZEN))
+        watcher.say(f"The frozen run first: {first.folder}.")
+        frozen = train_prepared(prepared, first, precision, threads, watcher)
+    trial = Trial(frozen.design, seed, 0, out)
+    started = {"design_key": frozen.design.key, "seed": frozen.info["seed"], "weights": _hash_head(frozen)}
+    info = {**with_processes(prepared.info), "tuning": {**to_plain(tuning), "started_from": started}}
+    run_terms = Terms(precision, threads, info, frozen.projections)
+    if is_done(trial, info):
+        watcher.say(f"{out} holds this very run already: nothing to train.")
+        return load_run(out)
+    if not is_unfinished(trial, run_terms):
+        raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
+    with limited_threads(threads):
+        troubles = _finetune(source, prepared, frozen, tuning, (trial, run_terms), watcher)
+    keep_troubles(troubles, out / FILE, watcher)
+    return load_run(out)
+
+
+def _finetune(
+    source: Source,
+    prepared: Prepared,
+    frozen: Run,
+    tuning: Tuning,
+    wanted: tuple[Trial, Terms],
+    watcher: Progress,
+) -> tuple[Trouble, ...]:
+    """Train, keep what learnt, and keep the run, scored on tokens of the encoders as they are now.
+
+    Returns:
+        Every row in trouble, those too of which only the encoders that learnt make nothing.
+    """
+    trial, terms = wanted
+    encoders = open_encoders(source, tuning.modalities, frozen)
+    features = raw_features(prepared, encoders)
+    checkpoint = keep_checkpoint(trial, terms)
+    design = tuning.of(frozen.design)
+    steps = steps_an_epoch(len(features.splits["train"]), design.batch_size, tuning.accumulate) * design.epochs
+    watcher.start("fine-tune", steps, "steps")
+    means = Means(
+        terms.precision, source.encode.device, lambda n, note: watcher.advance("fine-tune", n, note), checkpoint
+    )
+    trained = tune(frozen.network, encoders, tuning, (frozen.design, trial.seed), features, means)
+    watcher.finish("fine-tune")
+    files = {modality: trial.folder / TUNED[modality] for modality in encoders}
+    if processes.world().leads:
+        for modality, path in files.items():
+            save_tuned(encoders[modality].network, path)
+    processes.wait()
+    troubles = _score(source, prepared, trained, files, wanted, watcher)
+    if processes.world().leads:
+        checkpoint.remove()
+    processes.wait()
+    return troubles
+
+
+def _score(
+    source: Source,
+    prepared: Prepared,
+    trained: Trained,
+    files: Mapping[str, Path],
+    wanted: tuple[Trial, Terms],
+    watcher: Progress,
+) -> tuple[Trouble, ...]:
+    """Encode validation and test as prediction will, and keep the run with the encoders' new signatures."""
+    trial, terms = wanted
+    assert prepared.examples is not None
+    held_out = held_out_rows(prepared.examples)
+    encoded = encode_examples(held_out, replace(source.encode, tuned=files), watcher, terms.projections)
+    left = encoded.without_failures(held_out, source.read.strict)
+    tell_failures(held_out, left, watcher)
+    tokens = assemble(left, encoded.image, encoded.image_index, encoded.text, encoded.text_index)
+    terms = replace(terms, info={**terms.info, "encoders": dict(encoded.signatures)})
+    keep_run(trial, terms, trained, prepared.features, tokens, files)
+    return left.troubles
+
+
+def open_encoders(source: Source, modalities: tuple[str, ...], run: Run) -> dict[str, Any]:
+    """Load the encoders that shall learn, in float32 on the CPU, projected as the run's tokens are."""
+    settings = source.encode
+    found: dict[str, Any] = {}
+    if "image" in modalities:
+        found["image"] = load_image_encoder(settings.image_encoder, settings.image_size, dtype="float32")
+    if "text" in modalities:
+        found["text"] = load_text_encoder(settings.text_encoder, dtype="float32")
+    return {modality: project(encoder, run.projections.get(modality)) for modality, encoder in found.items()}
+
+
+def raw_features(prepared: Prepared, encoders: Mapping[str, Any]) -> Features:
+    """Give the rows with pixels and token numbers instead of tokens, where the encoder learns."""
+    assert prepared.examples is not None
+    features = prepared.features
+    tables: dict[str, Any] = {}
+    if "image" in encoders:
+        enough = 4 * encoders["image"].size
+        openers = [partial(open_picture, path, enough, DRAFT_PIXELS) for path in prepared.examples.pictures().values()]
+        tables["image"] = PictureTable(encoders["image"], openers)
+    if "text" in encoders:
+        tables["text"] = TextTable(encoders["text"], prepared.examples.texts())
+    for modality, table in tables.items():
+        assert len(table) == len(getattr(features, modality))
+    return replace(features, splits=prepared.folds[0], **tables)
+
+
+def held_out_rows(examples: Examples) -> Examples:
+    """Keep the rows that are not trained on."""
+    return replace(examples, table=examples.table.filter(pc.not_equal(examples.table["split"], "train")))
+
+
+def _open_start(folder: Path, prepared: Prepared) -> Run:
+    """Open the run to start from; its rows must be these, or rows kept back now may have been trained on.
+
+    Raises:
+        ConfigError: it was trained on other rows, another split or other tokens, or was fine-tuned itself.
+        DataError: the folder holds no run.
+    """
+    run = load_run(folder)
+    if run.tuned:
+        raise ConfigError(f"{folder} was fine-tuned itself: --start-from takes a run with frozen encoders.")
+    if run.info["fingerprint"] != prepared.info["fingerprint"]:
+        raise ConfigError(
+            f"{folder} was trained on other rows, another split or other tokens, so that its training rows may be "
+            "among those kept back now. Give the same DATA, split options, --seed and encoders as it was trained with, "
+            "or leave --start-from out: the frozen run is then trained first."
+        )
+    return run
+
+
+def _hash_head(run: Run) -> str:
+    return hash_files((run.folder / "model.safetensors",))

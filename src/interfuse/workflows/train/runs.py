@@ -1,0 +1,287 @@
+"""Train the runs of a study, one after another or side by side in processes, each written once when it is done."""
+
+import os
+import queue
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+import torch.multiprocessing
+
+from interfuse.core.design import Design
+from interfuse.core.devices import limited_threads
+from interfuse.core.errors import ConfigError
+from interfuse.core.files import read_json, write_json
+from interfuse.core.records import PREDICTIONS, write_table
+from interfuse.data import Features
+from interfuse.evaluation import aggregate_scores, example_scores
+from interfuse.fusion import OneKeyAttentionWarning
+from interfuse.store import Projection
+from interfuse.training import (
+    Checkpoint,
+    Network,
+    Precision,
+    Trained,
+    leftovers,
+    measure_costs,
+    predict_probs,
+    processes,
+    save_run,
+    train,
+)
+from interfuse.workflows.train.training_set import Bench
+
+Tell = Callable[[int, str], None]
+"""Called with the optimiser steps done and a note."""
+OPTIONAL = ("tuning", "processes")
+"""What a run.json says only of a run whose encoders learnt too, or that several processes trained."""
+FAILED = "failed.json"
+"""What a tuning's training leaves that could not be finished."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a study: a design, a seed, a fold, and where its run is kept."""
+
+    design: Design
+    seed: int
+    fold: int
+    folder: Path
+    tuning: bool = False
+    """Whether only its validation score is wanted: weights are not kept, and a failure is an answer."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is equal for all runs of a study."""
+
+    precision: Precision
+    threads: int
+    """CPU threads of each training; the numbers may depend on it in the last digit, so it is recorded."""
+    info: Mapping[str, Any]
+    """What every run.json says of the data: task, label_names, encoders, columns, fingerprint, …"""
+    projections: Mapping[str, Projection] = field(default_factory=dict)
+    """Modality to what its tokens were projected by; every run keeps a copy."""
+
+
+def is_done(trial: Trial, info: Mapping[str, Any]) -> bool:
+    """Whether the trial's run is on disk, made by the same design from the same data."""
+    wanted = {"design_key": trial.design.key, "fingerprint": info["fingerprint"], "seed": trial.seed}
+    wanted |= {name: info.get(name) for name in OPTIONAL}
+    for record in (trial.folder / "run.json", trial.folder / FAILED):
+        if record.is_file():
+            found = read_json(record)
+            return all(found.get(name) == value for name, value in wanted.items())
+    return False
+
+
+def read_failure(trial: Trial) -> str | None:
+    """Give the reason why a tuning's training failed, or None."""
+    path = trial.folder / FAILED
+    return str(read_json(path)["reason"]) if path.is_file() else None
+
+
+def keep_checkpoint(trial: Trial, terms: Terms) -> Checkpoint:
+    """Say where the trial's state is kept between epochs, and all that its numbers depend on."""
+    identity = {
+        "design_key": trial.design.key,
+        "fingerprint": terms.info["fingerprint"],
+        "seed": trial.seed,
+        "fold": trial.fold,
+        "precision": terms.precision,
+        "threads": terms.threads,
+        "device": terms.info["device"],
+        "torch": torch.__version__,
+        **{name: terms.info[name] for name in OPTIONAL if name in terms.info},
+    }
+    return Checkpoint(trial.folder / "checkpoint.safetensors", identity)
+
+
+def tidy(trial: Trial, terms: Terms) -> None:
+    """Remove what a killed process left beside a finished run."""
+    keep_checkpoint(trial, terms).remove()
+
+
+def is_unfinished(trial: Trial, terms: Terms) -> bool:
+    """Whether the trial's folder holds this very training, cut short, and nothing else."""
+    found = set(trial.folder.iterdir()) if trial.folder.is_dir() else set()
+    return found <= set(leftovers(trial.folder)) or keep_checkpoint(trial, terms).matches()
+
+
+def run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
+    """Train, score validation and test once, and write the run; a training cut short goes on from its checkpoint.
+
+    Raises:
+        ConfigError: the training failed; one of a tuning leaves the reason instead.
+    """
+    try:
+        _run_trial(bench, terms, trial, tell)
+    except ConfigError as error:
+        if not trial.tuning:
+            raise
+        found = {"design_key": trial.design.key, "fingerprint": terms.info["fingerprint"], "seed": trial.seed}
+        write_json(trial.folder / FAILED, {**found, "reason": str(error)})
+        keep_checkpoint(trial, terms).remove()
+        return
+    if trial.tuning:
+        (trial.folder / "model.safetensors").unlink()
+
+
+def _run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
+    features, specs = bench.rows_for(trial.design, trial.fold)
+    checkpoint, device = keep_checkpoint(trial, terms), terms.info["device"]
+    with limited_threads(terms.threads):
+        trained = train(trial.design, trial.seed, features, specs, terms.precision, tell, device, checkpoint)
+        keep_run(trial, terms, trained, features)
+    if processes.world().leads:
+        checkpoint.remove()
+    processes.wait()
+
+
+def keep_run(
+    trial: Trial,
+    terms: Terms,
+    trained: Trained,
+    features: Features,
+    held_out: Features | None = None,
+    tuned: Mapping[str, Path] | None = None,
+) -> None:
+    """Score validation and test, and write the run; of several processes all score, and one writes.
+
+    Args:
+        trial: which run this is.
+        terms: what its record says.
+        trained: the network and its history.
+        features: the rows that it was trained on.
+        held_out: validation and test on other tokens than training's; none: those of `features`.
+        tuned: modality to the file with the weights of an encoder that learnt too.
+    """
+    scored = held_out or features
+    predictions, metrics = predict_splits(trained.network, scored)
+    if not processes.world().leads:
+        return
+    costs = measure_costs(trained.network, scored, scored.splits["validation"], trial.design.batch_size)
+    write_table(trial.folder / "predictions.parquet", predictions)
+    rows = features.splits["train"]
+    info = {
+        **terms.info,
+        "name": trial.design.name,
+        "design_key": trial.design.key,
+        "seed": trial.seed,
+        "fold": trial.fold,
+        "parameters": trained.parameters,
+        "train_seconds": trained.seconds,
+        "train_rows": len(rows),
+        "best_epoch": trained.best_epoch,
+        "trained_on_missing": {
+            "image": trial.design.modality_dropout > 0 or bool((features.image_items[rows] < 0).any()),
+            "text": trial.design.modality_dropout > 0 or bool((features.text_items[rows] < 0).any()),
+        },
+        "metrics": metrics,
+        **costs,
+    }
+    save_run(trial.folder, trained.network, trial.design, info, trained.history, terms.projections, tuned)
+
+
+def predict_splits(network: Network, features: Features) -> tuple[pa.Table, dict[str, dict[str, float]]]:
+    """Predict validation and test; give the rows of `predictions.parquet` and the metrics of each split."""
+    tables, metrics = [], {}
+    for split in ("validation", "test"):
+        rows = features.splits[split]
+        if len(rows) == 0:
+            continue
+        probs = predict_probs(network, features, rows).numpy()
+        labels = features.labels[rows].numpy()
+        scores = example_scores(probs, labels, features.task)
+        metrics[split] = aggregate_scores(probs, labels, features.task)
+        numbers = features.task == "regression"
+        columns = {
+            "row": features.rows[rows].tolist(),
+            "id": [features.ids[row] for row in rows.tolist()],
+            "group": features.groups[rows].tolist(),
+            "split": [split] * len(rows),
+            "label": [[] if numbers else _classes(label) for label in labels],
+            "score": scores.astype(float).tolist(),
+            "probs": list(probs.astype(np.float32)),
+            "target": labels.astype(float).tolist() if numbers else [None] * len(rows),
+        }
+        tables.append(pa.table(columns, schema=PREDICTIONS))
+    return pa.concat_tables(tables), metrics
+
+
+def _classes(label: np.ndarray | np.integer) -> list[int]:
+    return np.flatnonzero(label).tolist() if label.ndim else [int(label)]
+
+
+def run_trials(bench: Bench, terms: Terms, trials: Iterable[Trial], jobs: int, tell: Tell) -> Iterator[Trial]:
+    """Run all trials, at most `jobs` at once, and yield each when its run is on disk."""
+    if jobs <= 1:
+        for trial in trials:
+            run_trial(bench, terms, trial, tell)
+            yield trial
+        return
+    context = torch.multiprocessing.get_context("spawn")
+    messages: Any = context.Queue()
+    stop = threading.Event()
+    listener = threading.Thread(target=_listen, args=(messages, stop, tell), daemon=True)
+    listener.start()
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(bench, terms, messages))
+    try:
+        futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
+        while futures:
+            done, _ = wait(futures, return_when=FIRST_COMPLETED)
+            for future in done:
+                trial = futures.pop(future)
+                future.result()
+                yield trial
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        stop.set()
+        listener.join()
+
+
+_shared: dict[str, Any] = {}
+"""What a worker process was started with."""
+
+
+def _start(bench: Bench, terms: Terms, messages: Any) -> None:
+    warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
+    _shared.update(bench=bench, terms=terms, messages=messages)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker where its parent was killed: it would train on, unseen, in the folders of the next start."""
+    parent = torch.multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(trial: Trial) -> None:
+    pending = 0
+
+    def tell(steps: int, note: str) -> None:
+        nonlocal pending
+        pending += steps
+        if note or pending >= 20:
+            _shared["messages"].put((pending, f"{trial.design.name}/{trial.seed} {note}" if note else ""))
+            pending = 0
+
+    run_trial(_shared["bench"], _shared["terms"], trial, tell)
+    tell(0, "done")
+
+
+def _listen(messages: Any, stop: threading.Event, tell: Tell) -> None:
+    while not stop.is_set():
+        try:
+            tell(*messages.get(timeout=0.2))
+        except queue.Empty:
+            continue

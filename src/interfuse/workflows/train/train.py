@@ -1,0 +1,66 @@
+"""Train one design with one seed: rows in, a run out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from interfuse.core.design import Design, check_idle
+from interfuse.core.errors import ConfigError
+from interfuse.core.progress import Progress, Silent
+from interfuse.training import Precision, Run, check_design, load_run, processes, steps_an_epoch
+from interfuse.workflows.source import FILE, Source, keep_troubles
+from interfuse.workflows.train.prepare import Prepared, prepare
+from interfuse.workflows.train.runs import Terms, Trial, is_done, is_unfinished, run_trials, tidy
+from interfuse.workflows.train.training_set import make_bench
+
+
+def train_run(
+    source: Source,
+    out: Path,
+    design: Design,
+    seed: int = 0,
+    precision: Precision = "auto",
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Run:
+    """Encode what is new, train, score validation and test once, and give the run.
+
+    Processes that torchrun started share the work: each encodes and trains on its part of the rows, and a step has
+    `batch_size` rows of each.
+
+    Raises:
+        ConfigError: the design cannot work, or `out` holds another run.
+        DataError: the rows cannot be used.
+    """
+    watcher = progress or Silent()
+    check_idle([design])
+    check_design(design)
+    processes.join(source.encode.device)
+    prepared = prepare(source, watcher)
+    return train_prepared(prepared, Trial(design, seed, 0, out), precision, threads, watcher)
+
+
+def train_prepared(prepared: Prepared, trial: Trial, precision: Precision, threads: int, watcher: Progress) -> Run:
+    """Train on rows that are ready, unless the trial's folder holds this very run."""
+    design, out = trial.design, trial.folder
+    terms = Terms(precision, threads, with_processes(prepared.info), prepared.projections)
+    if is_done(trial, terms.info):
+        tidy(trial, terms)
+        watcher.say(f"{out} holds this very run already: nothing to train.")
+        return load_run(out)
+    if not is_unfinished(trial, terms):
+        raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
+    bench = make_bench(prepared.features, prepared.folds[:1], [design])
+    steps = steps_an_epoch(len(bench.folds[0]["train"]), design.batch_size) * design.epochs
+    watcher.start("train", steps, "steps")
+    for _ in run_trials(bench, terms, [trial], 1, lambda done, note: watcher.advance("train", done, note)):
+        watcher.finish("train")
+    if prepared.examples:
+        keep_troubles(prepared.examples.troubles, out / FILE, watcher)
+    return load_run(out)
+
+
+def with_processes(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Say how many processes train, where they are several: a step has the rows of all."""
+    size = processes.world().size
+    return {**info, **({"processes": size} if size > 1 else {})}
