@@ -1,4 +1,4 @@
-"""When does concatenating raw features fail to train, why, and which single change mends it?
+"""When does concatenating raw features fail to train, why, and which single change fixes it?
 
     python benchmarks/early_fusion.py DATA [options of `interfuse compare` that say how DATA is read] --out FOLDER
 

@@ -21,7 +21,7 @@ from interfuse.core.design import Design
 from interfuse.core.records import read_table
 from interfuse.data import SourceSettings
 from interfuse.data.readers.easy_vqa import read_easy_vqa
-from interfuse.training import Means, Run, Tuning
+from interfuse.training import Run, TrainingOptions, Tuning
 from interfuse.workflows import EncoderSettings, Source, finetune_run, train_run
 
 
@@ -38,7 +38,7 @@ def draw(train: int, test: int, seed: int) -> pl.DataFrame:
 
 
 def scores(run: Run) -> np.ndarray:
-    """Give the score of each test question."""
+    """Return the score of each test question."""
     found = pl.from_arrow(read_table(run.folder / "predictions.parquet"))
     assert isinstance(found, pl.DataFrame)
     return found.filter(pl.col("split") == "test").sort("row")["score"].to_numpy()
@@ -74,7 +74,7 @@ def main() -> None:
         for what in given.unfreeze:
             start = time.perf_counter()
             tuning = Tuning(what, given.encoder_learning_rate, 3e-4, given.tuning_epochs)
-            run = finetune_run(source, folder / what, frozen.folder, tuning, given.seed, (Means(), 1))
+            run = finetune_run(source, folder / what, frozen.folder, tuning, given.seed, (TrainingOptions(), 1))
             own = 100 * (scores(run) - base)
             half = 1.96 * own.std(ddof=1) / len(own) ** 0.5
             told = f"{own.mean():+.1f} [{own.mean() - half:+.1f}, {own.mean() + half:+.1f}]"

@@ -40,7 +40,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 
 class Original(nn.Module):
-    """The original's computation, its layer norm mended and a padding mask added, read out as ours is."""
+    """The original's computation, its layer norm fixed and a padding mask added, read out as ours is."""
 
     def __init__(self) -> None:
         super().__init__()

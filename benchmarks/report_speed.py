@@ -101,7 +101,7 @@ def make_history(draw: np.random.Generator, level: float, epochs: int, number: i
                     "text_use": 0.2 + 0.05 * number,
                 },
                 "health": "vanishing" if ill else "healthy",
-                "findings": [{**finding, "mend": "--norm standard, fewer layers"}] if ill else [],
+                "findings": [{**finding, "fix": "--norm standard, fewer layers"}] if ill else [],
                 "parts": [
                     {"part": part, "gradient_norm": norm, "update_ratio": 1e-3, "zeros": 0.0}
                     for part, norm in zip(parts, norms.tolist(), strict=True)

@@ -73,7 +73,7 @@ def write(path: Path, rows: int) -> None:
 
 
 def read(path: Path, small: Path, source: Path) -> tuple[int, int, int, float]:
-    """Give the rows, the most and the last anonymous bytes, and the seconds."""
+    """Return the rows, the most and the last anonymous bytes, and the seconds."""
     env = {**os.environ, "PYTHONPATH": str(source)}
     call = [sys.executable, "-c", READ, str(path), str(small)]
     words = subprocess.run(call, capture_output=True, text=True, check=True, env=env).stdout.split()

@@ -20,7 +20,7 @@ from interfuse.data import SourceSettings
 from interfuse.evaluation import mean_interval
 from interfuse.store import list_holdings
 from interfuse.workflows import EncoderSettings, Source
-from interfuse.workflows.train import Terms, Trial, make_bench, prepare, run_trials
+from interfuse.workflows.train import RunContext, Trial, make_training_set, prepare, run_trials
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "bfloat16": {},
@@ -36,8 +36,8 @@ def scores(source: Source, base: dict[str, Any], train_rows: int | None, home: P
     """Train all seeds; give which test rows were answered right, (seeds, rows), and the rows' groups."""
     prepared = prepare(source, Silent(), train_rows)
     design = parse_designs("cross_attention", {**base, **source.encoder_settings()})[0]
-    bench = make_bench(prepared.features, prepared.folds, [design])
-    terms = Terms("auto", 1, prepared.info, prepared.projections)
+    bench = make_training_set(prepared.features, prepared.folds, [design])
+    terms = RunContext("auto", 1, prepared.info, prepared.projections)
     found, groups = [], np.zeros(0)
     for trial in run_trials(
         bench, terms, [Trial(design, s, 0, home / str(s)) for s in range(SEEDS)], 1, lambda *_: None

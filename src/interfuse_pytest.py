@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def assert_sound() -> Callable[..., Any]:
-    """Give `interfuse.doctor.assert_sound`: it raises an AssertionError that holds the report of a broken module.
+    """Return `interfuse.doctor.assert_sound`: it raises an AssertionError that holds the report of a broken module.
 
     def test_my_fusion_is_sound(assert_sound):
         assert_sound(MyFusion(), image_dim=2048, text_dim=768)

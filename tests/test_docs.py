@@ -148,8 +148,8 @@ def test_the_pages_name_every_promise_and_every_word_and_mend_of_training_health
     words = set(re.findall(r'Finding\(f?"([^"]+)"', source))
     words = (words - {"{name} ignored"}) | {"image ignored", "text ignored"}
     assert not [word for word in words if f"`{word}`" not in health]
-    mends = set(re.findall(r"--[a-z][a-z-]+", source)) - {"--fusions"}
-    assert not [mend for mend in mends if f"`{mend}" not in health]
+    fixes = set(re.findall(r"--[a-z][a-z-]+", source)) - {"--fusions"}
+    assert not [fix for fix in fixes if f"`{fix}" not in health]
 
 
 def test_the_decision_guide_names_only_what_is_registered():

@@ -206,14 +206,14 @@ def test_threads_that_wait_do_not_spin_unless_told_to():
 
 @pytest.mark.parametrize("command", ["train", "compare"])
 def test_every_mend_that_a_finding_names_is_an_option_of_the_command(command, capsys):
-    mends = re.findall(r"--[a-z-]+", Path(findings.__file__).read_text())
+    fixes = re.findall(r"--[a-z-]+", Path(findings.__file__).read_text())
     assert {"--norm", "--clip", "--warmup", "--gate", "--balance", "--unimodal-heads", "--modality-dropout"} < set(
-        mends
+        fixes
     )
     with pytest.raises(SystemExit):
         run([command, "--help"])
     offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
-    assert set(mends) - {"--fusions"} <= offered
+    assert set(fixes) - {"--fusions"} <= offered
     assert {"--contrastive", "--warm-start", "--feature-dropout", "--pool", "--weight-decay", "--batch-size"} <= offered
 
 

@@ -66,13 +66,11 @@ def test_an_absent_extra_is_named(module, extra, command, monkeypatch, capsys, t
     assert stop.value.code == 1
     said = " ".join(capsys.readouterr().err.split())
     assert (
-        f"{module} is not installed; it comes with the extra '{extra}'. Mend: pip install 'interfuse[{extra}]'" in said
+        f"{module} is not installed; it comes with the extra '{extra}'. Fix: pip install 'interfuse[{extra}]'" in said
     )
 
 
 def test_the_extra_of_remote_pictures_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(
-        DataError, match=r"fsspec is not installed; it comes with the extra 'remote'. Mend: pip install"
-    ):
+    with pytest.raises(DataError, match=r"fsspec is not installed; it comes with the extra 'remote'. Fix: pip install"):
         fetch("https://nowhere.invalid/a.png")

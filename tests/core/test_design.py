@@ -56,7 +56,7 @@ def test_a_toml_file_names_designs_by_its_tables(tmp_path):
         ("concat:learning_rate=0", "learning_rate must be above 0"),
         (
             "concat:ogm_alpha=0.9",
-            r"design 'concat': ogm_alpha=0.9 changes nothing without balance=ogm_ge. Mend: balance=",
+            r"design 'concat': ogm_alpha=0.9 changes nothing without balance=ogm_ge. Fix: balance=",
         ),
         (
             "concat:balance=ogm_ge,concat:focal_gamma=5:name=own",

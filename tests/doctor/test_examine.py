@@ -1,4 +1,4 @@
-"""The doctor names every defect class, with evidence and a mend, and is silent on correct modules."""
+"""The doctor names every defect class, with evidence and a fix, and is silent on correct modules."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_every_defect_is_named_with_evidence_place_and_mend(defect, cls, kind, r
     assert any(mark.isdigit() for mark in worst.evidence) or "NaN" in worst.evidence or kind.startswith("ignored")
     assert cls.__name__ in worst.where
     assert "defects.py:" in worst.where
-    assert worst.mend
+    assert worst.fix
 
 
 def test_the_ten_classes_are_all_covered():
@@ -139,7 +139,7 @@ def test_a_module_that_raises_gives_a_finding_with_its_words_and_a_way_out():
     assert finding.kind == "cannot-call"
     assert "RuntimeError: no kernel for 3 rows" in finding.evidence
     assert "forward(image=image (batch, tokens, dim), text=text (batch, tokens, dim))" in finding.evidence
-    assert "call=lambda module, image, text, image_mask, text_mask" in finding.mend
+    assert "call=lambda module, image, text, image_mask, text_mask" in finding.fix
 
 
 class Odd(nn.Module):

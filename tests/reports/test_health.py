@@ -1,4 +1,4 @@
-"""The heat map of training health, its verdicts and its mends."""
+"""The heat map of training health, its verdicts and its fixes."""
 
 import re
 
@@ -40,7 +40,7 @@ def test_verdicts_and_findings_are_counted_over_seeds():
     seeds = {0: health_history(), 1: health_history(word="vanishing"), 2: health_history(word="vanishing")}
     card = examine_histories({"a": seeds}).cards[0]
     assert card.words == [("vanishing", 2), ("healthy", 1)]
-    assert [(a.word, a.where, a.mend, a.seeds) for a in card.advice] == [
+    assert [(a.word, a.where, a.fix, a.seeds) for a in card.advice] == [
         ("vanishing", "image_adapter", "--norm standard", 2)
     ]
     assert not card.healthy

@@ -131,7 +131,7 @@ def test_it_is_for_matching_only_and_a_warm_start_needs_it():
 )
 def test_the_contrastive_loss_alone_is_refused_where_it_would_not_be_alone_or_leave_weights_untrained(fusion, besides):
     given = {"contrastive": 1.0, "warm_start": 2, "epochs": 2, "dim": 16, **besides}
-    with pytest.raises(ConfigError, match=r"in all 2 epochs .* Mend: warm_start=1, or fusion two_tower"):
+    with pytest.raises(ConfigError, match=r"in all 2 epochs .* Fix: warm_start=1, or fusion two_tower"):
         train(make_design(fusion, given, {}), 0, features := make_pairs(200), specs_of(features))
 
 

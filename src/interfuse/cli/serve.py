@@ -43,7 +43,7 @@ def serve(
 
     login = read_auth(auth or os.environ.get(AUTH_VARIABLE))
     if host not in LOOPBACK and login is None:
-        typer.echo(f"warning: anyone who reaches {host} may use this model. Mend: set {AUTH_VARIABLE}=user:password.")
+        typer.echo(f"warning: anyone who reaches {host} may use this model. Fix: set {AUTH_VARIABLE}=user:password.")
     opened = load_run(run)
     responder = Responder(opened, Limits(max_bytes, max_pixels))
     rows = validation_examples(opened, examples, image_folder) if examples else []

@@ -1,4 +1,4 @@
-"""Options for the terms of a design: one for each of its fields, so that no command lacks a mend that it names."""
+"""Options for the terms of a design: one for each of its fields, so that no command lacks a fix that it names."""
 
 import inspect
 from collections.abc import Callable
@@ -16,7 +16,7 @@ ELSEWHERE = {"fusion", "name", "settings", "image_encoder", "text_encoder", "ima
 
 
 def takes_terms(command: Command) -> Command:
-    """Give a command an option for each term of a design; they arrive as its keyword arguments."""
+    """Return a command an option for each term of a design; they arrive as its keyword arguments."""
     signature = inspect.signature(command)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     hints, told = get_type_hints(Design), describe(Design)

@@ -212,7 +212,7 @@ def check_idle(designs: Sequence[Design], names: Collection[str] = tuple(NEEDS))
         if given and all(getattr(design, other) != needed for design in designs):
             raise ConfigError(
                 f"design {given[0].name!r}: {name}={getattr(given[0], name)} changes nothing without {other}={needed}. "
-                f"Mend: {other}={needed}, or leave {name} out."
+                f"Fix: {other}={needed}, or leave {name} out."
             )
 
 

@@ -79,5 +79,5 @@ class Diagnosis:
         return next(measure for measure in self.measures if measure.key == key)
 
     def plain(self) -> dict[str, Any]:
-        """Give plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)

@@ -64,5 +64,5 @@ def require(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ExtraMissingError(
-            f"{module} is not installed; it comes with the extra {extra!r}. Mend: pip install 'interfuse[{extra}]'."
+            f"{module} is not installed; it comes with the extra {extra!r}. Fix: pip install 'interfuse[{extra}]'."
         ) from error

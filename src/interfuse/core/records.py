@@ -59,7 +59,7 @@ HISTORY = pa.schema(
         # first_loss: of the very first step; a regression's: at least the mean answer's; first row only
         ("first_loss", pa.float64()),
         ("health", pa.string()),  # the verdict so far in a word: healthy, vanishing, …
-        ("findings", pa.list_(pa.struct({name: pa.string() for name in ("word", "where", "evidence", "mend")}))),
+        ("findings", pa.list_(pa.struct({name: pa.string() for name in ("word", "where", "evidence", "fix")}))),
         ("parts", pa.list_(PART)),
         ("attention", pa.list_(ATTENTION)),
         ("gates", pa.list_(pa.struct({"name": pa.string(), "saturation": pa.float64()}))),
@@ -121,7 +121,7 @@ class LeaderboardRow:
 
     @property
     def rank(self) -> float:
-        """Give what designs are sorted by, the best first: an error as it is, a score negated."""
+        """Return what designs are sorted by, the best first: an error as it is, a score negated."""
         return self.mean if self.metric in LOWER_IS_BETTER else -self.mean
 
 
@@ -163,7 +163,7 @@ class StudySummary:
     """Every `diagnosis.json` of the study's runs, each with `illustrations` by row number as text."""
 
     def leaderboard(self) -> list[dict[str, Any]]:
-        """Give the rows as plain JSON objects."""
+        """Return the rows as plain JSON objects."""
         return [asdict(row) for row in self.rows]
 
 

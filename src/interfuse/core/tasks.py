@@ -24,7 +24,7 @@ NO_MATCH, MATCH = PAIR_LABELS = ("0", "1")
 
 
 def lowest_score(task: str) -> float:
-    """Give the smallest score that a row or a metric can have: regression's R² has no lower bound."""
+    """Return the smallest score that a row or a metric can have: regression's R² has no lower bound."""
     return -math.inf if task == "regression" else 0.0
 
 

@@ -65,7 +65,7 @@ def epoch_batches(
     order: torch.Generator,
     modality_dropout: float = 0.0,
 ) -> Iterator[Batch]:
-    """Give every row once, in an order that the generator draws anew, as `plan_epoch` says.
+    """Return every row once, in an order that the generator draws anew, as `plan_epoch` says.
 
     Args:
         features: the rows.
@@ -85,7 +85,7 @@ def plan_epoch(
     order: torch.Generator,
     modality_dropout: float = 0.0,
 ) -> Iterator[tuple[Int64[Tensor, " batch"], Bool[Tensor, "batch 2"] | None]]:
-    """Give the row numbers of each batch of an epoch, and which rows go without picture or text; no token is touched.
+    """Return the row numbers of each batch of an epoch, and which rows go without picture or text; no token is touched.
 
     Within each run of 32 batches the shuffled rows are sorted by the length of their text before they are cut into
     batches, and these are shuffled again: rows of like length share a batch, so that little padding is computed.
@@ -111,14 +111,14 @@ def plan_epoch(
 
 
 def eval_batches(features: Features, rows: Int64[Tensor, " rows"], batch_size: int) -> Iterator[Batch]:
-    """Give the rows in order."""
+    """Return the rows in order."""
     for chosen in rows.split(batch_size):
         if len(chosen):
             yield make_batch(features, chosen)
 
 
 def ahead(batches: Iterator[B]) -> Iterator[B]:
-    """Give the same batches in the same order, each gathered by a thread while the one before it is being used."""
+    """Return the same batches in the same order, each gathered by a thread while the one before it is being used."""
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(next, batches, None)
         while (batch := following.result()) is not None:

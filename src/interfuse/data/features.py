@@ -147,7 +147,7 @@ def _items(keys: pa.ChunkedArray, index: Mapping[str, int], what: str) -> Tensor
 
 
 def encode_labels(examples: Examples) -> Tensor:
-    """Give the rows' labels as `Features.labels` has them."""
+    """Return the rows' labels as `Features.labels` has them."""
     if examples.task == "regression":
         return torch.tensor(examples.table["target"].to_numpy(), dtype=torch.float32)  # null is NaN
     if is_single_class(examples.task):

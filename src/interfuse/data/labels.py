@@ -31,7 +31,7 @@ def infer_task(column: pl.Series) -> str:
 
 
 def distinct(column: pl.Series) -> pl.Series:
-    """Give each value once, by the first row that has it; where values cannot be told apart, all."""
+    """Return each value once, by the first row that has it; where values cannot be told apart, all."""
     if column.dtype.is_nested() or column.dtype == pl.Object:
         return column
     return column.unique(maintain_order=True)
@@ -136,7 +136,7 @@ def _spell_whole(cell: Any) -> Any:
 
 
 def label_values(column: pl.Series, task: str, names: Sequence[str], untyped: bool) -> tuple[Any, ...] | None:
-    """Give each class as the column has it, where that is no text equal to its name: a number, a truth value.
+    """Return each class as the column has it, where that is no text equal to its name: a number, a truth value.
 
     Args:
         column: the labels.

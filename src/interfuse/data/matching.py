@@ -29,7 +29,7 @@ class Captions:
 
 
 def draw_negatives(captions: Captions, seed: int, hard: bool = False) -> np.ndarray:
-    """Give each row another row, whose caption does not belong to its picture.
+    """Return each row another row, whose caption does not belong to its picture.
 
     Each caption is given away once (drawing without replacement), so that within a pool neither the pictures nor the
     captions alone tell the fitting pairs from the others. A caption is never given to a row of its own group, nor to a
@@ -79,7 +79,7 @@ class _Pool:
         return fits
 
     def fill(self, draw: np.random.Generator, nearest: np.ndarray | None) -> np.ndarray:
-        """Give every row a caption, first of all one of the nearest; -1 where that is impossible."""
+        """Return every row a caption, first of all one of the nearest; -1 where that is impossible."""
         every = np.arange(len(self.groups))
         given = np.full(len(every), -1, dtype=np.int64)
         if nearest is not None:

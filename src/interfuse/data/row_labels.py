@@ -39,7 +39,7 @@ class Labels:
 
 
 def choose_column(rows: Rows) -> pl.Series:
-    """Give the label of the rows that are left.
+    """Return the label of the rows that are left.
 
     Raises:
         DataError: there is no such column.
@@ -115,7 +115,7 @@ def _name_classes(labels: Sequence[tuple[str, ...] | None], numbers: np.ndarray,
 def _code(
     numbers: np.ndarray, labels: Sequence[tuple[str, ...] | None], classes: tuple[str, ...], owner: str
 ) -> pa.ListArray:
-    """Give each row its class numbers.
+    """Return each row its class numbers.
 
     Args:
         numbers: which of the labels each row has.
@@ -147,7 +147,7 @@ def _lists(sizes: np.ndarray, flat: np.ndarray) -> pa.ListArray:
 
 
 def first_classes(labels: pa.ListArray | pa.ChunkedArray) -> np.ndarray:
-    """Give each row's first class number, -1 where it has none."""
+    """Return each row's first class number, -1 where it has none."""
     chunks = labels.chunks if isinstance(labels, pa.ChunkedArray) else [labels]
     found = [np.full(len(chunk), -1, np.int32) for chunk in chunks]
     for chunk, first in zip(chunks, found, strict=True):

@@ -56,7 +56,7 @@ class Rows:
             self.places = self.places[wanted]
 
     def cells(self, what: str, rows: np.ndarray | None = None) -> pl.Series:
-        """Give a column as texts, blank cells as null; of all rows that are left unless told otherwise.
+        """Return a column as texts, blank cells as null; of all rows that are left unless told otherwise.
 
         Args:
             what: image, text, group or split; null where there is no such column.
@@ -70,7 +70,7 @@ class Rows:
         return clean_texts(take(self.frame[name], places))
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:
-        """Give the rows' numbers in the source; of pairs, twice that, the second of the two one more."""
+        """Return the rows' numbers in the source; of pairs, twice that, the second of the two one more."""
         numbers: np.ndarray = self.places[rows].astype(np.int64) + self.first
         return numbers if self.captions is None else 2 * numbers + rows % 2
 
@@ -83,7 +83,7 @@ class Rows:
         return ids + pl.Series([" (other caption)" if odd else "" for odd in rows % 2], dtype=pl.String)
 
     def columns(self, rows: np.ndarray) -> dict[str, pl.Series]:
-        """Give what the rows show: row, id, image, image_key, text and text_key, as `examples.COLUMNS` says."""
+        """Return what the rows show: row, id, image, image_key, text and text_key, as `examples.COLUMNS` says."""
         text, shown = self.cells("text", rows), self.pictures.of_row[self.places[rows]]
         pictures = pa.array(shown, mask=shown < 0)
         return {
@@ -127,7 +127,7 @@ class Rows:
 
 
 def hash_texts(texts: pl.Series) -> pl.Series:
-    """Give the texts' keys; null where there is none."""
+    """Return the texts' keys; null where there is none."""
     return pl.Series([None if text is None else text_key(text) for text in texts.to_list()], dtype=pl.String)
 
 

@@ -65,7 +65,7 @@ class Table:
     """Which of the names is that of each row; none: all, in order."""
 
     def name(self, rows: np.ndarray) -> list[str]:
-        """Give the names of some rows."""
+        """Return the names of some rows."""
         rows = rows if self.places is None else self.places[rows]
         if isinstance(self.names, pl.Series):
             return take(self.names, rows).to_list()
@@ -80,7 +80,7 @@ class Table:
 def make_parts(
     table: Table, given: Sequence[str | None] | pl.Series | None, settings: SourceSettings
 ) -> tuple[np.ndarray, list[str]]:
-    """Give each row its part: as the column says, by fold, or dealt by group.
+    """Return each row its part: as the column says, by fold, or dealt by group.
 
     Returns:
         The part of each row, and the sentences that must be said aloud.
@@ -116,7 +116,7 @@ def _fold(table: Table, settings: SourceSettings) -> tuple[np.ndarray, list[str]
 
 
 def deal_folds(table: Table, settings: SourceSettings) -> np.ndarray:
-    """Give each row the number of its fold, as a text."""
+    """Return each row the number of its fold, as a text."""
     folds = settings.folds or 1
     return deal(table, {str(fold): 1 / folds for fold in range(folds)}, settings.seed)
 
@@ -223,7 +223,7 @@ def _draw_groups(table: Table, order: np.ndarray, sizes: np.ndarray, seed: int) 
 
 
 def _common_classes(table: Table, order: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Give the most frequent class of each group, the least of several; arguments are those of `_draw_groups`."""
+    """Return the most frequent class of each group, the least of several; arguments are those of `_draw_groups`."""
     low = int(table.classes.min())
     width = int(table.classes.max()) - low + 1
     both = np.repeat(np.arange(len(sizes)) * width - low, sizes)  # group and class in one number

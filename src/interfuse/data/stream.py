@@ -52,7 +52,7 @@ class Stream:
     """Range of rows to the folder of each row's picture."""
 
     def parts(self, size: int, wanted: Collection[int]) -> Iterator[tuple[int, Opened]]:
-        """Give the wanted parts of `size` rows in order, by number from 0; the last may be shorter.
+        """Return the wanted parts of `size` rows in order, by number from 0; the last may be shorter.
 
         Raises:
             DataError: the file cannot be read any more, or has changed.

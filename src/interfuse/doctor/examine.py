@@ -130,13 +130,13 @@ def _examine(
     try:
         work = duplicate(module).eval()
     except Exception as error:
-        mend = "Make it deepcopy-able: keep locks, generators, files and tensors with a history out of its attributes."
+        fix = "Make it deepcopy-able: keep locks, generators, files and tensors with a history out of its attributes."
         title = "It cannot be copied, so it was not examined"
-        return [*findings, Finding("cannot-call", "error", title, raised(error), where, mend)], [], []
+        return [*findings, Finding("cannot-call", "error", title, raised(error), where, fix)], [], []
     if any(tensor.is_meta for tensor in (*work.parameters(), *work.buffers())):
-        title, mend = "It lies on the meta device", "module.to_empty(device='cpu'), then initialise it."
+        title, fix = "It lies on the meta device", "module.to_empty(device='cpu'), then initialise it."
         seen = "its parameters have shapes and no values"
-        return [*findings, Finding("cannot-call", "error", title, seen, where, mend)], [], []
+        return [*findings, Finding("cannot-call", "error", title, seen, where, fix)], [], []
     try:
         subject, plan = adapt(work, image_dim, text_dim, options)
     except CannotCallError as error:
@@ -231,19 +231,19 @@ def _guarded(promise: Promise, subject: Subject) -> list[Finding]:
         raise
     except Exception as error:
         title = f"It failed while '{promise.name}' was examined"
-        mend = "Run the module on these inputs yourself; if it is right, tell us."
-        return [Finding("crash", "warning", title, raised(error), where_is(subject.module), mend)]
+        fix = "Run the module on these inputs yourself; if it is right, tell us."
+        return [Finding("crash", "warning", title, raised(error), where_is(subject.module), fix)]
 
 
 def _cannot(error: CannotCallError, where: str) -> Finding:
-    mend = (
+    fix = (
         "Say how: examine(module, image_dim=…, text_dim=…, call=lambda module, image, text, image_mask, text_mask: "
         "module(…)), with tokens (batch, tokens, dim) and masks True = real; image_tokens=49 where only "
         "that many fit."
     )
     tried = dict.fromkeys(error.tried)
     seen = f"{len(tried)} ways tried. {some(list(tried), 8)}"
-    return Finding("cannot-call", "error", "No way of calling it worked", seen, where, mend)
+    return Finding("cannot-call", "error", "No way of calling it worked", seen, where, fix)
 
 
 def _ignored(subject: Subject, plan: Plan | None) -> set[str]:
@@ -258,12 +258,12 @@ def _about_the_call(subject: Subject, plan: Plan | None) -> list[Finding]:
     found = [Finding("how-called", "info", "How it was called", str(plan), "", "If that is wrong, give call=…")]
     for name in contradictions(plan.conventions):
         seen = f"padding moves the output least where {name} is given as: {plan.conventions[name]}"
-        mend = (
+        fix = (
             "key_padding_mask: True = ignore; the attn_mask of F.scaled_dot_product_attention: True = attend. "
             "Turn it with ~, or call it by what its True means."
         )
         title = f"The mask {name!r} acts against its name"
-        found.append(Finding("inverted-mask", "error", title, seen, where_is(subject.module), mend))
+        found.append(Finding("inverted-mask", "error", title, seen, where_is(subject.module), fix))
     for name, modality in ignored_masks(subject, plan).items():
         harmful = any(
             finding.where and f" {part} " in f" {finding.title} "

@@ -1,4 +1,4 @@
-"""What the doctor says: findings in order of harm, each with evidence and a mend."""
+"""What the doctor says: findings in order of harm, each with evidence and a fix."""
 
 import json
 from collections.abc import Iterable
@@ -68,7 +68,7 @@ class Finding:
     """What was measured."""
     where: str = ""
     """Names of parameters or arguments, and the class with file and line."""
-    mend: str = ""
+    fix: str = ""
     """What to change."""
 
     @property
@@ -80,7 +80,7 @@ class Finding:
         """Write it as indented lines."""
         parts = [f"{self.severity}: {self.title} [{self.kind}]", f"  seen:  {self.evidence}"]
         parts += [f"  where: {self.where}"] if self.where else []
-        parts += [f"  mend:  {self.mend}"] if self.mend else []
+        parts += [f"  fix:   {self.fix}"] if self.fix else []
         return "\n".join(parts)
 
 
@@ -152,7 +152,7 @@ class Report:
                 f"[dim]{escape(f'[{finding.kind}]')}[/dim]",
                 highlight=False,
             )
-            for label, words in (("seen ", finding.evidence), ("where", finding.where), ("mend ", finding.mend)):
+            for label, words in (("seen ", finding.evidence), ("where", finding.where), ("fix  ", finding.fix)):
                 if words:
                     console.print(f"  [dim]{label}[/dim] {escape(words)}", highlight=False)
             console.print()

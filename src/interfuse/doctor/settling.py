@@ -56,7 +56,7 @@ def settle_masks(base: Subject, plan: Plan) -> Plan:
 
 
 def _all_alike(base: Subject, plan: Plan, best: Scored) -> Scored:
-    """Give every mask in the same convention."""
+    """Return every mask in the same convention."""
     for masks in mask_sources(base.module, plan.arguments):
         if set(masks) == set(plan.masks):
             for how in likely(list(masks)):

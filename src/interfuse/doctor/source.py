@@ -23,20 +23,20 @@ def reads_every_argument(module: nn.Module) -> list[Finding]:
             continue
         for name in _unread(cls.__dict__.get("__init__")):
             seen = f"__init__ takes {name!r} and never reads it"
-            mend = "Use it, or take it away: whoever sets it believes that it acts."
+            fix = "Use it, or take it away: whoever sets it believes that it acts."
             found.append(
-                Finding("ignored-setting", "warning", f"The setting {name!r} has no effect", seen, where_is(cls), mend)
+                Finding("ignored-setting", "warning", f"The setting {name!r} has no effect", seen, where_is(cls), fix)
             )
         for name in _stored_only(cls, module):
             seen = f"__init__ keeps {name!r} in an attribute of self that nothing of the module reads"
-            mend = "Use it, or take it away: whoever sets it believes that it acts."
+            fix = "Use it, or take it away: whoever sets it believes that it acts."
             title = f"The setting {name!r} has no effect"
-            found.append(Finding("ignored-setting", "warning", title, seen, where_is(cls), mend))
+            found.append(Finding("ignored-setting", "warning", title, seen, where_is(cls), fix))
         for name in _unread(cls.__dict__.get("forward")):
             seen = f"forward takes {name!r} and never reads it"
-            mend = "Use it, or take it away."
+            fix = "Use it, or take it away."
             title = f"The argument {name!r} has no effect"
-            found.append(Finding("ignored-argument", "warning", title, seen, where_is(cls), mend))
+            found.append(Finding("ignored-argument", "warning", title, seen, where_is(cls), fix))
     return found
 
 

@@ -80,6 +80,6 @@ class HubTextEncoder:
     def compute(
         self, ids: Int64[Tensor, "batch tokens"], mask: Bool[Tensor, "batch tokens"]
     ) -> Float[Tensor, "batch tokens dim"]:
-        """Give the states and nothing else, for tracing: no move, no change of number format."""
+        """Return the states and nothing else, for tracing: no move, no change of number format."""
         states: Tensor = self.network(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         return states

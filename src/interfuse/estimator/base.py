@@ -310,7 +310,7 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
         return run
 
     def _remember(self) -> dict[str, Any]:
-        """Give what `load` needs beside the run, as plain JSON."""
+        """Return what `load` needs beside the run, as plain JSON."""
         return {}
 
     def _take(self, run: Run, record: Mapping[str, Any]) -> None:  # noqa: ARG002  (a subclass reads it)

@@ -77,7 +77,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         return probs
 
     def predict(self, X: Any) -> np.ndarray:
-        """Give the likeliest class of each row, or for several labels a row a 0/1 matrix (probability 0.5 or more)."""
+        """Return the likeliest class of each row, or for several labels a row a 0/1 matrix (0.5 or more)."""
         probs = self.predict_proba(X)
         if self._fitted().task == "multilabel":
             return (probs >= 0.5).astype(np.int64)
@@ -107,7 +107,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
 
 
 def _values(run: Run) -> list[Any]:
-    """Give the classes of a run as its labels had them; a pair of caption and picture fits (1) or not (0)."""
+    """Return the classes of a run as its labels had them; a pair of caption and picture fits (1) or not (0)."""
     plain = [0, 1] if run.task == "matching" else list(run.label_names)
     return list(run.info.get("label_values") or plain)
 

@@ -45,7 +45,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Give the number of each row, float32."""
+        """Return the number of each row, float32."""
         return np.asarray(self._predict(X).probs[:, 0])
 
     def __sklearn_tags__(self) -> Any:

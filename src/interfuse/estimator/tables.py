@@ -19,7 +19,7 @@ _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 
 
 def read_column(table: Any, name: str, what: str) -> list[Any]:
-    """Give one column of a table as a list.
+    """Return one column of a table as a list.
 
     A table is one of pandas, polars, Arrow or Hugging Face `datasets`, a mapping of columns, or a list of rows.
 
@@ -57,7 +57,7 @@ def is_blank(cell: Any) -> bool:
 
 @contextmanager
 def picture_files(cells: list[Any]) -> Iterator[tuple[list[str | None], Path | None]]:
-    """Give a picture column as file names; pictures in memory are written as files for the time of the block.
+    """Return a picture column as file names; pictures in memory are written as files for the time of the block.
 
     A picture in memory is a PIL image, an array (height, width), (height, width, 3 or 4) of bytes, the bytes of a
     picture file, or `{"bytes": …, "path": …}`, as datasets keep it; without bytes the path counts. Equal pictures are
@@ -87,7 +87,7 @@ def picture_files(cells: list[Any]) -> Iterator[tuple[list[str | None], Path | N
 
 
 def _unpack(cell: Any) -> Any:
-    """Give the bytes of a picture that comes with its path, or the path alone."""
+    """Return the bytes of a picture that comes with its path, or the path alone."""
     if isinstance(cell, Mapping) and set(cell) <= {"bytes", "path"}:
         return cell.get("bytes") or cell.get("path")
     return cell

@@ -83,11 +83,11 @@ class Drawn:
     groups: int
 
     def __sub__(self, other: "Drawn") -> "Drawn":
-        """Give the paired difference."""
+        """Return the paired difference."""
         return Drawn(self.own - other.own, self.draws - other.draws, self.groups)
 
     def interval(self, level: float = 0.95) -> Interval:
-        """Give the interval of `bootstrap_interval`; resamples where the metric is undefined are left out.
+        """Return the interval of `bootstrap_interval`; resamples where the metric is undefined are left out.
 
         Raises:
             ConfigError: it is undefined on these rows, or on most resamples.

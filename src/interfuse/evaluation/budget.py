@@ -10,7 +10,7 @@ NAMED = 5
 
 
 def late_gain(curves: Sequence[Sequence[float]]) -> float:
-    """Give what a design's validation gained over the last quarter of its epochs: the median over its trainings.
+    """Return what a design's validation gained over the last quarter of its epochs: the median over its trainings.
 
     The last quarter is rounded up to whole epochs. One epoch has no past to gain over, and gives 0.
 

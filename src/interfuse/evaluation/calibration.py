@@ -1,4 +1,4 @@
-"""Calibration: whether a probability of 0.8 is right eight times in ten, and one temperature that mends it."""
+"""Calibration: whether a probability of 0.8 is right eight times in ten, and one temperature that fixes it."""
 
 from dataclasses import dataclass
 

@@ -114,7 +114,7 @@ def compare_designs(
 
 
 def difference(first: DesignScores, second: DesignScores, lowest: float) -> Interval:
-    """Give the interval of one design's score minus the other's; `lowest` is the smallest that a score can be."""
+    """Return the interval of one design's score minus the other's; `lowest` is the smallest that a score can be."""
     if first.drawn is not None and second.drawn is not None:
         found = (first.drawn - second.drawn).interval()
     else:
@@ -162,7 +162,7 @@ def _conclude(
 
 
 def best_on_validation(scores: Mapping[str, DesignScores], names: Sequence[str], lower: bool = False) -> str:
-    """Give the name with the best mean on validation (the lowest of an error); the first of equals."""
+    """Return the name with the best mean on validation (the lowest of an error); the first of equals."""
     sign = -1 if lower else 1
     return max(names, key=lambda name: sign * float(scores[name].validation.mean()))
 

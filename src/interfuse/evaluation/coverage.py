@@ -47,7 +47,7 @@ class Simulation:
 
 
 def measure_coverage(simulation: Simulation, repeats: int = 10_000, grouped: bool = True, seed: int = 0) -> float:
-    """Give the share of 95 % intervals that cover the true difference.
+    """Return the share of 95 % intervals that cover the true difference.
 
     Args:
         simulation: how a study is drawn.

@@ -118,7 +118,7 @@ def estimate_decomposition(
 
 
 def information(first: Int[np.ndarray, " rows"], labels: Int[np.ndarray, " rows"]) -> float:
-    """Give the mutual information of two columns of class numbers, in bits, from their counts.
+    """Return the mutual information of two columns of class numbers, in bits, from their counts.
 
     >>> information(np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]))
     1.0

@@ -324,7 +324,7 @@ def say_calibration(before: Calibration, rows: int, temperature: float | None, a
                 verdict += f" (the end of the range that is searched, {COLDEST:g} to {HOTTEST:g})"
             left = f"{_points(after.ece)} points"
             verdict += (
-                f" leaves {left} here." if after.ece < before.ece else f", which does not mend these rows ({left})."
+                f" leaves {left} here." if after.ece < before.ece else f", which does not fix these rows ({left})."
             )
         values += [
             Value("temperature", temperature, ""),

@@ -135,7 +135,7 @@ def _two_way(table: np.ndarray) -> tuple[float, float]:
 
 
 def combine(parts: tuple[float, float, float], seeds: int, items: int) -> tuple[float, float]:
-    """Give the variance of the mean and its degrees of freedom from the three mean squares, as `mean_interval` says."""
+    """Return the variance of the mean and its degrees of freedom from three mean squares, as `mean_interval` says."""
     by_seed, by_item, rest = parts
     total = by_seed + by_item - rest
     below = by_seed**2 / (seeds - 1) + by_item**2 / (items - 1) + rest**2 / ((seeds - 1) * (items - 1))

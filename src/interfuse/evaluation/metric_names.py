@@ -11,7 +11,7 @@ from interfuse.evaluation import WEIGHTED, make_metric
 
 
 def find_metric(word: str | None, task: str) -> str:
-    """Give the metric's name; none: the task's headline. Case, hyphens and underscores do not matter; MSE will do for
+    """Return the metric's name; none: the task's headline. Case, hyphens and underscores do not matter; MSE will do for
     relative MSE.
 
     Raises:

@@ -5,7 +5,7 @@ from jaxtyping import Float, Num
 
 
 def spread_of(true: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
-    """Give how much each row adds to the variance v of the rows' numbers: `(y − ȳ)² / v − 1`; 0 where v = 0.
+    """Return how much each row adds to the variance v of the rows' numbers: `(y − ȳ)² / v − 1`; 0 where v = 0.
 
     >>> spread_of(np.array([0.0, 1.0, 5.0])).round(2).tolist()
     [-0.14, -0.79, 0.93]
@@ -36,7 +36,7 @@ def spread_explained(
 def vary_as_metric(
     scores: Float[np.ndarray, "*seeds rows"], labels: Num[np.ndarray, "rows *classes"], task: str
 ) -> Float[np.ndarray, "*seeds rows"]:
-    """Give row scores an interval of whose mean is one of the metric: those of a regression spread as R² does.
+    """Return row scores an interval of whose mean is one of the metric: those of a regression spread as R² does.
 
     Args:
         scores: as `example_scores` gives them.

@@ -33,7 +33,7 @@ class Shapley:
 
 
 def conditional_utilisation(both: float, other_alone: float) -> float | None:
-    """Give `u(m | other) = (v(m, other) − v(other)) / v(m, other)`, the share of the score that a modality adds.
+    """Return `u(m | other) = (v(m, other) − v(other)) / v(m, other)`, the share of the score that a modality adds.
 
     0: the score is the same without the modality; 1: nothing is left without it. Below 0 the modality does harm, above
     1 (R² only) the other alone is worse than the mean. None where v(both) is not above 0, and its share has no meaning.
@@ -88,7 +88,7 @@ def share(
     text_alone: Float[np.ndarray, " rows"],
     neither: Float[np.ndarray, " rows"],
 ) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " rows"], Float[np.ndarray, " rows"]]:
-    """Give each row's part of the image, of the text, and their interaction."""
+    """Return each row's part of the image, of the text, and their interaction."""
     image = 0.5 * (image_alone - neither + both - text_alone)
     text = 0.5 * (text_alone - neither + both - image_alone)
     return image, text, both - text_alone - image_alone + neither

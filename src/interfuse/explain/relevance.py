@@ -75,7 +75,7 @@ def relevance(network: Network, image: Tokens, text: Tokens, classes: Int64[Tens
 
 
 def _with_adapters(found: list[Captured], kinds: list[Kind]) -> list[Kind]:
-    """Give every call's kind, from those of the fusion; an adapter attends within its modality."""
+    """Return every call's kind, from those of the fusion; an adapter attends within its modality."""
     fused = iter(kinds)
     return [
         "image" if call.name.startswith("image_adapter") else "text" if call.name.startswith("text_") else next(fused)
@@ -84,7 +84,7 @@ def _with_adapters(found: list[Captured], kinds: list[Kind]) -> list[Kind]:
 
 
 def _moved(moving: list[tuple[Kind, Captured, Tensor]]) -> Iterator[tuple[Kind, Tensor]]:
-    """Give each call's Ā; pairs are both directions."""
+    """Return each call's Ā; pairs are both directions."""
     for kind, call, grad in moving:
         moved = (grad * call.weights).clamp_min(0).mean(1).detach()
         if kind == "pairs":
@@ -107,7 +107,7 @@ def _layers(calls: Iterator[tuple[Kind, Tensor]]) -> list[list[tuple[Kind, Tenso
 
 
 def _follow(flow: Tensor, kind: Kind, moved: Tensor, images: int) -> Tensor:
-    """Give what one attention adds to R."""
+    """Return what one attention adds to R."""
     if kind == "joint":
         return moved @ flow
     image, text = slice(None, images), slice(images, None)

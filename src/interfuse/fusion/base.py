@@ -105,7 +105,7 @@ class FusionMechanism(nn.Module, ABC):
 
     def forward(
         self,
-        image: Float[Tensor, "..."],  # shapes are checked below, with an error that says how to mend them
+        image: Float[Tensor, "..."],  # shapes are checked below, with an error that says how to fix them
         text: Float[Tensor, "..."],
         image_mask: Bool[Tensor, "..."] | None = None,
         text_mask: Bool[Tensor, "..."] | None = None,

@@ -59,7 +59,7 @@ class TwoTowerFusion(FusionMechanism):
     def towers(
         self, image: Tokens, text: Tokens
     ) -> tuple[Float[Tensor, "batch fused_dim"], Float[Tensor, "batch fused_dim"]]:
-        """Give the unit vectors of pictures and texts."""
+        """Return the unit vectors of pictures and texts."""
         seen, read = self.dropout(masked_mean(*image)), self.dropout(masked_mean(*text))
         return F.normalize(self.image(seen), dim=-1), F.normalize(self.text(read), dim=-1)
 

@@ -16,7 +16,7 @@ from interfuse.nn import masked_mean
     oracle="formula",
 )
 class ImageOnlyFusion(FusionMechanism):
-    """Give a linear map of the image and ignore the text.
+    """Return a linear map of the image and ignore the text.
 
     `fused = W v + b`, with `v` the masked mean of the image tokens.
 
@@ -46,7 +46,7 @@ class ImageOnlyFusion(FusionMechanism):
     oracle="formula",
 )
 class TextOnlyFusion(FusionMechanism):
-    """Give a linear map of the text and ignore the image.
+    """Return a linear map of the text and ignore the image.
 
     `fused = W t + b`, with `t` the masked mean of the text tokens.
 

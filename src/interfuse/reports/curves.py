@@ -26,7 +26,7 @@ class Curve:
 
 
 def find_curves(histories: Mapping[str, History]) -> dict[str, Curve]:
-    """Give every design's curve up to the last epoch that all of its seeds reached; none where nothing was scored."""
+    """Return every design's curve up to the last epoch that all of its seeds reached; none where nothing was scored."""
     found = {}
     for design, history in histories.items():
         values = by_epoch(

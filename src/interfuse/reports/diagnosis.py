@@ -15,12 +15,12 @@ WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 360, 190, 40, 14, 26, 8
 
 
 def diagnosis_to_json(diagnosis: Diagnosis) -> str:
-    """Give the record as JSON; fractions 0 to 1."""
+    """Return the record as JSON; fractions 0 to 1."""
     return json.dumps(diagnosis.plain(), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def diagnosis_to_text(diagnosis: Diagnosis) -> str:
-    """Give the diagnosis for a terminal: headline, then each measure with its numbers."""
+    """Return the diagnosis for a terminal: headline, then each measure with its numbers."""
     lines = [diagnosis.verdict, "", about(diagnosis)]
     lines += [f"Note: {note}" for note in diagnosis.notes]
     for measure in diagnosis.measures:
@@ -33,7 +33,7 @@ def diagnosis_to_text(diagnosis: Diagnosis) -> str:
 
 
 def diagnosis_to_markdown(diagnosis: Diagnosis) -> str:
-    """Give the diagnosis as Markdown."""
+    """Return the diagnosis as Markdown."""
     lines = [f"**{escape_markdown(diagnosis.verdict)}**", "", escape_markdown(about(diagnosis)), ""]
     lines += [f"- {escape_markdown(note)}" for note in diagnosis.notes]
     for measure in diagnosis.measures:
@@ -89,7 +89,7 @@ def spell_value(value: Value) -> str:
 
 
 def draw_curves(measure: Measure) -> list[dict[str, str]]:
-    """Give each curve of a measure as an SVG path in a frame from 0 to 1 either way."""
+    """Return each curve of a measure as an SVG path in a frame from 0 to 1 either way."""
     drawn = []
     for number, (name, points) in enumerate(measure.curves.items()):
         places = [
@@ -102,7 +102,7 @@ def draw_curves(measure: Measure) -> list[dict[str, str]]:
 
 
 def _tone(verdict: str) -> str:
-    """Give the colour of the verdict's mark."""
+    """Return the colour of the verdict's mark."""
     if verdict.startswith("Multimodal"):
         return "good"
     return "bad" if verdict.startswith(("Unimodal", "Neither")) else "open"

@@ -65,7 +65,7 @@ def key_figures(study: Mapping[str, Any], designs: int) -> Facts:
 
 
 def design_settings(study: Mapping[str, Any]) -> tuple[Facts, Facts]:
-    """Give the settings that all designs share, and for each design what is its own."""
+    """Return the settings that all designs share, and for each design what is its own."""
     flat = []
     for entry in study.get("designs") or []:
         plain = {name: value for name, value in entry.items() if name not in ("name", "key", "role", "settings")}

@@ -21,7 +21,7 @@ COLUMNS = [
 
 
 def to_json(summary: StudySummary) -> str:
-    """Give the leaderboard as a JSON list, the best first; fractions 0 to 1, seconds, null where there is no value.
+    """Return the leaderboard as a JSON list, the best first; fractions 0 to 1, seconds, null where there is no value.
 
     Every object also has the costs of its design, and the study's own verdict and declared contrast in words.
     """
@@ -29,7 +29,7 @@ def to_json(summary: StudySummary) -> str:
 
 
 def to_csv(summary: StudySummary) -> str:
-    """Give the leaderboard as CSV with the columns of the JSON objects, and one column `test METRIC` a metric."""
+    """Return the leaderboard as CSV with the columns of the JSON objects, and one column `test METRIC` a metric."""
     buffer = io.StringIO()
     names = metric_names(summary)
     writer = csv.DictWriter(buffer, fieldnames=[*COLUMNS, *(f"test {n}" for n in names)], lineterminator="\n")
@@ -41,7 +41,7 @@ def to_csv(summary: StudySummary) -> str:
 
 
 def to_markdown(summary: StudySummary) -> str:
-    """Give verdict, leaderboard, data and origin as Markdown, in points."""
+    """Return verdict, leaderboard, data and origin as Markdown, in points."""
     rows = sort_rows(summary)
     metric = rows[0].metric if rows else "score"
     lines = [f"**{escape_markdown(summary.verdict)}**", ""]
@@ -83,7 +83,7 @@ def known_costs(summary: StudySummary) -> dict[str, str]:
 
 
 def spell_declared(summary: StudySummary) -> str | None:
-    """Give the sentence on the contrast that was declared beforehand; None where none was."""
+    """Return the sentence on the contrast that was declared beforehand; None where none was."""
     return next((said for said in summary.details if said.startswith(DECLARED)), None)
 
 

@@ -1,4 +1,4 @@
-"""Training health: gradient norms as a heat map of block × epoch, the verdict's word and the setting that mends.
+"""Training health: gradient norms as a heat map of block × epoch, the verdict's word and the setting that fixes.
 
 The numbers beside the map are those of `vitals`.
 """
@@ -31,7 +31,7 @@ class Advice:
     word: str
     where: str
     evidence: str
-    mend: str
+    fix: str
     seeds: int
 
 
@@ -86,7 +86,7 @@ def examine_histories(histories: Mapping[str, History]) -> Health | None:
 
 
 def gather_norms(history: History) -> Norms:
-    """Give every block's and layer's gradient norm by epoch, the median over seeds."""
+    """Return every block's and layer's gradient norm by epoch, the median over seeds."""
     found: dict[str, dict[int, list[float]]] = {}
     for rows in history.values():
         for row in rows:
@@ -106,7 +106,7 @@ def gather_advice(last: Sequence[Mapping[str, Any]]) -> list[Advice]:
     for row in last:
         for finding in row.get("findings") or []:
             found.setdefault((finding["word"], finding["where"]), []).append(finding)
-    return [Advice(*key, ones[0]["evidence"], ones[0]["mend"], len(ones)) for key, ones in found.items()]
+    return [Advice(*key, ones[0]["evidence"], ones[0]["fix"], len(ones)) for key, ones in found.items()]
 
 
 def draw_heat_map(norms: Norms, scale: Scale, design: str) -> Markup:
@@ -148,7 +148,7 @@ def spell_part(part: str) -> str:
 
 
 def find_use(history: History) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
-    """Give (mean, low, high) over seeds of how far image and text move the prediction at the last epoch measured."""
+    """Return (mean, low, high) over seeds of how far image and text move the prediction at the last epoch measured."""
     ends: dict[str, list[float]] = {"image_use": [], "text_use": []}
     for rows in history.values():
         for name, values in ends.items():

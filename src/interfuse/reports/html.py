@@ -71,7 +71,7 @@ def to_html(summary: StudySummary) -> str:
 
 
 def _leaderboard(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[str, Look]) -> dict[str, Any]:
-    """Give the table, the interval plot, and the score against every cost that is known."""
+    """Return the table, the interval plot, and the score against every cost that is known."""
     costs = {row.design: _costs(summary, row) for row in rows}
     shown = [name for name in COSTS if any(name in costs[row.design] for row in rows)]
     plots, plotted = [], set()
@@ -95,7 +95,7 @@ def _leaderboard(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[
 
 
 def _training(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[str, Look]) -> dict[str, Any]:
-    """Give learning curves, health, the use of the modalities and the tuning curve."""
+    """Return learning curves, health, the use of the modalities and the tuning curve."""
     histories = {row.design: summary.histories[row.design] for row in rows if summary.histories.get(row.design)}
     uses = {design: find_use(history) for design, history in histories.items()}
     known = {row.design for row in rows}
@@ -112,7 +112,7 @@ def _training(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[str
 
 
 def _origin(summary: StudySummary, designs: int) -> dict[str, Any]:
-    """Give the data card and what reproduces the study."""
+    """Return the data card and what reproduces the study."""
     common, own = design_settings(summary.study)
     data = summary.study.get("data") or {}
     splits, classes = split_table(data), class_table(data)
@@ -164,7 +164,7 @@ def _costs(summary: StudySummary, row: LeaderboardRow) -> dict[str, float]:
 
 
 def _cells(row: LeaderboardRow, look: Look, costs: dict[str, float], shown: list[str]) -> dict[str, Any]:
-    """Give what the table shows of a design, and the values it sorts by."""
+    """Return what the table shows of a design, and the values it sorts by."""
     parameters, seconds = spell_cost(row)
     mean, _, mean_interval = spell_mean(row).partition(" ")
     delta, _, delta_interval = spell_delta(row).partition(" ")
@@ -181,7 +181,7 @@ def _cells(row: LeaderboardRow, look: Look, costs: dict[str, float], shown: list
 
 
 def _tone(verdict: str) -> str:
-    """Give the colour of the verdict's mark."""
+    """Return the colour of the verdict's mark."""
     if verdict.startswith("Fusion beats"):
         return "good"
     return "bad" if verdict.startswith("Fusion loses") else "open"

@@ -18,7 +18,7 @@ assert len(HEADINGS) == len(LEVELS)
 
 
 def inspection_to_json(inspection: Inspection) -> str:
-    """Give all of it as JSON, thumbnails left out."""
+    """Return all of it as JSON, thumbnails left out."""
     plain = dataclasses.asdict(inspection)
     for sample in plain["samples"]:
         del sample["thumbnail"]
@@ -117,7 +117,7 @@ def _spell_spread(spread: Spread) -> list[str]:
 
 
 def _bars(inspection: Inspection) -> list[dict[str, Any]]:
-    """Give each class its count and share in every split."""
+    """Return each class its count and share in every split."""
     bars = []
     for name, by_part in inspection.labels.items():
         shares = {part: count / max(inspection.rows[part], 1) for part, count in by_part.items()}

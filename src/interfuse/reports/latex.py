@@ -27,7 +27,7 @@ SPECIAL = {
 
 
 def to_latex(summary: StudySummary) -> str:
-    """Give the leaderboard as a table of the booktabs package, the best mean in bold, the verdict as its caption."""
+    """Return the leaderboard as a table of the booktabs package, the best mean in bold, the verdict as its caption."""
     rows = sort_rows(summary)
     metric = rows[0].metric if rows else "score"
     costs = known_costs(summary)

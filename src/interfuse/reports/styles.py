@@ -32,12 +32,12 @@ class Look:
 
     @property
     def outline(self) -> str:
-        """Give the marker's outline as an SVG path."""
+        """Return the marker's outline as an SVG path."""
         return SYMBOLS[self.symbol]
 
     @property
     def pattern(self) -> str:
-        """Give the line's dash pattern for SVG."""
+        """Return the line's dash pattern for SVG."""
         return DASHES[self.dash]
 
 

@@ -58,7 +58,7 @@ class Scale:
 
 
 def spread(values: Iterable[Number], pad: Number = 0.06) -> Scale:
-    """Give a linear scale around these values with some room at either end."""
+    """Return a linear scale around these values with some room at either end."""
     found = list(values)
     low, high = min(found), max(found)
     room = pad * (high - low) or max(abs(high) * pad, 1e-9)
@@ -146,7 +146,7 @@ class Frame:
         self.parts.append(Markup(template).format(*values))
 
     def close(self, label: str, left: int = 42, foot: int = 40) -> Markup:
-        """Give the figure; `left` pixels are kept for the y axis and `foot` for the x axis."""
+        """Return the figure; `left` pixels are kept for the y axis and `foot` for the x axis."""
         return Markup(
             '<svg class="plot" role="img" aria-label="{}" height="{}" '
             'style="margin-left:{}px;width:calc(100% - {}px)">{}</svg>'
@@ -177,5 +177,5 @@ def spell_tick(value: Number) -> str:
 
 
 def ticks_of(scale: Scale, most: int = 5) -> list[tuple[Number, str]]:
-    """Give round values on a scale with their texts."""
+    """Return round values on a scale with their texts."""
     return [(value, spell_tick(value)) for value in scale.ticks(most)]

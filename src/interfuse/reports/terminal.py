@@ -51,7 +51,7 @@ def _table(rows: list[LeaderboardRow], metric: str, wide: bool) -> Table:
 
 
 def _least_width(table: Table) -> int:
-    """Give the columns that the table needs so that nothing is cut: only a design's name is folded."""
+    """Return the columns that the table needs so that nothing is cut: only a design's name is folded."""
     design, *others = table.columns
     widest = [max(cell_len(str(cell)) for cell in (column.header, *column.cells)) for column in others]
     return (design.min_width or 0) + sum(widest) + GAP * len(others)

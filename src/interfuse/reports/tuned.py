@@ -9,7 +9,7 @@ from interfuse.evaluation import expected_maximum
 
 
 def expected_lines(study: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Give each design's expected best validation score of 1, 2, … draws, from `trials`.
+    """Return each design's expected best validation score of 1, 2, … draws, from `trials`.
 
     A draw that failed (null) counts as the worst of the design's others; a design that failed with every draw has no
     line.

@@ -58,7 +58,7 @@ def sum_up(
     rows_of: Callable[[Rows], Rows] = late_rows,
     by: Callable[[list[int | float]], int | float] = statistics.median,
 ) -> dict[str, dict[str, int | float]]:
-    """Give each value of each named thing of a column: one number a training, and of these the median over seeds.
+    """Return each value of each named thing of a column: one number a training, and of these the median over seeds.
 
     Args:
         history: of every seed.

@@ -25,7 +25,7 @@ class Buffers:
         self._guard = threading.Lock()
 
     def empty(self, *shape: int) -> Tensor:
-        """Give a float32 tensor; what it holds is arbitrary."""
+        """Return a float32 tensor; what it holds is arbitrary."""
         count = math.prod(shape)
         if count * 4 < _MAPPED_BYTES:
             return torch.empty(*shape)

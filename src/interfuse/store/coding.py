@@ -15,7 +15,7 @@ _SCALE_BYTES = 4
 
 
 def row_format(coding: Coding, dim: int) -> tuple[torch.dtype, int]:
-    """Give number format and width of a token's row on disk."""
+    """Return number format and width of a token's row on disk."""
     if coding == "int8":
         return torch.int8, dim + _SCALE_BYTES
     return torch.float32 if coding == "float32" else torch.bfloat16, dim
@@ -40,7 +40,7 @@ def item_rows(
     tokens: Float[Tensor, "batch tokens dim"],
     mask: Bool[Tensor, "batch tokens"] | None,
 ) -> Iterator[tuple[str, Tensor]]:
-    """Give each item that has a key, and the rows of its real tokens, in memory of their own.
+    """Return each item that has a key, and the rows of its real tokens, in memory of their own.
 
     Raises:
         StoreError: a value of such an item is not finite.
@@ -75,7 +75,7 @@ def from_rows(coding: Coding, rows: Tensor, out: Float[Tensor, "*batch dim"]) ->
 
 
 def as_stored(coding: Coding, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-    """Give float32 tokens as they come back from a store."""
+    """Return float32 tokens as they come back from a store."""
     out = torch.empty(tokens.shape)
     from_rows(coding, to_rows(coding, tokens), out)
     return out

@@ -36,7 +36,7 @@ class Index:
         return len(self.keys)
 
     def find(self, keys: np.ndarray) -> np.ndarray:
-        """Give the first copy of each key, or -1."""
+        """Return the first copy of each key, or -1."""
         if not len(self.keys):
             return np.full(len(keys), -1, dtype=np.int64)
         rows = np.searchsorted(self.keys, keys)
@@ -45,7 +45,7 @@ class Index:
         return rows
 
     def copies(self, key: np.ndarray) -> range:
-        """Give every copy of one key, an array of one."""
+        """Return every copy of one key, an array of one."""
         return range(*(int(np.searchsorted(self.keys, key, side)[0]) for side in ("left", "right")))
 
 

@@ -53,7 +53,7 @@ class Header:
             raise StoreError(f"{path.name} is no shard: {error}") from error
 
     def place(self, name: str) -> tuple[int, tuple[int, ...]]:
-        """Give the offset in the file and the shape of a tensor."""
+        """Return the offset in the file and the shape of a tensor."""
         entry = self.entries[name]
         return self.begin + int(entry["data_offsets"][0]), tuple(entry["shape"])
 
@@ -132,7 +132,7 @@ def map_tokens(path: Path) -> Tensor:
 
 
 def tensor_dtype(header: Header) -> torch.dtype:
-    """Give the number format of a shard's tokens.
+    """Return the number format of a shard's tokens.
 
     Raises:
         LookupError: it is none that a store writes.

@@ -34,7 +34,7 @@ def spilled(count: int, dtype: str) -> np.ndarray:
 
 
 def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """Give the items in lists of `size`; the last may be shorter."""
+    """Return the items in lists of `size`; the last may be shorter."""
     source = iter(items)
     while part := list(islice(source, size)):
         yield part

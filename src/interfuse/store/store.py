@@ -111,7 +111,7 @@ class TokenStore:
         return list(absent)
 
     def peek(self, keys: Iterable[str]) -> set[str]:
-        """Give those of these keys that are there by now; no byte of them is compared."""
+        """Return those of these keys that are there by now; no byte of them is compared."""
         distinct = list(keys)
         with self._guard:
             self.refresh()
@@ -128,7 +128,7 @@ class TokenStore:
             writer.close()
 
     def table(self, keys: Sequence[str]) -> StoredTable:
-        """Give a table whose item i is `keys[i]`.
+        """Return a table whose item i is `keys[i]`.
 
         Raises:
             StoreError: a key is not there.
@@ -173,7 +173,7 @@ class TokenStore:
         return tuple(self.folder / self._names[number] for number in np.flatnonzero(used).tolist())
 
     def _locate(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Give the part (0: snapshot, 1: loose shards, -1: nowhere) and the row of each key's copy to serve."""
+        """Return the part (0: snapshot, 1: loose shards, -1: nowhere) and the row of each key's copy to serve."""
         rows = [index.find(keys) for index in self._parts]
         part = np.where(rows[0] >= 0, 0, np.where(rows[1] >= 0, 1, -1))
         for place in np.flatnonzero((rows[0] >= 0) & (rows[1] >= 0)):
@@ -335,6 +335,6 @@ def folder_name(signature: Mapping[str, Any]) -> str:
 
 
 def _bytes(keys: np.ndarray) -> Iterator[bytes]:
-    """Give each key's 16 bytes; numpy alone would drop zeros at the end."""
+    """Return each key's 16 bytes; numpy alone would drop zeros at the end."""
     joined = keys.tobytes()
     return (joined[start : start + 16] for start in range(0, len(joined), 16))

@@ -74,7 +74,7 @@ class StoredTable:
         return np.where(items >= 0, self.length[np.maximum(items, 0)], 0).astype(np.int64)
 
     def _rows(self, item: int, length: int) -> Tensor:
-        """Give an item's rows where they lie, checked when they are read for the first time."""
+        """Return an item's rows where they lie, checked when they are read for the first time."""
         number, start = int(self.shard[item]), int(self.start[item])
         if number not in self._maps:
             self._maps[number] = map_tokens(self.paths[number])

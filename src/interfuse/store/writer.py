@@ -34,7 +34,7 @@ class Home(Protocol):
         """Take notice of shards that were written since."""
 
     def peek(self, keys: Iterable[str]) -> set[str]:
-        """Give those of these keys that are there by now."""
+        """Return those of these keys that are there by now."""
 
 
 class Writer:

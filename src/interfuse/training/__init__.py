@@ -18,7 +18,7 @@ from interfuse.training.network import (
     pools,
 )
 from interfuse.training.objective import check_objective, to_probs
-from interfuse.training.options import Means, Precision, resolve_precision
+from interfuse.training.options import Precision, TrainingOptions, resolve_precision
 from interfuse.training.run import PROJECTION, TUNED, Run, load_run, save_run
 from interfuse.training.token_statistics import measure, pool_table
 
@@ -28,12 +28,12 @@ __all__ = [
     "TUNED",
     "Adapter",
     "Checkpoint",
-    "Means",
     "ModalitySpec",
     "Network",
     "Precision",
     "Run",
     "Trained",
+    "TrainingOptions",
     "Tuning",
     "check_contrastive",
     "check_design",

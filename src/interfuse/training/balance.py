@@ -30,7 +30,7 @@ def true_class_score(logits: Float[Tensor, "batch classes"], labels: Tensor, tas
 def ogm_coefficients(
     image_score: Float[Tensor, ""], text_score: Float[Tensor, ""], alpha: int | float
 ) -> Float[Tensor, " modalities"]:
-    """Give the factors of the image's and the text's gradients: `1 − tanh(α ρ)` for the one ahead, 1 for the other.
+    """Return the factors of the image's and the text's gradients: `1 − tanh(α ρ)` for the one ahead, 1 for the other.
 
     `ρ` is the ratio of the scores, that ahead over that behind; where they are equal nothing is held back.
 

@@ -114,7 +114,7 @@ def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def random_states(order: torch.Generator, device: torch.device) -> dict[str, Tensor]:
-    """Give the states of every stream of random numbers that training draws from."""
+    """Return the states of every stream of random numbers that training draws from."""
     states = {"random.order": order.get_state(), "random.global": torch.get_rng_state()}
     if device.type == "cuda":
         states["random.cuda"] = torch.cuda.get_rng_state(device)

@@ -74,5 +74,5 @@ def check_contrastive(design: Design, task: str) -> None:
     if design.contrastive and task != "matching":
         raise ConfigError(
             f"design {design.name!r}: contrastive={design.contrastive:g} draws each picture to its own text, which is "
-            f"for matching; the task is {task}. Mend: contrastive=0."
+            f"for matching; the task is {task}. Fix: contrastive=0."
         )

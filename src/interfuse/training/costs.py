@@ -142,7 +142,7 @@ class Tally(TorchDispatchMode):
 
 
 def _each(items: Tokens, index: Tensor) -> Tokens:
-    """Give each row its own copy of its item."""
+    """Return each row its own copy of its item."""
     return Tokens(items.tokens[index], items.mask[index])
 
 

@@ -18,7 +18,7 @@ from interfuse.training.distributed import join
 from interfuse.training.loop import Trained, train_on
 from interfuse.training.memory import available_bytes, check_memory, measure_need
 from interfuse.training.network import Network
-from interfuse.training.options import Means
+from interfuse.training.options import TrainingOptions
 from interfuse.training.trainable_encoder import Tower, checkpoint_blocks, unfreeze
 
 
@@ -56,7 +56,7 @@ class Tuning:
 
     @classmethod
     def defaults(cls) -> tuple[Any, ...]:
-        """Give the values of everything but what learns."""
+        """Return the values of everything but what learns."""
         return tuple(field.default for field in fields(cls)[1:])
 
     @property
@@ -71,7 +71,7 @@ class Tuning:
         return (self.unfreeze,) if self.unfreeze in ("image", "text") else ("image", "text")
 
     def of(self, design: Design) -> Design:
-        """Give the design with this training's own terms; its network is the same."""
+        """Return the design with this training's own terms; its network is the same."""
         return replace(
             design,
             epochs=self.epochs,
@@ -87,7 +87,7 @@ def tune(
     tuning: Tuning,
     run: tuple[Design, int],
     features: Features,
-    means: Means,
+    means: TrainingOptions,
 ) -> Trained:
     """Train a network on, with the encoders inside it; these have the weights of the best epoch afterwards.
 

@@ -33,7 +33,7 @@ def predict_probs(
 def validate(
     network: Network, features: Features, rows: Int64[Tensor, " rows"], objective: Objective
 ) -> tuple[float, float]:
-    """Give the mean score and the mean loss over these rows of a network that is still training.
+    """Return the mean score and the mean loss over these rows of a network that is still training.
 
     Both are NaN where an answer is NaN or infinite.
     """
@@ -49,7 +49,7 @@ def validate(
 def head_losses(
     network: Network, features: Features, rows: Int64[Tensor, " rows"], objective: Objective
 ) -> Float[Tensor, " heads"]:
-    """Give the mean loss of the fused, the image and the text head over these rows."""
+    """Return the mean loss of the fused, the image and the text head over these rows."""
     network.eval()
     losses, device = torch.zeros(3), next(network.parameters()).device
     for batch in eval_batches(features, rows, fitting(network, EVAL_BATCH)):
@@ -61,7 +61,7 @@ def head_losses(
 
 
 def fitting(network: Network, batch_size: int) -> int:
-    """Give the rows of a forward pass: fewer where the encoders run too."""
+    """Return the rows of a forward pass: fewer where the encoders run too."""
     return min(batch_size, TOWER_BATCH) if len(network.towers) else batch_size
 
 

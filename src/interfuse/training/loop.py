@@ -36,7 +36,7 @@ from interfuse.training.inference import head_losses, validate
 from interfuse.training.network import ModalitySpec, Network, count_parameters
 from interfuse.training.objective import make_objective
 from interfuse.training.optimiser import make_optimiser, make_schedule
-from interfuse.training.options import Means, Precision, Watch, nobody, resolve_precision
+from interfuse.training.options import Callback, Precision, TrainingOptions, nobody, resolve_precision
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def train(  # noqa: PLR0913
     features: Features,
     specs: tuple[ModalitySpec, ModalitySpec],
     precision: Precision = "auto",
-    watch: Watch | None = None,
+    watch: Callback | None = None,
     device: str = "cpu",
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
@@ -96,7 +96,9 @@ def train(  # noqa: PLR0913
         return _Loop(design, seed, features, network, accelerator, watch or nobody).run(checkpoint)
 
 
-def train_on(design: Design, seed: int, features: Features, network: Network, accumulate: int, means: Means) -> Trained:
+def train_on(
+    design: Design, seed: int, features: Features, network: Network, accumulate: int, means: TrainingOptions
+) -> Trained:
     """Train a network that is trained already; arguments are those of `train`.
 
     Args:
@@ -150,7 +152,7 @@ class _Loop:
         features: Features,
         network: Network,
         accelerator: Accelerator,
-        watch: Watch,
+        watch: Callback,
         accumulate: int = 1,
     ) -> None:
         self.design, self.seed, self.features, self.watch = design, seed, features, watch
@@ -203,7 +205,7 @@ class _Loop:
         return Trained(network, kept.history, kept.epoch, count_parameters(network), time.perf_counter() - start)
 
     def state(self, kept: "_Kept") -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Give all that the rest of the training depends on: tensors, and plain values."""
+        """Return all that the rest of the training depends on: tensors, and plain values."""
         moments, groups = pack_optimiser(self.optimiser)
         tensors = {
             **with_prefix("network.", self._plain().state_dict()),
@@ -277,10 +279,10 @@ class _Loop:
         }
 
     def diverged(self, what: str, epoch: int) -> ConfigError:
-        """Say which design came to nothing, and what mends it."""
+        """Say which design came to nothing, and what fixes it."""
         return ConfigError(
             f"design {self.design.name!r}: {what} in epoch {epoch}. "
-            "Mend: a lower learning_rate, clip above 0, or norm=standard."
+            "Fix: a lower learning_rate, clip above 0, or norm=standard."
         )
 
     def step(self, share: Share) -> tuple[Tensor, Tensor]:
@@ -325,7 +327,7 @@ class _Loop:
         return loss.detach().cpu() * weight, known * float(weight > 0)
 
     def loss(self, logits: Float[Tensor, "*three batch classes"], labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the fused head's loss, and what is differentiated: with unimodal heads the weighted sum of all three."""
+        """Return the fused head's loss, and what is differentiated: with unimodal heads a weighted sum."""
         if self.weights is None:
             loss = self.objective(logits, labels)
             return loss, loss

@@ -27,7 +27,7 @@ class Need:
     """Activations and inputs of each row of a batch."""
 
     def of(self, rows: int) -> int:
-        """Give the bytes with so many rows a batch."""
+        """Return the bytes with so many rows a batch."""
         return self.fixed + rows * self.a_row
 
 
@@ -92,18 +92,18 @@ def check_memory(need: Need, available: int, batch_size: int, accumulate: int, c
     if need.of(batch_size) <= available:
         return
     fits = (available - need.fixed) // need.a_row if need.a_row else 0
-    mends = []
+    fixes = []
     if fits >= 1:
         times = accumulate * -(-batch_size // fits)
         smaller = -(-batch_size * accumulate // times)
-        mends.append(f"--tuning-batch {smaller} --accumulate {times} (the same rows a step, {_gb(need.of(smaller))})")
+        fixes.append(f"--tuning-batch {smaller} --accumulate {times} (the same rows a step, {_gb(need.of(smaller))})")
     if not checkpointing:
-        mends.append("--gradient-checkpointing")
-    mends += ["fewer blocks, as --unfreeze last-1", "a smaller --image-size"]
+        fixes.append("--gradient-checkpointing")
+    fixes += ["fewer blocks, as --unfreeze last-1", "a smaller --image-size"]
     raise ConfigError(
         f"Fine-tuning needs {_gb(need.of(batch_size))} and {_gb(available)} are available: {_gb(need.fixed)} for "
         f"gradients, moments and the best weights, {_gb(batch_size * need.a_row)} for the activations of a batch of "
-        f"{batch_size} rows. Mend: {'; '.join(mends)}."
+        f"{batch_size} rows. Fix: {'; '.join(fixes)}."
     )
 
 

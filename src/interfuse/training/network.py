@@ -154,7 +154,7 @@ class Network(nn.Module):
         if self.contrast_alone and (not isinstance(self.fusion, TwoTowerFusion) or besides):
             raise ConfigError(
                 f"design {design.name!r}: in all {design.epochs} epochs (warm_start={design.warm_start}) the "
-                "contrastive loss alone trains two_tower only, without residual, unimodal_heads and balance. Mend: "
+                "contrastive loss alone trains two_tower only, without residual, unimodal_heads and balance. Fix: "
                 f"warm_start={design.epochs // 2}, or fusion two_tower without these."
             )
         self.towers = nn.ModuleDict()
@@ -202,7 +202,7 @@ class Network(nn.Module):
         return Tokens(*adapter(*seen))
 
     def vectors(self, image: Tokens, text: Tokens) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
-        """Give each row's vector of either modality: the fusion's towers where it has them, else the tokens' means."""
+        """Return each row's vector of either modality: the fusion's towers if it has them, else the tokens' means."""
         if isinstance(self.fusion, TwoTowerFusion):
             return self.fusion.towers(image, text)
         return masked_mean(*image), masked_mean(*text)

@@ -111,7 +111,7 @@ def check_objective(design: Design, task: str) -> None:
         if task == "regression" and getattr(design, name) != plain:
             raise ConfigError(
                 f"design {design.name!r}: {name}={getattr(design, name)} is for classes, and the task is regression, "
-                f"which minimises the squared error. Mend: {name}={plain}."
+                f"which minimises the squared error. Fix: {name}={plain}."
             )
 
 

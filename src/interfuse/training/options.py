@@ -9,19 +9,19 @@ import torch
 from interfuse.training.checkpoint import Checkpoint
 
 Precision = Literal["auto", "float32", "bfloat16"]
-Watch = Callable[[int, str], None]
+Callback = Callable[[int, str], None]
 """Called with the steps done since the last call and a note to show beside the bar."""
 
 
 @dataclass(frozen=True)
-class Means:
+class TrainingOptions:
     """With what a training is done."""
 
     precision: Precision = "auto"
     """Of the training step; evaluation is always float32."""
     device: str = "cpu"
     """cpu, or any other word for the accelerator that the machine has."""
-    watch: Watch | None = None
+    watch: Callback | None = None
     """Told after every step."""
     checkpoint: Checkpoint | None = None
     """Where the state is kept between epochs."""

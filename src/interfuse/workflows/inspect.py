@@ -176,14 +176,14 @@ def _warn(
     labels: dict[str, dict[str, int]],
     examples: Examples,
 ) -> list[str]:
-    """Say what would spoil a comparison, each with its mend."""
+    """Say what would spoil a comparison, each with its fix."""
     warnings, total = [], sum(counts.values())
     for leak in leaks:
         if leak.what != "text":
             many = "stands" if leak.items == 1 else "stand"
             warnings.append(
                 f"A leak: {leak.items:,} {leak.what} {many} in two splits or more ({leak.rows:,} rows; {leak.example})."
-                " Mend: leave out --split, and the split is made by picture."
+                " Fix: leave out --split, and the split is made by picture."
             )
     for modality, by_part in missing.items():
         if sum(by_part.values()) == total:
@@ -191,13 +191,13 @@ def _warn(
         elif by_part.get("train", 0) == 0 and any(by_part.values()):
             warnings.append(
                 f"Rows without {modality} occur, but none in train: what stands for an absent {modality} will not be "
-                "trained. Mend: --modality-dropout 0.1."
+                "trained. Fix: --modality-dropout 0.1."
             )
     if examples.task in ("multiclass", "matching") and labels:
         name, most = next((name, sum(by_part.values())) for name, by_part in labels.items())
         if most > 0.8 * total:
             warnings.append(
-                f"{100 * most / total:.0f} % of the rows are {name!r}: accuracy says little. Mend: look at macro F1, "
+                f"{100 * most / total:.0f} % of the rows are {name!r}: accuracy says little. Fix: look at macro F1, "
                 "and try class_weights=balanced."
             )
     unseen = [name for name, by_part in labels.items() if not by_part.get("train")]

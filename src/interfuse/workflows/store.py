@@ -37,7 +37,7 @@ def unused_projections(store: Path, studies: Iterable[Path]) -> list[Path]:
 
 
 def _signatures(studies: Iterable[Path]) -> Iterator[Mapping[str, Any]]:
-    """Give what each of these studies and runs says of its encoders."""
+    """Return what each of these studies and runs says of its encoders."""
     for folder in studies:
         record = next((path for name in ("study.json", "run.json") if (path := folder / name).is_file()), None)
         if record is None:

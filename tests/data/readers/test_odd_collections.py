@@ -30,7 +30,7 @@ def plain(count: int = 12):
 
 
 def pairs(examples) -> dict[str, tuple[str, bytes]]:
-    """Give each row's text and the bytes of its picture."""
+    """Return each row's text and the bytes of its picture."""
     found = {}
     for row in examples.table.to_pylist():
         with open(row["image"], "rb") as handle:

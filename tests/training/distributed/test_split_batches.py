@@ -11,7 +11,7 @@ from interfuse.core.design import make_design
 from interfuse.core.errors import ConfigError
 from interfuse.core.seeds import generator
 from interfuse.data import make_known
-from interfuse.training import Means, Network, measure
+from interfuse.training import Network, TrainingOptions, measure
 from interfuse.training.distributed.processes import World
 from interfuse.training.distributed.split_batches import check_shares, share_epoch
 from interfuse.training.loop import train_on
@@ -65,7 +65,7 @@ def test_accumulated_batches_teach_what_one_larger_batch_does(features, given):
         design = make_design("cross_attention", {**given, "batch_size": batch}, BASE)
         torch.manual_seed(0)
         network = Network(design, *specs, classes=2)
-        trained.append(train_on(design, 0, features, network, accumulate, Means("float32")))
+        trained.append(train_on(design, 0, features, network, accumulate, TrainingOptions("float32")))
     one, many = trained
     for name, value in one.network.state_dict().items():
         assert_close(many.network.state_dict()[name], value, rtol=1e-3, atol=1e-5)
@@ -77,7 +77,7 @@ def test_methods_that_need_the_whole_batch_are_refused_where_it_is_split():
     check_shares(plain, 4, World(0, 2))
     contrast = dataclasses.replace(plain, contrastive=0.5)
     check_shares(contrast, 1, World())
-    with pytest.raises(ConfigError, match=r"contrastive compares .* accumulate=2 and 1 processes .* Mend: one process"):
+    with pytest.raises(ConfigError, match=r"contrastive compares .* accumulate=2 and 1 processes .* Fix: one process"):
         check_shares(contrast, 2, World())
     with pytest.raises(ConfigError, match=r"ogm_ge draws noise .* accumulate=1 and 2 processes .*gradient_blending"):
         check_shares(dataclasses.replace(plain, balance="ogm_ge"), 1, World(0, 2))

@@ -29,7 +29,7 @@ from interfuse.workflows import (
     train_run,
 )
 from interfuse.workflows.diagnose.measures import measure_pairs, measure_rows, measure_trust, pair_table, row_logits
-from interfuse.workflows.train.training_set import make_bench
+from interfuse.workflows.train.training_set import make_training_set
 
 SMALL = {"dim": 32, "num_heads": 4, "batch_size": 64, "dropout": 0.0, "epochs": 5, "learning_rate": 3e-3}
 
@@ -133,8 +133,8 @@ def test_label_sets_and_rows_that_miss_a_picture_are_measured_too():
     labels = torch.nn.functional.one_hot(features.labels, 2).float()
     features = dataclasses.replace(features, task="multilabel", labels=labels, image_items=items)
     design = make_design("merged_attention", {}, {"dim": 16, "num_heads": 2})
-    bench = make_bench(features, (features.splits,), [design])
-    _, specs = bench.rows_for(design, 0)
+    bench = make_training_set(features, (features.splits,), [design])
+    _, specs = bench.fold(design, 0)
     network, rows = Network(design, *specs, classes=2).eval(), features.splits["test"]
     verdict, _, measures = measure_pairs(network, features, rows[:40], lambda done: None)
     found = row_logits(network, features, rows, lambda done: None)
@@ -231,8 +231,8 @@ def test_a_regression_s_need_of_interaction_is_told_in_r2(made, interacts):
     labels = one + other if made == "sum" else one ^ other
     features = numbers_of(features, labels)
     design = make_design("product", {}, {**SMALL, "epochs": 8})
-    bench = make_bench(features, (features.splits,), [design])
-    network = train(design, 0, *bench.rows_for(design, 0), "float32").network
+    bench = make_training_set(features, (features.splits,), [design])
+    network = train(design, 0, *bench.fold(design, 0), "float32").network
     rows = features.splits["test"]
     verdict, _, measures = measure_pairs(network, features, rows[:100], lambda done: None)
     values = {(m.key, v.name): v.value for m in measures for v in m.values}

@@ -101,7 +101,7 @@ def test_encode_by_ray_from_another_folder_gives_the_bytes_of_one_process(tmp_pa
 
 
 def held(root: Path) -> dict[tuple[str, bytes], bytes]:
-    """Give the bytes of each item of every encoder's folder."""
+    """Return the bytes of each item of every encoder's folder."""
     found = {}
     for path in root.glob("*/*.tokens.safetensors"):
         header = Header(path)

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from interfuse.workflows.encode.parallel import MOST, SideBySide
+from interfuse.workflows.encode.parallel import MOST, ParallelBatches
 from tests.patience import PATIENCE_S
 
 
@@ -27,7 +27,7 @@ def test_the_threads_share_torch_s_and_the_caller_keeps_its_own(threads, given, 
         met.wait()  # all of them are here at once
         return torch.get_num_threads()
 
-    with SideBySide("cpu") as beside:
+    with ParallelBatches("cpu") as beside:
         assert (beside.workers, torch.get_num_threads()) == (workers, given)
         found = list(beside.map(look, range(2 * workers)))
         assert found == [(item, share) for item in range(2 * workers)]
@@ -48,7 +48,7 @@ def test_answers_come_in_order_and_little_is_taken_ahead(threads):
             taken.append(item)
             yield item
 
-    with SideBySide("cpu") as beside:
+    with ParallelBatches("cpu") as beside:
         for number, (item, answer) in enumerate(beside.map(lambda n: time.sleep(0.01 * (n % 3)) or 2 * n, items())):
             assert (item, answer) == (number, 2 * number)
             assert len(taken) <= number + 1 + beside.workers
@@ -57,7 +57,7 @@ def test_answers_come_in_order_and_little_is_taken_ahead(threads):
 @pytest.mark.parametrize(("given", "device"), [(1, "cpu"), (2, "cuda")])
 def test_with_one_thread_or_on_a_gpu_nothing_runs_beside(threads, given, device):
     threads(given)
-    with SideBySide(device) as beside:
+    with ParallelBatches(device) as beside:
         found = list(beside.map(lambda item: (item, threading.current_thread()), range(3)))
     assert [answer for _, answer in found] == [(item, threading.current_thread()) for item in range(3)]
 
@@ -71,6 +71,6 @@ def test_an_error_comes_out_and_the_threads_end(threads):
             raise ValueError("item 1")
         return item
 
-    with pytest.raises(ValueError, match="item 1"), SideBySide("cpu") as beside:
+    with pytest.raises(ValueError, match="item 1"), ParallelBatches("cpu") as beside:
         list(beside.map(fail, range(9)))
     assert threading.active_count() == before

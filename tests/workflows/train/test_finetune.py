@@ -20,7 +20,7 @@ from interfuse.core.tokens import Tokens
 from interfuse.data import open_picture
 from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.encoders.base import pad
-from interfuse.training import Means, Tuning, load_run
+from interfuse.training import TrainingOptions, Tuning, load_run
 from interfuse.training import finetuning as tuning
 from interfuse.workflows import StreamSettings, evaluate, finetune_run, predict, predict_stream, train_run
 from interfuse.workflows.export.export import export_run, open_exported
@@ -29,7 +29,7 @@ from tests.workflows.export.test_export import make_encoders
 from tests.workflows.together import make_design, make_rows, make_source
 
 LAST = Tuning("last-1", 3e-3, 1e-3, epochs=2)
-MEANS = (Means("float32"), 1)
+MEANS = (TrainingOptions("float32"), 1)
 LOADED = ((load_image_encoder, "see", "image"), (load_text_encoder, "read", "text"))
 
 
@@ -232,7 +232,7 @@ def test_a_modality_that_the_fusion_does_not_see_cannot_learn(folder, source):
 
 def test_a_training_that_the_memory_cannot_hold_is_refused_before_it_begins(folder, tuned, source, monkeypatch):
     monkeypatch.setattr(tuning, "available_bytes", lambda device: 400_000)
-    with pytest.raises(ConfigError, match=r"Fine-tuning needs 0\.\d\d GB and 0\.00 GB are available: .* Mend: "):
+    with pytest.raises(ConfigError, match=r"Fine-tuning needs 0\.\d\d GB and 0\.00 GB are available: .* Fix: "):
         finetune_run(source, folder / "large", folder / "tuned-frozen", LAST, terms=MEANS)
     assert not (folder / "large").exists()
 

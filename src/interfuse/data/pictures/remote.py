@@ -20,7 +20,7 @@ _STAMPS = ("ETag", "etag", "Content-MD5", "Digest", "md5Hash", "content_md5", "g
 
 
 def scheme_of(name: str) -> str | None:
-    """Give the scheme of a URL, none where the name is a path."""
+    """Return the scheme of a URL, none where the name is a path."""
     scheme, separator, _ = name.partition("://")
     return scheme.lower() if separator and scheme.replace("+", "").replace(":", "").isalnum() else None
 
@@ -64,7 +64,7 @@ class RemoteCache:
         self._guard = threading.Lock()
 
     def get(self, url: str) -> str:
-        """Give the file that holds what the URL gives.
+        """Return the file that holds what the URL gives.
 
         Raises:
             DataError: it cannot be fetched or written; the message is the reason.
@@ -119,14 +119,14 @@ def to_name(path: str) -> str:
 
 
 def to_path(name: str | Path) -> str | Path:
-    """Give the path that a file URL names; others stay as they are."""
+    """Return the path that a file URL names; others stay as they are."""
     if isinstance(name, str) and name.startswith(_FILE):
         return os.fsdecode(unquote_to_bytes(name[len(_FILE) :]))
     return name
 
 
 def as_written(folder: Path, name: str) -> str:
-    """Give the name as the disk has it; where no file has it in UTF-8 but one has it in Latin-1, that one's."""
+    """Return the name as the disk has it; where no file has it in UTF-8 but one has it in Latin-1, that one's."""
     if name.isascii() or "\0" in name or os.path.lexists(folder / name):
         return name
     try:

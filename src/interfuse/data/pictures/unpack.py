@@ -22,7 +22,7 @@ class Unpacked:
         self.written = 0
 
     def path_of(self, name: str) -> str | None:
-        """Give the path of a picture by the name it was kept under; None where it is gone."""
+        """Return the path of a picture by the name it was kept under; None where it is gone."""
         path = self.folder / name[:2] / name
         return str(path) if path.is_file() else None
 

@@ -58,7 +58,7 @@ def note_broken(pieces: Iterator[pl.DataFrame], broken: dict[int, str]) -> Itera
 
 
 def delimited_pieces(path: Path, separator: str, rows: int, used: Used | None = None) -> Iterator[pl.DataFrame]:
-    """Give a table some rows at a time, after a frame that has the columns and no row; UTF-16 is not looked for.
+    """Return a table some rows at a time, after a frame that has the columns and no row; UTF-16 is not looked for.
 
     The column `BROKEN` holds why a row cannot be read, else null.
 
@@ -142,7 +142,7 @@ class _Lines:
         return line
 
     def restart_after_first(self) -> None:
-        """Give all lines that were taken since back, but for the first."""
+        """Return all lines that were taken since back, but for the first."""
         self.back.extendleft(reversed(self.taken[1:]))
         self.number -= len(self.taken) - 1
 

@@ -128,7 +128,7 @@ class _Reader:
         return cell if kind == "number" else str(cell)
 
     def dtype(self, column: str) -> Any:
-        """Give the column's type in the table; numbers are told from their values."""
+        """Return the column's type in the table; numbers are told from their values."""
         kind = self.kinds.get(column, "text")
         return pl.List(pl.String) if kind in ("classes", "texts") else None if kind == "number" else pl.String
 

@@ -60,7 +60,7 @@ def _begin(path: Path, scan: "_Scan") -> Iterator[pl.DataFrame]:
 
 
 def scan_json_lines(path: Path) -> tuple[dict[str, str], int, dict[int, str]]:
-    """Give each column's kind, as `read_json_lines` would find it, the number of rows and the broken ones.
+    """Return each column's kind, as `read_json_lines` would find it, the number of rows and the broken ones.
 
     Raises:
         DataError: the text is UTF-16.
@@ -73,7 +73,7 @@ def scan_json_lines(path: Path) -> tuple[dict[str, str], int, dict[int, str]]:
 
 
 def json_lines_pieces(path: Path, columns: Mapping[str, str], rows: int) -> Iterator[pl.DataFrame]:
-    """Give these columns, of the kinds that `scan_json_lines` found, and `BROKEN`, some rows at a time."""
+    """Return these columns, of the kinds that `scan_json_lines` found, and `BROKEN`, some rows at a time."""
     objects = _objects(path)
     while piece := list(islice(objects, rows)):
         cells = [_cast(name, [row.get(name) for row, _ in piece], kind) for name, kind in columns.items()]
@@ -81,7 +81,7 @@ def json_lines_pieces(path: Path, columns: Mapping[str, str], rows: int) -> Iter
 
 
 def _objects(path: Path) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """Give each line's object, or an empty one and why it cannot be read."""
+    """Return each line's object, or an empty one and why it cannot be read."""
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as handle:
         for number, line in enumerate(handle, 1):
             if not line.strip():

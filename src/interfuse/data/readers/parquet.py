@@ -14,7 +14,7 @@ PIECE_ROWS = 4096
 
 
 def scan_parquet(path: Path) -> tuple[pl.DataFrame, int]:
-    """Give the columns, without a row, and the number of rows.
+    """Return the columns, without a row, and the number of rows.
 
     Raises:
         DataError: the file cannot be read.
@@ -64,6 +64,6 @@ def unreadable(path: Path, error: BaseException) -> DataError:
 
 
 def first_line(error: BaseException) -> str:
-    """Give the first line of an error's message; its kind where it has none."""
+    """Return the first line of an error's message; its kind where it has none."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

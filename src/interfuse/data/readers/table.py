@@ -71,7 +71,7 @@ def _read_file(path: Path, used: Used | None) -> tuple[pl.DataFrame, dict[int, s
 
 
 def check_file(path: Path) -> str:
-    """Give the ending of a file of rows, in small letters.
+    """Return the ending of a file of rows, in small letters.
 
     Raises:
         DataError: the file is absent, empty or of another kind.

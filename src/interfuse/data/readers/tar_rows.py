@@ -111,7 +111,7 @@ def _join(members: list[Member]) -> tuple[Row, str | None]:
 
 
 def _read_member(ending: str, read: Callable[[], bytes], unpacked: Unpacked) -> tuple[Row, str | None] | None:
-    """Give the columns that a member brings, and why it cannot be read; None where it is of another kind."""
+    """Return the columns that a member brings, and why it cannot be read; None where it is of another kind."""
     last = "." + ending.rpartition(".")[2]
     if last in PICTURE_ENDINGS:
         return {"image": unpacked.keep(read())}, None

@@ -19,7 +19,7 @@ class Used:
         return name in self.named or any(name.lower() in names for names in (*self.needed, *self.welcome))
 
     def choose(self, columns: Sequence[str]) -> list[str]:
-        """Give the columns that are needed; all of them where one is lacking, so that the error can list them."""
+        """Return the columns that are needed; all of them where one is lacking, so that the error can list them."""
         lower = {column.lower() for column in columns}
         lacking = any(lower.isdisjoint(names) for names in self.needed) or not set(self.named) <= set(columns)
         return list(columns) if lacking else [column for column in columns if self.may_want(column)]

@@ -37,7 +37,7 @@ def check_texts(column: pl.Series) -> None:
 
 
 def as_texts(column: pl.Series) -> list[str | None]:
-    """Give a column as texts, as `clean_texts` does; blank cells are None.
+    """Return a column as texts, as `clean_texts` does; blank cells are None.
 
     Raises:
         DataError: as `check_texts`.

@@ -21,14 +21,14 @@ def ranges(count: int, size: int | None = None) -> Iterator[slice]:
 
 
 def take(column: pl.Series, places: np.ndarray) -> pl.Series:
-    """Give some rows of a column; rows in a run are not copied."""
+    """Return some rows of a column; rows in a run are not copied."""
     if len(places) and (np.diff(places) == 1).all():
         return column.slice(int(places[0]), len(places))
     return column.gather(places)
 
 
 def starts_of(rising: np.ndarray) -> np.ndarray:
-    """Give the places where an array in order has a value for the first time."""
+    """Return the places where an array in order has a value for the first time."""
     starts = np.ones(len(rising), bool)
     np.not_equal(rising[1:], rising[:-1], out=starts[1:])
     return np.flatnonzero(starts)

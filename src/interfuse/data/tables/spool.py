@@ -43,7 +43,7 @@ class Spool:
             self._flush()
 
     def finish(self) -> pa.Table:
-        """Give the table.
+        """Return the table.
 
         Raises:
             DataError: the file cannot be written.
@@ -90,7 +90,7 @@ def spool_frames(pieces: Iterable[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _plain(dtype: Any) -> Any:
-    """Give the type without categories, whose dictionaries would differ from piece to piece."""
+    """Return the type without categories, whose dictionaries would differ from piece to piece."""
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return pl.String()
     return pl.List(_plain(dtype.inner)) if isinstance(dtype, pl.List) else dtype

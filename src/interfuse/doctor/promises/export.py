@@ -22,7 +22,7 @@ class _Called(nn.Module):
         self._names = list(subject.labels())
 
     def forward(self, image: Tensor, text: Tensor, image_mask: Tensor, text_mask: Tensor) -> dict[str, Tensor]:
-        """Give the outputs that have a row for each row of input."""
+        """Return the outputs that have a row for each row of input."""
         output = self._call(Inputs(image, text, image_mask, text_mask), self.module)
         return {name: output[name] for name in self._names if name in output}
 
@@ -36,7 +36,7 @@ def exports_with_dynamic_axes(subject: Subject) -> list[Finding]:
     if subject.equal:
         text = image
     where = where_is(subject.module)
-    mend = "Keep Python's if, int() and .item() away from values of tensors in forward."
+    fix = "Keep Python's if, int() and .item() away from values of tensors in forward."
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -48,7 +48,7 @@ def exports_with_dynamic_axes(subject: Subject) -> list[Finding]:
             other = _other(subject)
             got = program(*other)
     except Exception as error:
-        return [Finding("export", "info", "torch.export with dynamic axes fails", raised(error), where, mend)]
+        return [Finding("export", "info", "torch.export with dynamic axes fails", raised(error), where, fix)]
     finally:
         logger.setLevel(level)
     gap = max(subject.compare(subject.look(other), got, other))
@@ -56,7 +56,7 @@ def exports_with_dynamic_axes(subject: Subject) -> list[Finding]:
         return []
     seen = f"at {tuple(other.image.shape)} with {tuple(other.text.shape)} it differs by {number(gap)}"
     title = "What torch.export gives computes something else at another size"
-    return [Finding("export", "warning", title, seen, where, mend)]
+    return [Finding("export", "warning", title, seen, where, fix)]
 
 
 def _varies(subject: Subject, modality: str) -> bool:

@@ -67,21 +67,21 @@ class Learning:
 def gives_every_parameter_a_gradient(
     subject: Subject, floor: float | None = None, passes: Sequence[str] = EVERY
 ) -> list[Finding]:
-    """Give each parameter a finite, non-zero gradient at step 0, or, behind a zero gate, after a step."""
+    """Return each parameter a finite, non-zero gradient at step 0, or, behind a zero gate, after a step."""
     learning = learn(subject, floor, passes)
     found: list[Finding] = []
     where = where_is(subject.module)
     if learning.bad:
-        mend = "Add an eps inside square roots, norms, logarithms and quotients; start from smaller weights."
+        fix = "Add an eps inside square roots, norms, logarithms and quotients; start from smaller weights."
         seen = f"NaN or inf at {some(list(learning.bad))}"
-        found.append(Finding("bad-gradient", "error", "A gradient is not finite", seen, where, mend))
+        found.append(Finding("bad-gradient", "error", "A gradient is not finite", seen, where, fix))
     cancelled = [name for name in learning.dead if _cancels(name, learning.learns)]
     dead = [name for name in learning.dead if name not in cancelled]
     if cancelled:
         seen = f"its weight learns, the bias has gradient 0: {some(cancelled)}"
         title = "A bias that cancels: softmax does not see what is added to every score"
-        mend = "Harmless; bias=False saves it."
-        found.append(Finding("cancelled-bias", "info", title, seen, some(cancelled), mend))
+        fix = "Harmless; bias=False saves it."
+        found.append(Finding("cancelled-bias", "info", title, seen, some(cancelled), fix))
     if dead and learning.one_key:
         found.append(_one_key(dead, learning, where))
     elif dead:
@@ -90,8 +90,8 @@ def gives_every_parameter_a_gradient(
     if gated:
         seen = f"gradient exactly 0 at step 0 and not after a step: {some(gated)}"
         title = "Closed at the start: a parameter that starts at zero blocks the gradient of others for one step"
-        mend = "Meant so in Flamingo's gates, LoRA and adaLN-zero; else start from small random weights."
-        found.append(Finding("zero-gate", "info", title, seen, some(gated), mend))
+        fix = "Meant so in Flamingo's gates, LoRA and adaLN-zero; else start from small random weights."
+        found.append(Finding("zero-gate", "info", title, seen, some(gated), fix))
     return found
 
 
@@ -165,7 +165,7 @@ def learn(subject: Subject, floor: float | None = None, passes: Sequence[str] = 
 
 
 def _rounding(sizes: list[float], exact: torch.dtype) -> float:
-    """Give the size below which a gradient is rounding: relative to the third quartile, which no outlier moves."""
+    """Return the size below which a gradient is rounding: relative to the third quartile, which no outlier moves."""
     finite = sorted(size for size in sizes if math.isfinite(size))
     scale = finite[(3 * len(finite)) // 4] if finite else 0.0
     return scale * (1e-11 if exact == torch.float64 else 1e-6)
@@ -255,14 +255,12 @@ def depends_on_both(subject: Subject) -> list[Finding]:
         if any(size > 1e-9 for size in later[modality].values()):
             most = number(max(later[modality].values()))
             seen = f"at step 0 another {modality} changes nothing; after two steps by {most}"
-            mend = "Meant so behind a zero-initialised gate; else look for a weight that starts at zero."
-            found.append(
-                Finding("zero-gate", "info", f"The {modality} enters through a closed gate", seen, where, mend)
-            )
+            fix = "Meant so behind a zero-initialised gate; else look for a weight that starts at zero."
+            found.append(Finding("zero-gate", "info", f"The {modality} enters through a closed gate", seen, where, fix))
             continue
         seen = f"another {modality} in every row moves the output by {number(max(reach[modality].values(), default=0))}"
-        mend = f"Use the {modality} in what forward returns; an attention over one key ignores its query."
-        found.append(Finding("modality-ignored", "error", f"The {modality} is ignored", seen, where, mend))
+        fix = f"Use the {modality} in what forward returns; an attention over one key ignores its query."
+        found.append(Finding("modality-ignored", "error", f"The {modality} is ignored", seen, where, fix))
     for modality in sorted(set(MODALITIES) - subject.modalities):
         if any(size > 1e-9 for size in reach[modality].values()):
             seen = f"declared unimodal, but another {modality} moves the output"
@@ -290,9 +288,9 @@ def lets_gradients_reach_both_inputs(subject: Subject, floor: float = 0.0) -> li
     if not blocked:
         return []
     seen = f"the gradient at the {' and the '.join(blocked)} is 0"
-    mend = "Harmless on frozen features; with a trainable encoder in front take away detach() or no_grad()."
+    fix = "Harmless on frozen features; with a trainable encoder in front take away detach() or no_grad()."
     title = "No gradient reaches what stands in front"
-    return [Finding("blocked-input", "info", title, seen, where_is(subject.module), mend)]
+    return [Finding("blocked-input", "info", title, seen, where_is(subject.module), fix)]
 
 
 def _fusing(subject: Subject, reach: dict[str, dict[str, float]], where: str) -> list[Finding]:
@@ -303,8 +301,8 @@ def _fusing(subject: Subject, reach: dict[str, dict[str, float]], where: str) ->
     if any(min(later[m].get(name, 0.0) for m in MODALITIES) > 1e-9 for name in later["image"]):
         return []
     seen = ", ".join(f"{name} from {'image' if reach['image'][name] > 1e-9 else 'text'}" for name in reach["image"])
-    mend = "Meant so in a dual encoder trained by contrast; a fusion needs an output of both."
-    return [Finding("no-fusion", "info", "No output depends on both modalities", seen, where, mend)]
+    fix = "Meant so in a dual encoder trained by contrast; a fusion needs an output of both."
+    return [Finding("no-fusion", "info", "No output depends on both modalities", seen, where, fix)]
 
 
 def _reach(subject: Subject, module: nn.Module) -> dict[str, dict[str, float]]:

@@ -13,7 +13,7 @@ from interfuse.doctor.words import number, where_is
 
 
 def is_deterministic_in_eval(subject: Subject) -> list[Finding]:
-    """Give the same output twice in eval mode, but for a kernel's rounding, and leave the state alone."""
+    """Return the same output twice in eval mode, but for a kernel's rounding, and leave the state alone."""
     inputs = subject.inputs()
     plain = subject.variant(seeded=False)
     before = {key: value.clone() for key, value in subject.module.state_dict().items()}
@@ -23,16 +23,16 @@ def is_deterministic_in_eval(subject: Subject) -> list[Finding]:
     found: list[Finding] = []
     if moved:
         evidence = f"one call without gradient changed {', '.join(moved)}"
-        mend = "Update buffers under `if self.training:` alone."
+        fix = "Update buffers under `if self.training:` alone."
         where = where_is(subject.module)
-        found.append(Finding("state-moves", "warning", "A call in eval mode changes the state", evidence, where, mend))
+        found.append(Finding("state-moves", "warning", "A call in eval mode changes the state", evidence, where, fix))
     given = Inputs(*(value.clone() for value in inputs))
     with torch.no_grad():
         subject.call(subject.module, *given)
     if any(change(a, b) > 0 for a, b in zip(given[:2], inputs[:2], strict=True)):
-        evidence, mend = "after a call the tensors given hold other values", "x = x / n instead of x /= n."
+        evidence, fix = "after a call the tensors given hold other values", "x = x / n instead of x /= n."
         where = where_is(subject.module)
-        found.append(Finding("inputs-change", "warning", "It changes its inputs in place", evidence, where, mend))
+        found.append(Finding("inputs-change", "warning", "It changes its inputs in place", evidence, where, fix))
     gap = _largest(first, second)
     slack = plain.rounding
     draws = gap <= slack and _draws(plain, inputs)
@@ -42,10 +42,10 @@ def is_deterministic_in_eval(subject: Subject) -> list[Finding]:
     differs = gap > slack
     if (differs and not moved) or draws:
         seen = f"{how} differs by {number(gap)}" if differs else f"a call draws random numbers; {calls} calls agree"
-        mend = "Draw only `if self.training:`; give F.dropout training=self.training; fix noise or choices in eval."
+        fix = "Draw only `if self.training:`; give F.dropout training=self.training; fix noise or choices in eval."
         severity: Severity = "error" if differs else "warning"
         title = "The output is random in eval mode" if differs else "It draws random numbers in eval mode"
-        found.append(Finding("random-in-eval", severity, title, seen, where_is(subject.module), mend))
+        found.append(Finding("random-in-eval", severity, title, seen, where_is(subject.module), fix))
     return found
 
 
@@ -95,9 +95,9 @@ def _similarities(subject: Subject) -> list[Finding]:
     if not names:
         return []
     seen = f"{', '.join(names)}: (batch, batch); a row's own entry, on the diagonal, stands alone"
-    mend = "Meant so for a contrastive loss; to predict a row, take the diagonal."
+    fix = "Meant so for a contrastive loss; to predict a row, take the diagonal."
     title = "It compares every row with every row"
-    return [Finding("similarities", "info", title, seen, where_is(subject.module), mend)]
+    return [Finding("similarities", "info", title, seen, where_is(subject.module), fix)]
 
 
 def _own(leaf: torch.Tensor, marks: Labels, row: int) -> torch.Tensor:
@@ -109,7 +109,7 @@ def _own(leaf: torch.Tensor, marks: Labels, row: int) -> torch.Tensor:
 
 
 def lets_each_sample_stand_alone(subject: Subject) -> list[Finding]:
-    """Give a row the same output whatever the other rows hold, and when it is alone."""
+    """Return a row the same output whatever the other rows hold, and when it is alone."""
     inputs = subject.inputs()
     together = subject.look(inputs)
     other = subject.inputs(seed=7)
@@ -134,10 +134,10 @@ def lets_each_sample_stand_alone(subject: Subject) -> list[Finding]:
                 worst, how = gap, "a sample alone differs from itself in a batch by {}"
     if worst <= subject.tolerance:
         return _similarities(subject)
-    mend = (
+    fix = (
         "nn.MultiheadAttention reads (batch, dim) as one unbatched sequence and, without batch_first=True, "
         "(batch, tokens, dim) as (tokens, batch, dim): give (batch, tokens, dim) with batch_first=True. Else look at "
         "the axis of each softmax, mean and norm. Sequence-first on purpose: examine(…, layout='tokens-first')."
     )
     where = where_is(subject.module)
-    return [Finding("batch-leak", "error", "Samples of a batch mix", how.format(number(worst)), where, mend)]
+    return [Finding("batch-leak", "error", "Samples of a batch mix", how.format(number(worst)), where, fix)]

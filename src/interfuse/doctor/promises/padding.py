@@ -20,23 +20,23 @@ MEND_NO_MASK = (
 def hides_values_under_the_mask(
     subject: Subject, garbage: Sequence[float] = (0.0, 9.0), slack: float | None = None
 ) -> list[Finding]:
-    """Give the same output whatever finite values stand under the mask: bit for bit, but for `slack`."""
+    """Return the same output whatever finite values stand under the mask: bit for bit, but for `slack`."""
     return _leaks(subject, garbage, MODALITIES, slack)
 
 
 def hides_poison_under_the_mask(
     subject: Subject, garbage: Sequence[float] = (1e4, *POISON), slack: float | None = None
 ) -> list[Finding]:
-    """Give bit for bit the same output even with huge values, NaN or inf under the mask."""
+    """Return bit for bit the same output even with huge values, NaN or inf under the mask."""
     sound = [m for m in MODALITIES if m in subject.masks and not _leaks(subject, (0.0, 9.0), [m])]
     gaps = {value: _gap(subject, value, sound) for value in garbage}
     worst = {value: gap for value, gap in gaps.items() if gap > (subject.rounding if slack is None else slack)}
     if not worst:
         return []
     seen = ", ".join(f"{value:g} moves the output by {number(gap)}" for value, gap in worst.items())
-    mend = "Put zeros under the mask on entry with torch.where (0 * NaN is NaN, so multiplying does not)."
+    fix = "Put zeros under the mask on entry with torch.where (0 * NaN is NaN, so multiplying does not)."
     title = "Huge values, NaN or inf under the mask would reach the output"
-    return [Finding("poison-leak", "info", title, seen, where_is(subject.module), mend)]
+    return [Finding("poison-leak", "info", title, seen, where_is(subject.module), fix)]
 
 
 def _gap(subject: Subject, value: float, modalities: Sequence[str]) -> float:
@@ -67,20 +67,20 @@ def _leaks(
 def _leak(subject: Subject, modality: str, seen: str) -> Finding:
     where = where_is(subject.module)
     if modality in subject.masks:
-        mend = (
+        fix = (
             "Hand the mask to every attention (key_padding_mask: True = ignore; SDPA: True = attend), and to every "
             "mean, maximum, norm, convolution or recurrence over tokens."
         )
-        return Finding("padding-leak", "error", f"Padding of the {modality} changes the output", seen, where, mend)
+        return Finding("padding-leak", "error", f"Padding of the {modality} changes the output", seen, where, fix)
     title = f"Takes no {modality} mask: padded {modality} tokens count as real"
     # A picture's grid may always be whole, sentences never are of one length.
     severity: Severity = "error" if modality == "text" and not subject.masks else "warning"
-    mend = f"{MEND_NO_MASK} Where their number is always the same, say so: examine(…, {modality}_tokens=N)."
-    return Finding("no-mask", severity, title, seen, where, mend)
+    fix = f"{MEND_NO_MASK} Where their number is always the same, say so: examine(…, {modality}_tokens=N)."
+    return Finding("no-mask", severity, title, seen, where, fix)
 
 
 def ignores_wider_padding(subject: Subject, left: int = 0, right: tuple[int, int] = (4, 6)) -> list[Finding]:
-    """Give the same output with more padding on the right (and `left` places on the image's left)."""
+    """Return the same output with more padding on the right (and `left` places on the image's left)."""
     inputs = subject.inputs()
     plain = subject.look(inputs)
     found: list[Finding] = []
@@ -104,18 +104,18 @@ def ignores_wider_padding(subject: Subject, left: int = 0, right: tuple[int, int
 
 
 def takes_no_mask_for_all_real(subject: Subject, unmasked: Subject) -> list[Finding]:
-    """Give the same output for no mask at all as for masks that call every token real."""
+    """Return the same output for no mask at all as for masks that call every token real."""
     inputs = subject.inputs(full=True)
     gap = max(subject.compare(subject.look(inputs), unmasked.look(inputs), inputs))
     if gap <= subject.rounding:
         return []
     seen = f"masks that are all real differ from no mask by {number(gap)}"
-    mend = "Treat a mask of None as all real."
-    return [Finding("padding-leak", "warning", "No mask is not all real", seen, where_is(subject.module), mend)]
+    fix = "Treat a mask of None as all real."
+    return [Finding("padding-leak", "warning", "No mask is not all real", seen, where_is(subject.module), fix)]
 
 
 def survives_a_missing_modality(subject: Subject, slack: float | None = None) -> list[Finding]:
-    """Give finite output and gradients for a row without image, text or both, and hide what stands there.
+    """Return finite output and gradients for a row without image, text or both, and hide what stands there.
 
     Missing is a mask all False; to a module that takes no mask of the modality it is a row of zeros.
     """
@@ -197,14 +197,14 @@ def _content(subject: Subject, inputs: Inputs, missing: Sequence[str]) -> float:
 def _missing(kind: str, subject: Subject, name: str, title: str, seen: str) -> Finding:
     modality = name.split()[0]
     way = "a mask all False" if modality in subject.masks else "a row of zeros"
-    mend = (
+    fix = (
         f"Missing is {way}: put zeros (or one learned absent token) in place of such a row before anything else, and "
         "let its attention give zeros; a softmax of scores all -inf is NaN, and of scores all -1e9 it is uniform."
     )
     if modality not in subject.masks:
-        mend = "Missing is a row of zeros: add an eps inside each square root, norm and quotient."
+        fix = "Missing is a row of zeros: add an eps inside each square root, norm and quotient."
     severity: Severity = "error"
     if subject.is_layer():
         severity, title = "warning", f"{title}, as a layer by itself"
-        mend = f"The model around it must give an absent modality a token of its own; or: {mend}"
-    return Finding(kind, severity, title, seen, where_is(subject.module), mend)
+        fix = f"The model around it must give an absent modality a token of its own; or: {fix}"
+    return Finding(kind, severity, title, seen, where_is(subject.module), fix)

@@ -9,7 +9,7 @@ from interfuse.doctor.words import number, raised, where_is
 
 
 def keeps_its_shape(subject: Subject) -> list[Finding]:
-    """Give one row of output a row of input, for a batch of one and for one token too."""
+    """Return one row of output a row of input, for a batch of one and for one token too."""
     found: list[Finding] = []
     labels = subject.labels()
     usual = subject.look(subject.inputs())
@@ -40,12 +40,12 @@ def _without(shape: list[int], axes: list[int]) -> list[int]:
 
 
 def _shape(subject: Subject, title: str, evidence: str) -> Finding:
-    mend = "Name the axes that you reduce (squeeze(1), not squeeze()), and do not index tokens that may not be there."
-    return Finding("shape", "error", title, evidence, where_is(subject.module), mend)
+    fix = "Name the axes that you reduce (squeeze(1), not squeeze()), and do not index tokens that may not be there."
+    return Finding("shape", "error", title, evidence, where_is(subject.module), fix)
 
 
 def keeps_its_dtype(subject: Subject) -> list[Finding]:
-    """Give float32, float64 and bfloat16 for the same dtype of weights and inputs."""
+    """Return float32, float64 and bfloat16 for the same dtype of weights and inputs."""
     found: list[Finding] = []
     module = duplicate(subject.module)
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
@@ -98,8 +98,8 @@ def _without_fast_path(subject: Subject, inputs: Inputs, module: torch.nn.Module
 
 
 def _dtype(subject: Subject, severity: Severity, title: str, evidence: str) -> Finding:
-    mend = "Make tensors in forward with the dtype and device of an input (x.new_zeros, torch.zeros_like)."
-    return Finding("dtype", severity, title, evidence, where_is(subject.module), mend)
+    fix = "Make tensors in forward with the dtype and device of an input (x.new_zeros, torch.zeros_like)."
+    return Finding("dtype", severity, title, evidence, where_is(subject.module), fix)
 
 
 def _name(dtype: torch.dtype) -> str:

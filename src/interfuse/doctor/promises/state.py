@@ -130,7 +130,7 @@ def _moves(subject: Subject, path: str) -> float:
 
 
 def survives_saving_and_loading(subject: Subject) -> list[Finding]:
-    """Give bit for bit the same output from a module made again that has loaded the state.
+    """Return bit for bit the same output from a module made again that has loaded the state.
 
     Raises:
         NotExaminedError: it could not be made again, and nothing else shows that state is lost.
@@ -161,9 +161,9 @@ def _moved_in_training(subject: Subject) -> list[Finding]:
     before = dict(hidden_tensors(subject.module))
     moved = [n for n, t in hidden_tensors(trained) if n not in before or not torch.equal(before[n].to(t), t)]
     seen = f"after two calls in training mode a copy with its state differs by {number(gap)}: {some(moved) or '?'}"
-    mend = "Hold what training updates in register_buffer (persistent), as batch norm does."
+    fix = "Hold what training updates in register_buffer (persistent), as batch norm does."
     title = "What training updates is not in state_dict()"
-    return [Finding("state-lost", "error", title, seen, where_is(subject.module), mend)]
+    return [Finding("state-lost", "error", title, seen, where_is(subject.module), fix)]
 
 
 def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] | None:
@@ -178,23 +178,23 @@ def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] 
             if subject.remake is None:
                 return None
             seen = f"its own settings fail: {raised(error)}"
-            mend = "Keep the settings as they were given."
-            return [Finding("state-lost", "error", "It cannot be made again from its settings", seen, where, mend)]
+            fix = "Keep the settings as they were given."
+            return [Finding("state-lost", "error", "It cannot be made again from its settings", seen, where, fix)]
     if subject.remake is None and not _fits(again, state):
         return None
     try:
         again.to(subject.exact).load_state_dict(load(save(state)))
     except Exception as error:
-        mend = "Make every layer and buffer in __init__."
-        return [Finding("state-lost", "error", "Its state cannot be loaded", raised(error), where, mend)]
+        fix = "Make every layer and buffer in __init__."
+        return [Finding("state-lost", "error", "Its state cannot be loaded", raised(error), where, fix)]
     inputs = subject.inputs()
     gap = max(subject.compare(subject.look(inputs), subject.look(inputs, again), inputs))
     if gap <= subject.rounding or subject.seeded:
         return []
     lost = [name for name, _ in hidden_tensors(subject.module)] + sorted(_unsaved_buffers(subject.module))
     seen = f"made again and loaded, the same batch differs by {number(gap)}; not in state_dict(): {some(lost) or '?'}"
-    mend = "Hold what is drawn or counted in register_buffer (persistent), what is learned in nn.Parameter."
-    return [Finding("state-lost", "error", "State does not survive saving and loading", seen, where, mend)]
+    fix = "Hold what is drawn or counted in register_buffer (persistent), what is learned in nn.Parameter."
+    return [Finding("state-lost", "error", "State does not survive saving and loading", seen, where, fix)]
 
 
 def _fits(module: nn.Module, state: dict[str, Tensor]) -> bool:
@@ -226,8 +226,8 @@ def _unsaved(subject: Subject) -> list[Finding]:
         how = "drawn at random when made" if random else "a plain attribute"
         seen = f"{name} is {how}, is not in state_dict() and shapes the output (a change moves it by {number(moved)})"
         title = "State does not survive saving and loading" if random else "A constant that does not follow .to(device)"
-        mend = "register_buffer(name, tensor) saves it and moves it."
-        found.append(Finding("state-lost" if random else "not-a-buffer", severity, title, seen, where_is(owner), mend))
+        fix = "register_buffer(name, tensor) saves it and moves it."
+        found.append(Finding("state-lost" if random else "not-a-buffer", severity, title, seen, where_is(owner), fix))
     return found
 
 
@@ -260,6 +260,6 @@ def makes_its_layers_at_once(before: nn.Module, after: nn.Module) -> list[Findin
         return []
     seen = f"the first call made {len(new)} tensors, {some(new)}: an optimiser made before it never sees them, "
     seen += "and load_state_dict refuses them"
-    mend = "Make every layer in __init__ from widths given there, or use nn.LazyLinear and run one batch first."
+    fix = "Make every layer in __init__ from widths given there, or use nn.LazyLinear and run one batch first."
     title = "Layers are made in forward"
-    return [Finding("lazy-layers", "error", title, seen, where_is(after), mend)]
+    return [Finding("lazy-layers", "error", title, seen, where_is(after), fix)]

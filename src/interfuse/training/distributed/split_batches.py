@@ -26,7 +26,7 @@ class Share:
 def share_epoch(
     features: Features, design: Design, order: torch.Generator, accumulate: int, world: World
 ) -> Iterator[Share]:
-    """Give this process's share of each step of an epoch; every train row is in one share of one process.
+    """Return this process's share of each step of an epoch; every train row is in one share of one process.
 
     A step has `batch_size · accumulate · processes` rows, those that one process would take with such a batch size, and
     they are dealt out in turn: rows of like length go to all processes. Where the last step has fewer rows than there
@@ -64,10 +64,10 @@ def check_shares(design: Design, accumulate: int, world: World) -> None:
     if design.contrastive and accumulate * world.size > 1:
         raise ConfigError(
             f"design {design.name!r}: contrastive compares the pairs of a whole batch, and {split}. "
-            "Mend: one process with a larger batch_size, or contrastive=0."
+            "Fix: one process with a larger batch_size, or contrastive=0."
         )
     if design.balance == "ogm_ge" and world.size > 1:
         raise ConfigError(
             f"design {design.name!r}: balance=ogm_ge draws noise that must be alike everywhere, and {split}. "
-            "Mend: one process, or balance=gradient_blending."
+            "Fix: one process, or balance=gradient_blending."
         )

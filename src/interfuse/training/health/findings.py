@@ -1,4 +1,4 @@
-"""Verdicts on training health in words, each with its evidence and the setting that mends it."""
+"""Verdicts on training health in words, each with its evidence and the setting that fixes it."""
 
 import math
 import statistics
@@ -40,8 +40,8 @@ class Finding:
     """Block or layer."""
     evidence: str
     """What was measured."""
-    mend: str
-    """Flags of the command line, or settings of the design, that mend it."""
+    fix: str
+    """Flags of the command line, or settings of the design, that fix it."""
 
 
 Rows = Sequence[Mapping[str, Any]]
@@ -73,12 +73,12 @@ def judge(history: Rows) -> list[Finding]:
 
 
 def word_of(findings: Sequence[Finding]) -> str:
-    """Give the one word for the progress line."""
+    """Return the one word for the progress line."""
     return findings[0].word if findings else HEALTHY
 
 
 def describe(history: Rows) -> dict[str, Any]:
-    """Give the verdict's columns of `core.records.HISTORY` for the last row."""
+    """Return the verdict's columns of `core.records.HISTORY` for the last row."""
     findings = judge(history)
     return {"health": word_of(findings), "findings": [asdict(finding) for finding in findings]}
 
@@ -115,8 +115,8 @@ def _vanishing(norms: Mapping[str, float]) -> Iterator[Finding]:
     for first, last, where in _ends(norms):
         if norms[first] < VANISHING * norms[last]:
             evidence = f"gradient norm {norms[first]:.1e} at {first}, {norms[last]:.1e} at {last}"
-            mend = "--norm standard, --residual, fewer layers, or a fusion whose layers have residuals and norms"
-            yield Finding("vanishing", where, evidence, mend)
+            fix = "--norm standard, --residual, fewer layers, or a fusion whose layers have residuals and norms"
+            yield Finding("vanishing", where, evidence, fix)
 
 
 def _ends(norms: Mapping[str, float]) -> Iterator[tuple[str, str, str]]:
@@ -138,15 +138,15 @@ def _one_key(late: Rows) -> Iterator[Finding]:
     for name, count in keys.items():
         if count <= 1:
             evidence = "each row has one key: its softmax is 1 whatever the query and key are, so neither is trained"
-            mend = "--pool none, so that attention sees tokens; or --fusions concat or product on pooled vectors"
-            yield Finding("dead query/key", name, evidence, mend)
+            fix = "--pool none, so that attention sees tokens; or --fusions concat or product on pooled vectors"
+            yield Finding("dead query/key", name, evidence, fix)
         elif shares.get(name, 1.0) < ROUNDING:
             evidence = "the gradient of query and key is zero but for rounding, the value's is not"
             yield Finding("dead query/key", name, evidence, "--norm standard or a lower --learning-rate")
 
 
 def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator[Finding]:
-    """Tell a prediction that no input moves any more, or has hardly moved yet: the mends are opposite.
+    """Tell a prediction that no input moves any more, or has hardly moved yet: the fixes are opposite.
 
     It has collapsed where an input had moved it, or where steps were too large (`before`: what else was found).
     """
@@ -162,20 +162,20 @@ def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator
     if fallen or {finding.word for finding in before} - {"too slow"}:
         yield Finding("collapsed", "network", evidence, "a lower --learning-rate, --norm standard or a longer --warmup")
     else:
-        mend = "a higher --learning-rate, more --epochs or --norm standard; check that the columns tell anything"
-        yield Finding("not learning", "network", f"{evidence}, at no time by more than {most:.2f}", mend)
+        fix = "a higher --learning-rate, more --epochs or --norm standard; check that the columns tell anything"
+        yield Finding("not learning", "network", f"{evidence}, at no time by more than {most:.2f}", fix)
 
 
 def _ignored(late: Rows, norms: Mapping[str, float]) -> Iterator[Finding]:
-    mend = "--modality-dropout 0.2, --unimodal-heads 0.5 or --balance ogm_ge; check that the column tells anything"
+    fix = "--modality-dropout 0.2, --unimodal-heads 0.5 or --balance ogm_ge; check that the column tells anything"
     use = {name: _median_of(late, f"{name}_use") for name in ("image", "text")}
     for name, other in (("image", "text"), ("text", "image")):
         mine, its = use[name], use[other]
         if mine is not None and its is not None and mine < IGNORED and its > USED:
             evidence = f"another row's {name} moves the prediction by {mine:.4f}, another row's {other} by {its:.2f}"
-            yield Finding(f"{name} ignored", f"{name}_adapter", evidence, mend)
+            yield Finding(f"{name} ignored", f"{name}_adapter", evidence, fix)
         elif norms.get(f"{name}_adapter", math.inf) < ROUNDING * norms.get(f"{other}_adapter", 0.0):
-            yield Finding(f"{name} ignored", f"{name}_adapter", f"no gradient reaches the {name} adapter", mend)
+            yield Finding(f"{name} ignored", f"{name}_adapter", f"no gradient reaches the {name} adapter", fix)
 
 
 def _dead(late: Rows) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ def head_entropy(
     mask: Tensor | None,
     num_heads: int,
 ) -> tuple[Tensor, int]:
-    """Give the mean of `H(p) / log(keys)` over rows, heads and queries (0 to 1), and the most keys that a row has.
+    """Return the mean of `H(p) / log(keys)` over rows, heads and queries (0 to 1), and the most keys that a row has.
 
     `p` is the softmax of the scaled scores; rows with a single key, over which there is nothing to choose, are left
     out; where every row is such the mean is NaN.
@@ -43,7 +43,7 @@ def head_entropy(
 
 
 def gate_saturation(values: Tensor) -> Tensor:
-    """Give the share of a sigmoid gate's values that are outside 0.01 to 0.99, from what enters the sigmoid."""
+    """Return the share of a sigmoid gate's values that are outside 0.01 to 0.99, from what enters the sigmoid."""
     return (values.detach().float().abs() > SATURATED).float().mean()
 
 

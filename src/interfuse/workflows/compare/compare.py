@@ -24,13 +24,13 @@ from interfuse.training import Precision, leftovers
 from interfuse.workflows.compare.floors import FLOORS, add_floors, is_baseline_kind, name_floors, name_role
 from interfuse.workflows.compare.majority import write_majority
 from interfuse.workflows.compare.match_parameters import match_all, match_concat
-from interfuse.workflows.compare.request import Asked, find_baseline, read_primary
-from interfuse.workflows.compare.schedule import Labour, train_all
+from interfuse.workflows.compare.request import Request, find_baseline, read_primary
+from interfuse.workflows.compare.schedule import Resources, train_all
 from interfuse.workflows.compare.trackers import open_tracker
 from interfuse.workflows.compare.tune import FOLDER, SPACE, TuneSettings, tune
 from interfuse.workflows.source import Source
 from interfuse.workflows.study import EXAMPLES_FILE, Study, keep_examples
-from interfuse.workflows.train import Bench, Prepared, Terms, is_done, make_bench, prepare, tidy
+from interfuse.workflows.train import Prepared, RunContext, TrainingSet, is_done, make_training_set, prepare, tidy
 
 ORIGINALS = "shared_cross_attention,shared_cross_attention:encoder_layers=1,shared_cross_attention:gate=glu"
 RIVALS = "merged_attention,cross_attention"
@@ -98,13 +98,13 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     track = open_tracker(settings.track, out)
     base = {**settings.base, **source.encoder_settings()}
     words = settings.metric, settings.baseline, settings.primary
-    asked = Asked(_list_designs(settings, base), base, *words, matched=settings.match_parameters is not None)
+    asked = Request(_list_designs(settings, base), base, *words, matched=settings.match_parameters is not None)
     check_idle(asked.designs, [name for name, other in NEEDS.items() if f"{other[0]}=" not in _drawn(settings)])
     asked.check("multiclass" if source.is_known else source.read.task)
     prepared = prepare(source, watcher, settings.train_rows, asked.look)
     designs = add_floors(asked.designs, base, prepared.features.task)
-    bench = make_bench(prepared.features, prepared.folds, designs)
-    terms = Terms(settings.precision, settings.threads, prepared.info, prepared.projections)
+    bench = make_training_set(prepared.features, prepared.folds, designs)
+    terms = RunContext(settings.precision, settings.threads, prepared.info, prepared.projections)
     named = designs, name_floors(base, asked.designs), base
     study = _open_or_begin(out, _settle(out, settings, named, (bench, terms, prepared), watcher))
     for left in leftovers(out):
@@ -118,7 +118,7 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
         if trial not in todo:
             tidy(trial, terms)
             track.run(trial)
-    train_all(bench, terms, todo, Labour(settings.jobs, settings.launcher), watcher, track.run)
+    train_all(bench, terms, todo, Resources(settings.jobs, settings.launcher), watcher, track.run)
     if todo:
         seconds = {"encode": prepared.encode_seconds, "total": time.perf_counter() - start}
         write_json(out / "study.json", {**study.record, "seconds": seconds})
@@ -144,10 +144,10 @@ def _settle(
     out: Path,
     settings: CompareSettings,
     named: tuple[list[Design], set[str], Mapping[str, Any]],
-    ready: tuple[Bench, Terms, Prepared],
+    ready: tuple[TrainingSet, RunContext, Prepared],
     watcher: Progress,
 ) -> dict[str, Any]:
-    """Give the designs their sizes and, where asked, their tuned settings; write down what the study will be.
+    """Return the designs their sizes and, where asked, their tuned settings; write down what the study will be.
 
     `named`: the designs, which of their names are floors', and the settings that they share.
     """
@@ -166,13 +166,13 @@ def _settle(
     if not settings.tune:
         return record
     by = HEADLINES["regression"] if record["metric"] in LOWER_IS_BETTER else record["metric"]  # ranked alike
-    chosen = TuneSettings(settings.tune, settings.space, by, Labour(settings.jobs, settings.launcher))
+    chosen = TuneSettings(settings.tune, settings.space, by, Resources(settings.jobs, settings.launcher))
     tuned = tune(out, bench, terms, designs, chosen, watcher)
     return {**_describe(settings, tuned.designs, prepared, floors, words), **tuned.record}
 
 
 def _drawn(settings: CompareSettings) -> str:
-    """Give what --tune draws; nothing without it."""
+    """Return what --tune draws; nothing without it."""
     return settings.space if settings.tune else ""
 
 
@@ -188,7 +188,7 @@ def _list_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[De
 def _read_words(
     settings: CompareSettings, designs: list[Design], base: Mapping[str, Any], renamed: Mapping[str, str]
 ) -> tuple[str | None, dict[str, str] | None]:
-    """Give the names, as they are now, of the baseline and of the primary contrast that were asked for."""
+    """Return the names, as they are now, of the baseline and of the primary contrast that were asked for."""
     baseline = None if settings.baseline is None else find_baseline(settings.baseline, designs, base)
     primary = read_primary(settings.primary, designs, base)
     told = {side: renamed.get(name, name) for side, name in (primary or {}).items()}
@@ -256,7 +256,7 @@ def _open_or_begin(out: Path, record: dict[str, Any]) -> Study:
 
 
 def _pick(record: Mapping[str, Any], what: str) -> Any:
-    """Give one part of what a study was begun with; the designs' roles follow from the others."""
+    """Return one part of what a study was begun with; the designs' roles follow from the others."""
     if what == "designs":
         return [{name: value for name, value in d.items() if name != "role"} for d in record.get("designs") or []]
     return record.get(what)

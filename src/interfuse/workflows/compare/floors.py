@@ -37,7 +37,7 @@ def add_floors(asked: Sequence[Design], base: Mapping[str, Any], task: str) -> l
 
 
 def name_floors(base: Mapping[str, Any], asked: Sequence[Design]) -> set[str]:
-    """Give the names of the floors that are no floor by their kind alone; two towers that were asked for are judged."""
+    """Return the names of floors that are no floor by their kind alone; two towers that were asked for are judged."""
     matched, towers = (parse_designs(text, base)[0].name for text in ("concat:hidden=match", MATCHING_FLOOR))
     return {matched, towers} - {design.name for design in asked if design.fusion == "two_tower"}
 

@@ -8,10 +8,10 @@ import pyarrow as pa
 from interfuse.core.records import write_table
 from interfuse.data import Features
 from interfuse.evaluation import example_scores
-from interfuse.workflows.train import Bench
+from interfuse.workflows.train import TrainingSet
 
 
-def write_majority(path: Path, bench: Bench) -> None:
+def write_majority(path: Path, bench: TrainingSet) -> None:
     """Score the answer that ignores both modalities: the train rows' most frequent label, or their mean number."""
     features, parts = bench.features, []
     for split in bench.folds:

@@ -8,7 +8,7 @@ from interfuse.core.design import Design, make_design
 from interfuse.core.errors import ConfigError
 from interfuse.core.settings import to_plain
 from interfuse.training import Network, count_parameters, match_hidden
-from interfuse.workflows.train import Bench
+from interfuse.workflows.train import TrainingSet
 
 FARTHEST = 2
 """A design that many times larger or smaller than the target is not of its size."""
@@ -16,16 +16,16 @@ WIDEST = 4096
 """Largest width that is tried."""
 
 
-def count_of(design: Design, bench: Bench) -> int:
+def count_of(design: Design, bench: TrainingSet) -> int:
     """Count the parameters that a design would train."""
     features = bench.features
-    specs = bench.rows_for(design, 0)[1]
+    specs = bench.fold(design, 0)[1]
     with torch.device("meta"):
         image, text = (replace(spec, mean=torch.zeros(spec.dim), std=torch.ones(spec.dim)) for spec in specs)
         return count_parameters(Network(design, image, text, len(features.label_names), features.task))
 
 
-def match_concat(designs: list[Design], bench: Bench) -> list[Design]:
+def match_concat(designs: list[Design], bench: TrainingSet) -> list[Design]:
     """Resolve `hidden=match` to the width that gives concat as many parameters as the largest other design."""
     sizes = [count_of(design, bench) for design in designs if not _is_open(design)]
     return [_fill(design, max(sizes, default=1), bench) if _is_open(design) else design for design in designs]
@@ -36,18 +36,18 @@ def _is_open(design: Design) -> bool:
 
 
 def closed(design: Design) -> Design:
-    """Give the design itself; one with `hidden=match`, whose width is not known yet, with some width."""
+    """Return the design itself; one with `hidden=match`, whose width is not known yet, with some width."""
     return replace(design, settings={**design.settings, "hidden": 1}) if _is_open(design) else design
 
 
-def _fill(design: Design, target: int, bench: Bench) -> Design:
-    hidden = match_hidden(design, *bench.rows_for(design, 0)[1], len(bench.features.label_names), target)
+def _fill(design: Design, target: int, bench: TrainingSet) -> Design:
+    hidden = match_hidden(design, *bench.fold(design, 0)[1], len(bench.features.label_names), target)
     plain = {name: value for name, value in to_plain(design).items() if name not in ("fusion", "settings", "name")}
     named = make_design(design.fusion, {**design.settings, "hidden": hidden}, plain)
     return replace(named, name=design.name.replace("match", str(hidden)))
 
 
-def match_all(designs: list[Design], bench: Bench, target: str) -> tuple[list[Design], list[str]]:
+def match_all(designs: list[Design], bench: TrainingSet, target: str) -> tuple[list[Design], list[str]]:
     """Widen or narrow `dim` of every design until it has as many parameters as the target, as nearly as heads allow.
 
     A design keeps its name. One whose size does not depend on `dim` enough is brought as near as it comes, and said.
@@ -82,7 +82,7 @@ def match_all(designs: list[Design], bench: Bench, target: str) -> tuple[list[De
     return found, notes
 
 
-def _read_target(designs: list[Design], bench: Bench, target: str) -> int:
+def _read_target(designs: list[Design], bench: TrainingSet, target: str) -> int:
     named = {design.name: design for design in designs if not _is_open(design)}
     if target in named:
         return count_of(named[target], bench)
@@ -93,7 +93,7 @@ def _read_target(designs: list[Design], bench: Bench, target: str) -> int:
     )
 
 
-def _widen(design: Design, bench: Bench, count: int) -> Design:
+def _widen(design: Design, bench: TrainingSet, count: int) -> Design:
     """Search the multiples of the heads by halves, then the neighbours: a mechanism may refuse some widths."""
     low, high = 1, WIDEST // design.num_heads
     while low < high:
@@ -106,7 +106,7 @@ def _widen(design: Design, bench: Bench, count: int) -> Design:
     return replace(design, dim=best * design.num_heads)
 
 
-def _size(design: Design, bench: Bench, step: int) -> int | None:
+def _size(design: Design, bench: TrainingSet, step: int) -> int | None:
     try:
         return count_of(replace(design, dim=step * design.num_heads), bench)
     except ConfigError:

@@ -7,14 +7,19 @@ from dataclasses import replace
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.workflows.ray_cluster import run_on_ray
-from interfuse.workflows.train import Bench, Terms, Trial, run_trial
+from interfuse.workflows.train import RunContext, TrainingSet, Trial, run_trial
 
 WORKERS = 2
 """Trainings at once where it is not said."""
 
 
 def train_on_workers(
-    launcher: str, bench: Bench, terms: Terms, trials: Sequence[Trial], workers: int | None, progress: Progress
+    launcher: str,
+    bench: TrainingSet,
+    terms: RunContext,
+    trials: Sequence[Trial],
+    workers: int | None,
+    progress: Progress,
 ) -> None:
     """Train every trial on some worker; one whose worker dies goes on elsewhere from its last epoch.
 
@@ -39,7 +44,7 @@ def train_on_workers(
     progress.finish("trainings")
 
 
-def _train(bench: Bench, terms: Terms, trial: Trial) -> str:
+def _train(bench: TrainingSet, terms: RunContext, trial: Trial) -> str:
     """Train one trial, on whatever machine this is."""
     run_trial(bench, terms, trial, _watch_nothing)
     return socket.gethostname()

@@ -16,7 +16,7 @@ from interfuse.workflows.compare.match_parameters import closed
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """The designs that were asked for, and the words that name designs or a metric."""
 
     designs: Sequence[Design]
@@ -74,7 +74,7 @@ class Asked:
 
 
 def find_design(word: str, designs: Sequence[Design], base: Mapping[str, Any]) -> str | None:
-    """Give the name of the design that the word names, in any spelling that makes the same design; else None."""
+    """Return the name of the design that the word names, in any spelling that makes the same design; else None."""
     if any(design.name == word for design in designs):
         return word
     try:
@@ -85,7 +85,7 @@ def find_design(word: str, designs: Sequence[Design], base: Mapping[str, Any]) -
 
 
 def find_baseline(word: str, designs: Sequence[Design], base: Mapping[str, Any]) -> str:
-    """Give the name of the baseline.
+    """Return the name of the baseline.
 
     Raises:
         ConfigError: it is no design of the comparison.

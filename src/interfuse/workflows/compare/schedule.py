@@ -9,11 +9,11 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.training import train
 from interfuse.workflows.compare.on_ray import train_on_workers
-from interfuse.workflows.train import Bench, Terms, Trial, run_trials
+from interfuse.workflows.train import RunContext, TrainingSet, Trial, run_trials
 
 
 @dataclass(frozen=True)
-class Labour:
+class Resources:
     """Where trainings run."""
 
     jobs: int | None = None
@@ -27,7 +27,12 @@ Done = Callable[[Trial], object]
 
 
 def train_all(
-    bench: Bench, terms: Terms, todo: list[Trial], labour: Labour, progress: Progress, done: Done | None = None
+    bench: TrainingSet,
+    terms: RunContext,
+    todo: list[Trial],
+    labour: Resources,
+    progress: Progress,
+    done: Done | None = None,
 ) -> None:
     """Forecast the cost, then train what is missing, the longest first within each seed."""
     jobs = labour.jobs
@@ -70,13 +75,13 @@ def _kind(trial: Trial) -> tuple[str, int, int]:
     return trial.design.slug, trial.design.dim, trial.design.batch_size
 
 
-def _pace(bench: Bench, terms: Terms, todo: list[Trial]) -> dict[tuple[str, int, int], float]:
+def _pace(bench: TrainingSet, terms: RunContext, todo: list[Trial]) -> dict[tuple[str, int, int], float]:
     """Measure seconds a step of each kind of training on a few steps, validation's share included."""
     measured: dict[tuple[str, int, int], float] = {}
     for trial in todo:
         if _kind(trial) in measured:
             continue
-        features, specs = bench.rows_for(trial.design, trial.fold)
+        features, specs = bench.fold(trial.design, trial.fold)
         short = {**features.splits, "train": features.splits["train"][: 3 * trial.design.batch_size]}
         short["validation"] = features.splits["validation"][:1]
         design = replace(trial.design, epochs=1, warm_start=0)
@@ -93,7 +98,7 @@ def _pace(bench: Bench, terms: Terms, todo: list[Trial]) -> dict[tuple[str, int,
     return {_kind(trial): measured.get(_kind(trial), 0.0) for trial in todo}
 
 
-def _steps(bench: Bench, trial: Trial) -> int:
+def _steps(bench: TrainingSet, trial: Trial) -> int:
     rows = len(bench.folds[trial.fold]["train"])
     return -(-rows // trial.design.batch_size) * trial.design.epochs
 

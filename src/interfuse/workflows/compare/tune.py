@@ -14,8 +14,8 @@ from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Progress
 from interfuse.core.settings import build, fingerprint, to_plain
 from interfuse.training import leftovers
-from interfuse.workflows.compare.schedule import Labour, train_all
-from interfuse.workflows.train import Bench, Terms, Trial, is_done, read_failure
+from interfuse.workflows.compare.schedule import Resources, train_all
+from interfuse.workflows.train import RunContext, TrainingSet, Trial, is_done, read_failure
 
 SPACE = "learning_rate=0.0003..0.005,dropout=0..0.5,weight_decay=0.001..0.3"
 SEED = 1_000
@@ -49,7 +49,7 @@ class TuneSettings:
     """`name=low..high` and `name=a|b|c`, joined by commas; names of `Design` fields."""
     metric: str = "accuracy"
     """What validation is scored by."""
-    labour: Labour = field(default_factory=Labour)
+    labour: Resources = field(default_factory=Resources)
     """Where the trainings run."""
 
 
@@ -64,7 +64,7 @@ class Tuned:
 
 
 def tune(
-    out: Path, bench: Bench, terms: Terms, designs: list[Design], settings: TuneSettings, progress: Progress
+    out: Path, bench: TrainingSet, terms: RunContext, designs: list[Design], settings: TuneSettings, progress: Progress
 ) -> Tuned:
     """Train every design with every draw, and keep for each what was best on validation.
 
@@ -152,7 +152,7 @@ def _distribution(optuna: Any, name: str, text: str) -> Any:
 
 
 def _trial(out: Path, design: Design, number: int, values: dict[str, Any]) -> Trial | None:
-    """Give the training of a design with a draw; None where the design refuses it."""
+    """Return the training of a design with a draw; None where the design refuses it."""
     try:
         tried = _with(design, values)
     except ConfigError:
@@ -165,7 +165,7 @@ def _with(design: Design, values: dict[str, Any]) -> Design:
 
 
 def _score(trial: Trial | None, metric: str) -> float | None:
-    """Give a training's validation score; None where it failed."""
+    """Return a training's validation score; None where it failed."""
     if trial is None or read_failure(trial):
         return None
     score = read_json(trial.folder / "run.json")["metrics"]["validation"].get(metric)
@@ -178,7 +178,7 @@ def _best(scores: list[float | None]) -> int:
     return max(range(len(ranks)), key=lambda number: ranks[number])
 
 
-def _begin(out: Path, terms: Terms, designs: list[Design], settings: TuneSettings) -> None:
+def _begin(out: Path, terms: RunContext, designs: list[Design], settings: TuneSettings) -> None:
     """Write down what is tuned, or refuse to mix two tunings."""
     path = out / FOLDER / "tuning.json"
     told = {"draws": settings.draws, "space": settings.space, "metric": settings.metric}

@@ -235,7 +235,7 @@ def _choose(splits: dict[str, Tensor], wanted: str, count: int) -> tuple[str, Te
 
 
 def _declared(run: Run) -> str | None:
-    """Give the metric of the study that the run belongs to; none: it is no study's."""
+    """Return the metric of the study that the run belongs to; none: it is no study's."""
     folder = run.folder.resolve()
     runs = next((above for above in folder.parents[:3] if above.name == "runs"), folder)  # STUDY/runs/DESIGN/SEED/FOLD
     record = runs.parent / "study.json"
@@ -257,7 +257,7 @@ def _doubts(run: Run) -> tuple[str, ...]:
         return ()
     return (
         f"The run never trained on rows without {' or '.join(untrained)}: the absent token is untrained, so what is "
-        "measured with it tells little. Mend: train with --modality-dropout 0.1.",
+        "measured with it tells little. Fix: train with --modality-dropout 0.1.",
     )
 
 

@@ -87,7 +87,7 @@ def _words(run: Run, texts: list[str | None]) -> list[list[str]] | None:
 
 
 def _weigh(words: list[str], weights: np.ndarray) -> list[tuple[str, float]]:
-    """Give each word its share of the largest weight, 0 to 1; none where words and tokens do not match."""
+    """Return each word its share of the largest weight, 0 to 1; none where words and tokens do not match."""
     if len(words) > len(weights):
         return []
     largest = max(float(np.max(weights)), 1e-12)

@@ -176,7 +176,7 @@ def measure_rows(found: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth, 
 
 
 def absence_losses(found: RowLogits) -> dict[str, Interval]:
-    """Give what is lost with each modality absent altogether."""
+    """Return what is lost with each modality absent altogether."""
     scores = found.scores
     alone = {"image": "text", "text": "image"}
     return {name: mean_interval((scores["both"] - scores[left])[None], found.groups) for name, left in alone.items()}

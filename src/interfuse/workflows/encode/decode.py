@@ -31,7 +31,7 @@ class Decoded:
     """Key of a missing picture to the reason why it cannot be decoded."""
 
     def encode(self, encoder: ImageEncoder) -> Tensor | None:
-        """Give the tokens of the pictures (keys, tokens, dim), if any could be decoded."""
+        """Return the tokens of the pictures (keys, tokens, dim), if any could be decoded."""
         return None if self.pictures is None else encoder.encode(self.pictures)
 
 
@@ -50,7 +50,7 @@ class Decoder:
         self._pool = ThreadPoolExecutor(DECODERS)
 
     def __enter__(self) -> "Decoder":
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -58,7 +58,7 @@ class Decoder:
         self._pool.shutdown(cancel_futures=True)
 
     def batches(self, planned: Iterable[list[str]]) -> Iterator[tuple[list[str], Decoded]]:
-        """Give each planned batch and its pictures, `AHEAD` batches ahead of whoever takes them."""
+        """Return each planned batch and its pictures, `AHEAD` batches ahead of whoever takes them."""
         waiting: list[tuple[list[str], Future[Decoded]]] = []
         for keys in planned:
             waiting.append((keys, self._submit(keys)))

@@ -10,7 +10,7 @@ from interfuse.core.progress import Progress
 from interfuse.encoders import ImageEncoder, TextEncoder
 from interfuse.store import TokenStore, Writer
 from interfuse.workflows.encode.decode import Decoder, Opener
-from interfuse.workflows.encode.parallel import SideBySide
+from interfuse.workflows.encode.parallel import ParallelBatches
 from interfuse.workflows.source import WHOLE, Portion
 
 POLL_SECONDS = 0.1
@@ -60,7 +60,7 @@ def encode_pictures(
 
     def run(writer: Writer, planned: Iterator[list[str]]) -> Iterator[list[str]]:
         nonlocal encoded
-        with Decoder(items, encoder, missing) as decoder, SideBySide(encoder.device) as beside:
+        with Decoder(items, encoder, missing) as decoder, ParallelBatches(encoder.device) as beside:
             for (keys, decoded), tokens in beside.map(lambda ready: ready[1].encode(encoder), decoder.batches(planned)):
                 failures.update(decoded.failures)
                 if tokens is not None:

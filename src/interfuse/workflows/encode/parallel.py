@@ -14,7 +14,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class SideBySide:
+class ParallelBatches:
     """Threads that share torch's threads among them; ends them when the context ends, also by an interruption.
 
     What is computed does not change: a batch is computed whole, by one of them. On a GPU, or where torch has one
@@ -44,8 +44,8 @@ class SideBySide:
             begun.result()
         torch.set_num_threads(all_threads)  # for threads that start later, which take the last count
 
-    def __enter__(self) -> "SideBySide":
-        """Give itself."""
+    def __enter__(self) -> "ParallelBatches":
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,7 +54,7 @@ class SideBySide:
             self._pool.shutdown(cancel_futures=True)
 
     def map(self, call: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
-        """Give each item and its answer in the items' order; as many are taken ahead as there are threads."""
+        """Return each item and its answer in the items' order; as many are taken ahead as there are threads."""
         if self._pool is None:
             for item in items:
                 yield item, call(item)

@@ -40,7 +40,7 @@ class Projected:
         }
 
     def __getattr__(self, name: str) -> Any:
-        """Give what the encoder has."""
+        """Return what the encoder has."""
         if name == "encoder":  # an instance that is only being made
             raise AttributeError(name)
         return getattr(self.encoder, name)

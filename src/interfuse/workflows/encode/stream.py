@@ -16,7 +16,7 @@ from interfuse.training import Run
 from interfuse.workflows.encode.decode import Decoder, Opener
 from interfuse.workflows.encode.encode import leave_out_nan
 from interfuse.workflows.encode.fill_store import stored_signature
-from interfuse.workflows.encode.parallel import SideBySide
+from interfuse.workflows.encode.parallel import ParallelBatches
 from interfuse.workflows.encode.projected import project
 from interfuse.workflows.source import EncoderSettings
 
@@ -117,19 +117,19 @@ class Towers:
         return {name: stored_signature(side.encoder, self.settings.store_dtype) for name, side in sides.items()}
 
     def encode(self, parts: Iterator[Part]) -> Iterator[tuple[Part, Features]]:
-        """Give each part with its tokens; what cannot be decoded or encoded is missing, and its trouble is listed.
+        """Return each part with its tokens; what cannot be decoded or encoded is missing, and its trouble is listed.
 
         Raises:
             DataError: with `strict`, there is such an item.
         """
-        with SideBySide(self.settings.device) as beside:
+        with ParallelBatches(self.settings.device) as beside:
             if not self.keep:
                 yield from self._encode(parts, beside)
                 return
             for part in parts:  # what the store holds must be looked up when the part before is written
                 yield from self._encode(iter([part]), beside)
 
-    def _encode(self, parts: Iterator[Part], beside: SideBySide) -> Iterator[tuple[Part, Features]]:
+    def _encode(self, parts: Iterator[Part], beside: ParallelBatches) -> Iterator[tuple[Part, Features]]:
         openers: dict[str, Opener] = {}
         missing: set[str] = set()
         going: deque[_Going] = deque()
@@ -173,7 +173,7 @@ class Towers:
         size = self.settings.encoding_batch
         return [keys[start : start + size] for start in range(0, len(keys), size)]
 
-    def _finish(self, going: _Going, beside: SideBySide) -> tuple[Part, Features]:
+    def _finish(self, going: _Going, beside: ParallelBatches) -> tuple[Part, Features]:
         """Encode the part's texts and point its rows at their tokens."""
         examples, seen = going.part.examples, going.pictures
         read = self._read(examples.texts(), beside)
@@ -181,7 +181,7 @@ class Towers:
         left = left.without("text", read.failures, self.strict, may_be_empty=True)
         return Part(going.part.number, left), assemble(left, seen.table, seen.index, read.table, read.index)
 
-    def _read(self, texts: Mapping[str, str], beside: SideBySide) -> Items:
+    def _read(self, texts: Mapping[str, str], beside: ParallelBatches) -> Items:
         """Encode the texts that the store does not hold, batches of like length."""
         items = self.text.begin(list(texts))
         if not items.missing:

@@ -118,7 +118,7 @@ def check(run: Run, rows: Rows, folder: Path, progress: Progress) -> Agreement:
         progress.say(
             f"warning: on these rows a probability differs by {found.difference:.3f} from what `interfuse predict` "
             "gives: the run's tokens are rounded (its encoders compute in bfloat16, or its store is int8), and the "
-            "export's are float32. Mend: train with --store-dtype float32."
+            "export's are float32. Fix: train with --store-dtype float32."
         )
     return found
 

@@ -96,7 +96,7 @@ def export_run(
 
 
 def compare_with(graph: nn.Module, predict: Predictor, cases: list[Case]) -> dict[str, float]:
-    """Give the largest difference for each kind of input."""
+    """Return the largest difference for each kind of input."""
     found: dict[str, float] = {}
     for kind, feed in cases:
         with torch.inference_mode(), quiet():
@@ -168,7 +168,7 @@ def _refuse(differences: Mapping[str, float]) -> None:
     told = ", ".join(f"{kind} {value:.1e}" for kind, value in differences.items())
     raise ExportError(
         f"The exported model does not give the run's own answers: largest difference {told}, where {TOLERANCE:.0e} is "
-        "allowed. Nothing was written. Mend: --format torch, and please report the mechanism."
+        "allowed. Nothing was written. Fix: --format torch, and please report the mechanism."
     )
 
 

@@ -34,7 +34,7 @@ class HeadGraph(nn.Module):
         return to_probs(self.network(Tokens(image, image_mask), Tokens(text, text_mask)), self.task)
 
     def example(self) -> dict[str, Tensor]:
-        """Give the inputs that it is traced with: sizes above 1, all different."""
+        """Return the inputs that it is traced with: sizes above 1, all different."""
         image, text = (len(a.mean) for a in (self.network.image_adapter, self.network.text_adapter))
         return {
             "image": torch.randn(3, 5, image),
@@ -80,7 +80,7 @@ class WholeGraph(nn.Module):
         return to_probs(self.network(image, text, index), self.task)
 
     def example(self) -> dict[str, Tensor]:
-        """Give the inputs that it is traced with: sizes above 1, all different."""
+        """Return the inputs that it is traced with: sizes above 1, all different."""
         size = self.image_encoder.size
         return {
             "pixels": torch.zeros(2, 3, size, size),

@@ -16,7 +16,7 @@ SIZES = ((1, 9, 4), (5, 2, 19), (4, 16, 3))
 
 
 def largest_difference(found: Tensor, expected: Tensor) -> float:
-    """Give the largest difference, relative where the expected exceeds 1; another shape is infinitely far."""
+    """Return the largest difference, relative where the expected exceeds 1; another shape is infinitely far."""
     if found.shape != expected.shape:
         return float("inf")
     return float((found - expected).abs().max() / expected.abs().max().clamp_min(1))

@@ -36,7 +36,7 @@ class Model:
             self.tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
 
     def predict(self, pictures: Sequence[Any], texts: Sequence[str | None], batch: int = 32) -> np.ndarray:
-        """Give the probabilities, (rows, classes), of a whole model.
+        """Return the probabilities, (rows, classes), of a whole model.
 
         Args:
             pictures: a path or a PIL image each; None: missing.
@@ -67,7 +67,7 @@ class Model:
     def predict_tokens(
         self, image: np.ndarray, image_mask: np.ndarray, text: np.ndarray, text_mask: np.ndarray
     ) -> np.ndarray:
-        """Give the probabilities, (rows, classes), of a head; True in a mask = a real token."""
+        """Return the probabilities, (rows, classes), of a head; True in a mask = a real token."""
         feed = {"image": image, "image_mask": image_mask, "text": text, "text_mask": text_mask}
         return np.asarray(self.session.run(None, feed)[0])
 

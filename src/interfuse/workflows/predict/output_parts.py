@@ -78,7 +78,7 @@ class Parts:
             )
 
     def finished(self) -> Joined | None:
-        """Give what an earlier start joined before it was killed, and tidy up behind it."""
+        """Return what an earlier start joined before it was killed, and tidy up behind it."""
         found = (self._manifest() or {}).get("joined")
         if found is None:
             return None

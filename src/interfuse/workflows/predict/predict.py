@@ -33,7 +33,7 @@ class Predictions:
     task: str
 
     def frame(self) -> pl.DataFrame:
-        """Give a table: row, id, label (several joined by | for multilabel), a probability column a class.
+        """Return a table: row, id, label (several joined by | for multilabel), a probability column a class.
 
         For regression: row, id and the predicted number.
         """
@@ -202,7 +202,7 @@ def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> 
             progress.say(
                 f"warning: {count:,} rows have no {modality}, and this run never trained on rows without one: its "
                 "absent token is untrained, so take their probabilities with care. "
-                "Mend: train with --modality-dropout 0.1."
+                "Fix: train with --modality-dropout 0.1."
             )
 
 

@@ -142,7 +142,7 @@ def _predict(run: Run, work: "_Work | _Known", parts: Parts, wanted: list[int], 
 
 
 def _answer(run: Run, part: _Rows) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Give the part of the output, and how many of its rows lack each modality."""
+    """Return the part of the output, and how many of its rows lack each modality."""
     features, rows = part.features, part.rows
     probs = predict_probs(run.network, features, rows).numpy()
     ids = [features.ids[row] for row in rows.tolist()]
@@ -152,7 +152,7 @@ def _answer(run: Run, part: _Rows) -> tuple[pl.DataFrame, dict[str, int]]:
 
 
 def _identity(run: Run, source: Source, work: "_Work | _Known", settings: StreamSettings) -> dict[str, Any]:
-    """Give all that the output depends on, but for what the store holds and the number of threads."""
+    """Return all that the output depends on, but for what the store holds and the number of threads."""
     digest = hashlib.blake2b(digest_size=16)
     for name in ("run.json", "model.safetensors"):
         digest.update((run.folder / name).read_bytes())

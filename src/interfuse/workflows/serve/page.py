@@ -125,7 +125,7 @@ def validation_examples(run: Run, data: str, image_folder: Path | None) -> list[
 
 
 def _shown(one: Answer, task: str) -> tuple[Any, ...]:
-    """Give status, probabilities, who decided, the attention, and everything as plain values."""
+    """Return status, probabilities, who decided, the attention, and everything as plain values."""
     if one.error is not None:
         return f"**{html.escape(one.error)}**", None, "", "", {"error": one.error}
     decided = {"image": "the picture", "text": "the text", "both": "both", "neither": "neither"}[one.decided]

@@ -49,7 +49,7 @@ class Source:
             )
 
     def encoder_settings(self) -> dict[str, Any]:
-        """Give what a design records of the encoders."""
+        """Return what a design records of the encoders."""
         if self.is_known:
             return {"image_encoder": "known", "text_encoder": "known", "image_size": None}
         return {name: getattr(self.encode, name) for name in TOLD}

@@ -209,14 +209,14 @@ class Study:
         return [say_primary(first, second, contrast, float(self.record["margin"]), by in LOWER_IS_BETTER)]
 
     def _folders(self) -> dict[str, list[Path]]:
-        """Give every design's run folders, all seeds and folds."""
+        """Return every design's run folders, all seeds and folds."""
         found: dict[str, list[Path]] = {}
         for trial in self.trials():
             found.setdefault(trial.design.name, []).append(trial.folder)
         return found
 
     def _by_seed(self, design: Design) -> list[list[Path]]:
-        """Give a design's run folders, for each seed those of its folds."""
+        """Return a design's run folders, for each seed those of its folds."""
         folds = range(int(self.record["folds"]))
         return [[self._run_folder(design, seed, fold) for fold in folds] for seed in self.record["seeds"]]
 
@@ -293,5 +293,5 @@ class _Loaded:
 
 
 def _curves(histories: Mapping[int, list[dict[str, Any]]]) -> list[list[float]]:
-    """Give the validation score of each epoch, of each training."""
+    """Return the validation score of each epoch, of each training."""
     return [[float(row["validation_score"]) for row in history] for history in histories.values()]

@@ -2,18 +2,18 @@
 
 from interfuse.workflows.train.finetune import finetune_run
 from interfuse.workflows.train.prepare import Prepared, prepare
-from interfuse.workflows.train.runs import Terms, Trial, is_done, read_failure, run_trial, run_trials, tidy
+from interfuse.workflows.train.runs import RunContext, Trial, is_done, read_failure, run_trial, run_trials, tidy
 from interfuse.workflows.train.train import train_run
-from interfuse.workflows.train.training_set import Bench, make_bench
+from interfuse.workflows.train.training_set import TrainingSet, make_training_set
 
 __all__ = [
-    "Bench",
     "Prepared",
-    "Terms",
+    "RunContext",
+    "TrainingSet",
     "Trial",
     "finetune_run",
     "is_done",
-    "make_bench",
+    "make_training_set",
     "prepare",
     "read_failure",
     "run_trial",

@@ -87,6 +87,6 @@ class TextTable:
         return torch.tensor([len(self.ids[item]) if item >= 0 else 0 for item in items.tolist()], dtype=torch.int64)
 
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:
-        """Give the token numbers of these texts, padded to the longest; item -1 is missing (mask all False)."""
+        """Return the token numbers of these texts, padded to the longest; item -1 is missing (mask all False)."""
         ids, mask = pad([self.ids[item] if item >= 0 else [] for item in items.tolist()], self.filler)
         return Tokens(ids.unsqueeze(-1).float(), mask)  # whole numbers to 2^24 are exact

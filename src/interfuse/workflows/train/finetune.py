@@ -17,9 +17,9 @@ from interfuse.data import DRAFT_PIXELS, Examples, Features, Trouble, assemble, 
 from interfuse.encoders import hash_files, load_image_encoder, load_text_encoder, save_tuned
 from interfuse.training import (
     TUNED,
-    Means,
     Run,
     Trained,
+    TrainingOptions,
     Tuning,
     check_design,
     load_run,
@@ -31,7 +31,7 @@ from interfuse.workflows.encode import encode_examples, project
 from interfuse.workflows.source import FILE, Source, keep_troubles, tell_failures
 from interfuse.workflows.train.encoder_inputs import PictureTable, TextTable
 from interfuse.workflows.train.prepare import Prepared, prepare
-from interfuse.workflows.train.runs import Terms, Trial, is_done, is_unfinished, keep_checkpoint, keep_run
+from interfuse.workflows.train.runs import RunContext, Trial, is_done, is_unfinished, keep_checkpoint, keep_run
 from interfuse.workflows.train.train import train_prepared, with_processes
 
 FROZEN = "-frozen"
@@ -44,7 +44,7 @@ def finetune_run(
     start: Design | Path,
     tuning: Tuning,
     seed: int = 0,
-    terms: tuple[Means, int] = (Means(), 1),
+    terms: tuple[TrainingOptions, int] = (TrainingOptions(), 1),
     progress: Progress | None = None,
 ) -> Run:
     """Train a frozen run on with its encoders learning too, score validation and test once, and give the run.
@@ -85,7 +85,7 @@ def finetune_run(
     trial = Trial(frozen.design, seed, 0, out)
     started = {"design_key": frozen.design.key, "seed": frozen.info["seed"], "weights": _hash_head(frozen)}
     info = {**with_processes(prepared.info), "tuning": {**to_plain(tuning), "started_from": started}}
-    run_terms = Terms(precision, threads, info, frozen.projections)
+    run_terms = RunContext(precision, threads, info, frozen.projections)
     if is_done(trial, info):
         watcher.say(f"{out} holds this very run already: nothing to train.")
         return load_run(out)
@@ -102,7 +102,7 @@ def _finetune(
     prepared: Prepared,
     frozen: Run,
     tuning: Tuning,
-    wanted: tuple[Trial, Terms],
+    wanted: tuple[Trial, RunContext],
     watcher: Progress,
 ) -> tuple[Trouble, ...]:
     """Train, keep what learnt, and keep the run, scored on tokens of the encoders as they are now.
@@ -117,7 +117,7 @@ def _finetune(
     design = tuning.of(frozen.design)
     steps = steps_an_epoch(len(features.splits["train"]), design.batch_size, tuning.accumulate) * design.epochs
     watcher.start("fine-tune", steps, "steps")
-    means = Means(
+    means = TrainingOptions(
         terms.precision, source.encode.device, lambda n, note: watcher.advance("fine-tune", n, note), checkpoint
     )
     trained = tune(frozen.network, encoders, tuning, (frozen.design, trial.seed), features, means)
@@ -139,7 +139,7 @@ def _score(
     prepared: Prepared,
     trained: Trained,
     files: Mapping[str, Path],
-    wanted: tuple[Trial, Terms],
+    wanted: tuple[Trial, RunContext],
     watcher: Progress,
 ) -> tuple[Trouble, ...]:
     """Encode validation and test as prediction will, and keep the run with the encoders' new signatures."""
@@ -167,7 +167,7 @@ def open_encoders(source: Source, modalities: tuple[str, ...], run: Run) -> dict
 
 
 def raw_features(prepared: Prepared, encoders: Mapping[str, Any]) -> Features:
-    """Give the rows with pixels and token numbers instead of tokens, where the encoder learns."""
+    """Return the rows with pixels and token numbers instead of tokens, where the encoder learns."""
     assert prepared.examples is not None
     features = prepared.features
     tables: dict[str, Any] = {}

@@ -36,9 +36,9 @@ from interfuse.training import (
     save_run,
     train,
 )
-from interfuse.workflows.train.training_set import Bench
+from interfuse.workflows.train.training_set import TrainingSet
 
-Tell = Callable[[int, str], None]
+Callback = Callable[[int, str], None]
 """Called with the optimiser steps done and a note."""
 OPTIONAL = ("tuning", "processes")
 """What a run.json says only of a run whose encoders learnt too, or that several processes trained."""
@@ -59,7 +59,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Terms:
+class RunContext:
     """What is equal for all runs of a study."""
 
     precision: Precision
@@ -83,12 +83,12 @@ def is_done(trial: Trial, info: Mapping[str, Any]) -> bool:
 
 
 def read_failure(trial: Trial) -> str | None:
-    """Give the reason why a tuning's training failed, or None."""
+    """Return the reason why a tuning's training failed, or None."""
     path = trial.folder / FAILED
     return str(read_json(path)["reason"]) if path.is_file() else None
 
 
-def keep_checkpoint(trial: Trial, terms: Terms) -> Checkpoint:
+def keep_checkpoint(trial: Trial, terms: RunContext) -> Checkpoint:
     """Say where the trial's state is kept between epochs, and all that its numbers depend on."""
     identity = {
         "design_key": trial.design.key,
@@ -104,18 +104,18 @@ def keep_checkpoint(trial: Trial, terms: Terms) -> Checkpoint:
     return Checkpoint(trial.folder / "checkpoint.safetensors", identity)
 
 
-def tidy(trial: Trial, terms: Terms) -> None:
+def tidy(trial: Trial, terms: RunContext) -> None:
     """Remove what a killed process left beside a finished run."""
     keep_checkpoint(trial, terms).remove()
 
 
-def is_unfinished(trial: Trial, terms: Terms) -> bool:
+def is_unfinished(trial: Trial, terms: RunContext) -> bool:
     """Whether the trial's folder holds this very training, cut short, and nothing else."""
     found = set(trial.folder.iterdir()) if trial.folder.is_dir() else set()
     return found <= set(leftovers(trial.folder)) or keep_checkpoint(trial, terms).matches()
 
 
-def run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
+def run_trial(bench: TrainingSet, terms: RunContext, trial: Trial, tell: Callback) -> None:
     """Train, score validation and test once, and write the run; a training cut short goes on from its checkpoint.
 
     Raises:
@@ -134,8 +134,8 @@ def run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
         (trial.folder / "model.safetensors").unlink()
 
 
-def _run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
-    features, specs = bench.rows_for(trial.design, trial.fold)
+def _run_trial(bench: TrainingSet, terms: RunContext, trial: Trial, tell: Callback) -> None:
+    features, specs = bench.fold(trial.design, trial.fold)
     checkpoint, device = keep_checkpoint(trial, terms), terms.info["device"]
     with limited_threads(terms.threads):
         trained = train(trial.design, trial.seed, features, specs, terms.precision, tell, device, checkpoint)
@@ -147,7 +147,7 @@ def _run_trial(bench: Bench, terms: Terms, trial: Trial, tell: Tell) -> None:
 
 def keep_run(
     trial: Trial,
-    terms: Terms,
+    terms: RunContext,
     trained: Trained,
     features: Features,
     held_out: Features | None = None,
@@ -220,7 +220,9 @@ def _classes(label: np.ndarray | np.integer) -> list[int]:
     return np.flatnonzero(label).tolist() if label.ndim else [int(label)]
 
 
-def run_trials(bench: Bench, terms: Terms, trials: Iterable[Trial], jobs: int, tell: Tell) -> Iterator[Trial]:
+def run_trials(
+    bench: TrainingSet, terms: RunContext, trials: Iterable[Trial], jobs: int, tell: Callback
+) -> Iterator[Trial]:
     """Run all trials, at most `jobs` at once, and yield each when its run is on disk."""
     if jobs <= 1:
         for trial in trials:
@@ -251,7 +253,7 @@ _shared: dict[str, Any] = {}
 """What a worker process was started with."""
 
 
-def _start(bench: Bench, terms: Terms, messages: Any) -> None:
+def _start(bench: TrainingSet, terms: RunContext, messages: Any) -> None:
     warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
     _shared.update(bench=bench, terms=terms, messages=messages)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -279,7 +281,7 @@ def _work(trial: Trial) -> None:
     tell(0, "done")
 
 
-def _listen(messages: Any, stop: threading.Event, tell: Tell) -> None:
+def _listen(messages: Any, stop: threading.Event, tell: Callback) -> None:
     while not stop.is_set():
         try:
             tell(*messages.get(timeout=0.2))

@@ -10,8 +10,8 @@ from interfuse.core.progress import Progress, Silent
 from interfuse.training import Precision, Run, check_design, load_run, processes, steps_an_epoch
 from interfuse.workflows.source import FILE, Source, keep_troubles
 from interfuse.workflows.train.prepare import Prepared, prepare
-from interfuse.workflows.train.runs import Terms, Trial, is_done, is_unfinished, run_trials, tidy
-from interfuse.workflows.train.training_set import make_bench
+from interfuse.workflows.train.runs import RunContext, Trial, is_done, is_unfinished, run_trials, tidy
+from interfuse.workflows.train.training_set import make_training_set
 
 
 def train_run(
@@ -43,14 +43,14 @@ def train_run(
 def train_prepared(prepared: Prepared, trial: Trial, precision: Precision, threads: int, watcher: Progress) -> Run:
     """Train on rows that are ready, unless the trial's folder holds this very run."""
     design, out = trial.design, trial.folder
-    terms = Terms(precision, threads, with_processes(prepared.info), prepared.projections)
+    terms = RunContext(precision, threads, with_processes(prepared.info), prepared.projections)
     if is_done(trial, terms.info):
         tidy(trial, terms)
         watcher.say(f"{out} holds this very run already: nothing to train.")
         return load_run(out)
     if not is_unfinished(trial, terms):
         raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
-    bench = make_bench(prepared.features, prepared.folds[:1], [design])
+    bench = make_training_set(prepared.features, prepared.folds[:1], [design])
     steps = steps_an_epoch(len(bench.folds[0]["train"]), design.batch_size) * design.epochs
     watcher.start("train", steps, "steps")
     for _ in run_trials(bench, terms, [trial], 1, lambda done, note: watcher.advance("train", done, note)):

@@ -13,7 +13,7 @@ Specs = tuple[ModalitySpec, ModalitySpec]
 
 
 @dataclass(frozen=True)
-class Bench:
+class TrainingSet:
     """Rows ready for training, once with all tokens and once pooled, for each fold."""
 
     features: Features
@@ -24,15 +24,17 @@ class Bench:
     specs: Mapping[tuple[int, bool], Specs]
     """Measured on the train rows of a fold; second key: pooled."""
 
-    def rows_for(self, design: Design, fold: int) -> tuple[Features, Specs]:
-        """Give the features and the measurements that this design trains on in this fold."""
+    def fold(self, design: Design, fold: int) -> tuple[Features, Specs]:
+        """Return the features and the measurements that this design trains on in this fold."""
         pooled = pools(design)
         features = self.pooled if pooled else self.features
         assert features is not None
         return replace(features, splits=self.folds[fold]), self.specs[fold, pooled]
 
 
-def make_bench(features: Features, folds: tuple[Mapping[str, Tensor], ...], designs: list[Design]) -> Bench:
+def make_training_set(
+    features: Features, folds: tuple[Mapping[str, Tensor], ...], designs: list[Design]
+) -> TrainingSet:
     """Pool the tables if a design pools, and measure the train tokens of each fold."""
     kinds = {pools(design) for design in designs}
     pooled = None
@@ -46,4 +48,4 @@ def make_bench(features: Features, folds: tuple[Mapping[str, Tensor], ...], desi
             image = measure(source.image, source.image_items[rows])
             text = measure(source.text, source.text_items[rows])
             specs[fold, kind] = (image, text)
-    return Bench(features, pooled, folds, specs)
+    return TrainingSet(features, pooled, folds, specs)
