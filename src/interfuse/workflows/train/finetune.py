@@ -22,6 +22,7 @@ from interfuse.training import (
     TrainingOptions,
     Tuning,
     check_design,
+    distributed,
     load_run,
     steps_an_epoch,
     tune,

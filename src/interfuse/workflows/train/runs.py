@@ -29,6 +29,7 @@ from interfuse.training import (
     Network,
     Precision,
     Trained,
+    distributed,
     leftovers,
     measure_costs,
     predict_probs,
