@@ -292,7 +292,7 @@ def test_a_text_of_which_only_the_encoder_that_learnt_makes_nan_is_listed_and_th
             monkeypatch.setattr(encoder, "encode", encode)
         return encoder
 
-    monkeypatch.setattr(sys.modules["interfuse.workflows.encode.fill_store"], "load_text_encoder", load)
+    monkeypatch.setattr(sys.modules["interfuse.workflows.encode.tower"], "load_text_encoder", load)
     source = dataclasses.replace(source, encode=dataclasses.replace(source.encode, store=folder / "store-nan"))
     run = finetune_run(source, folder / "nan", make_design(folder, 8), dataclasses.replace(LAST, epochs=1), terms=MEANS)
     troubles = pl.read_csv(folder / "nan" / "quarantine.csv")

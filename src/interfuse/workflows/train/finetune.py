@@ -13,8 +13,8 @@ from interfuse.core.devices import limited_threads
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import to_plain
-from interfuse.data import DRAFT_PIXELS, Examples, Features, Trouble, assemble, open_picture
-from interfuse.encoders import hash_files, load_image_encoder, load_text_encoder, save_tuned
+from interfuse.data import Examples, Features, Trouble, assemble
+from interfuse.encoders import hash_files, save_tuned
 from interfuse.training import (
     TUNED,
     Run,
@@ -27,7 +27,7 @@ from interfuse.training import (
     steps_an_epoch,
     tune,
 )
-from interfuse.workflows.encode import encode_examples, project
+from interfuse.workflows.encode import Tower, encode_examples, open_tower
 from interfuse.workflows.source import FILE, Source, keep_troubles, tell_failures
 from interfuse.workflows.train.encoder_inputs import PictureTable, TextTable
 from interfuse.workflows.train.prepare import Prepared, prepare
@@ -111,8 +111,9 @@ def _finetune(
         Every row in trouble, those too of which only the encoders that learnt make nothing.
     """
     trial, terms = wanted
-    encoders = open_encoders(source, tuning.modalities, frozen)
-    features = raw_features(prepared, encoders)
+    towers = open_towers(source, tuning.modalities, frozen)
+    encoders = {modality: tower.encoder for modality, tower in towers.items()}
+    features = raw_features(prepared, towers)
     checkpoint = keep_checkpoint(trial, terms)
     design = tuning.of(frozen.design)
     steps = steps_an_epoch(len(features.splits["train"]), design.batch_size, tuning.accumulate) * design.epochs
@@ -155,28 +156,26 @@ def _score(
     return left.troubles
 
 
-def open_encoders(source: Source, modalities: tuple[str, ...], run: Run) -> dict[str, Any]:
-    """Load the encoders that shall learn, in float32 on the CPU, projected as the run's tokens are."""
-    settings = source.encode
-    found: dict[str, Any] = {}
-    if "image" in modalities:
-        found["image"] = load_image_encoder(settings.image_encoder, settings.image_size, dtype="float32")
-    if "text" in modalities:
-        found["text"] = load_text_encoder(settings.text_encoder, dtype="float32")
-    return {modality: project(encoder, run.projections.get(modality)) for modality, encoder in found.items()}
+def open_towers(source: Source, modalities: tuple[str, ...], run: Run) -> dict[str, Tower]:
+    """Open the encoders that shall learn, in float32 on the CPU, projected as the run's tokens are."""
+    settings = replace(source.encode, device="cpu")
+    return {
+        modality: open_tower(modality, settings, projection=run.projections.get(modality), dtype="float32")
+        for modality in modalities
+    }
 
 
-def raw_features(prepared: Prepared, encoders: Mapping[str, Any]) -> Features:
+def raw_features(prepared: Prepared, towers: Mapping[str, Tower]) -> Features:
     """Return the rows with pixels and token numbers instead of tokens, where the encoder learns."""
     assert prepared.examples is not None
     features = prepared.features
     tables: dict[str, Any] = {}
-    if "image" in encoders:
-        enough = 4 * encoders["image"].size
-        openers = [partial(open_picture, path, enough, DRAFT_PIXELS) for path in prepared.examples.pictures().values()]
-        tables["image"] = PictureTable(encoders["image"], openers)
-    if "text" in encoders:
-        tables["text"] = TextTable(encoders["text"], prepared.examples.texts())
+    if "image" in towers:
+        image = towers["image"]
+        openers = [partial(image.open_picture, path) for path in prepared.examples.pictures().values()]
+        tables["image"] = PictureTable(image.encoder, openers)
+    if "text" in towers:
+        tables["text"] = TextTable(towers["text"].encoder, prepared.examples.texts())
     for modality, table in tables.items():
         assert len(table) == len(getattr(features, modality))
     return replace(features, splits=prepared.folds[0], **tables)
