@@ -21,7 +21,7 @@ from interfuse.core.design import Design
 from interfuse.core.records import read_table
 from interfuse.data import SourceSettings
 from interfuse.data.readers.easy_vqa import read_easy_vqa
-from interfuse.training import Run, TrainingOptions, Tuning
+from interfuse.training import Run, Tuning
 from interfuse.workflows import EncoderSettings, Source, finetune_run, train_run
 
 
@@ -74,7 +74,7 @@ def main() -> None:
         for what in given.unfreeze:
             start = time.perf_counter()
             tuning = Tuning(what, given.encoder_learning_rate, 3e-4, given.tuning_epochs)
-            run = finetune_run(source, folder / what, frozen.folder, tuning, given.seed, (TrainingOptions(), 1))
+            run = finetune_run(source, folder / what, frozen.folder, tuning, given.seed)
             own = 100 * (scores(run) - base)
             half = 1.96 * own.std(ddof=1) / len(own) ** 0.5
             told = f"{own.mean():+.1f} [{own.mean() - half:+.1f}, {own.mean() + half:+.1f}]"

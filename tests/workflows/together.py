@@ -14,8 +14,8 @@ from PIL import Image
 from interfuse.core.design import Design
 from interfuse.core.records import read_table
 from interfuse.data import SourceSettings
-from interfuse.training import TrainingOptions, Tuning, loop, processes
-from interfuse.workflows import EncoderSettings, Source, evaluate, finetune_run, predict
+from interfuse.training import Tuning, loop, processes
+from interfuse.workflows import Compute, EncoderSettings, Source, evaluate, finetune_run, predict
 
 READ = SourceSettings(image="photo", text="caption", label="answer", split="part")
 
@@ -71,7 +71,7 @@ def work(folder: Path, name: str, batch: int) -> None:
         terms = {"modality_dropout": 0.2, "unimodal_heads": 0.5, "class_weights": "balanced"}
         design = make_design(folder, batch, **terms)
         tuning = Tuning("last-1", 1e-3, 1e-3, epochs=2)
-        run = finetune_run(source, folder / name, design, tuning, terms=(TrainingOptions("float32"), 1))
+        run = finetune_run(source, folder / name, design, tuning, compute=Compute("float32"))
     finally:
         loop.share_epoch = plain
     found = predict(run, source.data, source)

@@ -11,8 +11,8 @@ from interfuse.cli.compare import check_precision
 from interfuse.cli.terms import takes_terms
 from interfuse.core.design import Design, parse_designs
 from interfuse.core.errors import ConfigError
-from interfuse.training import TrainingOptions, Tuning, load_run
-from interfuse.workflows import finetune_run, train_run
+from interfuse.training import Tuning, load_run
+from interfuse.workflows import Compute, finetune_run, train_run
 
 PANEL = "Fine-tuning"
 Unfreeze = Annotated[
@@ -115,8 +115,8 @@ def train(
         else:
             if start_from is not None:
                 _check_start(designs[0], start_from)
-            means, tuning = TrainingOptions(checked, device), Tuning(unfreeze, *given)
-            run = finetune_run(source, out, start_from or designs[0], tuning, seed, (means, threads), progress)
+            tuning, compute = Tuning(unfreeze, *given), Compute(checked, threads)
+            run = finetune_run(source, out, start_from or designs[0], tuning, seed, compute, progress)
     for split_name, metrics in run.info["metrics"].items():
         typer.echo(f"{split_name}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     typer.echo(f"Run: {out}")

@@ -85,9 +85,10 @@ def tune(
     network: Network,
     encoders: Mapping[str, Any],
     tuning: Tuning,
-    run: tuple[Design, int],
+    design: Design,
+    seed: int,
     features: Features,
-    means: TrainingOptions,
+    options: TrainingOptions,
 ) -> Trained:
     """Train a network on, with the encoders inside it; these have the weights of the best epoch afterwards.
 
@@ -95,16 +96,17 @@ def tune(
         network: trained on their tokens; it is changed.
         encoders: modality to the encoder that learns, frozen as it was loaded, on the CPU.
         tuning: what learns, and how.
-        run: the design of the network, and the seed of order and dropout.
+        design: of the network.
+        seed: of order and dropout.
         features: the rows; where an encoder learns, its table gives what was prepared for it.
-        means: with what.
+        options: with what.
 
     Raises:
         ConfigError: the fusion does not see a modality whose encoder shall learn, an encoder has fewer blocks than
             shall learn, the memory does not hold it, or the loss became NaN or infinite.
     """
-    design, seed = tuning.of(run[0]), run[1]
-    join(means.device)
+    design = tuning.of(design)
+    join(options.device)
     unseen = set(encoders) - network.fusion.modalities
     if unseen:
         raise ConfigError(
@@ -120,10 +122,10 @@ def tune(
         undo = [checkpoint_blocks(tower) for tower in _towers(network) if tuning.gradient_checkpointing]
         need = measure_need(network, features, features.splits["train"], tuning.accumulate)
         check_memory(
-            need, _own_bytes(means.device), design.batch_size, tuning.accumulate, tuning.gradient_checkpointing
+            need, _own_bytes(options.device), design.batch_size, tuning.accumulate, tuning.gradient_checkpointing
         )
         torch.manual_seed(derive(seed, "dropout"))
-        trained = train_on(design, seed, features, network, tuning.accumulate, means)
+        trained = train_on(design, seed, features, network, tuning.accumulate, options)
     for each in undo:
         each()
     network.towers = nn.ModuleDict()

@@ -20,16 +20,16 @@ from interfuse.core.tokens import Tokens
 from interfuse.data import open_picture
 from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.encoders.base import pad
-from interfuse.training import TrainingOptions, Tuning, load_run
+from interfuse.training import Tuning, load_run
 from interfuse.training import finetuning as tuning
-from interfuse.workflows import StreamSettings, evaluate, finetune_run, predict, predict_stream, train_run
+from interfuse.workflows import Compute, StreamSettings, evaluate, finetune_run, predict, predict_stream, train_run
 from interfuse.workflows.export.export import export_run, open_exported
 from interfuse.workflows.serve.responder import Responder
 from tests.workflows.export.test_export import make_encoders
 from tests.workflows.together import make_design, make_rows, make_source
 
 LAST = Tuning("last-1", 3e-3, 1e-3, epochs=2)
-MEANS = (TrainingOptions("float32"), 1)
+COMPUTE = Compute("float32")
 LOADED = ((load_image_encoder, "see", "image"), (load_text_encoder, "read", "text"))
 
 
@@ -48,7 +48,7 @@ def source(folder):
 
 @pytest.fixture(scope="module")
 def tuned(folder, source):
-    return finetune_run(source, folder / "tuned", make_design(folder, 8), LAST, terms=MEANS)
+    return finetune_run(source, folder / "tuned", make_design(folder, 8), LAST, compute=COMPUTE)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_frozen_run_stands_beside_and_the_head_starts_from_it(folder, tuned,
     assert "tuning" not in frozen.info
     assert tuned.info["tuning"]["unfreeze"] == "last-1"
     still = dataclasses.replace(LAST, encoder_learning_rate=1e-12, head_learning_rate=1e-12, epochs=1)
-    same = finetune_run(source, folder / "still", folder / "tuned-frozen", still, terms=MEANS)
+    same = finetune_run(source, folder / "still", folder / "tuned-frozen", still, compute=COMPUTE)
     for name, value in frozen.network.state_dict().items():
         torch.testing.assert_close(same.network.state_dict()[name], value)
     assert same.info["metrics"]["test"]["accuracy"] == frozen.info["metrics"]["test"]["accuracy"]
@@ -150,12 +150,12 @@ def test_weights_of_another_encoder_are_refused(folder, tuned, tmp_path):
 
 def test_the_same_run_is_not_trained_twice_and_another_does_not_take_its_folder(folder, tuned, source):
     before = (tuned.folder / "run.json").stat().st_mtime_ns
-    again = finetune_run(source, tuned.folder, make_design(folder, 8), LAST, terms=MEANS)
+    again = finetune_run(source, tuned.folder, make_design(folder, 8), LAST, compute=COMPUTE)
     assert again.info == tuned.info
     assert (tuned.folder / "run.json").stat().st_mtime_ns == before
     other = dataclasses.replace(LAST, epochs=1)
     with pytest.raises(ConfigError, match="is not empty and does not hold this run"):
-        finetune_run(source, tuned.folder, folder / "tuned-frozen", other, terms=MEANS)
+        finetune_run(source, tuned.folder, folder / "tuned-frozen", other, compute=COMPUTE)
     with pytest.raises(ConfigError, match="is not empty and does not hold this run"):
         train_run(source, tuned.folder, make_design(folder, 8), precision="float32")
 
@@ -183,9 +183,9 @@ class Cut:
 def test_cut_short_it_goes_on_and_ends_with_the_same_bytes(folder, tuned, source):
     out, start = folder / "cut", folder / "tuned-frozen"
     with pytest.raises(CutError):
-        finetune_run(source, out, start, LAST, terms=MEANS, progress=Cut(9))
+        finetune_run(source, out, start, LAST, compute=COMPUTE, progress=Cut(9))
     assert (out / "checkpoint.safetensors").is_file()
-    finetune_run(source, out, start, LAST, terms=MEANS)
+    finetune_run(source, out, start, LAST, compute=COMPUTE)
     names = ("model.safetensors", "image_encoder.safetensors", "text_encoder.safetensors", "predictions.parquet")
     for name in names:
         assert (out / name).read_bytes() == (tuned.folder / name).read_bytes()
@@ -202,7 +202,7 @@ def test_numbers_and_projected_tokens_are_tuned_too(folder, given, tmp_path):
     source = dataclasses.replace(plain, data=str(folder / "numbers.csv"), read=read, encode=encode)
     design = make_design(folder, 8, store_dim=given.get("store_dim"))
     how = Tuning(given.get("unfreeze", "both"), 1e-9, 1e-9, epochs=1)
-    done = finetune_run(source, tmp_path / "run", design, how, terms=MEANS)
+    done = finetune_run(source, tmp_path / "run", design, how, compute=COMPUTE)
     before = predict(load_run(tmp_path / "run-frozen"), source.data, source)
     after = predict(done, source.data, source)
     scale = 40.0 if given.get("task") else 1.0
@@ -212,9 +212,9 @@ def test_numbers_and_projected_tokens_are_tuned_too(folder, given, tmp_path):
 def test_a_run_on_other_rows_is_no_start(folder, tuned, source):
     other = dataclasses.replace(source, read=dataclasses.replace(source.read, split=None))
     with pytest.raises(ConfigError, match=r"was trained on other rows, another split or other tokens"):
-        finetune_run(other, folder / "none", folder / "tuned-frozen", LAST, terms=MEANS)
+        finetune_run(other, folder / "none", folder / "tuned-frozen", LAST, compute=COMPUTE)
     with pytest.raises(ConfigError, match=r"was fine-tuned itself: --start-from takes a run with frozen encoders"):
-        finetune_run(source, folder / "none", tuned.folder, LAST, terms=MEANS)
+        finetune_run(source, folder / "none", tuned.folder, LAST, compute=COMPUTE)
     known = dataclasses.replace(source, data="known:xor")
     with pytest.raises(ConfigError, match="known-answer task has tokens and no encoders"):
         finetune_run(known, folder / "none", make_design(folder, 8), LAST)
@@ -224,8 +224,8 @@ def test_a_run_on_other_rows_is_no_start(folder, tuned, source):
 def test_a_modality_that_the_fusion_does_not_see_cannot_learn(folder, source):
     design = dataclasses.replace(make_design(folder, 8, epochs=1), fusion="text_only")
     with pytest.raises(ConfigError, match=r"text_only does not see the image, .* Give --unfreeze text\."):
-        finetune_run(source, folder / "control", design, LAST, terms=MEANS)
-    done = finetune_run(source, folder / "control", design, dataclasses.replace(LAST, unfreeze="text"), terms=MEANS)
+        finetune_run(source, folder / "control", design, LAST, compute=COMPUTE)
+    done = finetune_run(source, folder / "control", design, dataclasses.replace(LAST, unfreeze="text"), compute=COMPUTE)
     assert set(done.tuned) == {"text"}
     assert "tuned_from" not in done.info["encoders"]["image"]
 
@@ -233,7 +233,7 @@ def test_a_modality_that_the_fusion_does_not_see_cannot_learn(folder, source):
 def test_a_training_that_the_memory_cannot_hold_is_refused_before_it_begins(folder, tuned, source, monkeypatch):
     monkeypatch.setattr(tuning, "available_bytes", lambda device: 400_000)
     with pytest.raises(ConfigError, match=r"Fine-tuning needs 0\.\d\d GB and 0\.00 GB are available: .* Fix: "):
-        finetune_run(source, folder / "large", folder / "tuned-frozen", LAST, terms=MEANS)
+        finetune_run(source, folder / "large", folder / "tuned-frozen", LAST, compute=COMPUTE)
     assert not (folder / "large").exists()
 
 
@@ -294,7 +294,8 @@ def test_a_text_of_which_only_the_encoder_that_learnt_makes_nan_is_listed_and_th
 
     monkeypatch.setattr(sys.modules["interfuse.workflows.encode.tower"], "load_text_encoder", load)
     source = dataclasses.replace(source, encode=dataclasses.replace(source.encode, store=folder / "store-nan"))
-    run = finetune_run(source, folder / "nan", make_design(folder, 8), dataclasses.replace(LAST, epochs=1), terms=MEANS)
+    once = dataclasses.replace(LAST, epochs=1)
+    run = finetune_run(source, folder / "nan", make_design(folder, 8), once, compute=COMPUTE)
     troubles = pl.read_csv(folder / "nan" / "quarantine.csv")
     listed = troubles.filter(pl.col("reason").str.contains("the encoder makes NaN or infinity of the text"))
     assert listed.height > 0

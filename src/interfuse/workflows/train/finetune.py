@@ -1,7 +1,7 @@
 """Fine-tune: a frozen run's network trained on with its encoders, kept as a run of its own."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from interfuse.data import Examples, Features, Trouble, assemble
 from interfuse.encoders import hash_files, save_tuned
 from interfuse.training import (
     TUNED,
+    Precision,
     Run,
     Trained,
     TrainingOptions,
@@ -38,13 +39,23 @@ FROZEN = "-frozen"
 """Ending of the folder of the frozen run, where one is trained first."""
 
 
+@dataclass(frozen=True)
+class Compute:
+    """What a run is computed with; its numbers may depend on either in the last digits."""
+
+    precision: Precision = "auto"
+    """Of the training step; evaluation is always float32."""
+    threads: int = 1
+    """CPU threads."""
+
+
 def finetune_run(
     source: Source,
     out: Path,
     start: Design | Path,
     tuning: Tuning,
     seed: int = 0,
-    terms: tuple[TrainingOptions, int] = (TrainingOptions(), 1),
+    compute: Compute = Compute(),
     progress: Progress | None = None,
 ) -> Run:
     """Train a frozen run on with its encoders learning too, score validation and test once, and give the run.
@@ -59,7 +70,7 @@ def finetune_run(
             in the folder beside `out` whose name ends in `-frozen`.
         tuning: what learns, and how.
         seed: of this run; a frozen run that is trained first has the same.
-        terms: with what it is trained (its watch and checkpoint are not used), and the CPU threads.
+        compute: number format and CPU threads.
         progress: told how far it is.
 
     Raises:
@@ -74,25 +85,24 @@ def finetune_run(
         check_idle([start])
         check_design(start)
     prepared = prepare(source, watcher)
-    precision, threads = terms[0].precision, terms[1]
     if isinstance(start, Path):
         frozen = _open_start(start, prepared)
         watcher.say(f"Starting from {start}: {frozen.design.name}.")
     else:
         first = Trial(start, seed, 0, out.with_name(out.name + FROZEN))
         watcher.say(f"The frozen run first: {first.folder}.")
-        frozen = train_prepared(prepared, first, precision, threads, watcher)
+        frozen = train_prepared(prepared, first, compute.precision, compute.threads, watcher)
     trial = Trial(frozen.design, seed, 0, out)
     started = {"design_key": frozen.design.key, "seed": frozen.info["seed"], "weights": _hash_head(frozen)}
     info = {**with_processes(prepared.info), "tuning": {**to_plain(tuning), "started_from": started}}
-    run_terms = RunContext(precision, threads, info, frozen.projections)
+    terms = RunContext(compute.precision, compute.threads, info, frozen.projections)
     if is_done(trial, info):
         watcher.say(f"{out} holds this very run already: nothing to train.")
         return load_run(out)
-    if not is_unfinished(trial, run_terms):
+    if not is_unfinished(trial, terms):
         raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
-    with limited_threads(threads):
-        troubles = _finetune(source, prepared, frozen, tuning, (trial, run_terms), watcher)
+    with limited_threads(compute.threads):
+        troubles = _finetune(source, prepared, frozen, tuning, trial, terms, watcher)
     keep_troubles(troubles, out / FILE, watcher)
     return load_run(out)
 
@@ -102,7 +112,8 @@ def _finetune(
     prepared: Prepared,
     frozen: Run,
     tuning: Tuning,
-    wanted: tuple[Trial, RunContext],
+    trial: Trial,
+    terms: RunContext,
     watcher: Progress,
 ) -> tuple[Trouble, ...]:
     """Train, keep what learnt, and keep the run, scored on tokens of the encoders as they are now.
@@ -110,7 +121,6 @@ def _finetune(
     Returns:
         Every row in trouble, those too of which only the encoders that learnt make nothing.
     """
-    trial, terms = wanted
     towers = open_towers(source, tuning.modalities, frozen)
     encoders = {modality: tower.encoder for modality, tower in towers.items()}
     features = raw_features(prepared, towers)
@@ -118,17 +128,17 @@ def _finetune(
     design = tuning.of(frozen.design)
     steps = steps_an_epoch(len(features.splits["train"]), design.batch_size, tuning.accumulate) * design.epochs
     watcher.start("fine-tune", steps, "steps")
-    means = TrainingOptions(
+    options = TrainingOptions(
         terms.precision, source.encode.device, lambda n, note: watcher.advance("fine-tune", n, note), checkpoint
     )
-    trained = tune(frozen.network, encoders, tuning, (frozen.design, trial.seed), features, means)
+    trained = tune(frozen.network, encoders, tuning, frozen.design, trial.seed, features, options)
     watcher.finish("fine-tune")
     files = {modality: trial.folder / TUNED[modality] for modality in encoders}
     if processes.world().leads:
         for modality, path in files.items():
             save_tuned(encoders[modality].network, path)
     processes.wait()
-    troubles = _score(source, prepared, trained, files, wanted, watcher)
+    troubles = _score(source, prepared, trained, files, trial, terms, watcher)
     if processes.world().leads:
         checkpoint.remove()
     processes.wait()
@@ -140,11 +150,11 @@ def _score(
     prepared: Prepared,
     trained: Trained,
     files: Mapping[str, Path],
-    wanted: tuple[Trial, RunContext],
+    trial: Trial,
+    terms: RunContext,
     watcher: Progress,
 ) -> tuple[Trouble, ...]:
     """Encode validation and test as prediction will, and keep the run with the encoders' new signatures."""
-    trial, terms = wanted
     assert prepared.examples is not None
     held_out = held_out_rows(prepared.examples)
     encoded = encode_examples(held_out, replace(source.encode, tuned=files), watcher, terms.projections)
