@@ -23,7 +23,7 @@ from interfuse.training.trainable_encoder import Tower, checkpoint_blocks, unfre
 
 
 @dataclass(frozen=True)
-class Tuning:
+class FinetuneSettings:
     """How encoders learn too; what is not said here is the design's."""
 
     unfreeze: str
@@ -81,10 +81,10 @@ class Tuning:
         )
 
 
-def tune(
+def finetune(
     network: Network,
     encoders: Mapping[str, Any],
-    tuning: Tuning,
+    settings: FinetuneSettings,
     design: Design,
     seed: int,
     features: Features,
@@ -95,7 +95,7 @@ def tune(
     Args:
         network: trained on their tokens; it is changed.
         encoders: modality to the encoder that learns, frozen as it was loaded, on the CPU.
-        tuning: what learns, and how.
+        settings: what learns, and how.
         design: of the network.
         seed: of order and dropout.
         features: the rows; where an encoder learns, its table gives what was prepared for it.
@@ -105,7 +105,7 @@ def tune(
         ConfigError: the fusion does not see a modality whose encoder shall learn, an encoder has fewer blocks than
             shall learn, the memory does not hold it, or the loss became NaN or infinite.
     """
-    design = tuning.of(design)
+    design = settings.of(design)
     join(options.device)
     unseen = set(encoders) - network.fusion.modalities
     if unseen:
@@ -114,18 +114,18 @@ def tune(
             f"Give --unfreeze {sorted(network.fusion.modalities)[0]}."
         )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "tune"))
+        torch.manual_seed(derive(seed, "finetune"))
         for modality, encoder in encoders.items():
-            tower = Tower(encoder, tuning.encoder_learning_rate)
-            unfreeze(tower, tuning.last, _example(features, modality))
+            tower = Tower(encoder, settings.encoder_learning_rate)
+            unfreeze(tower, settings.last, _example(features, modality))
             network.towers[modality] = tower
-        undo = [checkpoint_blocks(tower) for tower in _towers(network) if tuning.gradient_checkpointing]
-        need = measure_need(network, features, features.splits["train"], tuning.accumulate)
+        undo = [checkpoint_blocks(tower) for tower in _towers(network) if settings.gradient_checkpointing]
+        need = measure_need(network, features, features.splits["train"], settings.accumulate)
         check_memory(
-            need, _own_bytes(options.device), design.batch_size, tuning.accumulate, tuning.gradient_checkpointing
+            need, _own_bytes(options.device), design.batch_size, settings.accumulate, settings.gradient_checkpointing
         )
         torch.manual_seed(derive(seed, "dropout"))
-        trained = train_on(design, seed, features, network, tuning.accumulate, options)
+        trained = train_on(design, seed, features, network, settings.accumulate, options)
     for each in undo:
         each()
     network.towers = nn.ModuleDict()

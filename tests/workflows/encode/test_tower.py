@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from interfuse.core.errors import EncoderError
-from interfuse.encoders import load_image_encoder, load_text_encoder, save_tuned
+from interfuse.encoders import load_image_encoder, load_text_encoder, save_finetuned
 from interfuse.store import Projection
 from interfuse.workflows import EncoderSettings
 from interfuse.workflows.encode import Tower, open_tower, tower
@@ -69,7 +69,7 @@ def test_weights_that_learnt_and_a_projection_stand_in_the_signature(settings, m
     first = next(iter(plain.encoder.network.parameters())).requires_grad_(True)
     with torch.no_grad():
         first.add_(1)
-    save_tuned(plain.encoder.network, tmp_path / "weights.safetensors")
+    save_finetuned(plain.encoder.network, tmp_path / "weights.safetensors")
     width = plain.encoder.dim
     projection = Projection(torch.zeros(width), torch.eye(width)[:, :3].contiguous())
     opened = open_tower(modality, settings, tmp_path / "weights.safetensors", projection)

@@ -100,7 +100,7 @@ def fill_store(
         projections: those of a trained run; none: with `store_dim` they are fitted on the train rows.
     """
     start = time.perf_counter()
-    image, text = (open_tower(modality, settings, settings.tuned.get(modality)) for modality in ("image", "text"))
+    image, text = (open_tower(modality, settings, settings.finetuned.get(modality)) for modality in ("image", "text"))
     openers: dict[str, Opener] = {key: partial(image.open_picture, path) for key, path in examples.pictures().items()}
     texts = examples.texts()
     if projections is None:

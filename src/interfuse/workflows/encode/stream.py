@@ -94,7 +94,7 @@ class Towers:
         self.cut = 0
         """Texts so far that are longer than the encoder's limit."""
         towers = [
-            open_tower(modality, settings, settings.tuned.get(modality), run.projections.get(modality))
+            open_tower(modality, settings, settings.finetuned.get(modality), run.projections.get(modality))
             for modality in ("image", "text")
         ]
         self.image, self.text = (Side(tower, tower.store(settings.store)) for tower in towers)

@@ -55,7 +55,7 @@ class Tower:
 def open_tower(
     modality: str,
     settings: EncoderSettings,
-    tuned: Path | None = None,
+    finetuned: Path | None = None,
     projection: Projection | None = None,
     dtype: Dtype | None = None,
 ) -> Tower:
@@ -64,7 +64,7 @@ def open_tower(
     Args:
         modality: image or text.
         settings: which encoders, where they run, and how their tokens are kept.
-        tuned: weights that replace the encoder's own.
+        finetuned: weights that replace the encoder's own.
         projection: what its tokens are projected by.
         dtype: number format that it computes in; none: the settings'.
 
@@ -75,9 +75,9 @@ def open_tower(
     dtype = dtype or settings.encoder_dtype
     encoder: Any
     if modality == "image":
-        encoder = load_image_encoder(settings.image_encoder, settings.image_size, dtype, settings.device, tuned)
+        encoder = load_image_encoder(settings.image_encoder, settings.image_size, dtype, settings.device, finetuned)
     else:
-        encoder = load_text_encoder(settings.text_encoder, dtype, settings.device, tuned)
+        encoder = load_text_encoder(settings.text_encoder, dtype, settings.device, finetuned)
     return Tower(encoder, cast(Coding, settings.store_dtype)).projected(projection)
 
 

@@ -134,7 +134,7 @@ def _whole(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
         raise ExportError("A known-answer task has tokens and no encoders: export the head alone, without --whole.")
     settings = EncoderSettings(**chosen)
     towers = {
-        modality: open_tower(modality, settings, run.tuned.get(modality), run.projections.get(modality), "float32")
+        modality: open_tower(modality, settings, run.finetuned.get(modality), run.projections.get(modality), "float32")
         for modality in ("image", "text")
     }
     for modality, tower in towers.items():

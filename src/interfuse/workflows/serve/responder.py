@@ -91,7 +91,11 @@ class Responder:
         settings = EncoderSettings(**chosen)
         towers = {
             modality: open_tower(
-                modality, settings, run.tuned.get(modality), run.projections.get(modality), trained[modality]["dtype"]
+                modality,
+                settings,
+                run.finetuned.get(modality),
+                run.projections.get(modality),
+                trained[modality]["dtype"],
             )
             for modality in ("image", "text")
         }

@@ -1,4 +1,4 @@
-"""Train designs on a source: rows prepared once, runs kept as they are done, encoders tuned too."""
+"""Train designs on a source: rows prepared once, runs kept as they are done, encoders fine-tuned too."""
 
 from interfuse.workflows.train.finetune import Compute, finetune_run
 from interfuse.workflows.train.prepare import Prepared, prepare

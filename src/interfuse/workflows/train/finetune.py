@@ -14,19 +14,19 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import to_plain
 from interfuse.data import Examples, Features, Trouble, assemble
-from interfuse.encoders import hash_files, save_tuned
+from interfuse.encoders import hash_files, save_finetuned
 from interfuse.training import (
-    TUNED,
+    FINETUNED,
+    FinetuneSettings,
     Precision,
     Run,
     Trained,
     TrainingOptions,
-    Tuning,
     check_design,
+    finetune,
     load_run,
     processes,
     steps_an_epoch,
-    tune,
 )
 from interfuse.workflows.encode import Tower, encode_examples, open_tower
 from interfuse.workflows.source import FILE, Source, keep_troubles, tell_failures
@@ -53,7 +53,7 @@ def finetune_run(
     source: Source,
     out: Path,
     start: Design | Path,
-    tuning: Tuning,
+    settings: FinetuneSettings,
     seed: int = 0,
     compute: Compute = Compute(),
     progress: Progress | None = None,
@@ -68,7 +68,7 @@ def finetune_run(
         out: folder of the run.
         start: the folder of a frozen run on these very rows; or a design, whose frozen run is trained first and kept
             in the folder beside `out` whose name ends in `-frozen`.
-        tuning: what learns, and how.
+        settings: what learns, and how.
         seed: of this run; a frozen run that is trained first has the same.
         compute: number format and CPU threads.
         progress: told how far it is.
@@ -94,7 +94,7 @@ def finetune_run(
         frozen = train_prepared(prepared, first, compute.precision, compute.threads, watcher)
     trial = Trial(frozen.design, seed, 0, out)
     started = {"design_key": frozen.design.key, "seed": frozen.info["seed"], "weights": _hash_head(frozen)}
-    info = {**with_processes(prepared.info), "tuning": {**to_plain(tuning), "started_from": started}}
+    info = {**with_processes(prepared.info), "finetune": {**to_plain(settings), "started_from": started}}
     terms = RunContext(compute.precision, compute.threads, info, frozen.projections)
     if is_done(trial, info):
         watcher.say(f"{out} holds this very run already: nothing to train.")
@@ -102,7 +102,7 @@ def finetune_run(
     if not is_unfinished(trial, terms):
         raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
     with limited_threads(compute.threads):
-        troubles = _finetune(source, prepared, frozen, tuning, trial, terms, watcher)
+        troubles = _finetune(source, prepared, frozen, settings, trial, terms, watcher)
     keep_troubles(troubles, out / FILE, watcher)
     return load_run(out)
 
@@ -111,7 +111,7 @@ def _finetune(
     source: Source,
     prepared: Prepared,
     frozen: Run,
-    tuning: Tuning,
+    settings: FinetuneSettings,
     trial: Trial,
     terms: RunContext,
     watcher: Progress,
@@ -121,22 +121,22 @@ def _finetune(
     Returns:
         Every row in trouble, those too of which only the encoders that learnt make nothing.
     """
-    towers = open_towers(source, tuning.modalities, frozen)
+    towers = open_towers(source, settings.modalities, frozen)
     encoders = {modality: tower.encoder for modality, tower in towers.items()}
     features = raw_features(prepared, towers)
     checkpoint = keep_checkpoint(trial, terms)
-    design = tuning.of(frozen.design)
-    steps = steps_an_epoch(len(features.splits["train"]), design.batch_size, tuning.accumulate) * design.epochs
+    design = settings.of(frozen.design)
+    steps = steps_an_epoch(len(features.splits["train"]), design.batch_size, settings.accumulate) * design.epochs
     watcher.start("fine-tune", steps, "steps")
     options = TrainingOptions(
         terms.precision, source.encode.device, lambda n, note: watcher.advance("fine-tune", n, note), checkpoint
     )
-    trained = tune(frozen.network, encoders, tuning, frozen.design, trial.seed, features, options)
+    trained = finetune(frozen.network, encoders, settings, frozen.design, trial.seed, features, options)
     watcher.finish("fine-tune")
-    files = {modality: trial.folder / TUNED[modality] for modality in encoders}
+    files = {modality: trial.folder / FINETUNED[modality] for modality in encoders}
     if processes.world().leads:
         for modality, path in files.items():
-            save_tuned(encoders[modality].network, path)
+            save_finetuned(encoders[modality].network, path)
     processes.wait()
     troubles = _score(source, prepared, trained, files, trial, terms, watcher)
     if processes.world().leads:
@@ -157,7 +157,7 @@ def _score(
     """Encode validation and test as prediction will, and keep the run with the encoders' new signatures."""
     assert prepared.examples is not None
     held_out = held_out_rows(prepared.examples)
-    encoded = encode_examples(held_out, replace(source.encode, tuned=files), watcher, terms.projections)
+    encoded = encode_examples(held_out, replace(source.encode, finetuned=files), watcher, terms.projections)
     left = encoded.without_failures(held_out, source.read.strict)
     tell_failures(held_out, left, watcher)
     tokens = assemble(left, encoded.image, encoded.image_index, encoded.text, encoded.text_index)
@@ -204,7 +204,7 @@ def _open_start(folder: Path, prepared: Prepared) -> Run:
         DataError: the folder holds no run.
     """
     run = load_run(folder)
-    if run.tuned:
+    if run.finetuned:
         raise ConfigError(f"{folder} was fine-tuned itself: --start-from takes a run with frozen encoders.")
     if run.info["fingerprint"] != prepared.info["fingerprint"]:
         raise ConfigError(
