@@ -19,7 +19,7 @@ from interfuse.training.loop import Trained, train_on
 from interfuse.training.memory import available_bytes, check_memory, measure_need
 from interfuse.training.network import Network
 from interfuse.training.options import TrainingOptions
-from interfuse.training.trainable_encoder import Tower, checkpoint_blocks, unfreeze
+from interfuse.training.trainable_encoder import TrainableEncoder, checkpoint_blocks, unfreeze
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def finetune(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "finetune"))
         for modality, encoder in encoders.items():
-            tower = Tower(encoder, settings.encoder_learning_rate)
+            tower = TrainableEncoder(encoder, settings.encoder_learning_rate)
             unfreeze(tower, settings.last, _example(features, modality))
             network.towers[modality] = tower
         undo = [checkpoint_blocks(tower) for tower in _towers(network) if settings.gradient_checkpointing]
@@ -132,8 +132,8 @@ def finetune(
     return trained
 
 
-def _towers(network: Network) -> list[Tower]:
-    return [tower for tower in network.towers.values() if isinstance(tower, Tower)]
+def _towers(network: Network) -> list[TrainableEncoder]:
+    return [tower for tower in network.towers.values() if isinstance(tower, TrainableEncoder)]
 
 
 def _own_bytes(device: str) -> int:
