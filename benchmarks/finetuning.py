@@ -1,7 +1,7 @@
 r"""Whether fine-tuning pays: a frozen run against runs whose encoders learn too, on few questions of easy-VQA.
 
     OMP_NUM_THREADS=1 python benchmarks/finetuning.py    # some two minutes of one quiet core
-    OMP_NUM_THREADS=1 python benchmarks/finetuning.py --size 96 --tuning-epochs 4 --encoder-learning-rate 1e-4 \
+    OMP_NUM_THREADS=1 python benchmarks/finetuning.py --size 96 --finetune-epochs 4 --encoder-learning-rate 1e-4 \
         --unfreeze last-1 last-2
 
 Draws questions of the package's train pictures (validation: a tenth, by picture) and of its test pictures, trains one
@@ -21,7 +21,7 @@ from interfuse.core.design import Design
 from interfuse.core.records import read_table
 from interfuse.data import SourceSettings
 from interfuse.data.readers.easy_vqa import read_easy_vqa
-from interfuse.training import Run, TrainingOptions, Tuning
+from interfuse.training import FinetuneSettings, Run
 from interfuse.workflows import EncoderSettings, Source, finetune_run, train_run
 
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=1000)
     parser.add_argument("--unfreeze", nargs="+", default=["last-2"])
     parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--tuning-epochs", type=int, default=6)
+    parser.add_argument("--finetune-epochs", type=int, default=6)
     parser.add_argument("--encoder-learning-rate", type=float, default=5e-4)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
@@ -73,8 +73,8 @@ def main() -> None:
         print(f"| frozen | {frozen.info['parameters']:,} | {100 * base.mean():.1f} | – | {seconds:.0f} |", flush=True)
         for what in given.unfreeze:
             start = time.perf_counter()
-            tuning = Tuning(what, given.encoder_learning_rate, 3e-4, given.tuning_epochs)
-            run = finetune_run(source, folder / what, frozen.folder, tuning, given.seed, (TrainingOptions(), 1))
+            settings = FinetuneSettings(what, given.encoder_learning_rate, 3e-4, given.finetune_epochs)
+            run = finetune_run(source, folder / what, frozen.folder, settings, given.seed)
             own = 100 * (scores(run) - base)
             half = 1.96 * own.std(ddof=1) / len(own) ** 0.5
             told = f"{own.mean():+.1f} [{own.mean() - half:+.1f}, {own.mean() + half:+.1f}]"

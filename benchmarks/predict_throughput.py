@@ -33,7 +33,7 @@ from interfuse.workflows.encode import Towers
 
 def bare_batches(towers: Towers, frame: pl.DataFrame, pictures: Path, size: int):
     """Decode and tokenise every distinct item."""
-    see, read = towers.image.encoder, towers.text.encoder
+    see, read = towers.image.tower.encoder, towers.text.tower.encoder
     names = sorted(set(frame["image"].to_list()))
     tensors = torch.stack([see.prepare(open_picture(pictures / name, 4 * see.size, DRAFT_PIXELS)) for name in names])
     ids = sorted(read.prepare(sorted(set(frame["caption"].to_list()))).ids, key=len)
@@ -65,15 +65,15 @@ def main() -> None:
         encode = EncoderSettings(store=home / "empty", **names)
         towers = Towers(run, encode, Silent(), keep=False)
         images, texts = bare_batches(towers, frame, pictures, encode.encoding_batch)
-        towers.image.encoder.encode(images[0])
-        towers.text.encoder.encode(texts[0])
+        towers.image.tower.encoder.encode(images[0])
+        towers.text.tower.encoder.encode(texts[0])
         bare, ours, load, work = [], [], [], []
         for _ in range(given.rounds):
             start, used = time.perf_counter(), time.process_time()
             for batch in images:
-                towers.image.encoder.encode(batch)
+                towers.image.tower.encoder.encode(batch)
             for ids in texts:
-                towers.text.encoder.encode(ids)
+                towers.text.tower.encoder.encode(ids)
             bare.append(time.perf_counter() - start)
             bare_used = time.process_time() - used
             start, used = time.perf_counter(), time.process_time()

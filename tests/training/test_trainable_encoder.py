@@ -11,7 +11,7 @@ from interfuse.core.tokens import Tokens
 from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.training import ModalitySpec, Network
 from interfuse.training.optimiser import make_optimiser
-from interfuse.training.trainable_encoder import Tower, checkpoint_blocks, find_blocks, unfreeze
+from interfuse.training.trainable_encoder import TrainableEncoder, checkpoint_blocks, find_blocks, unfreeze
 from interfuse.workflows.train.encoder_inputs import PictureTable, TextTable
 from tests.workflows.export.test_export import make_encoders
 
@@ -25,13 +25,13 @@ def folders(tmp_path_factory):
 def seeing(folders):
     encoder = load_image_encoder(str(folders[0]), dtype="float32")
     pictures = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue", "white")]
-    return Tower(encoder, 1e-3), PictureTable(encoder, [lambda p=picture: p for picture in pictures])
+    return TrainableEncoder(encoder, 1e-3), PictureTable(encoder, [lambda p=picture: p for picture in pictures])
 
 
 @pytest.fixture
 def reading(folders):
     encoder = load_text_encoder(str(folders[1]), dtype="float32")
-    return Tower(encoder, 1e-4), TextTable(encoder, {"a": "a red square?", "b": "blue"})
+    return TrainableEncoder(encoder, 1e-4), TextTable(encoder, {"a": "a red square?", "b": "blue"})
 
 
 def learning(tower):
@@ -67,7 +67,7 @@ def test_what_runs_after_the_last_block_learns_too(tmp_path):
     from tests.encoders.test_hub import save_vit
 
     encoder = load_image_encoder(str(save_vit(tmp_path / "vit")), dtype="float32")
-    tower, table = Tower(encoder, 1e-3), PictureTable(encoder, [lambda: Image.new("RGB", (9, 9))])
+    tower, table = TrainableEncoder(encoder, 1e-3), PictureTable(encoder, [lambda: Image.new("RGB", (9, 9))])
     unfreeze(tower, 1, table.gather(torch.tensor([0])))
     assert {"layernorm.weight", "layernorm.bias"} < learning(tower)
     assert not any(name.startswith("embeddings") for name in learning(tower))

@@ -49,7 +49,7 @@ def test_two_processes_were_there(told):
     assert [told[name]["world"] for name in ("one-0", "two-0", "two-1")] == [[0, 1], [0, 2], [1, 2]]
 
 
-@pytest.mark.parametrize("stage", ["frozen", "tuned"])
+@pytest.mark.parametrize("stage", ["frozen", "finetuned"])
 def test_losses_are_those_of_one_process_with_the_doubled_batch(told, stage):
     one = np.array(told["one-0"][stage])
     assert len(one) == 2

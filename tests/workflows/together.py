@@ -14,8 +14,8 @@ from PIL import Image
 from interfuse.core.design import Design
 from interfuse.core.records import read_table
 from interfuse.data import SourceSettings
-from interfuse.training import TrainingOptions, Tuning, distributed, loop
-from interfuse.workflows import EncoderSettings, Source, evaluate, finetune_run, predict
+from interfuse.training import FinetuneSettings, distributed, loop
+from interfuse.workflows import Compute, EncoderSettings, Source, evaluate, finetune_run, predict
 
 READ = SourceSettings(image="photo", text="caption", label="answer", split="part")
 
@@ -70,8 +70,8 @@ def work(folder: Path, name: str, batch: int) -> None:
         source = make_source(folder, f"store-{name}")
         terms = {"modality_dropout": 0.2, "unimodal_heads": 0.5, "class_weights": "balanced"}
         design = make_design(folder, batch, **terms)
-        tuning = Tuning("last-1", 1e-3, 1e-3, epochs=2)
-        run = finetune_run(source, folder / name, design, tuning, terms=(TrainingOptions("float32"), 1))
+        settings = FinetuneSettings("last-1", 1e-3, 1e-3, epochs=2)
+        run = finetune_run(source, folder / name, design, settings, compute=Compute("float32"))
     finally:
         loop.share_epoch = plain
     found = predict(run, source.data, source)
@@ -82,7 +82,7 @@ def work(folder: Path, name: str, batch: int) -> None:
         "probs": found.probs.tolist(),
         "metrics": dict(evaluate(run, source.data, source, "test")),
         "frozen": losses(folder / f"{name}-frozen"),
-        "tuned": losses(folder / name),
+        "finetuned": losses(folder / name),
     }
     (folder / f"{name}-{distributed.world().rank}.json").write_text(json.dumps(told))
 

@@ -11,8 +11,8 @@ from interfuse.cli.compare import check_precision
 from interfuse.cli.terms import takes_terms
 from interfuse.core.design import Design, parse_designs
 from interfuse.core.errors import ConfigError
-from interfuse.training import TrainingOptions, Tuning, load_run
-from interfuse.workflows import finetune_run, train_run
+from interfuse.training import FinetuneSettings, load_run
+from interfuse.workflows import Compute, finetune_run, train_run
 
 PANEL = "Fine-tuning"
 Unfreeze = Annotated[
@@ -25,8 +25,8 @@ EncoderRate = Annotated[float, typer.Option(help="Peak learning rate of the enco
 HeadRate = Annotated[
     float, typer.Option(help="Peak learning rate of all else, which is trained already.", rich_help_panel=PANEL)
 ]
-TuningEpochs = Annotated[int, typer.Option(min=1, help="Epochs with the encoders.", rich_help_panel=PANEL)]
-TuningBatch = Annotated[
+FinetuneEpochs = Annotated[int, typer.Option(min=1, help="Epochs with the encoders.", rich_help_panel=PANEL)]
+FinetuneBatch = Annotated[
     int | None,
     typer.Option(min=1, help="Rows a batch with the encoders (default: --batch-size).", rich_help_panel=PANEL),
 ]
@@ -85,8 +85,8 @@ def train(
     unfreeze: Unfreeze = None,
     encoder_learning_rate: EncoderRate = 2e-5,
     head_learning_rate: HeadRate = 1e-4,
-    tuning_epochs: TuningEpochs = 3,
-    tuning_batch: TuningBatch = None,
+    finetune_epochs: FinetuneEpochs = 3,
+    finetune_batch: FinetuneBatch = None,
     accumulate: Accumulate = 1,
     gradient_checkpointing: Checkpointing = False,
     start_from: StartFrom = None,
@@ -99,15 +99,22 @@ def train(
     Examples:
 
     - `interfuse train products.csv --image photo --text title --label category --out run`
-    - `interfuse train products.csv --image photo --text title --label category --unfreeze last-2 --out tuned`
+    - `interfuse train products.csv --image photo --text title --label category --unfreeze last-2 --out finetuned`
     """
     source = options.make_source(**locals())
     designs = parse_designs(fusion, {**terms, **source.encoder_settings()})
     if len(designs) != 1:
         raise typer.BadParameter(f"train takes one design, got {len(designs)}; compare takes several.")
     checked = check_precision(precision)
-    given = (encoder_learning_rate, head_learning_rate, tuning_epochs, tuning_batch, accumulate, gradient_checkpointing)
-    if unfreeze is None and (start_from is not None or given != Tuning.defaults()):
+    given = (
+        encoder_learning_rate,
+        head_learning_rate,
+        finetune_epochs,
+        finetune_batch,
+        accumulate,
+        gradient_checkpointing,
+    )
+    if unfreeze is None and (start_from is not None or given != FinetuneSettings.defaults()):
         raise typer.BadParameter("Options of fine-tuning need --unfreeze: image, text, both or last-N.")
     with options.watching() as progress:
         if unfreeze is None:
@@ -115,8 +122,8 @@ def train(
         else:
             if start_from is not None:
                 _check_start(designs[0], start_from)
-            means, tuning = TrainingOptions(checked, device), Tuning(unfreeze, *given)
-            run = finetune_run(source, out, start_from or designs[0], tuning, seed, (means, threads), progress)
+            settings, compute = FinetuneSettings(unfreeze, *given), Compute(checked, threads)
+            run = finetune_run(source, out, start_from or designs[0], settings, seed, compute, progress)
     for split_name, metrics in run.info["metrics"].items():
         typer.echo(f"{split_name}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     typer.echo(f"Run: {out}")
@@ -134,5 +141,5 @@ def _check_start(design: Design, start: Path) -> None:
         if asked not in (getattr(own, name), getattr(plain, name)):
             raise ConfigError(
                 f"--start-from {start} takes the design of that run, whose {name} is {getattr(own, name)!r}, got "
-                f"{asked!r}. Leave it out; --tuning-batch and --tuning-epochs are this training's own."
+                f"{asked!r}. Leave it out; --finetune-batch and --finetune-epochs are this training's own."
             )

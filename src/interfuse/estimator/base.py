@@ -182,7 +182,7 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / RECORD, record)
         history = self._tables["history"].to_pylist() if self._tables else []
-        save_run(out, run.network, run.design, info, history, run.projections, run.tuned)
+        save_run(out, run.network, run.design, info, history, run.projections, run.finetuned)
 
     @classmethod
     def load(cls: type[E], folder: str | Path) -> E:

@@ -5,7 +5,7 @@ from interfuse.training.checkpoint import Checkpoint, leftovers
 from interfuse.training.contrastive import check_contrastive
 from interfuse.training.costs import measure_costs
 from interfuse.training.distributed import launched, leave
-from interfuse.training.finetuning import Tuning, tune
+from interfuse.training.finetuning import FinetuneSettings, finetune
 from interfuse.training.inference import EVAL_BATCH, predict_probs
 from interfuse.training.loop import Trained, steps_an_epoch, train
 from interfuse.training.network import (
@@ -20,27 +20,28 @@ from interfuse.training.network import (
 )
 from interfuse.training.objective import check_objective, to_probs
 from interfuse.training.options import Precision, TrainingOptions, resolve_precision
-from interfuse.training.run import PROJECTION, TUNED, Run, load_run, save_run
+from interfuse.training.run import FINETUNED, PROJECTION, Run, load_run, save_run
 from interfuse.training.token_statistics import measure, pool_table
 
 __all__ = [
     "EVAL_BATCH",
+    "FINETUNED",
     "PROJECTION",
-    "TUNED",
     "Adapter",
     "Checkpoint",
+    "FinetuneSettings",
     "ModalitySpec",
     "Network",
     "Precision",
     "Run",
     "Trained",
     "TrainingOptions",
-    "Tuning",
     "check_contrastive",
     "check_design",
     "check_objective",
     "count_parameters",
     "distributed",
+    "finetune",
     "launched",
     "leave",
     "leftovers",
@@ -57,5 +58,4 @@ __all__ = [
     "steps_an_epoch",
     "to_probs",
     "train",
-    "tune",
 ]

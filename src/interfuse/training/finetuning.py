@@ -19,11 +19,11 @@ from interfuse.training.loop import Trained, train_on
 from interfuse.training.memory import available_bytes, check_memory, measure_need
 from interfuse.training.network import Network
 from interfuse.training.options import TrainingOptions
-from interfuse.training.trainable_encoder import Tower, checkpoint_blocks, unfreeze
+from interfuse.training.trainable_encoder import TrainableEncoder, checkpoint_blocks, unfreeze
 
 
 @dataclass(frozen=True)
-class Tuning:
+class FinetuneSettings:
     """How encoders learn too; what is not said here is the design's."""
 
     unfreeze: str
@@ -81,30 +81,32 @@ class Tuning:
         )
 
 
-def tune(
+def finetune(
     network: Network,
     encoders: Mapping[str, Any],
-    tuning: Tuning,
-    run: tuple[Design, int],
+    settings: FinetuneSettings,
+    design: Design,
+    seed: int,
     features: Features,
-    means: TrainingOptions,
+    options: TrainingOptions,
 ) -> Trained:
     """Train a network on, with the encoders inside it; these have the weights of the best epoch afterwards.
 
     Args:
         network: trained on their tokens; it is changed.
         encoders: modality to the encoder that learns, frozen as it was loaded, on the CPU.
-        tuning: what learns, and how.
-        run: the design of the network, and the seed of order and dropout.
+        settings: what learns, and how.
+        design: of the network.
+        seed: of order and dropout.
         features: the rows; where an encoder learns, its table gives what was prepared for it.
-        means: with what.
+        options: with what.
 
     Raises:
         ConfigError: the fusion does not see a modality whose encoder shall learn, an encoder has fewer blocks than
             shall learn, the memory does not hold it, or the loss became NaN or infinite.
     """
-    design, seed = tuning.of(run[0]), run[1]
-    join(means.device)
+    design = settings.of(design)
+    join(options.device)
     unseen = set(encoders) - network.fusion.modalities
     if unseen:
         raise ConfigError(
@@ -112,26 +114,26 @@ def tune(
             f"Give --unfreeze {sorted(network.fusion.modalities)[0]}."
         )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "tune"))
+        torch.manual_seed(derive(seed, "finetune"))
         for modality, encoder in encoders.items():
-            tower = Tower(encoder, tuning.encoder_learning_rate)
-            unfreeze(tower, tuning.last, _example(features, modality))
+            tower = TrainableEncoder(encoder, settings.encoder_learning_rate)
+            unfreeze(tower, settings.last, _example(features, modality))
             network.towers[modality] = tower
-        undo = [checkpoint_blocks(tower) for tower in _towers(network) if tuning.gradient_checkpointing]
-        need = measure_need(network, features, features.splits["train"], tuning.accumulate)
+        undo = [checkpoint_blocks(tower) for tower in _towers(network) if settings.gradient_checkpointing]
+        need = measure_need(network, features, features.splits["train"], settings.accumulate)
         check_memory(
-            need, _own_bytes(means.device), design.batch_size, tuning.accumulate, tuning.gradient_checkpointing
+            need, _own_bytes(options.device), design.batch_size, settings.accumulate, settings.gradient_checkpointing
         )
         torch.manual_seed(derive(seed, "dropout"))
-        trained = train_on(design, seed, features, network, tuning.accumulate, means)
+        trained = train_on(design, seed, features, network, settings.accumulate, options)
     for each in undo:
         each()
     network.towers = nn.ModuleDict()
     return trained
 
 
-def _towers(network: Network) -> list[Tower]:
-    return [tower for tower in network.towers.values() if isinstance(tower, Tower)]
+def _towers(network: Network) -> list[TrainableEncoder]:
+    return [tower for tower in network.towers.values() if isinstance(tower, TrainableEncoder)]
 
 
 def _own_bytes(device: str) -> int:

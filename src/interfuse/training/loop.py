@@ -167,7 +167,7 @@ class _Loop:
         self.schedule = make_schedule(optimiser, design, steps * design.epochs)
         self.blocks = {
             name: [p for p in block.parameters() if p.requires_grad]
-            for name, block in {**network.blocks(), **network.tuned()}.items()
+            for name, block in {**network.blocks(), **network.finetuned()}.items()
         }
         self.health = HealthMonitor(network.blocks(), steps * design.epochs)
         self.steps = self.passed = 0

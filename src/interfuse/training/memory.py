@@ -96,7 +96,7 @@ def check_memory(need: Need, available: int, batch_size: int, accumulate: int, c
     if fits >= 1:
         times = accumulate * -(-batch_size // fits)
         smaller = -(-batch_size * accumulate // times)
-        fixes.append(f"--tuning-batch {smaller} --accumulate {times} (the same rows a step, {_gb(need.of(smaller))})")
+        fixes.append(f"--finetune-batch {smaller} --accumulate {times} (the same rows a step, {_gb(need.of(smaller))})")
     if not checkpointing:
         fixes.append("--gradient-checkpointing")
     fixes += ["fewer blocks, as --unfreeze last-1", "a smaller --image-size"]

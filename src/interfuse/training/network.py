@@ -233,7 +233,7 @@ class Network(nn.Module):
         }
         return blocks | ({"unimodal_heads": self.unimodal_heads} if self.unimodal_heads else {})
 
-    def tuned(self) -> dict[str, nn.Module]:
+    def finetuned(self) -> dict[str, nn.Module]:
         """Name the encoders that learn too."""
         return {f"{modality}_encoder": tower for modality, tower in self.towers.items()}
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from interfuse.core.design import Design
-from interfuse.training.trainable_encoder import Tower
+from interfuse.training.trainable_encoder import TrainableEncoder
 
 LINEAR = (nn.Linear, nn.Bilinear, nn.Conv1d, nn.Conv2d)
 """Linear maps, whose weights are decayed."""
@@ -22,7 +22,7 @@ def make_optimiser(network: nn.Module, design: Design) -> torch.optim.AdamW:
     Reference:
         Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101.
     """
-    towers = [module for module in network.modules() if isinstance(module, Tower)]
+    towers = [module for module in network.modules() if isinstance(module, TrainableEncoder)]
     inside = {id(module) for tower in towers for module in tower.modules()}
     groups = _groups([m for m in network.modules() if id(m) not in inside], design.learning_rate, design.weight_decay)
     for tower in towers:

@@ -21,7 +21,7 @@ from interfuse.store import Projection, load_projections, save_projections
 from interfuse.training.network import ModalitySpec, Network
 
 FORMAT = 1
-TUNED = {"image": "image_encoder.safetensors", "text": "text_encoder.safetensors"}
+FINETUNED = {"image": "image_encoder.safetensors", "text": "text_encoder.safetensors"}
 """Weights of the encoders that learnt too, in the runs that have such."""
 PROJECTION = "projection.safetensors"
 """What the tokens were projected by, where they were."""
@@ -39,7 +39,7 @@ class Run:
     """All of run.json: seed, task, label_names, encoders, columns, trained_on_missing, metrics, …"""
     projections: Mapping[str, Projection] = field(default_factory=dict)
     """Modality to what the encoder's tokens are projected by before the network sees them."""
-    tuned: Mapping[str, Path] = field(default_factory=dict)
+    finetuned: Mapping[str, Path] = field(default_factory=dict)
     """Modality to the file with the weights of an encoder that learnt too."""
 
     @property
@@ -60,16 +60,16 @@ def save_run(
     info: Mapping[str, Any],
     history: list[dict[str, Any]],
     projections: Mapping[str, Projection] | None = None,
-    tuned: Mapping[str, Path] | None = None,
+    finetuned: Mapping[str, Path] | None = None,
 ) -> None:
     """Write weights, projections and history, then run.json last: a folder with run.json is a finished run.
 
-    Files of tuned encoders that lie elsewhere are copied.
+    Files of fine-tuned encoders that lie elsewhere are copied.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for modality, path in (tuned or {}).items():
-        if path.resolve() != (folder / TUNED[modality]).resolve():
-            write_atomically(folder / TUNED[modality], partial(shutil.copyfile, path))
+    for modality, path in (finetuned or {}).items():
+        if path.resolve() != (folder / FINETUNED[modality]).resolve():
+            write_atomically(folder / FINETUNED[modality], partial(shutil.copyfile, path))
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
     if projections:
@@ -102,17 +102,17 @@ def load_run(folder: Path) -> Run:
         network = Network(design, image, text, len(info["label_names"]), str(info["task"]))
         network.load_state_dict(load_file(folder / "model.safetensors"))
         projections = _projections(folder, info.get("encoders", {}))
-        tuned = _tuned(folder, info.get("encoders", {}))
+        finetuned = _finetuned(folder, info.get("encoders", {}))
     except (ConfigError, StoreError, KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{folder} cannot be opened as a run: {type(error).__name__}: {error}.") from error
-    return Run(folder, design, network.eval(), info, projections, tuned)
+    return Run(folder, design, network.eval(), info, projections, finetuned)
 
 
-def _tuned(folder: Path, encoders: Mapping[str, Any]) -> dict[str, Path]:
+def _finetuned(folder: Path, encoders: Mapping[str, Any]) -> dict[str, Path]:
     """Find the weights of the encoders that learnt too; what they hold is checked when an encoder is opened."""
-    found = {m: folder / TUNED[m] for m, signature in encoders.items() if "tuned_from" in signature}
+    found = {m: folder / FINETUNED[m] for m, signature in encoders.items() if "tuned_from" in signature}
     for modality, path in found.items():
         if not path.is_file():
             raise DataError(f"{folder}: the {modality} encoder of this run learnt too, and {path.name} is not there.")

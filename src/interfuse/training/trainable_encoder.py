@@ -12,7 +12,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.tokens import Tokens
 
 
-class Tower(nn.Module):
+class TrainableEncoder(nn.Module):
     """One encoder: what was prepared for it comes in, tokens go out.
 
     It is always in eval mode, whatever the network's: batch norms keep the statistics that they came with, and the
@@ -35,7 +35,7 @@ class Tower(nn.Module):
         self.reads = hasattr(encoder, "tokenizer")
         self.network: nn.Module = encoder.network
 
-    def train(self, mode: bool = True) -> "Tower":  # noqa: ARG002  (it stays in eval mode)
+    def train(self, mode: bool = True) -> "TrainableEncoder":  # noqa: ARG002  (it stays in eval mode)
         """Stay in eval mode."""
         return super().train(False)
 
@@ -51,7 +51,7 @@ class Tower(nn.Module):
         return Tokens(tokens, raw.mask[:, :1].expand(tokens.shape[:2]))
 
 
-def unfreeze(tower: Tower, last: int | None, example: Tokens) -> None:
+def unfreeze(tower: TrainableEncoder, last: int | None, example: Tokens) -> None:
     """Let an encoder learn: all of it that its tokens depend on, or its last blocks and whatever runs after them.
 
     Args:
@@ -86,7 +86,7 @@ def find_blocks(network: nn.Module) -> list[nn.Module]:
     return list(lists[0]) if lists else []
 
 
-def checkpoint_blocks(tower: Tower) -> Callable[[], None]:
+def checkpoint_blocks(tower: TrainableEncoder) -> Callable[[], None]:
     """Keep no activation inside the blocks, and compute them again in the backward pass; give what undoes this."""
     blocks = find_blocks(tower.network)
     for block in blocks:
@@ -113,7 +113,7 @@ def _outermost(module: nn.Module) -> Iterator[nn.ModuleList]:
             yield from _outermost(child)
 
 
-def _run_after(tower: Tower, block: nn.Module, example: Tokens) -> list[nn.Module]:
+def _run_after(tower: TrainableEncoder, block: nn.Module, example: Tokens) -> list[nn.Module]:
     """List the modules with parameters of their own that begin after this block has ended."""
     ended: list[bool] = []
     after: list[nn.Module] = []
@@ -130,7 +130,7 @@ def _run_after(tower: Tower, block: nn.Module, example: Tokens) -> list[nn.Modul
     return after
 
 
-def _freeze_unused(tower: Tower, example: Tokens) -> None:
+def _freeze_unused(tower: TrainableEncoder, example: Tokens) -> None:
     """Freeze again what no token depends on, such as a pooler: it would get no gradient."""
     tokens = tower(example).tokens
     (tokens * torch.rand_like(tokens)).sum().backward()

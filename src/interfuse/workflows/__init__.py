@@ -7,11 +7,12 @@ from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, Streamed, StreamSettings, evaluate, predict, predict_stream
 from interfuse.workflows.source import EncoderSettings, Portion, Source, default_store
 from interfuse.workflows.study import Study
-from interfuse.workflows.train import Prepared, finetune_run, prepare, train_run
+from interfuse.workflows.train import Compute, Prepared, finetune_run, prepare, train_run
 
 __all__ = [
     "SPACE",
     "CompareSettings",
+    "Compute",
     "DiagnoseSettings",
     "EncoderSettings",
     "Portion",

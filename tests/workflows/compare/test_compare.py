@@ -322,7 +322,7 @@ def test_tokens_of_another_encoder_are_refused(study, shop, tmp_path):
 def test_the_second_run_of_a_study_calls_no_encoder(shop, study, tmp_path, monkeypatch):
     assert study.record  # the first run filled the store
     calls: list[str] = []
-    room = sys.modules["interfuse.workflows.encode.fill_store"]
+    room = sys.modules["interfuse.workflows.encode.tower"]
 
     def counted(load):
         def run(*given, **named):

@@ -178,7 +178,7 @@ def test_each_distinct_picture_and_text_of_a_part_is_encoded_once(trained, shop,
 
     def counting(self, *given):
         made(self, *given)
-        see, read = self.image.encoder.encode, self.text.encoder.encode
+        see, read = self.image.tower.encoder.encode, self.text.tower.encoder.encode
 
         def encode(pictures):
             counts["pictures"] += len(pictures)
@@ -188,7 +188,7 @@ def test_each_distinct_picture_and_text_of_a_part_is_encoded_once(trained, shop,
             counts["texts"] += len(ids)
             return read(ids)
 
-        self.image.encoder.encode, self.text.encoder.encode = encode, encode_texts
+        self.image.tower.encoder.encode, self.text.tower.encoder.encode = encode, encode_texts
 
     monkeypatch.setattr(Towers, "__init__", counting)
     stream(trained, shop, tmp_path / "out.csv", store="never", rows_per_part=120, keep_tokens=False)

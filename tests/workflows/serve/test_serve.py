@@ -48,7 +48,7 @@ def test_the_parts_add_up_and_a_missing_modality_has_none(responder, shop):
     assert image.decided == "image"
     assert neither.error == "Give a picture, a text, or both."
     assert [word for word, _ in both.words] == ["red"]
-    assert both.words[0][1].shape == responder.image_encoder.grid
+    assert both.words[0][1].shape == responder.image.encoder.grid
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pyarrow.compute as pc
 
 from interfuse.core.progress import Progress
 from interfuse.core.tokens import TokenTable
-from interfuse.data import DRAFT_PIXELS, Examples, Trouble, load_examples, load_for_run, open_picture
-from interfuse.encoders import ImageEncoder, TextEncoder, load_image_encoder, load_text_encoder
-from interfuse.store import Coding, Projection, TokenStore
+from interfuse.data import Examples, Trouble, load_examples, load_for_run
+from interfuse.store import Projection, TokenStore
 from interfuse.workflows.encode.decode import Opener
 from interfuse.workflows.encode.encode import EncodeReport, encode_pictures, encode_texts
-from interfuse.workflows.encode.projected import Sample, find_projection, project
+from interfuse.workflows.encode.projected import Sample, find_projection
+from interfuse.workflows.encode.tower import Tower, open_tower
 from interfuse.workflows.source import WHOLE, EncoderSettings, Portion, Source, _tell, tell_failures
 
 
@@ -100,42 +100,25 @@ def fill_store(
         projections: those of a trained run; none: with `store_dim` they are fitted on the train rows.
     """
     start = time.perf_counter()
-    image_encoder: Any = load_image_encoder(
-        settings.image_encoder,
-        settings.image_size,
-        settings.encoder_dtype,
-        settings.device,
-        settings.tuned.get("image"),
-    )
-    text_encoder: Any = load_text_encoder(
-        settings.text_encoder, settings.encoder_dtype, settings.device, settings.tuned.get("text")
-    )
-    side = getattr(image_encoder, "size", None)
-    enough = None if side is None else 4 * side  # of a huge picture this is more than the encoder's resize can tell
-    pictures: dict[str, Opener] = {
-        key: partial(open_picture, path, enough, DRAFT_PIXELS) for key, path in examples.pictures().items()
-    }
+    image, text = (open_tower(modality, settings, settings.finetuned.get(modality)) for modality in ("image", "text"))
+    openers: dict[str, Opener] = {key: partial(image.open_picture, path) for key, path in examples.pictures().items()}
     texts = examples.texts()
     if projections is None:
-        projections = _fit(examples, settings, (image_encoder, text_encoder), (pictures, texts), progress)
-    image_encoder = project(image_encoder, projections.get("image"))
-    text_encoder = project(text_encoder, projections.get("text"))
+        projections = _fit(examples, settings, image, text, openers, texts, progress)
+    image, text = image.projected(projections.get("image")), text.projected(projections.get("text"))
     fitting = time.perf_counter() - start
-    image_store, text_store = (_store(settings, encoder) for encoder in (image_encoder, text_encoder))
-    seen = encode_pictures(image_store, image_encoder, pictures, settings.encoding_batch, progress, portion)
-    read = encode_texts(text_store, text_encoder, texts, settings.encoding_batch, progress, portion)
+    image_store, text_store = image.store(settings.store), text.store(settings.store)
+    seen = encode_pictures(image_store, image.encoder, openers, settings.encoding_batch, progress, portion)
+    read = encode_texts(text_store, text.encoder, texts, settings.encoding_batch, progress, portion)
     notes = [
         f"Pictures: {seen.encoded:,} encoded, {seen.found:,} already in the store. "
         f"Texts: {read.encoded:,} encoded, {read.found:,} already in the store."
     ]
     if read.cut:
-        notes.append(f"{read.cut:,} texts are longer than {text_encoder.max_length} tokens and were cut there.")
+        notes.append(f"{read.cut:,} texts are longer than {text.encoder.max_length} tokens and were cut there.")
     for note in (*image_store.warnings, *text_store.warnings, *notes):
         progress.say(note)
-    signatures = {
-        "image": stored_signature(image_encoder, settings.store_dtype),
-        "text": stored_signature(text_encoder, settings.store_dtype),
-    }
+    signatures = {"image": image.signature, "text": text.signature}
     if settings.store_dim is not None:
         read = replace(read, seconds=read.seconds + fitting)
     return Filled(image_store, text_store, seen, read, signatures, notes, projections)
@@ -171,46 +154,36 @@ def encode_examples(
     )
 
 
-def stored_signature(encoder: Any, coding: str) -> dict[str, Any]:
-    """Say what decides the bytes of a store; bfloat16 goes without saying, so that older stores keep their names."""
-    return {**encoder.signature, **({} if coding == "bfloat16" else {"coding": coding})}
-
-
-def _store(settings: EncoderSettings, encoder: ImageEncoder | TextEncoder, coding: Coding | None = None) -> TokenStore:
-    coding = coding or cast(Coding, settings.store_dtype)
-    signature = stored_signature(encoder, coding)
-    return TokenStore(settings.store, signature, encoder.dim, getattr(encoder, "grid", None), coding)
-
-
 def _fit(
     examples: Examples,
     settings: EncoderSettings,
-    encoders: tuple[ImageEncoder, TextEncoder],
-    items: tuple[Mapping[str, Opener], Mapping[str, str]],
+    image: Tower,
+    text: Tower,
+    openers: Mapping[str, Opener],
+    texts: Mapping[str, str],
     progress: Progress,
 ) -> dict[str, Projection]:
     """Find or fit the projections of both modalities, from train items alone; the sample is kept as bfloat16."""
     if settings.store_dim is None:
         return {}
     train = pc.equal(examples.table["split"], "train")
-    (see, read), (pictures, texts) = encoders, items
 
     def fill_pictures(base: TokenStore, keys: Sequence[str]) -> list[str]:
-        chosen = {key: pictures[key] for key in keys}
-        failures = encode_pictures(base, see, chosen, settings.encoding_batch, progress).failures
+        chosen = {key: openers[key] for key in keys}
+        failures = encode_pictures(base, image.encoder, chosen, settings.encoding_batch, progress).failures
         return [key for key in keys if key not in failures]
 
     def fill_texts(base: TokenStore, keys: Sequence[str]) -> list[str]:
         chosen = {key: texts[key] for key in keys}
-        failures = encode_texts(base, read, chosen, settings.encoding_batch, progress).failures
+        failures = encode_texts(base, text.encoder, chosen, settings.encoding_batch, progress).failures
         return [key for key in keys if key not in failures]
 
     found: dict[str, Projection] = {}
-    for modality, encoder, fill in (("image", see, fill_pictures), ("text", read, fill_texts)):
+    for modality, tower, fill in (("image", image, fill_pictures), ("text", text, fill_texts)):
         column = examples.table[f"{modality}_key"].filter(train)
         keys = [key for key in pc.unique(column).to_pylist() if key is not None]
-        base = _store(settings, encoder, "bfloat16")
-        fitted = find_projection(base, Sample(modality, encoder, keys, fill), settings.store_dim, progress)
+        base = tower.store(settings.store, "bfloat16")
+        fitted = find_projection(base, Sample(modality, tower.encoder, keys, fill), settings.store_dim, progress)
         if fitted is not None:
             found[modality] = fitted
     return found

@@ -5,19 +5,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from interfuse.core.progress import Progress
 from interfuse.core.tokens import Tokens
-from interfuse.data import DRAFT_PIXELS, Examples, Features, assemble, open_picture
-from interfuse.encoders import load_image_encoder, load_text_encoder
-from interfuse.store import Coding, MixedTable, TokenStore, Writer
+from interfuse.data import Examples, Features, assemble
+from interfuse.store import MixedTable, TokenStore, Writer
 from interfuse.training import Run
 from interfuse.workflows.encode.decode import Decoder, Opener
 from interfuse.workflows.encode.encode import leave_out_nan
-from interfuse.workflows.encode.fill_store import stored_signature
 from interfuse.workflows.encode.parallel import ParallelBatches
-from interfuse.workflows.encode.projected import project
+from interfuse.workflows.encode.tower import Tower, open_tower
 from interfuse.workflows.source import EncoderSettings
 
 
@@ -31,9 +29,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Side:
-    """One encoder and the store of its tokens."""
+    """One tower and the store of its tokens."""
 
-    encoder: Any
+    tower: Tower
     store: TokenStore
 
     def begin(self, keys: list[str]) -> "Items":
@@ -92,20 +90,14 @@ class Towers:
             keep: write what is encoded to the store; the pictures of a part are then decoded after the part before it.
             strict: refuse the first picture or text that has no tokens, instead of treating it as missing.
         """
-        tuned = settings.tuned
-        image = load_image_encoder(
-            settings.image_encoder, settings.image_size, settings.encoder_dtype, settings.device, tuned.get("image")
-        )
-        text = load_text_encoder(settings.text_encoder, settings.encoder_dtype, settings.device, tuned.get("text"))
         self.settings, self.keep, self.strict = settings, keep, strict
         self.cut = 0
         """Texts so far that are longer than the encoder's limit."""
-        self.image, self.text = (
-            self._side(project(encoder, run.projections.get(modality)))
-            for modality, encoder in (("image", image), ("text", text))
-        )
-        side = getattr(image, "size", None)
-        self._enough = None if side is None else 4 * side
+        towers = [
+            open_tower(modality, settings, settings.finetuned.get(modality), run.projections.get(modality))
+            for modality in ("image", "text")
+        ]
+        self.image, self.text = (Side(tower, tower.store(settings.store)) for tower in towers)
         for store in (self.image.store, self.text.store):
             for warning in store.warnings:
                 progress.say(warning)
@@ -113,8 +105,7 @@ class Towers:
     @property
     def signatures(self) -> dict[str, dict[str, Any]]:
         """What decides the tokens of each modality."""
-        sides = {"image": self.image, "text": self.text}
-        return {name: stored_signature(side.encoder, self.settings.store_dtype) for name, side in sides.items()}
+        return {"image": self.image.tower.signature, "text": self.text.tower.signature}
 
     def encode(self, parts: Iterator[Part]) -> Iterator[tuple[Part, Features]]:
         """Return each part with its tokens; what cannot be decoded or encoded is missing, and its trouble is listed.
@@ -130,6 +121,7 @@ class Towers:
                 yield from self._encode(iter([part]), beside)
 
     def _encode(self, parts: Iterator[Part], beside: ParallelBatches) -> Iterator[tuple[Part, Features]]:
+        tower = self.image.tower
         openers: dict[str, Opener] = {}
         missing: set[str] = set()
         going: deque[_Going] = deque()
@@ -143,11 +135,11 @@ class Towers:
                 missing.update(name for name, key in names.items() if key in begun.pictures.missing)
                 for batch in self._batches(list(names)):
                     if missing.intersection(batch):
-                        openers.update({name: self._opener(pictures[names[name]]) for name in batch})
+                        openers.update({name: partial(tower.open_picture, pictures[names[name]]) for name in batch})
                         yield batch
                 yield []  # the end of the part
 
-        encoder = self.image.encoder
+        encoder = tower.encoder
         with Decoder(openers, encoder, missing) as decoder, ExitStack() as stack:
             writer = stack.enter_context(self.image.store.writer()) if self.keep else None
             for (batch, decoded), tokens in beside.map(lambda ready: ready[1].encode(encoder), decoder.batches(plan())):
@@ -166,9 +158,6 @@ class Towers:
                 for name in batch:
                     del openers[name]
 
-    def _opener(self, path: str) -> Opener:
-        return partial(open_picture, path, self._enough, DRAFT_PIXELS)
-
     def _batches(self, keys: list[str]) -> list[list[str]]:
         size = self.settings.encoding_batch
         return [keys[start : start + size] for start in range(0, len(keys), size)]
@@ -186,14 +175,14 @@ class Towers:
         items = self.text.begin(list(texts))
         if not items.missing:
             return items
-        prepared = self.text.encoder.prepare(list(texts.values()))
+        prepared = self.text.tower.encoder.prepare(list(texts.values()))
         self.cut += prepared.cut
         ids = dict(zip(texts, prepared.ids, strict=True))
         planned = self._batches(sorted(texts, key=lambda key: (len(ids[key]), key)))
         wanted = (batch for batch in planned if items.missing.intersection(batch))
 
         def encode(batch: list[str]) -> Tokens:
-            found: Tokens = self.text.encoder.encode([ids[key] for key in batch])
+            found: Tokens = self.text.tower.encoder.encode([ids[key] for key in batch])
             return found
 
         with ExitStack() as stack:
@@ -202,12 +191,6 @@ class Towers:
                 keys = [key if key in items.missing else None for key in batch]
                 items.add("text", keys, found.tokens, found.mask, writer)
         return items
-
-    def _side(self, encoder: Any) -> Side:
-        coding = cast(Coding, self.settings.store_dtype)
-        signature = stored_signature(encoder, coding)
-        grid = getattr(encoder, "grid", None)
-        return Side(encoder, TokenStore(self.settings.store, signature, encoder.dim, grid, coding))
 
 
 def _key(name: str) -> str:

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from interfuse.core.errors import ExportError, require
 from interfuse.core.files import write_json
 from interfuse.core.progress import Progress, Silent
-from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.training import Run
-from interfuse.workflows.encode import project
+from interfuse.workflows.encode import open_tower
 from interfuse.workflows.export.graphs import HeadGraph, WholeGraph
 from interfuse.workflows.export.parity import Case, head_cases, largest_difference, whole_cases
+from interfuse.workflows.source import EncoderSettings
 
 Format = Literal["onnx", "torch"]
 Predictor = Callable[[Mapping[str, Tensor]], Tensor]
@@ -132,18 +132,16 @@ def _whole(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
     chosen = run.info["encoder_settings"]
     if chosen["image_encoder"] == "known":
         raise ExportError("A known-answer task has tokens and no encoders: export the head alone, without --whole.")
-    see = project(
-        load_image_encoder(
-            chosen["image_encoder"], chosen["image_size"], dtype="float32", tuned=run.tuned.get("image")
-        ),
-        run.projections.get("image"),
-    )
-    reader = load_text_encoder(chosen["text_encoder"], dtype="float32", tuned=run.tuned.get("text"))
-    read = project(reader, run.projections.get("text"))
-    for what, encoder in (("image", see), ("text", read)):
-        trained, now = run.info["encoders"][what], dict(encoder.signature)
-        if {**trained, "dtype": "", "coding": ""} != {**now, "dtype": "", "coding": ""}:  # neither changes the model
-            raise ExportError(f"The run was trained on {what} tokens of {trained}, but the encoder here is {now}.")
+    settings = EncoderSettings(**chosen)
+    towers = {
+        modality: open_tower(modality, settings, run.finetuned.get(modality), run.projections.get(modality), "float32")
+        for modality in ("image", "text")
+    }
+    for modality, tower in towers.items():
+        trained, now = run.info["encoders"][modality], tower.signature
+        if {**trained, "dtype": ""} != {**now, "dtype": ""}:  # the number format does not change the model
+            raise ExportError(f"The run was trained on {modality} tokens of {trained}, but the encoder here is {now}.")
+    see, read = (tower.encoder for tower in towers.values())
     tokenizer = read.tokenizer
     if not getattr(tokenizer, "is_fast", False):
         raise ExportError(f"The tokenizer of {chosen['text_encoder']} has no tokenizer.json: export the head alone.")

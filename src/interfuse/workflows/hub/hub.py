@@ -7,11 +7,11 @@ from typing import Any
 from interfuse.core.errors import HubError
 from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.settings import to_plain
-from interfuse.training import PROJECTION, TUNED, load_run
+from interfuse.training import FINETUNED, PROJECTION, load_run
 from interfuse.workflows.hub.model_card import model_card
 
 CARD, ESTIMATOR = "README.md", "estimator.json"
-SHARED = ("config.json", "run.json", "model.safetensors", PROJECTION, *TUNED.values(), ESTIMATOR, CARD)
+SHARED = ("config.json", "run.json", "model.safetensors", PROJECTION, *FINETUNED.values(), ESTIMATOR, CARD)
 """What is pushed and pulled: no predictions, since these name rows of the training data."""
 
 
@@ -34,7 +34,7 @@ def write_shared(run_folder: Path, out: Path, origin: Path | None = None) -> Non
         shutil.copyfile(run.folder / name, out / name)
     if run.projections:
         shutil.copyfile(run.folder / PROJECTION, out / PROJECTION)
-    for path in run.tuned.values():
+    for path in run.finetuned.values():
         shutil.copyfile(path, out / path.name)
     if (run.folder / ESTIMATOR).is_file():
         record = read_json(run.folder / ESTIMATOR)

@@ -53,8 +53,8 @@ def _head(run: Run) -> str:
     named = ", ".join(f"`{name}`" for name in run.label_names[:SHOWN])
     named += f", … ({len(run.label_names)} in all)" if len(run.label_names) > SHOWN else ""
     frozen = (
-        f"fine-tuned: {' and '.join(run.tuned)}, weights here"
-        if run.tuned
+        f"fine-tuned: {' and '.join(run.finetuned)}, weights here"
+        if run.finetuned
         else "both frozen, not part of this repository"
     )
     return f"""---

@@ -73,7 +73,7 @@ def source_of(run: Run, data: Any, source: Source) -> Source:
         raise ConfigError(_other_kind(run, given))
     if given.is_known:
         return given
-    encode = replace(source.encode, **saved, tuned=run.tuned)
+    encode = replace(source.encode, **saved, finetuned=run.finetuned)
     return Source(data, read_as_trained(run.info, source.read), encode)
 
 

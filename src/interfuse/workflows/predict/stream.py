@@ -194,7 +194,7 @@ class _Work:
         for part, features in towers.encode(ahead(self._read(wanted))):
             yield _Rows(part.number, features, torch.arange(len(features.ids)), part.examples.troubles)
         if towers.cut:
-            limit = towers.text.encoder.max_length
+            limit = towers.text.tower.encoder.max_length
             self.progress.say(f"{towers.cut:,} texts are longer than {limit} tokens and were cut there.")
 
     def _read(self, wanted: Collection[int]) -> Iterator[Part]:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -13,15 +13,15 @@ from PIL import Image
 
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.tokens import Tokens
-from interfuse.data import DRAFT_PIXELS, MAX_PIXELS, PictureError, open_picture, open_regular
-from interfuse.encoders import load_image_encoder, load_text_encoder
+from interfuse.data import MAX_PIXELS, PictureError, open_regular
 from interfuse.evaluation import share
 from interfuse.explain import attention_maps
 from interfuse.fusion import OneKeyAttentionWarning
-from interfuse.store import Coding, as_stored
+from interfuse.store import as_stored
 from interfuse.training import Run, to_probs
-from interfuse.workflows.encode import project, stored_signature
+from interfuse.workflows.encode import open_tower
 from interfuse.workflows.predict import same_encoders
+from interfuse.workflows.source import EncoderSettings
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Kinds of picture that are taken from strangers."""
@@ -88,16 +88,19 @@ class Responder:
         chosen, trained = run.info["encoder_settings"], run.info["encoders"]
         if chosen["image_encoder"] == "known":
             raise DataError("A run on a known-answer task has no encoders, so that no picture can be given to it.")
-        dtypes = {modality: trained[modality]["dtype"] for modality in ("image", "text")}
-        image = load_image_encoder(
-            chosen["image_encoder"], chosen["image_size"], dtypes["image"], tuned=run.tuned.get("image")
-        )
-        self.image_encoder: Any = project(image, run.projections.get("image"))
-        text = load_text_encoder(chosen["text_encoder"], dtypes["text"], tuned=run.tuned.get("text"))
-        self.text_encoder: Any = project(text, run.projections.get("text"))
-        self.coding: Coding = chosen.get("store_dtype", "bfloat16")
-        encoders = {"image": self.image_encoder, "text": self.text_encoder}
-        same_encoders(run, {name: stored_signature(encoder, self.coding) for name, encoder in encoders.items()})
+        settings = EncoderSettings(**chosen)
+        towers = {
+            modality: open_tower(
+                modality,
+                settings,
+                run.finetuned.get(modality),
+                run.projections.get(modality),
+                trained[modality]["dtype"],
+            )
+            for modality in ("image", "text")
+        }
+        same_encoders(run, {modality: tower.signature for modality, tower in towers.items()})
+        self.image, self.text = towers["image"], towers["text"]
         self.run, self.limits = run, limits or Limits()
         self._lock = threading.Lock()
 
@@ -134,11 +137,10 @@ class Responder:
 
     def _open(self, path: Path) -> Image.Image:
         """Open as training does, within tighter limits; what is no regular file is refused, never waited on."""
-        side = getattr(self.image_encoder, "size", None)
         with open_regular(path, self.limits.max_bytes) as file:
             self._check_header(file)
             file.seek(0)
-            return open_picture(file, None if side is None else 4 * side, DRAFT_PIXELS)
+            return self.image.open_picture(file)
 
     def _check_header(self, file: BinaryIO) -> None:
         try:
@@ -187,10 +189,10 @@ class Responder:
         there = [row for row, one in enumerate(read) if one.picture is not None]
         if not there:
             return Tokens(
-                torch.zeros(len(read), 1, self.image_encoder.dim), torch.zeros(len(read), 1, dtype=torch.bool)
+                torch.zeros(len(read), 1, self.image.encoder.dim), torch.zeros(len(read), 1, dtype=torch.bool)
             )
-        pictures = [self.image_encoder.prepare(read[row].picture) for row in there]
-        found = as_stored(self.coding, self.image_encoder.encode(torch.stack(pictures)))
+        pictures = [self.image.encoder.prepare(read[row].picture) for row in there]
+        found = as_stored(self.image.coding, self.image.encoder.encode(torch.stack(pictures)))
         tokens = torch.zeros(len(read), *found.shape[1:])
         mask = torch.zeros(len(read), found.shape[1], dtype=torch.bool)
         tokens[there], mask[there] = found, True
@@ -202,21 +204,21 @@ class Responder:
         cut = [False] * len(read)
         if not there:
             empty = Tokens(
-                torch.zeros(len(read), 1, self.text_encoder.dim), torch.zeros(len(read), 1, dtype=torch.bool)
+                torch.zeros(len(read), 1, self.text.encoder.dim), torch.zeros(len(read), 1, dtype=torch.bool)
             )
             return empty, ids, cut
         for row in there:
-            prepared = self.text_encoder.prepare([str(read[row].text)])
+            prepared = self.text.encoder.prepare([str(read[row].text)])
             ids[row], cut[row] = prepared.ids[0], bool(prepared.cut)
-        found = self.text_encoder.encode([ids[row] for row in there])
+        found = self.text.encoder.encode([ids[row] for row in there])
         tokens = torch.zeros(len(read), *found.tokens.shape[1:])
         mask = torch.zeros(len(read), found.mask.shape[1], dtype=torch.bool)
-        tokens[there], mask[there] = as_stored(self.coding, found.tokens), found.mask
+        tokens[there], mask[there] = as_stored(self.text.coding, found.tokens), found.mask
         return Tokens(tokens, mask), ids, cut
 
     def _words(self, ids: list[int], weights: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
         """Join the pieces of a word and average their attention; special tokens are left out."""
-        tokenizer, grid = getattr(self.text_encoder, "tokenizer", None), self.image_encoder.grid
+        tokenizer, grid = getattr(self.text.encoder, "tokenizer", None), self.image.encoder.grid
         if tokenizer is None or grid is None or weights.shape[1] != grid[0] * grid[1] or len(ids) > len(weights):
             return ()
         words: list[tuple[str, list[np.ndarray]]] = []
@@ -238,7 +240,7 @@ class Responder:
                     "take these probabilities with care."
                 )
         if cut:
-            notes.append(f"The text is longer than {self.text_encoder.max_length} tokens and was cut there.")
+            notes.append(f"The text is longer than {self.text.encoder.max_length} tokens and was cut there.")
         if not attends:
             notes.append(f"The fusion {self.run.design.fusion} has no attention from words to picture.")
         return tuple(notes)

@@ -40,7 +40,7 @@ class EncoderSettings:
     and the encoders compute in float32 too, so that a whole export gives the very answers of the run."""
     store_dim: int | None = None
     """Principal components of the train tokens that are kept of each token; none: tokens as the encoder gives them."""
-    tuned: Mapping[str, Path] = field(default_factory=dict)
+    finetuned: Mapping[str, Path] = field(default_factory=dict)
     """Modality to weights that replace its encoder's own; a run whose encoders learnt brings them."""
 
     def __post_init__(self) -> None:

@@ -1,12 +1,13 @@
-"""Train designs on a source: rows prepared once, runs kept as they are done, encoders tuned too."""
+"""Train designs on a source: rows prepared once, runs kept as they are done, encoders fine-tuned too."""
 
-from interfuse.workflows.train.finetune import finetune_run
+from interfuse.workflows.train.finetune import Compute, finetune_run
 from interfuse.workflows.train.prepare import Prepared, prepare
 from interfuse.workflows.train.runs import RunContext, Trial, is_done, read_failure, run_trial, run_trials, tidy
 from interfuse.workflows.train.train import train_run
 from interfuse.workflows.train.training_set import TrainingSet, make_training_set
 
 __all__ = [
+    "Compute",
     "Prepared",
     "RunContext",
     "TrainingSet",

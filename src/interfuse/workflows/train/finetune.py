@@ -1,7 +1,7 @@
 """Fine-tune: a frozen run's network trained on with its encoders, kept as a run of its own."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,22 @@ from interfuse.core.devices import limited_threads
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import to_plain
-from interfuse.data import DRAFT_PIXELS, Examples, Features, Trouble, assemble, open_picture
-from interfuse.encoders import hash_files, load_image_encoder, load_text_encoder, save_tuned
+from interfuse.data import Examples, Features, Trouble, assemble
+from interfuse.encoders import hash_files, save_finetuned
 from interfuse.training import (
-    TUNED,
+    FINETUNED,
+    FinetuneSettings,
+    Precision,
     Run,
     Trained,
     TrainingOptions,
-    Tuning,
     check_design,
     distributed,
+    finetune,
     load_run,
     steps_an_epoch,
-    tune,
 )
-from interfuse.workflows.encode import encode_examples, project
+from interfuse.workflows.encode import Tower, encode_examples, open_tower
 from interfuse.workflows.source import FILE, Source, keep_troubles, tell_failures
 from interfuse.workflows.train.encoder_inputs import PictureTable, TextTable
 from interfuse.workflows.train.prepare import Prepared, prepare
@@ -38,13 +39,23 @@ FROZEN = "-frozen"
 """Ending of the folder of the frozen run, where one is trained first."""
 
 
+@dataclass(frozen=True)
+class Compute:
+    """What a run is computed with; its numbers may depend on either in the last digits."""
+
+    precision: Precision = "auto"
+    """Of the training step; evaluation is always float32."""
+    threads: int = 1
+    """CPU threads."""
+
+
 def finetune_run(
     source: Source,
     out: Path,
     start: Design | Path,
-    tuning: Tuning,
+    settings: FinetuneSettings,
     seed: int = 0,
-    terms: tuple[TrainingOptions, int] = (TrainingOptions(), 1),
+    compute: Compute = Compute(),
     progress: Progress | None = None,
 ) -> Run:
     """Train a frozen run on with its encoders learning too, score validation and test once, and give the run.
@@ -57,9 +68,9 @@ def finetune_run(
         out: folder of the run.
         start: the folder of a frozen run on these very rows; or a design, whose frozen run is trained first and kept
             in the folder beside `out` whose name ends in `-frozen`.
-        tuning: what learns, and how.
+        settings: what learns, and how.
         seed: of this run; a frozen run that is trained first has the same.
-        terms: with what it is trained (its watch and checkpoint are not used), and the CPU threads.
+        compute: number format and CPU threads.
         progress: told how far it is.
 
     Raises:
@@ -74,25 +85,24 @@ def finetune_run(
         check_idle([start])
         check_design(start)
     prepared = prepare(source, watcher)
-    precision, threads = terms[0].precision, terms[1]
     if isinstance(start, Path):
         frozen = _open_start(start, prepared)
         watcher.say(f"Starting from {start}: {frozen.design.name}.")
     else:
         first = Trial(start, seed, 0, out.with_name(out.name + FROZEN))
         watcher.say(f"The frozen run first: {first.folder}.")
-        frozen = train_prepared(prepared, first, precision, threads, watcher)
+        frozen = train_prepared(prepared, first, compute.precision, compute.threads, watcher)
     trial = Trial(frozen.design, seed, 0, out)
     started = {"design_key": frozen.design.key, "seed": frozen.info["seed"], "weights": _hash_head(frozen)}
-    info = {**with_processes(prepared.info), "tuning": {**to_plain(tuning), "started_from": started}}
-    run_terms = RunContext(precision, threads, info, frozen.projections)
+    info = {**with_processes(prepared.info), "finetune": {**to_plain(settings), "started_from": started}}
+    terms = RunContext(compute.precision, compute.threads, info, frozen.projections)
     if is_done(trial, info):
         watcher.say(f"{out} holds this very run already: nothing to train.")
         return load_run(out)
-    if not is_unfinished(trial, run_terms):
+    if not is_unfinished(trial, terms):
         raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
-    with limited_threads(threads):
-        troubles = _finetune(source, prepared, frozen, tuning, (trial, run_terms), watcher)
+    with limited_threads(compute.threads):
+        troubles = _finetune(source, prepared, frozen, settings, trial, terms, watcher)
     keep_troubles(troubles, out / FILE, watcher)
     return load_run(out)
 
@@ -101,8 +111,9 @@ def _finetune(
     source: Source,
     prepared: Prepared,
     frozen: Run,
-    tuning: Tuning,
-    wanted: tuple[Trial, RunContext],
+    settings: FinetuneSettings,
+    trial: Trial,
+    terms: RunContext,
     watcher: Progress,
 ) -> tuple[Trouble, ...]:
     """Train, keep what learnt, and keep the run, scored on tokens of the encoders as they are now.
@@ -110,24 +121,24 @@ def _finetune(
     Returns:
         Every row in trouble, those too of which only the encoders that learnt make nothing.
     """
-    trial, terms = wanted
-    encoders = open_encoders(source, tuning.modalities, frozen)
-    features = raw_features(prepared, encoders)
+    towers = open_towers(source, settings.modalities, frozen)
+    encoders = {modality: tower.encoder for modality, tower in towers.items()}
+    features = raw_features(prepared, towers)
     checkpoint = keep_checkpoint(trial, terms)
-    design = tuning.of(frozen.design)
-    steps = steps_an_epoch(len(features.splits["train"]), design.batch_size, tuning.accumulate) * design.epochs
+    design = settings.of(frozen.design)
+    steps = steps_an_epoch(len(features.splits["train"]), design.batch_size, settings.accumulate) * design.epochs
     watcher.start("fine-tune", steps, "steps")
-    means = TrainingOptions(
+    options = TrainingOptions(
         terms.precision, source.encode.device, lambda n, note: watcher.advance("fine-tune", n, note), checkpoint
     )
-    trained = tune(frozen.network, encoders, tuning, (frozen.design, trial.seed), features, means)
+    trained = finetune(frozen.network, encoders, settings, frozen.design, trial.seed, features, options)
     watcher.finish("fine-tune")
-    files = {modality: trial.folder / TUNED[modality] for modality in encoders}
+    files = {modality: trial.folder / FINETUNED[modality] for modality in encoders}
     if distributed.world().leads:
         for modality, path in files.items():
-            save_tuned(encoders[modality].network, path)
+            save_finetuned(encoders[modality].network, path)
     distributed.wait()
-    troubles = _score(source, prepared, trained, files, wanted, watcher)
+    troubles = _score(source, prepared, trained, files, trial, terms, watcher)
     if distributed.world().leads:
         checkpoint.remove()
     distributed.wait()
@@ -139,14 +150,14 @@ def _score(
     prepared: Prepared,
     trained: Trained,
     files: Mapping[str, Path],
-    wanted: tuple[Trial, RunContext],
+    trial: Trial,
+    terms: RunContext,
     watcher: Progress,
 ) -> tuple[Trouble, ...]:
     """Encode validation and test as prediction will, and keep the run with the encoders' new signatures."""
-    trial, terms = wanted
     assert prepared.examples is not None
     held_out = held_out_rows(prepared.examples)
-    encoded = encode_examples(held_out, replace(source.encode, tuned=files), watcher, terms.projections)
+    encoded = encode_examples(held_out, replace(source.encode, finetuned=files), watcher, terms.projections)
     left = encoded.without_failures(held_out, source.read.strict)
     tell_failures(held_out, left, watcher)
     tokens = assemble(left, encoded.image, encoded.image_index, encoded.text, encoded.text_index)
@@ -155,28 +166,26 @@ def _score(
     return left.troubles
 
 
-def open_encoders(source: Source, modalities: tuple[str, ...], run: Run) -> dict[str, Any]:
-    """Load the encoders that shall learn, in float32 on the CPU, projected as the run's tokens are."""
-    settings = source.encode
-    found: dict[str, Any] = {}
-    if "image" in modalities:
-        found["image"] = load_image_encoder(settings.image_encoder, settings.image_size, dtype="float32")
-    if "text" in modalities:
-        found["text"] = load_text_encoder(settings.text_encoder, dtype="float32")
-    return {modality: project(encoder, run.projections.get(modality)) for modality, encoder in found.items()}
+def open_towers(source: Source, modalities: tuple[str, ...], run: Run) -> dict[str, Tower]:
+    """Open the encoders that shall learn, in float32 on the CPU, projected as the run's tokens are."""
+    settings = replace(source.encode, device="cpu")
+    return {
+        modality: open_tower(modality, settings, projection=run.projections.get(modality), dtype="float32")
+        for modality in modalities
+    }
 
 
-def raw_features(prepared: Prepared, encoders: Mapping[str, Any]) -> Features:
+def raw_features(prepared: Prepared, towers: Mapping[str, Tower]) -> Features:
     """Return the rows with pixels and token numbers instead of tokens, where the encoder learns."""
     assert prepared.examples is not None
     features = prepared.features
     tables: dict[str, Any] = {}
-    if "image" in encoders:
-        enough = 4 * encoders["image"].size
-        openers = [partial(open_picture, path, enough, DRAFT_PIXELS) for path in prepared.examples.pictures().values()]
-        tables["image"] = PictureTable(encoders["image"], openers)
-    if "text" in encoders:
-        tables["text"] = TextTable(encoders["text"], prepared.examples.texts())
+    if "image" in towers:
+        image = towers["image"]
+        openers = [partial(image.open_picture, path) for path in prepared.examples.pictures().values()]
+        tables["image"] = PictureTable(image.encoder, openers)
+    if "text" in towers:
+        tables["text"] = TextTable(towers["text"].encoder, prepared.examples.texts())
     for modality, table in tables.items():
         assert len(table) == len(getattr(features, modality))
     return replace(features, splits=prepared.folds[0], **tables)
@@ -195,7 +204,7 @@ def _open_start(folder: Path, prepared: Prepared) -> Run:
         DataError: the folder holds no run.
     """
     run = load_run(folder)
-    if run.tuned:
+    if run.finetuned:
         raise ConfigError(f"{folder} was fine-tuned itself: --start-from takes a run with frozen encoders.")
     if run.info["fingerprint"] != prepared.info["fingerprint"]:
         raise ConfigError(

@@ -40,7 +40,7 @@ from interfuse.workflows.train.training_set import TrainingSet
 
 Callback = Callable[[int, str], None]
 """Called with the optimiser steps done and a note."""
-OPTIONAL = ("tuning", "processes")
+OPTIONAL = ("finetune", "processes")
 """What a run.json says only of a run whose encoders learnt too, or that several processes trained."""
 FAILED = "failed.json"
 """What a tuning's training leaves that could not be finished."""
@@ -151,7 +151,7 @@ def keep_run(
     trained: Trained,
     features: Features,
     held_out: Features | None = None,
-    tuned: Mapping[str, Path] | None = None,
+    finetuned: Mapping[str, Path] | None = None,
 ) -> None:
     """Score validation and test, and write the run; of several processes all score, and one writes.
 
@@ -161,7 +161,7 @@ def keep_run(
         trained: the network and its history.
         features: the rows that it was trained on.
         held_out: validation and test on other tokens than training's; none: those of `features`.
-        tuned: modality to the file with the weights of an encoder that learnt too.
+        finetuned: modality to the file with the weights of an encoder that learnt too.
     """
     scored = held_out or features
     predictions, metrics = predict_splits(trained.network, scored)
@@ -187,7 +187,7 @@ def keep_run(
         "metrics": metrics,
         **costs,
     }
-    save_run(trial.folder, trained.network, trial.design, info, trained.history, terms.projections, tuned)
+    save_run(trial.folder, trained.network, trial.design, info, trained.history, terms.projections, finetuned)
 
 
 def predict_splits(network: Network, features: Features) -> tuple[pa.Table, dict[str, dict[str, float]]]:
