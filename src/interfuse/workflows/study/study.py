@@ -33,7 +33,7 @@ from interfuse.fusion import FUSIONS
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.training import Run, load_run
 from interfuse.workflows.study.report_details import add_evidence
-from interfuse.workflows.study.rescore import score_by
+from interfuse.workflows.study.rescore import Constant, score_by
 from interfuse.workflows.train import Trial
 
 MAJORITY = "majority"
@@ -159,7 +159,7 @@ class Study:
         scores = {name: entry.scores for name, entry in loaded.items()}
         if by != HEADLINES[self.task]:
             runs = {design.name: self._by_seed(design) for design in self.designs()}
-            scores = score_by(by, self.task, scores, runs, (MAJORITY, self.folder / "majority.parquet"))
+            scores = score_by(by, self.task, scores, runs, Constant(MAJORITY, self.folder / "majority.parquet"))
         return by, loaded, scores
 
     def _compare(self, by: str, scores: Mapping[str, DesignScores]) -> Comparison:
