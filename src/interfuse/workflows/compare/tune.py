@@ -15,12 +15,12 @@ from interfuse.core.progress import Progress
 from interfuse.core.settings import build, fingerprint, to_plain
 from interfuse.training import leftovers
 from interfuse.workflows.compare.schedule import Resources, train_all
+from interfuse.workflows.study import TUNING_FOLDER
 from interfuse.workflows.train import RunContext, TrainingSet, Trial, is_done, read_failure
 
 SPACE = "learning_rate=0.0003..0.005,dropout=0..0.5,weight_decay=0.001..0.3"
 SEED = 1_000
 """Of every training of the tuning, and of the draws: no seed that a study trains with."""
-FOLDER = "tuning"
 FIXED = {
     "fusion",
     "name",
@@ -157,7 +157,7 @@ def _trial(out: Path, design: Design, number: int, values: dict[str, Any]) -> Tr
         tried = _with(design, values)
     except ConfigError:
         return None
-    return Trial(tried, SEED, 0, out / FOLDER / design.slug / f"{number:03d}", tuning=True)
+    return Trial(tried, SEED, 0, out / TUNING_FOLDER / design.slug / f"{number:03d}", tuning=True)
 
 
 def _with(design: Design, values: dict[str, Any]) -> Design:
@@ -180,7 +180,7 @@ def _best(scores: list[float | None]) -> int:
 
 def _begin(out: Path, terms: RunContext, designs: list[Design], settings: TuneSettings) -> None:
     """Write down what is tuned, or refuse to mix two tunings."""
-    path = out / FOLDER / "tuning.json"
+    path = out / TUNING_FOLDER / "tuning.json"
     told = {"draws": settings.draws, "space": settings.space, "metric": settings.metric}
     identity = {"fingerprint": terms.info["fingerprint"], "designs": fingerprint([d.key for d in designs]), **told}
     if path.is_file():
