@@ -6,6 +6,7 @@ from pathlib import Path
 from interfuse.core.progress import Progress, Silent
 from interfuse.data import write_quarantine
 from interfuse.training import leftovers
+from interfuse.workflows.compare.config import write_config
 from interfuse.workflows.compare.majority import write_majority
 from interfuse.workflows.compare.plan import Plan, settle
 from interfuse.workflows.compare.request import read_request
@@ -38,6 +39,7 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     prepared = encode_rows(rows, watcher, settings.train_rows)
     plan = settle(request, prepared, out, watcher)
     study = Study.begin(out, plan.record)
+    write_config(study, request)
     study = train_missing(study, plan, tracker, watcher)
     study.report()
     return study

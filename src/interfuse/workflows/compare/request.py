@@ -27,6 +27,7 @@ DEFAULT_FUSIONS = f"{FLOORS},{ORIGINALS},{RIVALS}"
 class Request:
     """A comparison as it was asked for: designs and floors are read, words name designs or a metric."""
 
+    source: Source
     settings: CompareSettings
     base: Mapping[str, Any]
     """Settings that every design shares."""
@@ -96,7 +97,7 @@ def read_request(settings: CompareSettings, source: Source) -> Request:
     designs = _read_designs(settings, base)
     drawn = settings.space if settings.tune else ""
     check_idle(designs, [name for name, other in NEEDS.items() if f"{other[0]}=" not in drawn])
-    request = Request(settings, base, designs, read_floors(base))
+    request = Request(source, settings, base, designs, read_floors(base))
     request.check_task("multiclass" if source.is_known else source.read.task)
     return request
 
