@@ -164,6 +164,8 @@ def parse_designs(text: str, base: Mapping[str, Any]) -> list[Design]:
 def read_designs(path: Path, base: Mapping[str, Any]) -> list[Design]:
     """Read designs from TOML: a table a design, its title the name, with `fusion` and any other settings.
 
+    Designs may also stand below `[designs]`, beside other settings, as in a study's `study.toml`.
+
     Raises:
         ConfigError: the file cannot be read, or a table names no fusion.
     """
@@ -171,6 +173,9 @@ def read_designs(path: Path, base: Mapping[str, Any]) -> list[Design]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"Cannot read designs from {path}: {error}.") from error
+    inner = tables.get("designs")
+    if isinstance(inner, dict) and "fusion" not in inner:
+        tables = inner
     designs = []
     for title, table in tables.items():
         if not isinstance(table, dict) or "fusion" not in table:

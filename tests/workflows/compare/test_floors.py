@@ -3,14 +3,14 @@
 import pytest
 
 from interfuse.core.design import parse_designs
-from interfuse.workflows.compare.floors import add_floors, name_floors, name_role
+from interfuse.workflows.compare.floors import name_role, read_floors
 
 MATCHED, TOWERS = "concat:hidden=match", "two_tower:contrastive=1.0"
 ALWAYS = {"image_only", "text_only", "concat", MATCHED}
 
 
 def names(asked: str, task: str = "multiclass", **base) -> list[str]:
-    return [design.name for design in add_floors(parse_designs(asked, base), base, task)]
+    return [design.name for design in read_floors(base).add(parse_designs(asked, base), task)]
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,9 @@ def test_floors_come_first_and_rivals_last():
 
 
 def test_every_floor_is_called_a_floor_and_a_rival_is_judged():
-    designs = add_floors(parse_designs("concat:hidden=32,cross_attention,two_tower", {}), {}, "matching")
-    roles = {design.name: name_role(design, "concat:hidden=32", name_floors({}, [])) for design in designs}
+    floors = read_floors({})
+    designs = floors.add(parse_designs("concat:hidden=32,cross_attention,two_tower", {}), "matching")
+    roles = {design.name: name_role(design, "concat:hidden=32", floors.names([])) for design in designs}
     assert {name for name, role in roles.items() if role == "floor"} == {*ALWAYS, TOWERS}
     assert roles["concat:hidden=32"] == "baseline"
     assert roles["cross_attention"] == roles["merged_attention"] == roles["two_tower"] == "contender"
@@ -48,7 +49,8 @@ def test_every_floor_is_called_a_floor_and_a_rival_is_judged():
 
 def test_a_setting_that_all_designs_share_does_not_hide_a_floor():
     base = {"contrastive": 1.0}
-    designs = add_floors(parse_designs("product", base), base, "matching")
+    floors = read_floors(base)
+    designs = floors.add(parse_designs("product", base), "matching")
     towers = next(design for design in designs if design.fusion == "two_tower")
-    assert name_role(towers, "concat", name_floors(base, [])) == "floor"
-    assert name_role(towers, "concat", name_floors(base, [towers])) == "contender"  # who asks for it wants a verdict
+    assert name_role(towers, "concat", floors.names([])) == "floor"
+    assert name_role(towers, "concat", floors.names([towers])) == "contender"  # who asks for it wants a verdict

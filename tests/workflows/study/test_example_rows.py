@@ -9,7 +9,7 @@ from PIL import Image
 from interfuse.core.records import read_table
 from interfuse.data import Examples
 from interfuse.data.examples import COLUMNS, Trouble
-from interfuse.workflows.study.example_rows import SIDE, Answers, choose_rows, write_gallery
+from interfuse.workflows.study.example_rows import SIDE, Answers, RowKey, choose_rows, write_gallery
 from interfuse.workflows.train.data_card import find_leaks
 
 NAMES = ("cup", "plate", "pot")
@@ -31,7 +31,7 @@ def make_examples(rows: list[dict], task: str = "multiclass", **given) -> Exampl
 
 def answers(labels: list[int], probs: list[list[float]]) -> Answers:
     table = np.asarray(probs)
-    keys = [(at, f"r{at}") for at in range(len(labels))]
+    keys = [RowKey(at, f"r{at}") for at in range(len(labels))]
     return Answers(
         keys, table, (table.argmax(1) == labels).astype(float), [{"label": [n], "target": None} for n in labels]
     )
@@ -78,12 +78,14 @@ def test_what_is_written_is_small_cut_and_bounded(tmp_path):
 
 def test_a_number_is_far_or_near_and_several_labels_are_spelled(tmp_path):
     rows = [{"label": [], "target": 3.25}, {"label": [], "target": 1.0}]
-    far = Answers([(0, "r0"), (1, "r1")], np.asarray([[3.0], [9.0]]), np.asarray([0.9, -4.0]), rows)
+    far = Answers([RowKey(0, "r0"), RowKey(1, "r1")], np.asarray([[3.0], [9.0]]), np.asarray([0.9, -4.0]), rows)
     examples = make_examples([{"target": 3.25}, {"target": 1.0}], "regression")
     write_gallery(tmp_path / "a.parquet", examples, {"f": far}, "f", {})
     found = [(row["label"], row["answer"]) for row in read_table(tmp_path / "a.parquet").to_pylist()]
     assert found == [("1", "9"), ("3.25", "3")]  # the worst first
-    several = Answers([(0, "r0")], np.asarray([[0.9, 0.1, 0.6]]), np.asarray([0.5]), [{"label": [], "target": None}])
+    several = Answers(
+        [RowKey(0, "r0")], np.asarray([[0.9, 0.1, 0.6]]), np.asarray([0.5]), [{"label": [], "target": None}]
+    )
     write_gallery(tmp_path / "b.parquet", make_examples([{}], "multilabel"), {"f": several}, "f", {})
     assert read_table(tmp_path / "b.parquet").to_pylist()[0]["answer"] == "cup, pot"
 

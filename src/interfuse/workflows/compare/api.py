@@ -6,8 +6,8 @@ from typing import Any
 
 from interfuse.core.progress import Progress
 from interfuse.data import SourceSettings
-from interfuse.workflows.compare.compare import CompareSettings
 from interfuse.workflows.compare.compare import compare as run_comparison
+from interfuse.workflows.compare.settings import CompareSettings
 from interfuse.workflows.source import EncoderSettings, Source
 from interfuse.workflows.study import Study
 

@@ -1,6 +1,7 @@
 """What every comparison shows beside the designs that were asked for: floors, and the rival of token attention."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from interfuse.core.design import Design, parse_designs
@@ -14,32 +15,47 @@ RIVAL = "merged_attention"
 """What every comparison shows in which a fusion looks at tokens: attention without a direction."""
 
 
-def add_floors(asked: Sequence[Design], base: Mapping[str, Any], task: str) -> list[Design]:
-    """Put the floors that are not there before the designs that were asked for, and the rivals behind.
+@dataclass(frozen=True)
+class Floors:
+    """The floors and the rival of one comparison, with the settings that all its designs share."""
 
-    A unimodal control or a linear `concat` that was asked for, whatever its settings, stands for its floor. A `concat`
-    with a hidden layer of another width does not stand for the matched one, nor two towers without a contrastive loss
-    for those with one.
+    always: Sequence[Design]
+    """As `FLOORS`; the last is the one of matched size."""
+    towers: Design
+    """`MATCHING_FLOOR`."""
+    rival: Design
 
-    Args:
-        asked: the designs of the comparison.
-        base: settings that every design shares.
-        task: of the rows.
-    """
-    have = {_kind(design) for design in asked}
-    floors = [design for design in parse_designs(FLOORS, base) if _kind(design) not in have]
-    rivals = []
-    if any(_looks_at_tokens(design) for design in asked) and all(design.fusion != RIVAL for design in asked):
-        rivals += parse_designs(RIVAL, base)
-    if task == "matching" and not any(design.fusion == "two_tower" and design.contrastive for design in asked):
-        rivals += parse_designs(MATCHING_FLOOR, base)
-    return [*floors, *asked, *rivals]
+    def add(self, asked: Sequence[Design], task: str) -> list[Design]:
+        """Put the floors that are not there before the designs that were asked for, and the rivals behind.
+
+        A unimodal control or a linear `concat` that was asked for, whatever its settings, stands for its floor. A
+        `concat` with a hidden layer of another width does not stand for the matched one, nor two towers without a
+        contrastive loss for those with one.
+
+        Args:
+            asked: the designs of the comparison.
+            task: of the rows.
+        """
+        kinds = {_kind(design) for design in asked}
+        floors = [design for design in self.always if _kind(design) not in kinds]
+        rivals = []
+        if any(_looks_at_tokens(design) for design in asked) and all(design.fusion != RIVAL for design in asked):
+            rivals.append(self.rival)
+        if task == "matching" and not any(design.fusion == "two_tower" and design.contrastive for design in asked):
+            rivals.append(self.towers)
+        return [*floors, *asked, *rivals]
+
+    def names(self, asked: Sequence[Design]) -> set[str]:
+        """Return the names of floors that are none by their kind alone; two towers that were asked for are judged."""
+        return {self.always[-1].name, self.towers.name} - {
+            design.name for design in asked if design.fusion == "two_tower"
+        }
 
 
-def name_floors(base: Mapping[str, Any], asked: Sequence[Design]) -> set[str]:
-    """Return the names of floors that are no floor by their kind alone; two towers that were asked for are judged."""
-    matched, towers = (parse_designs(text, base)[0].name for text in ("concat:hidden=match", MATCHING_FLOOR))
-    return {matched, towers} - {design.name for design in asked if design.fusion == "two_tower"}
+def read_floors(base: Mapping[str, Any]) -> Floors:
+    """Read the floors and the rival on top of the settings that every design shares."""
+    (towers,), (rival,) = (parse_designs(text, base) for text in (MATCHING_FLOOR, RIVAL))
+    return Floors(parse_designs(FLOORS, base), towers, rival)
 
 
 def is_baseline_kind(design: Design) -> bool:

@@ -11,10 +11,10 @@ from interfuse.evaluation import example_scores
 from interfuse.workflows.train import TrainingSet
 
 
-def write_majority(path: Path, bench: TrainingSet) -> None:
+def write_majority(path: Path, training_set: TrainingSet) -> None:
     """Score the answer that ignores both modalities: the train rows' most frequent label, or their mean number."""
-    features, parts = bench.features, []
-    for split in bench.folds:
+    features, parts = training_set.features, []
+    for split in training_set.folds:
         constant = _majority_probs(features, split["train"].numpy())
         for name in ("validation", "test"):
             rows = split[name]

@@ -16,19 +16,19 @@ WIDEST = 4096
 """Largest width that is tried."""
 
 
-def count_of(design: Design, bench: TrainingSet) -> int:
+def count_of(design: Design, training_set: TrainingSet) -> int:
     """Count the parameters that a design would train."""
-    features = bench.features
-    specs = bench.fold(design, 0)[1]
+    features = training_set.features
+    specs = training_set.fold(design, 0)[1]
     with torch.device("meta"):
         image, text = (replace(spec, mean=torch.zeros(spec.dim), std=torch.ones(spec.dim)) for spec in specs)
         return count_parameters(Network(design, image, text, len(features.label_names), features.task))
 
 
-def match_concat(designs: list[Design], bench: TrainingSet) -> list[Design]:
+def match_concat(designs: list[Design], training_set: TrainingSet) -> list[Design]:
     """Resolve `hidden=match` to the width that gives concat as many parameters as the largest other design."""
-    sizes = [count_of(design, bench) for design in designs if not _is_open(design)]
-    return [_fill(design, max(sizes, default=1), bench) if _is_open(design) else design for design in designs]
+    sizes = [count_of(design, training_set) for design in designs if not _is_open(design)]
+    return [_fill(design, max(sizes, default=1), training_set) if _is_open(design) else design for design in designs]
 
 
 def _is_open(design: Design) -> bool:
@@ -40,21 +40,21 @@ def closed(design: Design) -> Design:
     return replace(design, settings={**design.settings, "hidden": 1}) if _is_open(design) else design
 
 
-def _fill(design: Design, target: int, bench: TrainingSet) -> Design:
-    hidden = match_hidden(design, *bench.fold(design, 0)[1], len(bench.features.label_names), target)
+def _fill(design: Design, target: int, training_set: TrainingSet) -> Design:
+    hidden = match_hidden(design, *training_set.fold(design, 0)[1], len(training_set.features.label_names), target)
     plain = {name: value for name, value in to_plain(design).items() if name not in ("fusion", "settings", "name")}
     named = make_design(design.fusion, {**design.settings, "hidden": hidden}, plain)
     return replace(named, name=design.name.replace("match", str(hidden)))
 
 
-def match_all(designs: list[Design], bench: TrainingSet, target: str) -> tuple[list[Design], list[str]]:
+def match_all(designs: list[Design], training_set: TrainingSet, target: str) -> tuple[list[Design], list[str]]:
     """Widen or narrow `dim` of every design until it has as many parameters as the target, as nearly as heads allow.
 
     A design keeps its name. One whose size does not depend on `dim` enough is brought as near as it comes, and said.
 
     Args:
         designs: of one study, `hidden=match` not yet resolved: that one is matched by its hidden layer.
-        bench: their rows.
+        training_set: their rows.
         target: a count, such as 500000, or the name of a design.
 
     Returns:
@@ -63,14 +63,14 @@ def match_all(designs: list[Design], bench: TrainingSet, target: str) -> tuple[l
     Raises:
         ConfigError: the target is neither, or a design stays more than a factor of two away from it.
     """
-    count = _read_target(designs, bench, target)
+    count = _read_target(designs, training_set, target)
     found, notes = [], []
     for design in designs:
         if _is_open(design):
-            sized = _fill(design, count, bench)
+            sized = _fill(design, count, training_set)
         else:
-            sized = design if design.name == target else _widen(design, bench, count)
-        size = count_of(sized, bench)
+            sized = design if design.name == target else _widen(design, training_set, count)
+        size = count_of(sized, training_set)
         if max(size, count) > FARTHEST * min(size, count):
             raise ConfigError(
                 f"{design.name} has {size:,} parameters at the nearest that it comes (dim={sized.dim}); {count:,} is "
@@ -82,10 +82,10 @@ def match_all(designs: list[Design], bench: TrainingSet, target: str) -> tuple[l
     return found, notes
 
 
-def _read_target(designs: list[Design], bench: TrainingSet, target: str) -> int:
+def _read_target(designs: list[Design], training_set: TrainingSet, target: str) -> int:
     named = {design.name: design for design in designs if not _is_open(design)}
     if target in named:
-        return count_of(named[target], bench)
+        return count_of(named[target], training_set)
     if target.isdigit() and int(target) > 0:
         return int(target)
     raise ConfigError(
@@ -93,21 +93,21 @@ def _read_target(designs: list[Design], bench: TrainingSet, target: str) -> int:
     )
 
 
-def _widen(design: Design, bench: TrainingSet, count: int) -> Design:
+def _widen(design: Design, training_set: TrainingSet, count: int) -> Design:
     """Search the multiples of the heads by halves, then the neighbours: a mechanism may refuse some widths."""
     low, high = 1, WIDEST // design.num_heads
     while low < high:
         middle = (low + high) // 2
-        size = _size(design, bench, middle)
+        size = _size(design, training_set, middle)
         low, high = (middle + 1, high) if size is not None and size < count else (low, middle)
     near = [step for step in range(low - 4, low + 5) if 1 <= step <= WIDEST // design.num_heads]
-    sizes = {step: size for step in near if (size := _size(design, bench, step)) is not None}
+    sizes = {step: size for step in near if (size := _size(design, training_set, step)) is not None}
     best = min(sizes, key=lambda step: abs(sizes[step] - count))
     return replace(design, dim=best * design.num_heads)
 
 
-def _size(design: Design, bench: TrainingSet, step: int) -> int | None:
+def _size(design: Design, training_set: TrainingSet, step: int) -> int | None:
     try:
-        return count_of(replace(design, dim=step * design.num_heads), bench)
+        return count_of(replace(design, dim=step * design.num_heads), training_set)
     except ConfigError:
         return None

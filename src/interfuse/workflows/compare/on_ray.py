@@ -15,8 +15,8 @@ WORKERS = 2
 
 def train_on_workers(
     launcher: str,
-    bench: TrainingSet,
-    terms: RunContext,
+    training_set: TrainingSet,
+    context: RunContext,
     trials: Sequence[Trial],
     workers: int | None,
     progress: Progress,
@@ -25,8 +25,8 @@ def train_on_workers(
 
     Args:
         launcher: `ray`.
-        bench: the rows.
-        terms: what all trainings share.
+        training_set: the rows.
+        context: what all trainings share.
         trials: to train, the longest first.
         workers: trainings at once on a cluster that is started here; none: 2.
         progress: told of each training that is done.
@@ -38,15 +38,15 @@ def train_on_workers(
     """
     if launcher != "ray":
         raise ConfigError(f"Unknown launcher {launcher!r}. Known: ray. Without --launcher this machine trains.")
-    calls = [(terms, replace(trial, folder=trial.folder.absolute())) for trial in trials]
+    calls = [(context, replace(trial, folder=trial.folder.absolute())) for trial in trials]
     progress.start("trainings", len(calls), "trainings")
-    run_on_ray(_train, calls, lambda: progress.advance("trainings"), bench, workers or WORKERS)
+    run_on_ray(_train, calls, lambda: progress.advance("trainings"), training_set, workers or WORKERS)
     progress.finish("trainings")
 
 
-def _train(bench: TrainingSet, terms: RunContext, trial: Trial) -> str:
+def _train(training_set: TrainingSet, context: RunContext, trial: Trial) -> str:
     """Train one trial, on whatever machine this is."""
-    run_trial(bench, terms, trial, _watch_nothing)
+    run_trial(training_set, context, trial, _watch_nothing)
     return socket.gethostname()
 
 

@@ -1,35 +1,58 @@
 """What is asked of a comparison in words, read and refused as soon as it can be: before anything is encoded."""
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import Tensor
-
-from interfuse.core.design import Design, parse_designs
+from interfuse.core.design import NEEDS, Design, check_idle, parse_designs, read_designs
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import TASKS
 from interfuse.evaluation import check_defined, find_metric
 from interfuse.training import check_contrastive, check_design, check_objective
-from interfuse.workflows.compare.floors import add_floors
+from interfuse.workflows.compare.floors import FLOORS, Floors, read_floors
 from interfuse.workflows.compare.match_parameters import closed
+from interfuse.workflows.compare.schedule import Resources
+from interfuse.workflows.compare.settings import CompareSettings
+from interfuse.workflows.source import Source
+from interfuse.workflows.train import SourceRows
+
+ORIGINALS = "shared_cross_attention,shared_cross_attention:encoder_layers=1,shared_cross_attention:gate=glu"
+RIVALS = "merged_attention,cross_attention"
+DEFAULT_FUSIONS = f"{FLOORS},{ORIGINALS},{RIVALS}"
+"""The floors, the original's designs, and the token-level rivals."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """The designs that were asked for, and the words that name designs or a metric."""
+    """A comparison as it was asked for: designs and floors are read, words name designs or a metric."""
 
-    designs: Sequence[Design]
-    """Without floors."""
+    source: Source
+    settings: CompareSettings
     base: Mapping[str, Any]
     """Settings that every design shares."""
-    metric: str | None = None
-    baseline: str | None = None
-    primary: str | None = None
-    matched: bool = False
-    """Whether `dim` will be chosen so that all are of one size."""
+    designs: Sequence[Design]
+    """Without floors."""
+    floors: Floors
+    started: float = field(default_factory=time.perf_counter)
+    """Seconds on the clock of `time.perf_counter`."""
 
-    def check(self, task: str | None = None, classes: int = 2) -> None:
+    @property
+    def resources(self) -> Resources:
+        """Where the trainings run."""
+        return Resources(self.settings.jobs, self.settings.launcher)
+
+    def check(self, rows: SourceRows) -> None:
+        """Refuse what these rows do not allow.
+
+        Raises:
+            ConfigError: as `check_task`; or the metric is undefined on these rows.
+        """
+        self.check_task(rows.task, len(rows.label_names))
+        metric = find_metric(self.settings.metric, rows.task)
+        check_defined(metric, rows.task, rows.label_names, rows.test_labels())
+
+    def check_task(self, task: str | None = None, classes: int = 2) -> None:
         """Refuse what no task allows, or what this one does not.
 
         Args:
@@ -39,38 +62,53 @@ class Request:
         Raises:
             ConfigError: a metric or a design is not known, or a design is not for this task.
         """
+        settings = self.settings
         for design in self.designs:
             fitting = -(-design.dim // max(1, design.num_heads)) * design.num_heads
-            sized = replace(closed(design), dim=fitting) if self.matched else closed(design)
+            sized = replace(closed(design), dim=fitting) if settings.match_parameters is not None else closed(design)
             check_design(sized, task or "multiclass", classes)
-        may_be = add_floors(self.designs, self.base, task or "matching")  # which has the most floors
-        designs = add_floors(self.designs, self.base, task or "multiclass")
-        if self.metric is not None:
-            _check_metric(self.metric, task)
-        if self.baseline is not None and not _may_become(self.baseline, may_be, self.base):
-            find_baseline(self.baseline, designs, self.base)
-        if self.primary is not None:
-            parts = [part.strip() for part in self.primary.split(" vs ")]
+        may_be = self.floors.add(self.designs, task or "matching")  # which has the most floors
+        designs = self.floors.add(self.designs, task or "multiclass")
+        if settings.metric is not None:
+            _check_metric(settings.metric, task)
+        if settings.baseline is not None and not _may_become(settings.baseline, may_be, self.base):
+            find_baseline(settings.baseline, designs, self.base)
+        if settings.primary is not None:
+            parts = [part.strip() for part in settings.primary.split(" vs ")]
             alike = len(parts) != 2 or parts[0] == parts[1]
             if alike or not all(_may_become(part, may_be, self.base) for part in parts):
-                read_primary(self.primary, designs, self.base)
+                read_primary(settings.primary, designs, self.base)
         for design in designs if task else ():
             check_objective(design, str(task))
             check_contrastive(design, str(task))
 
-    def look(self, task: str, label_names: Sequence[str], labels: Tensor) -> None:
-        """Refuse what these rows do not allow.
 
-        Args:
-            task: of the rows.
-            label_names: of the rows.
-            labels: of the test rows of all folds, as `Features.labels`.
+def read_request(settings: CompareSettings, source: Source) -> Request:
+    """Read the designs and the words, and refuse what can be refused before the rows are read.
 
-        Raises:
-            ConfigError: as `check`; or the metric is undefined on these rows.
-        """
-        self.check(task, len(label_names))
-        check_defined(find_metric(self.metric, task), task, label_names, labels)
+    Args:
+        settings: the comparison.
+        source: the rows that it is of, not read yet.
+
+    Raises:
+        ConfigError: the settings cannot work.
+    """
+    base = {**settings.base, **source.encoder_settings()}
+    designs = _read_designs(settings, base)
+    drawn = settings.space if settings.tune else ""
+    check_idle(designs, [name for name, other in NEEDS.items() if f"{other[0]}=" not in drawn])
+    request = Request(source, settings, base, designs, read_floors(base))
+    request.check_task("multiclass" if source.is_known else source.read.task)
+    return request
+
+
+def _read_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[Design]:
+    """Read the designs that were asked for."""
+    if settings.designs and settings.fusions:
+        raise ConfigError("Give --fusions or --designs, not both: the file can hold every design.")
+    if settings.designs:
+        return read_designs(settings.designs, base)
+    return parse_designs(settings.fusions or DEFAULT_FUSIONS, base)
 
 
 def find_design(word: str, designs: Sequence[Design], base: Mapping[str, Any]) -> str | None:

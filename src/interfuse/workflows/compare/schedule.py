@@ -27,23 +27,23 @@ Done = Callable[[Trial], object]
 
 
 def train_all(
-    bench: TrainingSet,
-    terms: RunContext,
+    training_set: TrainingSet,
+    context: RunContext,
     todo: list[Trial],
-    labour: Resources,
+    resources: Resources,
     progress: Progress,
     done: Done | None = None,
 ) -> None:
     """Forecast the cost, then train what is missing, the longest first within each seed."""
-    jobs = labour.jobs
+    jobs = resources.jobs
     if not todo:
         progress.say("Every training of this study is already on disk: nothing to train.")
         return
-    pace = _pace(bench, terms, todo)
-    cost = [_steps(bench, trial) * pace[_kind(trial)] for trial in todo]
+    pace = _pace(training_set, context, todo)
+    cost = [_steps(training_set, trial) * pace[_kind(trial)] for trial in todo]
     total = sum(cost)
     cores = os.cpu_count() or 1
-    fitting = 1 if terms.info.get("device", "cpu") != "cpu" else max(1, cores // terms.threads)
+    fitting = 1 if context.info.get("device", "cpu") != "cpu" else max(1, cores // context.threads)
     chosen = jobs or (1 if total < 20 else fitting)
     order = [
         trial
@@ -51,18 +51,20 @@ def train_all(
             zip((t.seed for t in todo), (-c for c in cost), todo, strict=True), key=lambda e: e[:2]
         )
     ]
-    steps = sum(_steps(bench, trial) for trial in todo)
+    steps = sum(_steps(training_set, trial) for trial in todo)
     at_once = f", {chosen} at once" if chosen > 1 else ""
     progress.say(f"Plan: {len(todo)} trainings, {steps:,} steps{at_once}; forecast {_duration(total / chosen)}.")
-    if labour.launcher is not None:
-        train_on_workers(labour.launcher, bench, terms, order, jobs, progress)
+    if resources.launcher is not None:
+        train_on_workers(resources.launcher, training_set, context, order, jobs, progress)
         for trial in order:
             if done is not None:
                 done(trial)
         return
     progress.start("train", steps, "steps")
     left = len(todo)
-    for trial in run_trials(bench, terms, order, chosen, lambda done, note: progress.advance("train", done, note)):
+    for trial in run_trials(
+        training_set, context, order, chosen, lambda done, note: progress.advance("train", done, note)
+    ):
         left -= 1
         progress.advance("train", 0, f"{trial.design.name} seed {trial.seed} done, {left} trainings left")
         if done is not None:
@@ -75,20 +77,20 @@ def _kind(trial: Trial) -> tuple[str, int, int]:
     return trial.design.slug, trial.design.dim, trial.design.batch_size
 
 
-def _pace(bench: TrainingSet, terms: RunContext, todo: list[Trial]) -> dict[tuple[str, int, int], float]:
+def _pace(training_set: TrainingSet, context: RunContext, todo: list[Trial]) -> dict[tuple[str, int, int], float]:
     """Measure seconds a step of each kind of training on a few steps, validation's share included."""
     measured: dict[tuple[str, int, int], float] = {}
     for trial in todo:
         if _kind(trial) in measured:
             continue
-        features, specs = bench.fold(trial.design, trial.fold)
+        features, specs = training_set.fold(trial.design, trial.fold)
         short = {**features.splits, "train": features.splits["train"][: 3 * trial.design.batch_size]}
         short["validation"] = features.splits["validation"][:1]
         design = replace(trial.design, epochs=1, warm_start=0)
         try:
-            with limited_threads(terms.threads):
+            with limited_threads(context.threads):
                 found = train(
-                    design, 0, replace(features, splits=short), specs, terms.precision, device=terms.info["device"]
+                    design, 0, replace(features, splits=short), specs, context.precision, device=context.info["device"]
                 )
         except ConfigError:
             if not trial.tuning:
@@ -98,8 +100,8 @@ def _pace(bench: TrainingSet, terms: RunContext, todo: list[Trial]) -> dict[tupl
     return {_kind(trial): measured.get(_kind(trial), 0.0) for trial in todo}
 
 
-def _steps(bench: TrainingSet, trial: Trial) -> int:
-    rows = len(bench.folds[trial.fold]["train"])
+def _steps(training_set: TrainingSet, trial: Trial) -> int:
+    rows = len(training_set.folds[trial.fold]["train"])
     return -(-rows // trial.design.batch_size) * trial.design.epochs
 
 

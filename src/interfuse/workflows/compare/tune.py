@@ -15,12 +15,12 @@ from interfuse.core.progress import Progress
 from interfuse.core.settings import build, fingerprint, to_plain
 from interfuse.training import leftovers
 from interfuse.workflows.compare.schedule import Resources, train_all
+from interfuse.workflows.study import TUNING_FOLDER
 from interfuse.workflows.train import RunContext, TrainingSet, Trial, is_done, read_failure
 
 SPACE = "learning_rate=0.0003..0.005,dropout=0..0.5,weight_decay=0.001..0.3"
 SEED = 1_000
 """Of every training of the tuning, and of the draws: no seed that a study trains with."""
-FOLDER = "tuning"
 FIXED = {
     "fusion",
     "name",
@@ -49,7 +49,7 @@ class TuneSettings:
     """`name=low..high` and `name=a|b|c`, joined by commas; names of `Design` fields."""
     metric: str = "accuracy"
     """What validation is scored by."""
-    labour: Resources = field(default_factory=Resources)
+    resources: Resources = field(default_factory=Resources)
     """Where the trainings run."""
 
 
@@ -64,7 +64,12 @@ class Tuned:
 
 
 def tune(
-    out: Path, bench: TrainingSet, terms: RunContext, designs: list[Design], settings: TuneSettings, progress: Progress
+    out: Path,
+    training_set: TrainingSet,
+    context: RunContext,
+    designs: list[Design],
+    settings: TuneSettings,
+    progress: Progress,
 ) -> Tuned:
     """Train every design with every draw, and keep for each what was best on validation.
 
@@ -73,8 +78,8 @@ def tune(
 
     Args:
         out: the study's folder; runs go to `tuning/`, without weights.
-        bench: the rows; one split.
-        terms: what all trainings share.
+        training_set: the rows; one split.
+        context: what all trainings share.
         designs: of the study.
         settings: how many draws, from what space.
         progress: told how far it is.
@@ -83,19 +88,19 @@ def tune(
         ConfigError: there are several folds, the space cannot be read, or `out` was tuned otherwise.
         ExtraMissingError: Optuna is not installed.
     """
-    if len(bench.folds) > 1:
+    if len(training_set.folds) > 1:
         raise ConfigError(
             "--tune needs one split: what one fold validates on, another is tested on. Give --split, or no --folds."
         )
     draws = [{}, *draw(settings.space, settings.draws)]
     trials = {d.name: [_trial(out, d, number, values) for number, values in enumerate(draws)] for d in designs}
-    _begin(out, terms, designs, settings)
-    fold = bench.folds[0]
-    blind = replace(bench, folds=({**fold, "test": arange(0)},))
-    todo = [t for tried in trials.values() for t in tried if t is not None and not is_done(t, terms.info)]
+    _begin(out, context, designs, settings)
+    fold = training_set.folds[0]
+    blind = replace(training_set, folds=({**fold, "test": arange(0)},))
+    todo = [t for tried in trials.values() for t in tried if t is not None and not is_done(t, context.info)]
     if todo:
         progress.say(f"Tuning: {settings.draws} draws of {settings.space} and the own settings of each design.")
-        train_all(blind, terms, todo, settings.labour, progress)
+        train_all(blind, context, todo, settings.resources, progress)
     scores = {name: [_score(trial, settings.metric) for trial in tried] for name, tried in trials.items()}
     best = {name: _best(found) for name, found in scores.items()}
     chosen = [_with(design, draws[best[design.name]]) for design in designs]
@@ -157,7 +162,7 @@ def _trial(out: Path, design: Design, number: int, values: dict[str, Any]) -> Tr
         tried = _with(design, values)
     except ConfigError:
         return None
-    return Trial(tried, SEED, 0, out / FOLDER / design.slug / f"{number:03d}", tuning=True)
+    return Trial(tried, SEED, 0, out / TUNING_FOLDER / design.slug / f"{number:03d}", tuning=True)
 
 
 def _with(design: Design, values: dict[str, Any]) -> Design:
@@ -178,11 +183,11 @@ def _best(scores: list[float | None]) -> int:
     return max(range(len(ranks)), key=lambda number: ranks[number])
 
 
-def _begin(out: Path, terms: RunContext, designs: list[Design], settings: TuneSettings) -> None:
+def _begin(out: Path, context: RunContext, designs: list[Design], settings: TuneSettings) -> None:
     """Write down what is tuned, or refuse to mix two tunings."""
-    path = out / FOLDER / "tuning.json"
+    path = out / TUNING_FOLDER / "tuning.json"
     told = {"draws": settings.draws, "space": settings.space, "metric": settings.metric}
-    identity = {"fingerprint": terms.info["fingerprint"], "designs": fingerprint([d.key for d in designs]), **told}
+    identity = {"fingerprint": context.info["fingerprint"], "designs": fingerprint([d.key for d in designs]), **told}
     if path.is_file():
         found = read_json(path)
         if found != json.loads(json.dumps(identity)):

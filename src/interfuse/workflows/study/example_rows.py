@@ -1,10 +1,10 @@
 """Test rows to look at: written once at the end of a comparison, so that its report needs no data."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,12 +25,19 @@ LETTERS = 320
 """Letters of a text that are kept."""
 
 
+class RowKey(NamedTuple):
+    """What tells a row from the others: a source's row may give several."""
+
+    row: int
+    """Number in the source."""
+    id: str
+
+
 @dataclass(frozen=True)
 class Answers:
     """What one design answers to the test rows, the mean over seeds."""
 
-    keys: list[tuple[int, str]]
-    """Row number in the source and id."""
+    keys: list[RowKey]
     probs: np.ndarray
     scores: np.ndarray
     labels: list[dict[str, Any]]
@@ -63,7 +70,7 @@ def read_answers(folders: Sequence[Sequence[Path]]) -> Answers:
         table = table.sort_by([("row", "ascending"), ("id", "ascending")])
         probs.append(table["probs"].combine_chunks().flatten().to_numpy().reshape(len(table), -1))
         scores.append(table["score"].to_numpy())
-    keys = list(zip(table["row"].to_pylist(), table["id"].to_pylist(), strict=True))
+    keys = _keys(table)
     labels = table.select(["label", "target"]).to_pylist()
     return Answers(keys, np.mean(probs, 0), np.mean(scores, 0), labels)
 
@@ -80,7 +87,7 @@ def write_gallery(
         fusion: the design to look at.
         alone: modality to the design that sees it alone; none where the study has no such design.
     """
-    place = {(row, name): at for at, (row, name) in enumerate(_pairs(examples, "row", "id"))}
+    place = {key: at for at, key in enumerate(_keys(examples.table))}
     seen = answers[fusion]
     columns = {name: examples.table[name] for name in ("image", "image_key", "text", "text_key")}
     rows = []
@@ -94,8 +101,8 @@ def write_gallery(
         rows.append(
             {
                 "kind": kind,
-                "row": seen.keys[number][0],
-                "id": seen.keys[number][1],
+                "row": seen.keys[number].row,
+                "id": seen.keys[number].id,
                 "text": None if row["text_key"] is None else _cut(row["text"]),
                 "label": spell_label(seen.labels[number], examples),
                 "design": fusion,
@@ -109,7 +116,7 @@ def write_gallery(
 
 
 def choose_rows(
-    seen: Answers, alone: Mapping[str, Answers], examples: Examples, place: Mapping[tuple[int, str], int]
+    seen: Answers, alone: Mapping[str, Answers], examples: Examples, place: Mapping[RowKey, int]
 ) -> list[tuple[str, int]]:
     """Choose rows of each kind, the clearest first and of as many labels as there are; a row is shown once.
 
@@ -180,8 +187,8 @@ def _read_split(folder: Path, split: str) -> pa.Table:
     return table.filter(pc.equal(table["split"], split))
 
 
-def _pairs(examples: Examples, *columns: str) -> Iterable[tuple[Any, ...]]:
-    return zip(*(examples.table[name].to_pylist() for name in columns), strict=True)
+def _keys(table: pa.Table) -> list[RowKey]:
+    return [RowKey(*key) for key in zip(table["row"].to_pylist(), table["id"].to_pylist(), strict=True)]
 
 
 def _cut(text: str) -> str:

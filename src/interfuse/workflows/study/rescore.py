@@ -1,7 +1,7 @@
 """A study's scores by another metric than the headline, from the stored predictions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +25,17 @@ Folders = Sequence[Sequence[Path]]
 """For each seed the run folders of its folds."""
 
 
+@dataclass(frozen=True)
+class Constant:
+    """The answer that ignores both modalities, the lowest floor."""
+
+    name: str
+    """What tables call it."""
+    file: Path
+
+
 def score_by(
-    metric: str, task: str, scores: Mapping[str, DesignScores], runs: Mapping[str, Folders], constant: tuple[str, Path]
+    metric: str, task: str, scores: Mapping[str, DesignScores], runs: Mapping[str, Folders], constant: Constant
 ) -> dict[str, DesignScores]:
     """Score every design by the metric: row errors, or the metric on the same resamples of the test groups.
 
@@ -35,12 +44,11 @@ def score_by(
         task: of the rows.
         scores: each design's row scores.
         runs: where each trained design's predictions are.
-        constant: name and file of the answer that ignores both modalities.
+        constant: the answer that ignores both modalities.
 
     Raises:
         DataError: the study was begun before its constant answer was kept.
     """
-    name, file = constant
     if metric == RELATIVE_MSE:
         return _errors(scores, runs, constant)
     groups = next(iter(scores.values())).groups
@@ -52,12 +60,13 @@ def score_by(
         values = [_whole(_prepare(metric, task, rows), rows) if len(rows) else np.nan for rows in validations]
         drawn = draw_metric(tests, weights, count)
         found[design] = replace(scores[design], drawn=drawn, validation=_column(values))
-    found[name] = replace(scores[name], drawn=draw_metric(_constant(metric, task, file, runs), weights, count))
+    answers = _constant(metric, task, constant.file, runs)
+    found[constant.name] = replace(scores[constant.name], drawn=draw_metric(answers, weights, count))
     return {design: found[design] for design in scores}
 
 
 def _errors(
-    scores: Mapping[str, DesignScores], runs: Mapping[str, Folders], constant: tuple[str, Path]
+    scores: Mapping[str, DesignScores], runs: Mapping[str, Folders], constant: Constant
 ) -> dict[str, DesignScores]:
     """Score every row by its squared error, over the variance of all test rows' numbers (1 where they are equal).
 
@@ -72,8 +81,7 @@ def _errors(
             np.stack([_squares(_rows(seed, split)) for seed in folders]) / variance for split in ("test", "validation")
         )
         found[design] = replace(scores[design], test=1 - spread_explained(1 - test, spread), validation=validation)
-    name, file = constant
-    told = read_table(file)
+    name, told = constant.name, read_table(constant.file)
     parts = []
     for split in ("test", "validation"):
         rows = told.filter(pc.equal(told["split"], split)).sort_by("row")

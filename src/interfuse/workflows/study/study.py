@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from interfuse.core.design import Design
 from interfuse.core.errors import DataError
-from interfuse.core.files import read_json, write_atomically
+from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.records import LeaderboardRow, StudySummary, read_table
 from interfuse.core.settings import build
 from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER, lowest_score
@@ -32,8 +32,9 @@ from interfuse.evaluation import (
 from interfuse.fusion import FUSIONS
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.training import Run, load_run
+from interfuse.workflows.study.record import RECORD_FILE, begin_record
 from interfuse.workflows.study.report_details import add_evidence
-from interfuse.workflows.study.rescore import score_by
+from interfuse.workflows.study.rescore import Constant, score_by
 from interfuse.workflows.train import Trial
 
 MAJORITY = "majority"
@@ -55,9 +56,28 @@ class Study:
             DataError: the folder holds no study.
         """
         folder = Path(folder)
-        if not (folder / "study.json").is_file():
+        if not (folder / RECORD_FILE).is_file():
             raise DataError(f"{folder} holds no study (no study.json). Give the folder that compare wrote with --out.")
-        return cls(folder, read_json(folder / "study.json"))
+        return cls(folder, read_json(folder / RECORD_FILE))
+
+    @classmethod
+    def begin(cls, folder: Path, record: Mapping[str, Any]) -> "Study":
+        """Begin a study, or go on with the same one.
+
+        Args:
+            folder: of the study.
+            record: everything that decides it.
+
+        Raises:
+            ConfigError: the folder holds another study, or something else.
+        """
+        return cls(folder, begin_record(folder, record))
+
+    def keep_seconds(self, seconds: Mapping[str, float]) -> "Study":
+        """Write down how long each part of the work took."""
+        record = {**self.record, "seconds": dict(seconds)}
+        write_json(self.folder / RECORD_FILE, record)
+        return Study(self.folder, record)
 
     def designs(self) -> list[Design]:
         """List the designs of the comparison, floors among them."""
@@ -159,7 +179,7 @@ class Study:
         scores = {name: entry.scores for name, entry in loaded.items()}
         if by != HEADLINES[self.task]:
             runs = {design.name: self._by_seed(design) for design in self.designs()}
-            scores = score_by(by, self.task, scores, runs, (MAJORITY, self.folder / "majority.parquet"))
+            scores = score_by(by, self.task, scores, runs, Constant(MAJORITY, self.folder / "majority.parquet"))
         return by, loaded, scores
 
     def _compare(self, by: str, scores: Mapping[str, DesignScores]) -> Comparison:

@@ -1,31 +1,22 @@
 """From a source to rows ready for training: read, encode what is new, assemble, and write down what happened."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.core.seeds import generator
 from interfuse.core.settings import fingerprint, to_plain
-from interfuse.data import (
-    Examples,
-    Features,
-    assemble,
-    encode_labels,
-    load_examples,
-    make_known,
-    refold,
-)
+from interfuse.data import Examples, Features, assemble
 from interfuse.store import Projection
 from interfuse.workflows.encode import encode_examples
-from interfuse.workflows.source import Source, _tell, describe_split, tell_failures
+from interfuse.workflows.source import Source, describe_split, tell_failures
 from interfuse.workflows.train.data_card import describe_rows
+from interfuse.workflows.train.source_rows import SourceRows, read_rows
 
 Folds = tuple[Mapping[str, Tensor], ...]
 
@@ -47,38 +38,36 @@ class Prepared:
     """Modality to what its tokens were projected by."""
 
 
-Look = Callable[[str, Sequence[str], Tensor], object]
-"""Told the task, the names of the labels, and the labels of the test rows of all folds, as `Features` has them."""
-
-
-def prepare(
-    source: Source, progress: Progress, train_rows: int | None = None, look: Look = lambda *_: None
-) -> Prepared:
+def prepare(source: Source, progress: Progress, train_rows: int | None = None) -> Prepared:
     """Read the rows, encode each distinct picture and text that the store does not hold, and assemble.
 
     Args:
         source: the rows and how to read and encode them.
         progress: told how far it is.
         train_rows: most rows to train on; none: all.
-        look: told what the rows are before anything is encoded, so that it may refuse them.
 
     Raises:
         ConfigError: the settings cannot work.
         DataError: the rows cannot be used.
     """
-    if source.is_known:
-        source.check_known()
-        features = make_known(source.data, seed=source.read.seed)
-        look(features.task, features.label_names, features.labels[features.splits["test"]])
-        features = replace(features, splits=fewer(features, features.splits, train_rows))
+    return encode_rows(read_rows(source, progress), progress, train_rows)
+
+
+def encode_rows(rows: SourceRows, progress: Progress, train_rows: int | None = None) -> Prepared:
+    """Encode each distinct picture and text that the store does not hold, and assemble.
+
+    Args:
+        rows: as they were read.
+        progress: told how far it is.
+        train_rows: most rows to train on; none: all.
+
+    Raises:
+        DataError: the rows cannot be used.
+    """
+    source, every = rows.source, rows.folds
+    if rows.known is not None:
+        features = replace(rows.known, splits=fewer(rows.known, rows.known.splits, train_rows))
         return _prepared(source, features, (features.splits,), None, {}, 0.0, [])
-    if source.encode.store_dim is not None and source.read.folds:
-        raise ConfigError(
-            "--store-dim is fitted on the train rows, and with --folds every row is a test row once. "
-            "Leave out one of the two."
-        )
-    every = _read(source, progress)
-    look(every[0].task, every[0].label_names, torch.cat([_test_labels(examples) for examples in every]))
     encoded = encode_examples(every[0], source.encode, progress)
     by_fold = [encoded.without_failures(examples, source.read.strict) for examples in every]
     tell_failures(every[0], by_fold[0], progress)
@@ -90,19 +79,6 @@ def prepare(
     prepared = _prepared(source, features, folds, by_fold[0], encoded.signatures, encoded.seconds, encoded.notes)
     info = {**prepared.info, "made_split": describe_split(every[0], source.read)}
     return replace(prepared, info=info, projections=encoded.projections)
-
-
-def _read(source: Source, progress: Progress) -> list[Examples]:
-    """Read the rows, once however many folds there are, and say aloud what was decided and what was found wrong."""
-    first, folds = load_examples(source.data, source.read), source.read.folds
-    every = [refold(first, replace(source.read, fold=fold)) for fold in range(folds)] if folds else [first]
-    _tell(first, progress)
-    return every
-
-
-def _test_labels(examples: Examples) -> Tensor:
-    table = examples.table
-    return encode_labels(replace(examples, table=table.filter(pc.equal(table["split"], "test"))))
 
 
 def fewer(features: Features, splits: Mapping[str, Tensor], train_rows: int | None) -> Mapping[str, Tensor]:

@@ -1,0 +1,137 @@
+"""What a comparison will train: the designs as they are named and sized at last, and the record of the study."""
+
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from interfuse.core.design import Design
+from interfuse.core.progress import Progress
+from interfuse.core.settings import to_plain
+from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
+from interfuse.evaluation import find_metric
+from interfuse.workflows.compare.floors import is_baseline_kind, name_role
+from interfuse.workflows.compare.match_parameters import match_all, match_concat
+from interfuse.workflows.compare.request import Request, find_baseline, read_primary
+from interfuse.workflows.compare.tune import TuneSettings, tune
+from interfuse.workflows.train import Prepared, RunContext, TrainingSet, make_training_set
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """The designs of a study, and the parts that they play in it."""
+
+    designs: list[Design]
+    floors: set[str]
+    """Names of floors that are none by their kind alone."""
+    baseline: str
+    primary: Mapping[str, str] | None
+    """`first` and `second` to the designs of the contrast that was declared beforehand."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study as it will be trained."""
+
+    request: Request
+    prepared: Prepared
+    training_set: TrainingSet
+    context: RunContext
+    record: Mapping[str, Any]
+    """All of study.json but the seconds."""
+
+
+def settle(request: Request, prepared: Prepared, out: Path, progress: Progress) -> Plan:
+    """Give the designs their sizes and, where asked, their tuned settings; write down what the study will be.
+
+    Args:
+        request: what was asked for.
+        prepared: the rows.
+        out: the study's folder; a tuning is done there.
+        progress: told how far it is.
+
+    Raises:
+        ConfigError: a design cannot have the size that is wanted, or the tuning cannot be done.
+    """
+    asked, settings = request.floors.add(request.designs, prepared.features.task), request.settings
+    training_set = make_training_set(prepared.features, prepared.folds, asked)
+    context = RunContext(settings.precision, settings.threads, prepared.info, prepared.projections)
+    lineup, tuned = line_up(request, asked, training_set, progress), {}
+    if settings.tune:
+        metric = find_metric(settings.metric, prepared.features.task)
+        by = HEADLINES["regression"] if metric in LOWER_IS_BETTER else metric  # ranked alike
+        tuning = TuneSettings(settings.tune, settings.space, by, request.resources)
+        best = tune(out, training_set, context, lineup.designs, tuning, progress)
+        lineup, tuned = replace(lineup, designs=best.designs), best.record
+    record = {**describe(request, lineup, prepared), **tuned}
+    return Plan(request, prepared, training_set, context, record)
+
+
+def line_up(request: Request, asked: list[Design], training_set: TrainingSet, progress: Progress) -> Lineup:
+    """Match the designs' sizes, and find the baseline and the primary contrast among them by their new names.
+
+    Args:
+        request: what was asked for.
+        asked: its designs, floors among them.
+        training_set: their rows.
+        progress: told of designs that cannot be made as large as was asked.
+    """
+    settings, designs = request.settings, asked
+    if settings.match_parameters:
+        designs, notes = match_all(designs, training_set, settings.match_parameters)
+        for note in notes:
+            progress.say(note)
+    designs = match_concat(designs, training_set)
+    renamed = {old.name: design.name for old, design in zip(asked, designs, strict=True)}
+    floors = {renamed[name] for name in request.floors.names(request.designs) if name in renamed}
+    either = [*designs, *asked]  # matching changes names, or what they stand for
+    designs = list({design.name: design for design in designs}.values())  # the matched width may be one that was asked
+    if settings.baseline is None:
+        hidden = [design.name for design in designs if is_baseline_kind(design)]
+        baseline = next((name for name in hidden if name not in floors), hidden[0])
+    else:
+        baseline = find_baseline(settings.baseline, either, request.base)
+        baseline = renamed.get(baseline, baseline)
+    primary = read_primary(settings.primary, either, request.base) or {}
+    primary = {side: renamed.get(name, name) for side, name in primary.items()}
+    return Lineup(designs, floors, baseline, primary or None)
+
+
+def describe(request: Request, lineup: Lineup, prepared: Prepared) -> dict[str, Any]:
+    """Write down everything that decides the study, and how it came to be."""
+    settings = request.settings
+    return {
+        "format": 1,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "versions": {name: version(name) for name in ("interfuse", "torch", "transformers", "numpy")},
+        "machine": {"cpu": _cpu_name(), "cores": os.cpu_count(), "threads": settings.threads},
+        "data": {**prepared.card, "fingerprint": prepared.info["fingerprint"]},
+        "encoders": prepared.info["encoders"],
+        "folds": len(prepared.folds),
+        "seeds": list(range(settings.seeds)),
+        "baseline": lineup.baseline,
+        "margin": settings.margin,
+        "metric": find_metric(settings.metric, prepared.features.task),
+        "primary": lineup.primary,
+        "precision": settings.precision,
+        "threads": settings.threads,
+        "designs": [
+            {**to_plain(design), "key": design.key, "role": name_role(design, lineup.baseline, lineup.floors)}
+            for design in lineup.designs
+        ],
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

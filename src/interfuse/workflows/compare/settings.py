@@ -1,0 +1,62 @@
+"""How a comparison is run."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from interfuse.core.errors import ConfigError
+from interfuse.training import Precision
+from interfuse.workflows.compare.tune import SPACE
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """How a comparison is run; what each design is stands in the designs."""
+
+    fusions: str | None = None
+    """Designs, `concat,concat:hidden=512,…`; none: the floors, the original's designs and their rivals."""
+    designs: Path | None = None
+    """TOML file of designs instead."""
+    base: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Settings that every design shares unless it says otherwise: dim, epochs, learning_rate, …"""
+    baseline: str | None = None
+    """Design that all are compared with; none: concat with a hidden layer, one asked for before the matched."""
+    seeds: int = 5
+    """Trainings of each design, seeds 0, 1, …"""
+    margin: float = 0.01
+    """Smallest difference worth a win, fraction 0 to 1, set before the study."""
+    jobs: int | None = None
+    """Trainings side by side; none: one a CPU core, or one where a GPU works or all is done in seconds."""
+    launcher: str | None = None
+    """`ray`: train on the workers of a Ray cluster, `jobs` at once (2); none: on this machine."""
+    threads: int = 1
+    """CPU threads of each training."""
+    precision: Precision = "auto"
+    """Number format of the training step."""
+    train_rows: int | None = None
+    """Train on this many rows at most, drawn by picture; none: all."""
+    metric: str | None = None
+    """What the designs are compared by, declared beforehand; none: the task's headline."""
+    primary: str | None = None
+    """The one contrast that the study is made for, as `cross_attention vs merged_attention`, declared beforehand."""
+    match_parameters: str | None = None
+    """A count, or a design's name: every design is made as large, by its width `dim`."""
+    tune: int = 0
+    """Settings drawn for every design, the same for all; validation chooses each design's best. 0: none."""
+    space: str = SPACE
+    """What is drawn: `name=low..high` or `name=a|b|c`, joined by commas."""
+    track: str | None = None
+    """Send learning curves and scores to tensorboard or mlflow too."""
+
+    def __post_init__(self) -> None:
+        """Refuse counts and a margin that cannot work."""
+        if self.seeds < 1:
+            raise ConfigError(f"A comparison needs at least 1 seed, got seeds={self.seeds}.")
+        if not 0 <= self.margin < 1:
+            raise ConfigError(
+                f"The margin is a fraction from 0 to below 1, got {self.margin:g}. For one point give 0.01."
+            )
+        if self.tune < 0:
+            raise ConfigError(f"--tune takes how many settings to draw, 0 or more, got {self.tune}.")
