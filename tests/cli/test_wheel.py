@@ -62,7 +62,11 @@ def test_the_wheel_resolves_to_few_packages(wheel, tmp_path, extra, packages, mo
     command = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed", "--report", str(report)]
     try:
         done = subprocess.run(
-            [*command, "torch==2.13.0", f"{wheel}{extra}"], capture_output=True, text=True, check=False, timeout=REGISTRY_S
+            [*command, "torch==2.13.0", f"{wheel}{extra}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=REGISTRY_S,
         )
     except subprocess.TimeoutExpired:
         pytest.skip(f"no registry answered within {REGISTRY_S} s")
