@@ -6,7 +6,7 @@ TORCH := torch==2.13.0
 INSTALL := install --quiet --disable-pip-version-check
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-hostile lint browser docs notebooks bench bench-known mutants clean
+.PHONY: demo test test-hostile lint browser docs map notebooks bench bench-known mutants clean
 
 # The environment is made where it is absent and mended where pyproject.toml is newer.
 # torch is pinned to the release whose CPU build the library is tested with.
@@ -50,6 +50,10 @@ lint: $(VENV)/.made
 # Reads what is installed and fetches nothing; site/index.html opens from the disk, search included.
 docs: $(VENV)/.made
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The table of rooms in CONTRIBUTING.md, from the rooms' own first lines.
+map: $(VENV)/.made
+	$(BIN)/python -m tests.house
 
 notebooks: $(VENV)/.made
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python docs/theme/run_notebooks.py
