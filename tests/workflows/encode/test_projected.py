@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageColor
 
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError, DataError, ExportError
@@ -30,20 +30,19 @@ class Listener(Silent):
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(make_shop):
     """Coloured noise and a caption; the split stands in a column."""
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
-    folder = tmp_path_factory.mktemp("shop")
-    draw, rows = np.random.default_rng(0), []
-    for number in range(60):
-        colour = number % 4
-        base = np.zeros((64, 64, 3)) + np.array(Image.new("RGB", (1, 1), COLOURS[colour]))[0, 0]
+    draw = np.random.default_rng(0)
+
+    def row(number):
+        colour = COLOURS[number % 4]
+        base = np.zeros((64, 64, 3)) + ImageColor.getrgb(colour)
         noisy = np.clip(base + draw.normal(0, 40, base.shape), 0, 255).astype(np.uint8)
-        Image.fromarray(noisy).save(folder / f"{number}.png")
         part = "train" if number < 40 else "validation" if number < 50 else "test"
-        rows.append((f"{number}.png", f"{number} cups in {COLOURS[colour]}", COLOURS[colour], part))
-    frame = pl.DataFrame(rows, schema=["photo", "caption", "colour", "part"], orient="row")
-    frame.write_csv(folder / "shop.csv")
+        return Image.fromarray(noisy), f"{number} cups in {colour}", colour, part
+
+    folder, table = make_shop(60, row, ("photo", "caption", "colour", "part"))
+    table.write_csv(folder / "shop.csv")
     return folder
 
 

@@ -28,17 +28,15 @@ COLOURS = ("red", "blue", "green")
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
-    folder = tmp_path_factory.mktemp("shop")
-    rows = []
-    for number in range(48):
+def shop(make_shop):
+    def row(number):
         colour = COLOURS[number % 3]
         picture = Image.new("RGB", (64, 48), colour)
         picture.paste((number, number, number), (0, 0, 8, 8))  # the same picture twice would be one group
-        picture.save(folder / f"{number}.png")
-        rows.append((f"{number}.png", f"a cup number {number} in {colour}", colour))
-    pl.DataFrame(rows, schema=["photo", "caption", "tag"], orient="row").write_parquet(folder / "shop.parquet")
+        return picture, f"a cup number {number} in {colour}", colour
+
+    folder, table = make_shop(48, row, ("photo", "caption", "tag"))
+    table.write_parquet(folder / "shop.parquet")
     return folder
 
 
