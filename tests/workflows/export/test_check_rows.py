@@ -18,7 +18,8 @@ from interfuse.workflows.export import check_rows as agreement
 from interfuse.workflows.export import runtime
 from interfuse.workflows.export.check_rows import check, read_rows
 from interfuse.workflows.export.export import export_run
-from tests.workflows.export.test_export import make_encoders, unchecked
+from tests.shape_checks import unchecked
+from tests.workflows.export.test_export import make_encoders
 
 COLOURS = ("red", "blue")
 

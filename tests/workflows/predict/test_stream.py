@@ -1,6 +1,7 @@
 """Prediction part by part: the whole's answers in the rows' order, the same bytes after any kill, bounded memory."""
 
 import csv
+import functools
 import multiprocessing
 import os
 import random
@@ -108,6 +109,7 @@ def source(store, **encode):
     return Source("", SourceSettings(id="name"), EncoderSettings(store=store, encoding_batch=8, **encode))
 
 
+@functools.cache
 def whole_of(trained, shop):
     frame = pl.read_parquet(shop / "new.parquet").with_columns(pl.Series("name", map(str, range(120))))
     read = SourceSettings(image_folder=str(shop), id="name")
