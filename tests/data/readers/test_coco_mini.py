@@ -51,7 +51,7 @@ def test_counts_of_the_true_files_equal_those_of_pycocotools(coco, part):
 
 @pytest.mark.parametrize(("task", "metric"), [("multilabel", "mAP"), ("matching", "AUC")])
 def test_both_tasks_run_from_the_true_layout_to_a_run(coco, tmp_path, task, metric):
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra encoders is not installed")
     store = ["--store", coco / "store", "--image-size", 32]
     terms = ["--fusion", "concat", "--dim", 16, "--epochs", 1, "--out", tmp_path / "run"]
     call = list(map(str, ["train", f"coco:{coco}", "--task", task, *store, *terms]))

@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
-from PIL import Image, ImageDraw
 
 import interfuse
 from interfuse.core.design import make_design
@@ -31,6 +30,8 @@ from interfuse.workflows import (
     prepare,
     train_run,
 )
+from tests.shape_checks import unchecked
+from tests.shop import draw_square
 
 _ONE_CLASS = (
     r"AUC is undefined on the 20 test rows: all of them are of class '1'\. .* another --metric: accuracy or mac"
@@ -53,7 +54,7 @@ def rows_of(study: Study) -> dict[str, dict]:
 
 
 def test_token_attention_binds_and_no_pooled_design_can(tmp_path):
-    with pytest.warns(OneKeyAttentionWarning, match="attention over one key"):
+    with unchecked(), pytest.warns(OneKeyAttentionWarning, match="attention over one key"):
         study = interfuse.compare(
             "known:binding",
             fusions=["cross_attention", "cross_attention:pool=mean", "product", "concat:hidden=64"],
@@ -80,14 +81,15 @@ def test_token_attention_binds_and_no_pooled_design_can(tmp_path):
     ],
 )
 def test_the_harness_reaches_the_known_verdict(tmp_path, task, verdict):
-    study = interfuse.compare(
-        f"known:{task}",
-        fusions=["cross_attention", "product", "concat:hidden=64"],
-        baseline="concat",
-        seeds=3,
-        out=tmp_path,
-        **{**SMALL, "dim": 32, "batch_size": 64, "epochs": 5, "learning_rate": 3e-3},
-    )
+    with unchecked():
+        study = interfuse.compare(
+            f"known:{task}",
+            fusions=["cross_attention", "product", "concat:hidden=64"],
+            baseline="concat",
+            seeds=3,
+            out=tmp_path,
+            **{**SMALL, "dim": 32, "batch_size": 128, "epochs": 4, "learning_rate": 6e-3},
+        )
     rows, summary = rows_of(study), study.summary()
     assert summary.verdict.startswith(verdict)
     contenders = {name: rows[name]["verdict"] for name in ("cross_attention", "product", "concat:hidden=64")}
@@ -98,20 +100,17 @@ def test_the_harness_reaches_the_known_verdict(tmp_path, task, verdict):
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(make_shop):
     """Rows whose label needs both: the colour in the picture and the word in the text."""
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
-    folder = tmp_path_factory.mktemp("shop")
     draw = np.random.default_rng(0)
-    rows = []
-    for number in range(96):
+
+    def row(number):
         colour, word = draw.integers(2), draw.integers(2)
-        image = Image.new("RGB", (64, 64), tuple(int(x) for x in draw.integers(0, 60, 3)))
-        ImageDraw.Draw(image).rectangle((8, 8, 56, 56), fill=("red", "blue")[colour])
-        image.save(folder / f"{number}.png")
-        rows.append((f"{number}.png", f"a {('cup', 'plate')[word]} number {number}", f"{colour}{word}"))
-    frame = pl.DataFrame(rows, schema=["photo", "title", "kind"], orient="row")
-    frame.write_csv(folder / "shop.csv")
+        picture = draw_square(("red", "blue")[colour], draw)
+        return picture, f"a {('cup', 'plate')[word]} number {number}", f"{colour}{word}"
+
+    folder, table = make_shop(96, row, ("photo", "title", "kind"))
+    table.write_csv(folder / "shop.csv")
     return folder
 
 
@@ -526,7 +525,7 @@ def test_a_design_may_be_named_in_any_spelling(tmp_path):
 
 def test_a_small_comparison_on_real_easy_vqa_pictures_ends_in_a_report(tmp_path):
     """700 questions about real pictures, real encoders, from the shell to the report."""
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra encoders is not installed")
     easy_vqa = pytest.importorskip("interfuse.data.readers.easy_vqa")
     pytest.importorskip("easy_vqa", reason="the extra demo is not installed")
     every = easy_vqa.read_easy_vqa()

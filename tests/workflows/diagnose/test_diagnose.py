@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from PIL import Image, ImageDraw
 
 import interfuse
 from interfuse.cli.main import run as command_line
@@ -30,6 +29,7 @@ from interfuse.workflows import (
 )
 from interfuse.workflows.diagnose.measures import measure_pairs, measure_rows, measure_trust, pair_table, row_logits
 from interfuse.workflows.train.training_set import make_training_set
+from tests.shop import draw_square
 
 SMALL = {"dim": 32, "num_heads": 4, "batch_size": 64, "dropout": 0.0, "epochs": 5, "learning_rate": 3e-3}
 
@@ -155,19 +155,17 @@ def test_label_sets_and_rows_that_miss_a_picture_are_measured_too():
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(make_shop):
     """Rows whose label needs both: the colour in the picture and the word in the text."""
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
-    folder = tmp_path_factory.mktemp("shop")
     draw = np.random.default_rng(0)
-    rows = []
-    for place in range(60):
+
+    def row(number):
         colour, word = draw.integers(2), draw.integers(2)
-        image = Image.new("RGB", (96, 64), tuple(int(x) for x in draw.integers(0, 60, 3)))
-        ImageDraw.Draw(image).rectangle((8, 8, 40, 56), fill=("red", "blue")[colour])
-        image.save(folder / f"{place}.png")
-        rows.append((f"{place}.png", f"<b>a</b> {('cup', 'plate')[word]}", f"{colour ^ word}"))
-    pl.DataFrame(rows, schema=["photo", "title", "kind"], orient="row").write_csv(folder / "shop.csv")
+        picture = draw_square(("red", "blue")[colour], draw, size=(96, 64), to=40)
+        return picture, f"<b>a</b> {('cup', 'plate')[word]}", f"{colour ^ word}"
+
+    folder, table = make_shop(60, row, ("photo", "title", "kind"))
+    table.write_csv(folder / "shop.csv")
     interfuse.compare(
         folder / "shop.csv",
         **{"image": "photo", "text": "title", "label": "kind", "image_size": 64, "store": folder / "store"},

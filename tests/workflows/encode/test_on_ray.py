@@ -77,7 +77,7 @@ def test_paths_are_written_from_the_root_for_workers_elsewhere(tmp_path, monkeyp
 @pytest.mark.filterwarnings("ignore")
 def test_encode_by_ray_from_another_folder_gives_the_bytes_of_one_process(tmp_path, request, monkeypatch):
     ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'interfuse[ray]'")
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra encoders is not installed")
     monkeypatch.setenv("PYTHONPATH", f"{request.config.rootpath}/src:{os.environ.get('PYTHONPATH', '')}")
     (tmp_path / "shop").mkdir()
     for number in range(12):

@@ -18,25 +18,26 @@ from interfuse.workflows.export import check_rows as agreement
 from interfuse.workflows.export import runtime
 from interfuse.workflows.export.check_rows import check, read_rows
 from interfuse.workflows.export.export import export_run
-from tests.workflows.export.test_export import make_encoders, unchecked
+from tests.shape_checks import unchecked
+from tests.workflows.export.test_export import make_encoders
 
 COLOURS = ("red", "blue")
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(make_shop):
     """60 rows of a noisy coloured square and a text, some of either missing; small encoders of transformers."""
-    folder = tmp_path_factory.mktemp("shop")
-    rng, rows = np.random.default_rng(0), []
-    for number in range(60):
+    rng = np.random.default_rng(0)
+
+    def row(number):
         colour = COLOURS[number % 2]
         noise = rng.integers(0, 200, (40, 36, 3), dtype=np.uint8)
         noise[..., 0 if colour == "red" else 2] //= 2
-        Image.fromarray(noise).save(folder / f"{number}.png")
-        photo = None if number % 10 == 3 else f"{number}.png"
         text = None if number % 10 == 6 else f"a {COLOURS[number % 3 % 2]} square"
-        rows.append((photo, text, colour))
-    frame = pl.DataFrame(rows, schema=["photo", "caption", "tag"], orient="row")
+        return Image.fromarray(noise), text, colour
+
+    folder, frame = make_shop(60, row, ("photo", "caption", "tag"), packaged=False)
+    frame = frame.with_columns(photo=pl.when(pl.int_range(pl.len()) % 10 != 3).then("photo"))
     frame.write_parquet(folder / "shop.parquet")
     frame.drop("tag").write_parquet(folder / "bare.parquet")
     return folder, *make_encoders(folder)

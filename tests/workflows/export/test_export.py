@@ -7,12 +7,9 @@ import sys
 import textwrap
 import venv
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import onnxruntime
 import pytest
@@ -32,6 +29,7 @@ from interfuse.workflows.export.export import export_run, open_exported
 from interfuse.workflows.export.graphs import HeadGraph
 from interfuse.workflows.export.parity import head_cases
 from tests.patience import REGISTRY_S
+from tests.shape_checks import unchecked
 
 KINDS = ["full", "padded", "no image", "no text", "neither"]
 
@@ -59,16 +57,6 @@ def small(folder: Path, name: str) -> Run:
         return make_run(folder, name, settings=one)
     except ConfigError:  # one that needs more
         return make_run(folder, name)
-
-
-@contextmanager
-def unchecked() -> Iterator[None]:
-    """Trace without the checker of shapes, as users do: it triples the time."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
-        yield
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize("name", FUSIONS.names())

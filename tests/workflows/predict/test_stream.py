@@ -1,6 +1,7 @@
 """Prediction part by part: the whole's answers in the rows' order, the same bytes after any kill, bounded memory."""
 
 import csv
+import functools
 import multiprocessing
 import os
 import random
@@ -18,7 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageColor
 
 from interfuse.cli.main import run as command_line
 from interfuse.core.design import Design
@@ -63,14 +64,15 @@ class Listener(Silent):
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(make_shop):
     """120 rows of 40 pictures; some rows lack one modality, three are in trouble, ids repeat."""
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
-    folder = tmp_path_factory.mktemp("shop")
     draw, rows = np.random.default_rng(0), []
-    for number in range(40):
-        noise = draw.integers(0, 60, (48, 48, 3)) + np.array(Image.new("RGB", (1, 1), COLOURS[number % 4]))[0, 0] // 2
-        Image.fromarray(noise.astype(np.uint8)).save(folder / f"{number}.png")
+
+    def paint(number):
+        noise = draw.integers(0, 60, (48, 48, 3)) + np.array(ImageColor.getrgb(COLOURS[number % 4])) // 2
+        return (Image.fromarray(noise.astype(np.uint8)),)
+
+    folder, _ = make_shop(40, paint, ("photo",))
     for row in range(120):
         picture, text = f"{row % 40}.png", f"{row % 50} cups in {COLOURS[row % 4]}"
         rows.append(
@@ -107,6 +109,7 @@ def source(store, **encode):
     return Source("", SourceSettings(id="name"), EncoderSettings(store=store, encoding_batch=8, **encode))
 
 
+@functools.cache
 def whole_of(trained, shop):
     frame = pl.read_parquet(shop / "new.parquet").with_columns(pl.Series("name", map(str, range(120))))
     read = SourceSettings(image_folder=str(shop), id="name")

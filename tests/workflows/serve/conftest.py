@@ -6,13 +6,14 @@ from interfuse.core.design import Design
 from interfuse.core.progress import Silent
 from interfuse.data import SourceSettings
 from interfuse.workflows import EncoderSettings, Source, train_run
-from tests.workflows.serve.serving import make_shop, serving
+from tests.workflows.serve.serving import draw_cup, serving
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory):
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
-    return make_shop(tmp_path_factory.mktemp("shop"))
+def shop(make_shop):
+    folder, table = make_shop(48, draw_cup, ("photo", "caption", "tag"))
+    table.write_parquet(folder / "shop.parquet")
+    return folder
 
 
 @pytest.fixture(scope="session")

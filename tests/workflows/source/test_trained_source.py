@@ -15,11 +15,10 @@ DESIGN = Design("concat", dim=16, epochs=1, image_size=32)
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
-    folder = tmp_path_factory.mktemp("shop")
-    for number in range(40):
-        Image.new("RGB", (20, 20), (6 * number, 90, 240 - 6 * number)).save(folder / f"{number}.png")
+def shop(make_shop):
+    folder, _ = make_shop(
+        40, lambda number: (Image.new("RGB", (20, 20), (6 * number, 90, 240 - 6 * number)),), ["image"]
+    )
     return folder
 
 

@@ -13,17 +13,17 @@ BROKEN = {3: "the file does not exist", 8: "cannot be decoded", 20: "line 22: th
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
-    folder = tmp_path_factory.mktemp("shop")
-    lines = ["image,text,label,split"]
-    for number in range(40):
-        if number != 3:
-            Image.effect_noise((24, 24), 9 + number).save(folder / f"{number}.png")
+def shop(make_shop):
+    def row(number):
         part = "train" if number < 24 else "val" if number < 32 else "test"
-        lines.append(f"{number}.png,thing {number},{'ab'[number % 2]},{part}" if number != 20 else "20.png,short")
+        return Image.effect_noise((24, 24), 9 + number), f"thing {number}", "ab"[number % 2], part
+
+    folder, table = make_shop(40, row, ("image", "text", "label", "split"))
+    (folder / "3.png").unlink()
     whole = (folder / "8.png").read_bytes()
     (folder / "8.png").write_bytes(whole[: len(whole) // 2])
+    lines = table.write_csv().splitlines()
+    lines[21] = "20.png,short"
     (folder / "rows.csv").write_text("\n".join(lines))
     return folder
 

@@ -188,7 +188,7 @@ def test_a_full_disk_is_told(monkeypatch):
         spool_frames([pl.DataFrame({"a": ["x" * 100]})])
 
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "rows_memory.py"
+PATH = Path(__file__).parents[3] / "benchmarks" / "rows_memory.py"
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
