@@ -42,7 +42,7 @@ def keep_examples(study: Study, examples: Examples) -> None:
     folders: dict[str, dict[int, list[Path]]] = {}
     for trial in study.trials():
         folders.setdefault(trial.design.name, {}).setdefault(trial.seed, []).append(trial.folder)
-    sees = {d.name: FUSIONS.entry(d.fusion).build.modalities for d in study.designs()}  # type: ignore[attr-defined]
+    sees = {d.name: FUSIONS.entry(d.fusion).build.modalities for d in study.designs()}
     alone = {modality: name for name, seen in sees.items() if len(seen) == 1 for modality in seen}
     fusion = study.best_fusion()
     if fusion is None:
