@@ -17,7 +17,6 @@ from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.core.seeds import derive, generator
 from interfuse.data import Batch, Features, ahead
-from interfuse.fusion import LateProductFusion
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.checkpoint import (
     Checkpoint,
@@ -89,8 +88,8 @@ def train(  # noqa: PLR0913
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "initialise"))
         network = Network(design, *specs, len(features.label_names), features.task)
-        if isinstance(network.fusion, LateProductFusion):
-            network.fusion.set_prior(_count_labels(features, train_rows), len(train_rows))
+        if features.task != "regression":
+            network.fusion.fit_prior(_count_labels(features, train_rows), len(train_rows))
         torch.manual_seed(derive(seed, "dropout"))
         accelerator = _accelerator(resolve_precision(precision, design.dim, device), device)
         return _Loop(design, seed, features, network, accelerator, watch or nobody).run(checkpoint)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -12,7 +12,7 @@ from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.core.settings import to_plain
 from interfuse.core.tokens import Tokens
-from interfuse.fusion import FUSIONS, FusionMechanism, TwoTowerFusion
+from interfuse.fusion import FUSIONS, FusionMechanism
 from interfuse.nn import GatedLinear, Positions, TransformerLayer, clean, masked_mean
 from interfuse.training.contrastive import Contrast
 
@@ -40,6 +40,8 @@ class Adapter(nn.Module):
     Shape:
         (batch, tokens, spec.dim) -> (batch, tokens, design.dim).
     """
+
+    stacks: ClassVar[tuple[str, ...]] = ("layers",)
 
     mean: Tensor
     std: Tensor
@@ -151,11 +153,12 @@ class Network(nn.Module):
         self.contrast_alone = self.contrast is not None and design.warm_start == design.epochs
         """Whether labels teach the head and nothing else."""
         besides = design.residual or design.unimodal_heads > 0 or design.balance != "none"
-        if self.contrast_alone and (not isinstance(self.fusion, TwoTowerFusion) or besides):
+        if self.contrast_alone and (besides or not self.fusion.has_towers):
+            able = " or ".join(entry.name for entry in FUSIONS if entry.build.has_towers)
             raise ConfigError(
                 f"design {design.name!r}: in all {design.epochs} epochs (warm_start={design.warm_start}) the "
-                "contrastive loss alone trains two_tower only, without residual, unimodal_heads and balance. Fix: "
-                f"warm_start={design.epochs // 2}, or fusion two_tower without these."
+                f"contrastive loss alone trains {able} only, without residual, unimodal_heads and balance. Fix: "
+                f"warm_start={design.epochs // 2}, or fusion {able} without these."
             )
         self.towers = nn.ModuleDict()
         """Encoders that learn too, by modality: what is prepared for them comes in then, instead of tokens."""
@@ -191,7 +194,7 @@ class Network(nn.Module):
             pooled = {"image": masked_mean(*seen), "text": masked_mean(*read)}
             alone = (self.unimodal_heads[name](x if self.heads_teach else x.detach()) for name, x in pooled.items())
             logits = torch.stack([logits, *alone])
-        return (logits, *self.vectors(seen, read)) if vectors else logits
+        return (logits, *self.fusion.towers(seen, read)) if vectors else logits
 
     def _adapt(self, modality: str, adapter: Adapter, raw: Tokens) -> Tokens:
         """Encode, where the encoder learns too, and adapt; one empty token stands for what the fusion ignores."""
@@ -201,16 +204,9 @@ class Network(nn.Module):
         seen = self.towers[modality](raw) if modality in self.towers else raw
         return Tokens(*adapter(*seen))
 
-    def vectors(self, image: Tokens, text: Tokens) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
-        """Return each row's vector of either modality: the fusion's towers if it has them, else the tokens' means."""
-        if isinstance(self.fusion, TwoTowerFusion):
-            return self.fusion.towers(image, text)
-        return masked_mean(*image), masked_mean(*text)
-
     def tails(self) -> list[nn.Module]:
         """List the parts whose last linear map gives the predictions: the head, or a late mechanism's own heads."""
-        late = [self.fusion.get_submodule(name) for name in ("image", "text")] if self.fusion.gives_logits else []
-        return [*(late or [self.head]), *self.unimodal_heads.values()]
+        return [*(self.fusion.tails() or [self.head]), *self.unimodal_heads.values()]
 
     def interact(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch classes"]:
         """Compute the logits of tokens that are adapted already."""
@@ -240,8 +236,7 @@ class Network(nn.Module):
 
 def pools(design: Design) -> bool:
     """Whether the design averages each modality into one token before its adapter."""
-    mechanism = FUSIONS.entry(design.fusion).build
-    pooled_anyway = bool(getattr(mechanism, "pools", False)) and design.encoder_layers == 0
+    pooled_anyway = FUSIONS.entry(design.fusion).build.pools and design.encoder_layers == 0
     return design.pool == "mean" or (design.pool == "auto" and pooled_anyway)
 
 
@@ -270,7 +265,7 @@ def make_fusion(design: Design, classes: int, task: str = "multiclass") -> Fusio
     shared = {name: getattr(design, name) for name in ("num_heads", "dropout") if name in known}
     if "link" in known:
         shared["link"] = LINKS.get(task, "softmax")
-    fused_dim = classes if getattr(entry.build, "gives_logits", False) else design.dim
+    fused_dim = classes if entry.build.gives_logits else design.dim
     widths = {"image_dim": design.dim, "text_dim": design.dim, "fused_dim": fused_dim}
     return FUSIONS.create(design.fusion, **{**shared, **design.settings, **widths})
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from interfuse.core.tasks import is_single_class
 from interfuse.core.tokens import Tokens
-from interfuse.fusion import MagFusion, MixtureOfExpertsFusion
-from interfuse.nn import Attention, masked_softmax
+from interfuse.fusion import FusionMechanism
+from interfuse.nn import Attention, ValueGate, masked_softmax
 from interfuse.training.network import Network
 
 ROWS = 32
@@ -127,14 +127,6 @@ def spread(count: int) -> Tensor:
     return torch.arange(count) if count <= ROWS else torch.linspace(0, count - 1, ROWS).long()
 
 
-def closed_gates(module: nn.Module) -> bool:
-    """Whether a scalar gate of the module is exactly 0, so that nothing behind it has a gradient yet."""
-    return any(
-        name.endswith("gate") and parameter.numel() == 1 and float(parameter.detach()) == 0.0
-        for name, parameter in module.named_parameters()
-    )
-
-
 @torch.no_grad()
 def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> dict[str, float | None]:
     """Measure how far the prediction moves when a row is given another row's picture, or another row's text.
@@ -183,11 +175,12 @@ def _distance(moved: Tensor, whole: Tensor, task: str) -> Tensor:
 def _gates(found: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, tuple[nn.Linear, bool]]]:
     """Find the linear maps whose output enters a sigmoid, and whether that is its second half only."""
     for name, module in found:
-        if isinstance(module, MagFusion | MixtureOfExpertsFusion):  # their gates are a ReLU and a softmax
-            continue
-        for own, child in module.named_children():
-            if isinstance(child, nn.Linear) and own.endswith("gate"):
-                yield f"{name}.{own}", (child, own == "value_gate")
+        if isinstance(module, ValueGate):
+            yield name, (module, True)
+        elif isinstance(module, FusionMechanism):
+            for own, child in module.named_modules():
+                if isinstance(child, nn.Linear) and own.rpartition(".")[2] in module.gates:
+                    yield f"{name}.{own}", (child, False)
 
 
 def _mean(values: list[tuple[Tensor, int]]) -> dict[str, Any]:
