@@ -11,8 +11,6 @@ from interfuse.fusion import FUSIONS, FusionMechanism, list_fusions
 from interfuse.nn import ValueGate
 from tests.fusion.inputs import FUSED_DIM, build, make_inputs
 
-UNWATCHED = {"mmtm": {"image", "text"}, "bilinear_attention": {"glimpses"}}
-"""What the health of a training does not look at, though it is a gate or a stack."""
 every_mechanism = pytest.mark.parametrize("name", list_fusions())
 
 
@@ -45,9 +43,7 @@ def test_its_gates_are_the_linear_maps_whose_output_enters_a_sigmoid(name):
         fuse(*make_inputs())
     entering = {own for own, output in outputs.items() if output.untyped_storage().data_ptr() in sigmoids.entered}
     named = {own for own in linear if own.rpartition(".")[2] in fuse.gates}
-    assert named | {own for own, module in linear.items() if isinstance(module, ValueGate)} == entering - UNWATCHED.get(
-        name, set()
-    )
+    assert named | {own for own, module in linear.items() if isinstance(module, ValueGate)} == entering
     assert set(fuse.gates) == {own.rpartition(".")[2] for own in named}
 
 
@@ -64,7 +60,7 @@ def test_its_stacks_are_the_lists_whose_modules_run_one_after_the_other(name):
         grads = torch.autograd.grad(total, [*modules[0].parameters()], retain_graph=True, allow_unused=True)
         if any(grad is not None for grad in grads):
             found.add(own.rpartition(".")[2])
-    assert set(fuse.stacks) == found - UNWATCHED.get(name, set())
+    assert set(fuse.stacks) == found
 
 
 @every_mechanism
