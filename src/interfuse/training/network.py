@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
+from interfuse.core.modalities import MODALITIES, Modalities
 from interfuse.core.settings import to_plain
 from interfuse.core.tokens import Tokens
 from interfuse.fusion import FUSIONS, FusionMechanism
@@ -123,13 +124,23 @@ class Residual(nn.Linear):
         return joined
 
 
+class NetworkOutput(NamedTuple):
+    """What a network answers to a batch."""
+
+    logits: Float[Tensor, "batch classes"]
+    unimodal: Modalities[Float[Tensor, "batch classes"]] | None = None
+    """Logits of each modality's own head, where they were asked for."""
+    vectors: Modalities[Float[Tensor, "batch dim"]] | None = None
+    """A vector of each row's picture and text, which can be contrasted, where they were asked for."""
+
+
 class Network(nn.Module):
     """Adapters → fusion → head.
 
     Shape:
         image (pictures, image_tokens, image_dim), text (texts, text_tokens, text_dim), each distinct item once,
-        and for each row the number of its picture and text -> logits (batch, classes). Without these numbers
-        row i has picture i and text i.
+        and for each row the number of its picture and text -> `NetworkOutput`, logits (batch, classes). Without these
+        numbers row i has picture i and text i.
     """
 
     def __init__(
@@ -162,11 +173,13 @@ class Network(nn.Module):
             )
         self.towers = nn.ModuleDict()
         """Encoders that learn too, by modality: what is prepared for them comes in then, instead of tokens."""
-        for modality in {
-            "image",
-            "text",
-        } - self.fusion.modalities:  # a control trains nothing of what it ignores
-            getattr(self, f"{modality}_adapter").requires_grad_(False)
+        for modality, adapter in self.adapters.named():  # a control trains nothing of what it ignores
+            adapter.requires_grad_(modality in self.fusion.modalities)
+
+    @property
+    def adapters(self) -> Modalities[Adapter]:
+        """Both adapters."""
+        return Modalities(self.image_adapter, self.text_adapter)
 
     def forward(
         self,
@@ -176,11 +189,10 @@ class Network(nn.Module):
         text_index: Int64[Tensor, " batch"] | None = None,
         unimodal: bool = False,
         vectors: bool = False,
-    ) -> Any:
+    ) -> NetworkOutput:
         """Compute the logits; each distinct picture and text is adapted once, and what a control ignores never.
 
-        With `unimodal` (the network must have unimodal heads) the first axis is: fused, image alone, text alone.
-        With `vectors` the logits come with a vector of each row's picture and text, which can be contrasted.
+        With `unimodal` the network must have unimodal heads.
         """
         adapted_image, image_mask = self._adapt("image", self.image_adapter, image)
         adapted_text, text_mask = self._adapt("text", self.text_adapter, text)
@@ -190,11 +202,14 @@ class Network(nn.Module):
             adapted_text, text_mask = adapted_text.index_select(0, text_index), text_mask[text_index]
         seen, read = Tokens(adapted_image, image_mask), Tokens(adapted_text, text_mask)
         logits = self.interact(seen, read)
-        if unimodal:
-            pooled = {"image": masked_mean(*seen), "text": masked_mean(*read)}
-            alone = (self.unimodal_heads[name](x if self.heads_teach else x.detach()) for name, x in pooled.items())
-            logits = torch.stack([logits, *alone])
-        return (logits, *self.fusion.towers(seen, read)) if vectors else logits
+        alone = self._judge_alone(seen, read) if unimodal else None
+        return NetworkOutput(logits, alone, self.fusion.towers(seen, read) if vectors else None)
+
+    def _judge_alone(self, image: Tokens, text: Tokens) -> Modalities[Float[Tensor, "batch classes"]]:
+        """Compute the logits of each modality's own head."""
+        pooled = Modalities(masked_mean(*image), masked_mean(*text))
+        seen = pooled.named() if self.heads_teach else ((name, mean.detach()) for name, mean in pooled.named())
+        return Modalities(**{name: self.unimodal_heads[name](mean) for name, mean in seen})
 
     def _adapt(self, modality: str, adapter: Adapter, raw: Tokens) -> Tokens:
         """Encode, where the encoder learns too, and adapt; one empty token stands for what the fusion ignores."""
@@ -246,7 +261,7 @@ def _unimodal_heads(design: Design, fusion: FusionMechanism, classes: int) -> tu
     A control sees one modality: there is nothing to balance, and it gets no heads.
     """
     wanted = (design.unimodal_heads > 0 or design.balance != "none") and len(fusion.modalities) == 2
-    heads = {name: nn.Linear(design.dim, classes) for name in ("image", "text")} if wanted else {}
+    heads = {name: nn.Linear(design.dim, classes) for name in MODALITIES} if wanted else {}
     return nn.ModuleDict(heads), design.unimodal_heads > 0 or design.balance == "gradient_blending"
 
 
