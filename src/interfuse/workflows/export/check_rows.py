@@ -63,21 +63,21 @@ class Agreement:
         return f"{what} on {self.rows:,} rows: largest difference of a probability {self.difference:.1e}{same}{scores}"
 
 
-def read_rows(run: Run, data: Any, source: Source, progress: Progress) -> Rows:
+def read_rows(run: Run, source: Source, progress: Progress) -> Rows:
     """Read rows, labelled where they have the run's label, and let the run answer them.
 
     Raises:
         DataError: the rows cannot be read.
     """
     try:
-        features, examples = read_for_run(run, data, source, progress, labelled=True)
+        features, examples = read_for_run(run, source, progress, labelled=True)
         labelled = True
     except DataError as error:
-        features, examples = read_for_run(run, data, source, progress, labelled=False)
+        features, examples = read_for_run(run, source, progress, labelled=False)
         labelled = False
         progress.say(f"No scores are measured, since labels cannot be read: {error}")
     if not len(features.ids):
-        raise DataError(f"{data} has no row to compare on.")
+        raise DataError(f"{source.data} has no row to compare on.")
     probs = predict_probs(run.network, features, torch.arange(len(features.ids))).numpy()
     return Rows(features, examples, labelled, probs)
 
