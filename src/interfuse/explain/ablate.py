@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from interfuse.core.modalities import MODALITIES
 from interfuse.data import Features, make_batch
 from interfuse.training import EVAL_BATCH, Network, NetworkOutput
 
@@ -26,7 +27,7 @@ def logits_without(
         batch_size: rows a forward pass.
     """
     network.eval()
-    lost = torch.tensor(["image" in without, "text" in without])
+    lost = torch.tensor([name in without for name in MODALITIES])
     parts = []
     for chosen in rows.split(batch_size):
         batch = make_batch(features, chosen, lost.expand(len(chosen), 2)).to(next(network.parameters()).device)

@@ -119,8 +119,8 @@ class Residual(nn.Linear):
 
     def forward(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch dim"]:  # type: ignore[override]
         """Map the means of adapted tokens."""
-        tokens = {"image": image, "text": text}
-        joined: Tensor = super().forward(torch.cat([masked_mean(*tokens[name]) for name in self.seen], -1))
+        tokens = Modalities(image, text)
+        joined: Tensor = super().forward(torch.cat([masked_mean(*tokens.of(name)) for name in self.seen], -1))
         return joined
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from interfuse.core.design import make_design
+from interfuse.core.modalities import Modalities
 from interfuse.core.records import HISTORY, read_table
 from interfuse.data import make_known
 from interfuse.fusion import FUSIONS
@@ -307,7 +308,7 @@ def test_a_sure_answer_that_never_changes_uses_no_modality(task):
         network.head[-1].weight.mul_(1000)
         network.head[-1].bias.copy_(torch.tensor([0.0, 0.0, 1e6]))
     tokens, mask = torch.randn(2, 8, 3, 16, generator=draw), torch.ones(8, 3, dtype=torch.bool)
-    assert modality_use(network, (tokens[0], tokens[1], mask, mask), task) == {"image": 0.0, "text": 0.0}
+    assert modality_use(network, (tokens[0], tokens[1], mask, mask), task) == Modalities(image=0.0, text=0.0)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from interfuse.core.modalities import Modalities
 from interfuse.fusion import FusionMechanism
 from interfuse.training.health.probes import Probes, modality_use
 from interfuse.training.network import Network
@@ -81,7 +82,7 @@ class HealthMonitor:
         sizes = torch.tensor([p.numel() for p in self.parameters], dtype=torch.float32)
         zeros = self.members @ torch.stack([(g == 0).sum() for g in grads]).float().cpu() / (self.members @ sizes)
         closed = {n for n, block in self.blocks.items() if isinstance(block, FusionMechanism) and block.closed_gates()}
-        use: dict[str, float | None] = {"image": None, "text": None}
+        use = Modalities[float | None](None, None)
         if network is not None and self._inputs is not None:
             use = modality_use(network, self._inputs, task)
         self._inputs = None
@@ -95,8 +96,8 @@ class HealthMonitor:
                 "attention": self.probes.attention_rows(),
                 "gates": self.probes.gate_rows(),
                 "ogm_ratio": ogm_ratio,
-                "image_use": use["image"],
-                "text_use": use["text"],
+                "image_use": use.image,
+                "text_use": use.text,
             }
         )
         self.before = [p.detach().clone() for p in self.parameters]

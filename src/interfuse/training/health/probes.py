@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interfuse.core.modalities import Modalities
 from interfuse.core.tasks import is_single_class
 from interfuse.core.tokens import Tokens
 from interfuse.fusion import FusionMechanism
@@ -128,7 +129,7 @@ def spread(count: int) -> Tensor:
 
 
 @torch.no_grad()
-def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> dict[str, float | None]:
+def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> Modalities[float | None]:
     """Measure how far the prediction moves when a row is given another row's picture, or another row's text.
 
     Mean total variation distance between the class probabilities, 0 to 1 (multilabel: mean absolute difference;
@@ -150,15 +151,17 @@ def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> dic
         return logits.sigmoid() if task == "multilabel" else logits
 
     whole = predict(image, text, image_mask, text_mask)
-    swapped = {
-        "image": (image[other], text, image_mask[other], text_mask),
-        "text": (image, text[other], image_mask, text_mask[other]),
-    }
-    use: dict[str, float | None] = {"image": None, "text": None}
-    if len(rows) > 1:
-        for name in network.fusion.modalities:
-            moved = (predict(*swapped[name]) - whole).abs()
-            use[name] = float(_distance(moved, whole, task))
+    swapped = Modalities(
+        image=(image[other], text, image_mask[other], text_mask),
+        text=(image, text[other], image_mask, text_mask[other]),
+    )
+    taken = network.fusion.modalities if len(rows) > 1 else ()
+    use = Modalities(
+        *(
+            float(_distance((predict(*inputs) - whole).abs(), whole, task)) if name in taken else None
+            for name, inputs in swapped.named()
+        )
+    )
     for part, mode in zip(parts, was_training, strict=True):
         part.train(mode)
     return use

@@ -19,7 +19,7 @@ def illustrate(run: Run, features: Features, examples: Examples | None, rows: Te
     device = next(run.network.parameters()).device
     image, text = (
         Tokens(*(part.to(device) for part in table.gather(items[rows])))
-        for table, items in ((features.image, features.image_items), (features.text, features.text_items))
+        for table, items in zip(features.tables, features.items, strict=True)
     )
     classes = run.network(image, text).logits.argmax(-1)
     maps, moved = attention_maps(run.network, image, text), relevance(run.network, image, text, classes)

@@ -10,6 +10,7 @@ import torch
 
 from interfuse.core.errors import DataError, ExportError
 from interfuse.core.files import read_json, write_json
+from interfuse.core.modalities import MODALITIES
 from interfuse.core.progress import Progress
 from interfuse.core.tasks import HEADLINES
 from interfuse.data import Examples, Features, eval_batches
@@ -150,8 +151,7 @@ def answer_head(rows: Rows, file: Path) -> np.ndarray:
     model, parts = open_exported(file), []
     for batch in eval_batches(rows.features, torch.arange(len(rows.features.ids)), BATCH):
         feed: dict[str, torch.Tensor] = {}
-        for name in ("image", "text"):
-            tokens, index = getattr(batch, name), getattr(batch, f"{name}_index")
+        for name, tokens, index in zip(MODALITIES, batch.tokens, batch.index, strict=True):
             feed[name], feed[f"{name}_mask"] = tokens.tokens[index], tokens.mask[index]
         with torch.inference_mode():
             parts.append(model(feed).numpy())

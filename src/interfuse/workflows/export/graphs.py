@@ -35,7 +35,7 @@ class HeadGraph(nn.Module):
 
     def example(self) -> dict[str, Tensor]:
         """Return the inputs that it is traced with: sizes above 1, all different."""
-        image, text = (len(a.mean) for a in (self.network.image_adapter, self.network.text_adapter))
+        image, text = (len(adapter.mean) for adapter in self.network.adapters)
         return {
             "image": torch.randn(3, 5, image),
             "image_mask": torch.ones(3, 5, dtype=torch.bool),

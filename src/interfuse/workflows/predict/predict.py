@@ -11,6 +11,7 @@ import torch
 
 from interfuse.core.errors import ConfigError, DataError, unknown
 from interfuse.core.files import write_atomically
+from interfuse.core.modalities import MODALITIES, Modalities
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import generator
 from interfuse.core.tokens import TokenTable
@@ -87,8 +88,7 @@ def known_rows(run: Run, source: Source) -> Features:
     source.check_known()
     trained = run.info.get("known")  # a run of an older version does not say it: its tokens and classes then tell
     features = make_known(source.data, source.read.seed)
-    tables = {"image": features.image, "text": features.text}
-    fits = all(_fits(run.info["inputs"][modality], table) for modality, table in tables.items())
+    fits = all(_fits(run.info["inputs"][modality], table) for modality, table in features.tables.named())
     if trained not in (None, source.data) or not fits or run.label_names != features.label_names:
         shown = ", ".join(run.label_names)
         raise ConfigError(
@@ -159,8 +159,8 @@ def evaluate(
     """
     watcher = progress or Silent()
     for modality, share in (missing or {}).items():
-        if modality not in ("image", "text"):
-            raise ConfigError(unknown("modality", modality, ("image", "text")))
+        if modality not in MODALITIES:
+            raise ConfigError(unknown("modality", modality, MODALITIES))
         if not 0 <= share <= 1:
             raise ConfigError(f"The fraction of rows that go without {modality} is from 0 to 1, got {share:g}.")
     distributed.join(source.encode.device)
@@ -179,18 +179,16 @@ def evaluate(
 
 def without(features: Features, rows: torch.Tensor, missing: Mapping[str, float], seed: int) -> Features:
     """Take a modality away from a fraction of these rows, drawn by the seed."""
+    items = Modalities(*(items.clone() for items in features.items))
     for modality, share in missing.items():
         drawn = rows[torch.randperm(len(rows), generator=generator(seed, "missing", modality))]
-        items = getattr(features, f"{modality}_items").clone()
-        items[drawn[: round(share * len(rows))]] = -1
-        features = replace(features, **{f"{modality}_items": items})
-    return features
+        items.of(modality)[drawn[: round(share * len(rows))]] = -1
+    return replace(features, image_items=items.image, text_items=items.text)
 
 
 def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
     """Say so where rows miss a modality that the run never trained without."""
-    items = {"image": features.image_items, "text": features.text_items}
-    warn_of_counts(run, {modality: int((found < 0).sum()) for modality, found in items.items()}, progress)
+    warn_of_counts(run, {modality: int((items < 0).sum()) for modality, items in features.items.named()}, progress)
 
 
 def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> None:

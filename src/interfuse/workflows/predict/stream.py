@@ -146,8 +146,7 @@ def _answer(run: Run, part: _Rows) -> tuple[pl.DataFrame, dict[str, int]]:
     probs = predict_probs(run.network, features, rows).numpy()
     ids = [features.ids[row] for row in rows.tolist()]
     frame = Predictions(features.rows[rows].tolist(), ids, probs, run.label_names, run.task).frame()
-    items = {"image": features.image_items, "text": features.text_items}
-    return frame, {modality: int((found[rows] < 0).sum()) for modality, found in items.items()}
+    return frame, {modality: int((items[rows] < 0).sum()) for modality, items in features.items.named()}
 
 
 def _identity(run: Run, source: Source, work: "_Work | _Known", settings: StreamSettings) -> dict[str, Any]:

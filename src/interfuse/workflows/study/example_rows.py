@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interfuse.core.modalities import MODALITIES
 from interfuse.core.records import EXAMPLES, read_table, write_table
 from interfuse.data import Examples, PictureError, open_picture
 from interfuse.evaluation import RIGHT
@@ -117,7 +118,7 @@ def choose_rows(
     is an answer of the mean over seeds that equals the truth.
     """
     known = [number for number, key in enumerate(seen.keys) if key in place]
-    keys = {m: examples.table[f"{m}_key"].to_pylist() for m in ("image", "text")}
+    keys = {m: examples.table[f"{m}_key"].to_pylist() for m in MODALITIES}
     missing = {m: [n for n in known if keys[m][place[seen.keys[n]]] is None] for m in keys}
     whole = sorted(set(known) - set(missing["image"]) - set(missing["text"]))
     right, truth = find_right(seen, examples), _confidence(seen)
