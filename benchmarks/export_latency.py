@@ -114,7 +114,7 @@ def time_head(run: Run, path: Path, inputs: tuple[Tokens, Tokens], given: argpar
 
     def eager() -> object:
         with torch.inference_mode():
-            return run.network(*inputs).softmax(-1)
+            return run.network(*inputs).logits.softmax(-1)
 
     return alternate({"eager": eager, "onnx": partial(session.run, None, arrays)}, given.repeats)
 

@@ -77,8 +77,8 @@ def main() -> None:
             bare.append(time.perf_counter() - start)
             bare_used = time.process_time() - used
             start, used = time.perf_counter(), time.process_time()
-            new = Source("", SourceSettings(image_folder=str(pictures)), encode)
-            done = predict_stream(run, str(home / "rows.parquet"), new, home / "out.parquet", settings)
+            new = Source(str(home / "rows.parquet"), SourceSettings(image_folder=str(pictures)), encode)
+            done = predict_stream(run, new, home / "out.parquet", settings)
             ours.append(time.perf_counter() - start)
             work.append(bare_used / (time.process_time() - used))
             assert done.joined is not None

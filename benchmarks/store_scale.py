@@ -170,8 +170,8 @@ def measure_loading(root: Path, batch_size: int, dims: list[int] | None = None) 
         def step(batch: Batch, network: Network = network, optimiser: torch.optim.Optimizer = optimiser) -> float:
             start = time.perf_counter()
             with torch.autocast("cpu", torch.bfloat16):
-                logits = network(batch.image, batch.text, batch.image_index, batch.text_index)
-            torch.nn.functional.cross_entropy(logits.float(), batch.labels).backward()
+                output = network(batch.image, batch.text, batch.image_index, batch.text_index)
+            torch.nn.functional.cross_entropy(output.logits.float(), batch.labels).backward()
             optimiser.step()
             optimiser.zero_grad()
             return time.perf_counter() - start

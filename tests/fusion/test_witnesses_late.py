@@ -124,7 +124,7 @@ def test_late_product_is_bayes_rule_where_the_modalities_are_independent_given_t
         for head, table in ((fuse.image, by_image), (fuse.text, by_text)):  # a one-hot input picks its row
             head[0].weight.copy_(torch.from_numpy(np.log(table / table.sum(-1, keepdims=True)).T))
             head[0].bias.zero_()
-    fuse.set_prior(torch.tensor([600, 300, 100]), smoothing=0)
+    fuse.fit_prior(torch.tensor([600, 300, 100]), smoothing=0)
     image = torch.eye(4).double().repeat_interleave(5, 0)
     text = torch.eye(5).double().repeat(4, 1)
     assert_close(fuse(image, text).vector.softmax(-1), torch.from_numpy(posterior.reshape(20, 3)))
@@ -144,7 +144,7 @@ def test_late_product_of_labels_is_bayes_rule_for_each_label():
         for head, table in ((fuse.image, joint.sum(1)), (fuse.text, joint.sum(0))):
             head[0].weight.copy_(torch.from_numpy(scipy.special.logit(table[:, 1] / table.sum(-1)))[None])
             head[0].bias.zero_()
-    fuse.set_prior(torch.tensor([20]), rows=100, smoothing=0)
+    fuse.fit_prior(torch.tensor([20]), rows=100, smoothing=0)
     image, text = torch.eye(4).double().repeat_interleave(5, 0), torch.eye(5).double().repeat(4, 1)
     assert_close(fuse(image, text).vector.sigmoid(), torch.from_numpy(posterior))
 
@@ -154,16 +154,16 @@ def test_with_a_uniform_prior_late_product_gives_the_probabilities_of_late_logit
     logit, _, _, _ = ready("late_logit")
     logit.load_state_dict({key: value for key, value in product.state_dict().items() if key != "prior"})
     assert_close(product(*inputs).vector.softmax(-1), logit(*inputs).vector.softmax(-1))
-    product.set_prior(torch.arange(1, FUSED_DIM + 1))
+    product.fit_prior(torch.arange(1, FUSED_DIM + 1))
     assert (product(*inputs).vector.softmax(-1) - logit(*inputs).vector.softmax(-1)).abs().max() > 1e-3
 
 
 def test_the_prior_is_smoothed_and_saved_with_the_state():
     fuse = create_fusion("late_product", **WIDTHS, fused_dim=3)
-    fuse.set_prior(torch.tensor([7, 0, 0]))
+    fuse.fit_prior(torch.tensor([7, 0, 0]))
     assert_close(fuse.prior.exp(), torch.tensor([0.8, 0.1, 0.1]))
     labels = create_fusion("late_product", **WIDTHS, fused_dim=3, link="sigmoid")
-    labels.set_prior(torch.tensor([0, 4, 8]), rows=8)
+    labels.fit_prior(torch.tensor([0, 4, 8]), rows=8)
     assert_close(labels.prior.sigmoid(), torch.tensor([0.1, 0.5, 0.9]))
     again = create_fusion("late_product", **WIDTHS, fused_dim=3)
     again.load_state_dict(fuse.state_dict())
@@ -174,15 +174,15 @@ def test_counts_that_make_no_prior_are_refused():
     fuse = create_fusion("late_product", **WIDTHS, fused_dim=3)
     labels = create_fusion("late_product", **WIDTHS, fused_dim=3, link="sigmoid")
     with pytest.raises(ShapeError, match=r"counts has shape \(2,\); expected one a class: \(3,\)"):
-        fuse.set_prior(torch.tensor([1, 2]))
+        fuse.fit_prior(torch.tensor([1, 2]))
     with pytest.raises(ConfigError, match=r"counts from -1 to 2"):
-        fuse.set_prior(torch.tensor([1, 2, -1]))
+        fuse.fit_prior(torch.tensor([1, 2, -1]))
     with pytest.raises(ConfigError, match=r"smoothing=0\. Count training rows"):
-        fuse.set_prior(torch.tensor([1, 2, 0]), smoothing=0)
+        fuse.fit_prior(torch.tensor([1, 2, 0]), smoothing=0)
     with pytest.raises(ConfigError, match=r"needs the number of training rows\. Give rows="):
-        labels.set_prior(torch.tensor([1, 2, 0]))
+        labels.fit_prior(torch.tensor([1, 2, 0]))
     with pytest.raises(ConfigError, match=r"to 20, rows=10"):
-        labels.set_prior(torch.tensor([1, 2, 20]), rows=10)
+        labels.fit_prior(torch.tensor([1, 2, 20]), rows=10)
 
 
 # evidential

@@ -9,13 +9,14 @@ import torch
 from torch.testing import assert_close
 
 from interfuse.core.design import make_design
+from interfuse.core.modalities import Modalities
 from interfuse.data import Features, make_known
 from interfuse.fusion import FUSIONS, list_fusions
 from interfuse.training import measure, train
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.distributed.split_batches import Share
 from interfuse.training.loop import _accelerator, _Loop
-from interfuse.training.network import Network
+from interfuse.training.network import Network, NetworkOutput
 
 BASE = {"dim": 32, "num_heads": 4, "epochs": 2, "batch_size": 32, "dropout": 0.0}
 FUSED = [name for name in list_fusions() if len(FUSIONS.entry(name).build.modalities) == 2]
@@ -107,7 +108,7 @@ def test_the_taught_loss_is_the_fused_loss_and_the_weighted_unimodal_losses(feat
     this = loop(features, unimodal_heads=0.25)
     logits, labels = torch.randn(3, 8, len(features.label_names)), torch.arange(8) % 2
     each = [float(torch.nn.functional.cross_entropy(head, labels)) for head in logits]
-    loss, taught = this.loss(logits, labels)
+    loss, taught = this.loss(NetworkOutput(logits[0], Modalities(*logits[1:])), labels)
     assert float(loss) == pytest.approx(each[0])
     assert float(taught) == pytest.approx(each[0] + 0.25 * (each[1] + each[2]))
 

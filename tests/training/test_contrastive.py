@@ -82,7 +82,7 @@ def recall(**settings):
     rows = features.splits["validation"]
     rows = rows[features.labels[rows] == 1]
     with torch.no_grad():
-        _, seen, read = network(features.image.gather(rows), features.text.gather(rows), vectors=True)
+        seen, read = network(features.image.gather(rows), features.text.gather(rows), vectors=True).vectors
     return (seen @ read.T).argmax(1).eq(torch.arange(len(rows))).float().mean()
 
 

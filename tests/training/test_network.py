@@ -8,7 +8,9 @@ from torch.testing import assert_close
 
 from interfuse.core.design import Design, make_design
 from interfuse.core.errors import ConfigError
+from interfuse.core.modalities import MODALITIES
 from interfuse.core.tokens import MemoryTable, Tokens
+from interfuse.nn import masked_mean
 from interfuse.training import ModalitySpec, Network, count_parameters, match_hidden, measure, pool_table, pools
 from interfuse.training.network import Adapter
 
@@ -35,11 +37,11 @@ def test_distinct_items_with_an_index_equal_repeated_items(given):
     network, (image, text) = build(fusion, **given).double(), inputs()
     image, text = Tokens(image.tokens.double(), image.mask), Tokens(text.tokens.double(), text.mask)
     index_image, index_text = torch.tensor([0, 0, 3, 1]), torch.tensor([2, 1, 1, 0])
-    together = network(image, text, index_image, index_text)
+    together = network(image, text, index_image, index_text).logits
     repeated = network(
         Tokens(image.tokens[index_image], image.mask[index_image]),
         Tokens(text.tokens[index_text], text.mask[index_text]),
-    )
+    ).logits
     assert_close(together, repeated)
 
 
@@ -71,13 +73,13 @@ def test_content_under_a_missing_modality_never_reaches_the_logits(fusion):
     network, (image, text) = build(fusion), inputs()
     mask = image.mask & torch.tensor([False, True, True, True])[:, None]
     other = Tokens(image.tokens.masked_fill(~mask.unsqueeze(-1), torch.nan), mask)
-    assert network(other, text).equal(network(Tokens(image.tokens, mask), text))
+    assert network(other, text).logits.equal(network(Tokens(image.tokens, mask), text).logits)
 
 
 @pytest.mark.parametrize(("fusion", "modality"), [("text_only", "image"), ("image_only", "text")])
 def test_a_control_trains_nothing_of_what_it_ignores(fusion, modality):
     network, (image, text) = build(fusion), inputs()
-    network(image, text).sum().backward()
+    network(image, text).logits.sum().backward()
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
     assert not any(name.startswith(f"{modality}_adapter") for name in trained)
     used = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
@@ -92,7 +94,7 @@ def test_concat_with_a_linear_head_is_exactly_additive_and_with_a_hidden_layer_i
         network = build("concat", **given).double()
         logits = network(
             Tokens(image.tokens.double(), image.mask), Tokens(text.tokens.double(), text.mask), rows, columns
-        ).view(4, 4, 3)
+        ).logits.view(4, 4, 3)
         rest = logits - logits.mean(0, keepdim=True) - logits.mean(1, keepdim=True) + logits.mean((0, 1), keepdim=True)
         assert (rest.abs().max() < 1e-9) == additive
 
@@ -143,7 +145,7 @@ def test_a_late_mechanism_gives_the_logits_itself(fusion):
     assert network.fusion.config.fused_dim == 3
     adapted = [network.image_adapter(*image), network.text_adapter(*text)]
     vector = network.fusion(adapted[0][0], adapted[1][0], adapted[0][1], adapted[1][1]).vector
-    assert network(image, text).equal(vector)
+    assert network(image, text).logits.equal(vector)
 
 
 @pytest.mark.parametrize(("task", "link"), [("multiclass", "softmax"), ("multilabel", "sigmoid")])
@@ -154,7 +156,7 @@ def test_a_late_mechanism_links_its_outputs_as_the_task_does(task, link):
 
 def gradients_of(network: Network) -> dict[str, float]:
     image, text = inputs()
-    network(image, text).square().sum().backward()
+    network(image, text).logits.square().sum().backward()
     blocks = network.blocks().items()
     return {n: sum(float(p.grad.abs().sum()) for p in b.parameters() if p.grad is not None) for n, b in blocks}
 
@@ -177,14 +179,14 @@ def test_a_residual_is_a_linear_map_of_the_means_added_to_the_fused_vector():
     means = [(t.tokens * t.mask.unsqueeze(-1)).sum(1) / t.mask.sum(1, keepdim=True) for t in (seen, read)]
     vector = network.fusion(seen.tokens, read.tokens, seen.mask, read.mask).vector
     vector = vector + torch.cat(means, -1) @ network.residual.weight.T + network.residual.bias
-    assert_close(network(image, text), network.head(vector))
+    assert_close(network(image, text).logits, network.head(vector))
 
 
 def test_a_residual_shows_a_control_nothing_of_the_other_modality():
     network, (image, text) = build("text_only", residual=True), inputs()
     other = Tokens(torch.randn_like(image.tokens), image.mask)
-    assert network(image, text).equal(network(other, text))
-    assert not network(image, text).equal(network(image, Tokens(text.tokens + 1, text.mask)))
+    assert network(image, text).logits.equal(network(other, text).logits)
+    assert not network(image, text).logits.equal(network(image, Tokens(text.tokens + 1, text.mask)).logits)
 
 
 def test_a_late_mechanism_refuses_a_residual():
@@ -196,3 +198,14 @@ def test_designs_made_before_the_residual_keep_their_hash():
     plain = Design("concat", dim=16)
     assert plain.key == "2497685caafbb4a1593c4db53b6a65f8"
     assert Design("concat", dim=16, residual=True).key != plain.key
+
+
+def test_the_logits_are_the_same_whatever_else_is_asked_for():
+    network, (image, text) = build("product", unimodal_heads=0.5).eval(), inputs()
+    plain, full = network(image, text), network(image, text, unimodal=True, vectors=True)
+    assert plain.unimodal is plain.vectors is None
+    assert full.logits.equal(plain.logits)
+    adapted = [Tokens(*adapter(*tokens)) for adapter, tokens in zip(network.adapters, (image, text))]
+    for modality, tokens, alone, vector in zip(MODALITIES, adapted, full.unimodal, full.vectors):
+        assert_close(vector, masked_mean(*tokens))
+        assert_close(alone, network.unimodal_heads[modality](vector))

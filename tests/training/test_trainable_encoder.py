@@ -156,5 +156,5 @@ def _specs(image, text=None):
 def test_a_network_without_towers_takes_tokens(seeing):
     network = Network(make_design("concat", {}, {"dim": 8}), *_specs(seeing[0].encoder), classes=2).eval()
     mask = torch.ones(2, 3, dtype=torch.bool)
-    assert network(Tokens(torch.randn(2, 3, 12), mask), Tokens(torch.randn(2, 3, 5), mask)).shape == (2, 2)
+    assert network(Tokens(torch.randn(2, 3, 12), mask), Tokens(torch.randn(2, 3, 5), mask)).logits.shape == (2, 2)
     assert not any(name.startswith("towers") for name in network.state_dict())

@@ -78,11 +78,11 @@ def test_a_task_is_compared_scored_and_predicted(shop, store, tmp_path, task):
     assert "Every metric on test" in (tmp_path / "study" / "report.html").read_text()
 
     run = study.run("product", 0)
-    source = Source(None, SourceSettings(), EncoderSettings(store=store))
-    scored = evaluate(run, str(data), source, "all")
+    source = Source(str(data), SourceSettings(), EncoderSettings(store=store))
+    scored = evaluate(run, source, "all")
     assert list(scored)[1:] == METRICS[task]
     assert scored["rows"] == (192 if task == "matching" else 96)
-    frame = predict(run, str(data), source).frame()
+    frame = predict(run, source).frame()
     assert frame.height == 96
     last = {"multilabel": "prob_white", "regression": "prediction", "matching": "prob_1"}[task]
     assert frame.columns[-1] == last
@@ -153,7 +153,7 @@ def test_a_run_is_scored_again_on_the_very_pairs_of_its_test_split(shop, store, 
     read = SourceSettings(image="photo", text="caption", label="none", split="part", image_folder=shop)
     source = Source(frame, replace(read, hard_negatives=True), EncoderSettings(image_size=64, store=store))
     run = train_run(source, tmp_path / "run", Design("concat", dim=16, epochs=1, image_size=64), progress=Silent())
-    again = evaluate(run, frame, source, "test")
+    again = evaluate(run, source, "test")
     assert again == pytest.approx({"rows": 64, **run.info["metrics"]["test"]})
 
 

@@ -74,13 +74,13 @@ def work(folder: Path, name: str, batch: int) -> None:
         run = finetune_run(source, folder / name, design, settings, compute=Compute("float32"))
     finally:
         loop.share_epoch = plain
-    found = predict(run, source.data, source)
+    found = predict(run, source)
     told = {
         "seen": seen,
         "world": list(distributed.world()),
         "rows": found.rows,
         "probs": found.probs.tolist(),
-        "metrics": dict(evaluate(run, source.data, source, "test")),
+        "metrics": dict(evaluate(run, source, "test")),
         "frozen": losses(folder / f"{name}-frozen"),
         "finetuned": losses(folder / name),
     }

@@ -63,11 +63,11 @@ def diagnose_command(
         if out is not None:
             raise ConfigError("--all-seeds writes a page beside each run; leave out --out.")
         with options.watching() as progress:
-            every = diagnose_seeds(run, data, source, settings, design, progress)
+            every = diagnose_seeds(run, source, settings, design, progress)
         typer.echo(FORMATS[output](every[0]))
         return
     opened = open_for_diagnosis(run, design)
     with options.watching() as progress:
-        found = diagnose(opened, data, source, settings, out, progress)
+        found = diagnose(opened, source, settings, out, progress)
         progress.say(f"Page: {out or opened.folder / 'diagnosis.html'}. Record: {opened.folder / 'diagnosis.json'}.")
     typer.echo(FORMATS[output](found))

@@ -55,7 +55,7 @@ def evaluate_command(
     source = options.make_source(**locals())
     opened = load_run(run)
     with options.watching() as progress:
-        metrics = evaluate(opened, data, source, rows, progress, read_shares(missing or []), quarantine)
+        metrics = evaluate(opened, source, rows, progress, read_shares(missing or []), quarantine)
     if output == "json":
         typer.echo(json.dumps(dict(metrics), indent=2))
         return

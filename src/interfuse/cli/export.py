@@ -60,7 +60,7 @@ def export(
         for data in filter(None, (check, int8)):
             if data not in rows:
                 source = options.make_source(data, image_folder=image_folder, store=store)
-                rows[data] = read_rows(opened, data, source, progress)
+                rows[data] = read_rows(opened, source, progress)
         if rows:
             told.append(check_rows(opened, rows[check or str(int8)], out, progress).tell("export"))
         if int8:

@@ -80,7 +80,7 @@ def predict_command(
     opened = load_run(run)
     with options.watching() as progress:
         if launcher is None:
-            done = predict_stream(opened, data, source, out, settings, progress)
+            done = predict_stream(opened, source, out, settings, progress)
         else:
             task = PredictTask(opened.folder, source, out, settings)
             done = predict_on_workers(task, progress, launcher, workers)

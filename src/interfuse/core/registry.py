@@ -17,7 +17,7 @@ class Entry(Generic[T]):
     """One filed class and the facts that lists and docs show of it."""
 
     name: str
-    build: Callable[[Any], T]
+    build: type[T]
     config: type[Any]
     reference: str
     family: str
@@ -82,4 +82,4 @@ class Registry(Generic[T]):
             ConfigError: the name or a setting is not known, or a setting cannot work.
         """
         entry = self.entry(name)
-        return entry.build(build(entry.config, name, settings))
+        return entry.build(build(entry.config, name, settings))  # type: ignore[call-arg]  # T is any class that takes one

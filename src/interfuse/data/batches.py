@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from interfuse.core.modalities import Modalities
 from interfuse.core.tokens import Tokens
 from interfuse.data.features import Features
 
@@ -30,6 +31,16 @@ class Batch:
     labels: Tensor
     rows: Int64[Tensor, " batch"]
     """Row numbers in the features."""
+
+    @property
+    def tokens(self) -> Modalities[Tokens]:
+        """Tokens of the distinct pictures and texts."""
+        return Modalities(self.image, self.text)
+
+    @property
+    def index(self) -> Modalities[Int64[Tensor, " batch"]]:
+        """Row of the batch to row of either tokens."""
+        return Modalities(self.image_index, self.text_index)
 
     def to(self, device: torch.device) -> "Batch":
         """Move what the network needs to a device; the row numbers stay."""

@@ -11,6 +11,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from interfuse.core.errors import DataError
+from interfuse.core.modalities import MODALITIES, Modalities
 from interfuse.core.tasks import is_single_class
 from interfuse.core.tokens import TokenTable
 from interfuse.data.examples import Examples
@@ -40,13 +41,23 @@ class Features:
     splits: Mapping[str, Int64[Tensor, " n"]]
     """Split to the numbers of its rows, counted here from 0."""
 
+    @property
+    def tables(self) -> Modalities[TokenTable]:
+        """Both tables of tokens."""
+        return Modalities(self.image, self.text)
+
+    @property
+    def items(self) -> Modalities[Int64[Tensor, " rows"]]:
+        """Items of both tables for each row; -1 = missing."""
+        return Modalities(self.image_items, self.text_items)
+
     def __post_init__(self) -> None:
         """Refuse columns of unequal length and items that no table holds."""
         count = len(self.ids)
         for name in ("image_items", "text_items", "labels", "rows", "groups"):
             if len(getattr(self, name)) != count:
                 raise DataError(f"Features: {name} has {len(getattr(self, name))} rows, ids have {count}.")
-        for name, items, table in (("image", self.image_items, self.image), ("text", self.text_items, self.text)):
+        for name, items, table in zip(MODALITIES, self.items, self.tables, strict=True):
             if count and int(items.max()) >= len(table):
                 raise DataError(
                     f"Features: {name} item {int(items.max())} is past the {len(table)} items of its table."

@@ -270,7 +270,7 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
                 raise DataError("Every row has neither picture nor text, so nothing can be predicted.")
             blank = dict.fromkeys(empty)  # a column that is blank as a whole is left unread
             run = replace(run, info={**run.info, "columns": {**run.info["columns"], **blank}})
-            found = predict(run, frame, self._source(frame, folder, group=None, **blank), hears)
+            found = predict(run, self._source(frame, folder, group=None, **blank), hears)
         hears.warn()
         lost = sorted(set(range(count)) - set(found.rows))
         if lost:

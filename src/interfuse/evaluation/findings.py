@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from interfuse.core.diagnosis import Diagnosis, Measure, Value
+from interfuse.core.modalities import MODALITIES, Modalities
 from interfuse.evaluation.calibration import COLDEST, HOTTEST, Calibration, is_at_bound
 from interfuse.evaluation.decomposition import EstimatedDecomposition
 from interfuse.evaluation.emap import Emap
@@ -149,14 +150,15 @@ def say_emap(found: Emap, rows: int) -> Measure:
 
 def say_permutation(found: Permutation, rows: int, majority: float) -> Measure:
     """Say which modality the score goes with."""
-    sentences = [_say_perceptual(name, getattr(found, name)) for name in ("image", "text")]
+    either = Modalities(found.image, found.text)
+    sentences = [_say_perceptual(name, one) for name, one in either.named()]
     meaning = (
         "The score lost when one modality is taken from a random other row, exactly averaged over all permutations; "
         "the perceptual score divides the loss by the score, or by what lies above the majority. A score of 0 means "
         "that the modality does not help; 'answers changed' tells whether it is used at all."
     )
     values = [Value("model", found.score), Value("majority", majority)]
-    for name, one in (("image", found.image), ("text", found.text)):
+    for name, one in either.named():
         values += [
             Value(f"{name} permuted", one.permuted),
             _value(f"lost with the {name}", one.drop),
@@ -189,16 +191,16 @@ def say_shapley(found: Shapley, rows: int, doubts: tuple[str, ...]) -> Measure:
         "is the share of the score that a modality adds to the other, (v(both) − v(other alone)) / v(both): what only "
         "both together give counts in full for each."
     )
-    utilisation = {"image": found.image_utilisation, "text": found.text_utilisation}
+    utilisation = Modalities(found.image_utilisation, found.text_utilisation)
     used = [
         Value(f"conditional utilisation of the {name}", share, "share")
-        for name, share in utilisation.items()
+        for name, share in utilisation.named()
         if share is not None
     ]
     if not used:
         doubts = (*doubts, "The score is not above 0, so there is no share of it: conditional utilisation is left out.")
     values = (
-        *(_value(f"part of the {name}", getattr(found, name)) for name in ("image", "text")),
+        *(_value(f"part of the {name}", part) for name, part in Modalities(found.image, found.text).named()),
         _value("worth more together", found.interaction),
         *used,
         Value("both", found.both),
@@ -293,7 +295,7 @@ def say_missing(curves: dict[str, list[MissingPoint]], rows: int, doubts: tuple[
         name: "falls to" if whole - end >= SMALL else "rises to" if end - whole >= SMALL else "stays at"
         for name, end in ends.items()
     }
-    left = " and ".join(f"{goes[name]} {_points(ends[name])} when every {name} is absent" for name in ("image", "text"))
+    left = " and ".join(f"{goes[name]} {_points(ends[name])} when every {name} is absent" for name in MODALITIES)
     verdict = f"From {_points(whole)} points the score {left}."
     meaning = (
         "The score when 0, 10, … 100 % of the rows lack one modality, exactly averaged over which rows. Training with "

@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from interfuse.core.modalities import MODALITIES
 from interfuse.data import Features, make_batch
-from interfuse.training import EVAL_BATCH, Network
+from interfuse.training import EVAL_BATCH, Network, NetworkOutput
 
 
 @torch.inference_mode()
@@ -26,9 +27,10 @@ def logits_without(
         batch_size: rows a forward pass.
     """
     network.eval()
-    lost = torch.tensor(["image" in without, "text" in without])
+    lost = torch.tensor([name in without for name in MODALITIES])
     parts = []
     for chosen in rows.split(batch_size):
         batch = make_batch(features, chosen, lost.expand(len(chosen), 2)).to(next(network.parameters()).device)
-        parts.append(network(batch.image, batch.text, batch.image_index, batch.text_index).float().cpu())
+        output: NetworkOutput = network(batch.image, batch.text, batch.image_index, batch.text_index)
+        parts.append(output.logits.float().cpu())
     return torch.cat(parts) if parts else torch.empty(0, len(features.label_names))

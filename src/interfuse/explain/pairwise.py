@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interfuse.core.modalities import Modalities
 from interfuse.core.tokens import Tokens
 from interfuse.explain.unimodal_cache import Shared, share
 from interfuse.training import Adapter, Network
@@ -63,7 +64,7 @@ def _fill(
         width = int(_lengths(texts)[rows[0]])
         one = Tokens(*(_repeat(part[rows, :width], len(columns)) for part in texts))
         other = Tokens(*(_tile(part[columns], len(rows)) for part in images))
-        items = {"image": _tile(columns, len(rows)), "text": _repeat(rows, len(columns))}
+        items = Modalities(image=_tile(columns, len(rows)), text=_repeat(rows, len(columns)))
         with shared.instead(network, items, width):
             logits = network.interact(other, one).unflatten(0, (len(rows), len(columns)))
         if table is None:

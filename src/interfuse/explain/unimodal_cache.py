@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from interfuse.core.modalities import MODALITIES, Modalities
 from interfuse.core.tokens import Tokens
 from interfuse.nn import Attention
 from interfuse.training import Network
@@ -32,7 +33,7 @@ class Shared:
     """Axis of the text's places in each answer about texts; 0 where there is none."""
 
     @contextmanager
-    def instead(self, network: Network, items: dict[str, Tensor], width: int) -> Iterator[None]:
+    def instead(self, network: Network, items: Modalities[Tensor], width: int) -> Iterator[None]:
         """Let these blocks give their answers for the items of each pair; texts are cut to `width` places."""
 
         def call(site: Site, compute: Callable[[], Any]) -> Any:
@@ -41,7 +42,8 @@ class Shared:
             kind = self.kinds[site]
             axes = self.places.get(site, (0,) * len(self.answers[site]))
             found = tuple(
-                self._take(part, items[kind], axis, width) for part, axis in zip(self.answers[site], axes, strict=True)
+                self._take(part, items.of(kind), axis, width)
+                for part, axis in zip(self.answers[site], axes, strict=True)
             )
             return found if len(found) > 1 else found[0]
 
@@ -120,21 +122,21 @@ def share(network: Network, images: Tokens, texts: Tokens) -> Shared:
             shared.kinds[site] = "image"
         elif same == ["text"] and (axes := _places(answer, longer.get(site), texts.mask.shape[1])) is not None:
             shared.kinds[site], shared.places[site] = "text", axes
-    for kind, count in (("image", len(images.tokens)), ("text", len(texts.tokens))):
-        shared.answers |= _answer(network, shared.kinds, kind, count, (images, texts))
+    for kind in MODALITIES:
+        shared.answers |= _answer(network, shared.kinds, kind, Modalities(images, texts))
     return shared
 
 
 def _answer(
-    network: Network, kinds: dict[Site, str], kind: str, count: int, both: tuple[Tokens, Tokens]
+    network: Network, kinds: dict[Site, str], kind: str, items: Modalities[Tokens]
 ) -> dict[Site, tuple[Tensor, ...]]:
     """Answer the calls of one kind for every item of it, beside any item of the other modality."""
     wanted = {site for site, own in kinds.items() if own == kind}
     parts: dict[Site, list[tuple[Tensor, ...]]] = {site: [] for site in wanted}
     if not wanted:
         return {}
-    for rows in torch.arange(count).split(ITEMS):
-        image, text = (_pick(tokens, rows % len(tokens.tokens)) for tokens in both)
+    for rows in torch.arange(len(items.of(kind).tokens)).split(ITEMS):
+        image, text = (_pick(tokens, rows % len(tokens.tokens)) for tokens in items)
         found = _record(network, image, text, wanted)
         for site in wanted:
             parts[site].append(found[site])

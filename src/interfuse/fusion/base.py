@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
 from interfuse.core.errors import ConfigError, ShapeError
+from interfuse.core.modalities import Modalities
 from interfuse.core.registry import Registry
 from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
-from interfuse.nn import check_heads, clean, full_mask
+from interfuse.nn import check_heads, clean, full_mask, masked_mean
 
 
 class OneKeyAttentionWarning(UserWarning):
@@ -94,6 +95,12 @@ class FusionMechanism(nn.Module, ABC):
     """Whether the vector already is the logits (late fusion): fused_dim counts classes, a network adds no head."""
     zero_gates: ClassVar[tuple[str, ...]] = ()
     """Parameters (last part of the name) that start at zero: nothing behind them has a gradient at step 0."""
+    gates: ClassVar[tuple[str, ...]] = ()
+    """Linear maps (last part of the name) whose output enters a sigmoid; a `nn.ValueGate` need not be named."""
+    stacks: ClassVar[tuple[str, ...]] = ()
+    """Lists of modules (last part of the name) that run one after the other, each on what the one before it gave."""
+    has_towers: ClassVar[bool] = False
+    """Whether it overrides `towers`: a contrastive loss alone then trains it."""
     exportable: ClassVar[bool] = True
     """Whether ONNX export is promised besides `torch.export`."""
 
@@ -127,6 +134,27 @@ class FusionMechanism(nn.Module, ABC):
     @abstractmethod
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
         """Fuse clean tokens: zeros wherever the mask is False."""
+
+    def towers(self, image: Tokens, text: Tokens) -> Modalities[Float[Tensor, "batch dim"]]:
+        """Return a vector of each row's picture and text, which can be contrasted: here the means of their tokens."""
+        return Modalities(masked_mean(*image), masked_mean(*text))
+
+    def tails(self) -> list[nn.Module]:
+        """List the parts whose last linear map gives the predictions, where the vector is the logits."""
+        return []
+
+    def fit_prior(self, counts: Num[Tensor, " classes"], rows: int) -> None:
+        """Take in how often each class or label occurs in the training rows; most mechanisms need not know.
+
+        Args:
+            counts: rows that have each class or label.
+            rows: number of training rows.
+        """
+
+    def closed_gates(self) -> list[str]:
+        """List the parameters of `zero_gates` that are still zero."""
+        named = self.named_parameters()
+        return [name for name, p in named if name.rpartition(".")[2] in self.zero_gates and not bool(p.detach().any())]
 
     def extra_repr(self) -> str:
         """Show the settings when printed."""

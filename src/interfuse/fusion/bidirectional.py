@@ -73,6 +73,7 @@ class BidirectionalFusion(FusionMechanism):
     """
 
     cross_attends = True
+    stacks = ("layers",)
 
     def __init__(self, config: BidirectionalConfig) -> None:
         """Make the layers between the streams."""

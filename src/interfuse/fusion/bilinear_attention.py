@@ -98,6 +98,8 @@ class BilinearAttentionFusion(FusionMechanism):
         and attends with rank `hidden` where the authors' code has three times its width.
     """
 
+    stacks = ("glimpses",)
+
     def __init__(self, config: BilinearAttentionConfig) -> None:
         """Make the text's projection, the attention of all glimpses and their steps."""
         super().__init__(config)

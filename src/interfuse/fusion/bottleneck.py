@@ -50,6 +50,8 @@ class BottleneckFusion(FusionMechanism):
         adapters' layers are those before fusion) and reads out both means where the paper averages [CLS] logits.
     """
 
+    stacks = ("image_layers", "text_layers")
+
     def __init__(self, config: BottleneckConfig) -> None:
         """Make the projections, the bottlenecks, both stacks, the last norms and the readout."""
         super().__init__(config)

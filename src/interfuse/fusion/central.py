@@ -45,6 +45,7 @@ class CentralFusion(FusionMechanism):
     """
 
     pools = True
+    stacks = ("image_layers", "text_layers", "central_layers")
 
     def __init__(self, config: CentralConfig) -> None:
         """Make the three networks, the scalars and the readout."""

@@ -90,6 +90,7 @@ class CrossAttentionFusion(FusionMechanism):
     """
 
     cross_attends = True
+    stacks = ("layers",)
 
     def __init__(self, config: CrossAttentionConfig) -> None:
         """Make the layers between the streams; pre-LN streams are normalised at the end."""

@@ -76,6 +76,8 @@ class DfafFusion(FusionMechanism):
     """
 
     cross_attends = True
+    gates = ("gate",)
+    stacks = ("layers",)
 
     def __init__(self, config: LayeredConfig) -> None:
         """Make the blocks between the streams."""

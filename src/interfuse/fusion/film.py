@@ -48,6 +48,8 @@ class FilmFusion(FusionMechanism):
         and reads the text's masked mean where it reads a GRU's state.
     """
 
+    stacks = ("layers",)
+
     def __init__(self, config: FilmConfig) -> None:
         """Make the projection, each layer's linear map and generator of scale and shift, and the readout."""
         super().__init__(config)

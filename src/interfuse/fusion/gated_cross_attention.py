@@ -55,6 +55,7 @@ class GatedCrossAttentionFusion(FusionMechanism):
 
     cross_attends = True
     zero_gates = ("attention_gate", "forward_gate")
+    stacks = ("layers",)
 
     def __init__(self, config: LayeredConfig) -> None:
         """Make the projections, the layers and the readout."""

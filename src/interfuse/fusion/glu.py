@@ -27,6 +27,7 @@ class GluFusion(FusionMechanism):
     """
 
     pools = True
+    gates = ("image_gate", "text_gate")
 
     def __init__(self, config: FusionConfig) -> None:
         """Make a gate and a value for each modality, and the map of the pair."""

@@ -28,6 +28,7 @@ class GmuFusion(FusionMechanism):
     """
 
     pools = True
+    gates = ("gate",)
 
     def __init__(self, config: FusionConfig) -> None:
         """Make a map for each modality, and the gate of both."""

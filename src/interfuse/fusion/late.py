@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Num
-from torch import Tensor
+from torch import Tensor, nn
 
 from interfuse.core.errors import ConfigError, ShapeError
 from interfuse.core.settings import at_least
@@ -77,6 +77,10 @@ class LateFusion(FusionMechanism):
         """Average, predict from each modality, combine what is there."""
         present = torch.stack([image.mask.any(1), text.mask.any(1)]).unsqueeze(-1)
         return Fused(self.combine(torch.stack(self.unimodal(image, text)), present))
+
+    def tails(self) -> list[nn.Module]:
+        """List both heads."""
+        return [self.image, self.text]
 
     @abstractmethod
     def combine(
@@ -184,7 +188,7 @@ class LateProductFusion(LateFusion):
     out; with both missing the vector is the prior. It is Bayes' rule where the modalities are independent given the
     class.
 
-    The prior is a buffer, uniform until `set_prior` is given the training counts; while uniform, the probabilities are
+    The prior is a buffer, uniform until `fit_prior` is given the training counts; while uniform, the probabilities are
     those of late_logit.
 
     Reference:
@@ -201,7 +205,7 @@ class LateProductFusion(LateFusion):
         self.register_buffer("prior", uniform.log_softmax(-1) if config.link == "softmax" else uniform)
 
     @torch.no_grad()
-    def set_prior(self, counts: Num[Tensor, " classes"], rows: int | None = None, smoothing: int | float = 1.0) -> None:
+    def fit_prior(self, counts: Num[Tensor, " classes"], rows: int | None = None, smoothing: int | float = 1.0) -> None:
         """Take the prior from how often each class or label occurs in the training rows.
 
         Args:

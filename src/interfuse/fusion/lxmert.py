@@ -52,6 +52,7 @@ class LxmertFusion(FusionMechanism):
     """
 
     cross_attends = True
+    stacks = ("layers",)
 
     def __init__(self, config: LayeredConfig) -> None:
         """Make the layers between the streams."""

@@ -57,6 +57,7 @@ class McanFusion(FusionMechanism):
     """
 
     cross_attends = True
+    stacks = ("text_layers", "image_layers")
 
     def __init__(self, config: McanConfig) -> None:
         """Make the projections, both stacks, both reductions and the last maps and norm."""

@@ -70,9 +70,10 @@ class McbFusion(FusionMechanism):
         # A power of two: ONNX Runtime's transform of other lengths is wrong in the third digit (1.32, at 16000).
         holds_all = 1 << (config.image_dim * config.text_dim - 1).bit_length()
         self.width = config.sketch_dim or min(16384, holds_all)
-        for modality, dim in (("image", config.image_dim), ("text", config.text_dim)):
-            self.register_buffer(f"{modality}_places", torch.randint(self.width, (dim,)))
-            self.register_buffer(f"{modality}_signs", 2.0 * torch.randint(2, (dim,)) - 1.0)
+        self.register_buffer("image_places", torch.randint(self.width, (config.image_dim,)))
+        self.register_buffer("image_signs", 2.0 * torch.randint(2, (config.image_dim,)) - 1.0)
+        self.register_buffer("text_places", torch.randint(self.width, (config.text_dim,)))
+        self.register_buffer("text_signs", 2.0 * torch.randint(2, (config.text_dim,)) - 1.0)
         self.project = unit_linear(self.width, config.fused_dim)
 
     def sketch(

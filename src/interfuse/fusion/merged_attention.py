@@ -40,6 +40,8 @@ class MergedAttentionFusion(FusionMechanism):
         https://arxiv.org/abs/2102.03334. Ours reads out both parts' means instead of a [CLS] token.
     """
 
+    stacks = ("layers",)
+
     def __init__(self, config: MergedAttentionConfig) -> None:
         """Make the projections, type embeddings, layers, last norm and readout."""
         super().__init__(config)

@@ -57,17 +57,17 @@ class MixtureOfExpertsFusion(FusionMechanism):
         self.gate = nn.Linear(both, config.num_experts)
         self.experts = nn.ModuleList(Perceptron(both, hidden, config.fused_dim) for _ in range(config.num_experts))
 
-    def gates(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch experts"]:
+    def weights(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch experts"]:
         """Compute the weight of each expert in each row; a row sums to 1."""
         scores: Tensor = self.gate(torch.cat([masked_mean(*image), masked_mean(*text)], -1))
         return scores.softmax(-1)
 
     def load(self, image: Tokens, text: Tokens) -> Float[Tensor, " experts"]:
         """Average each expert's weight over the batch: 1 / num_experts when balanced, 0 when an expert is unused."""
-        return self.gates(image, text).mean(0)
+        return self.weights(image, text).mean(0)
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
         """Average, ask every expert, weigh and add."""
         both = torch.cat([masked_mean(*image), masked_mean(*text)], -1)
         answers = torch.stack([expert(both) for expert in self.experts], 1)  # (batch, experts, fused_dim)
-        return Fused((self.gates(image, text).unsqueeze(-1) * answers).sum(1))
+        return Fused((self.weights(image, text).unsqueeze(-1) * answers).sum(1))

@@ -52,6 +52,8 @@ class MmtmFusion(FusionMechanism):
         feature maps, and starts from gates that leave the tokens about as they were.
     """
 
+    gates = ("image", "text")
+
     def __init__(self, config: MmtmConfig) -> None:
         """Make the squeeze, both excitations and the readout."""
         super().__init__(config)

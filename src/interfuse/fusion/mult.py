@@ -86,6 +86,7 @@ class MultFusion(FusionMechanism):
     """
 
     cross_attends = True
+    stacks = ("cross", "layers")
 
     def __init__(self, config: MultConfig) -> None:
         """Make both convolutions, both streams and the readout."""

@@ -46,6 +46,8 @@ class PerceiverFusion(FusionMechanism):
         latents before they are averaged.
     """
 
+    stacks = ("layers",)
+
     def __init__(self, config: PerceiverConfig) -> None:
         """Make the projections, type embeddings, latents, layers, last norm and map."""
         super().__init__(config)

@@ -78,6 +78,8 @@ class QFormerFusion(FusionMechanism):
         text encoder's tokens instead of word embeddings, and averages the queries.
     """
 
+    stacks = ("layers",)
+
     def __init__(self, config: QFormerConfig) -> None:
         """Make the text's projection, the queries, their norm, the layers and the last map."""
         super().__init__(config)

@@ -72,6 +72,8 @@ class ResamplerFusion(FusionMechanism):
         modalities together, uses GELU and biases, and averages the latents.
     """
 
+    stacks = ("layers",)
+
     def __init__(self, config: ResamplerConfig) -> None:
         """Make the projections, type embeddings, latents, layers, last norm and map."""
         super().__init__(config)

@@ -65,6 +65,8 @@ class StackedAttentionFusion(FusionMechanism):
         no gradient.
     """
 
+    stacks = ("hops",)
+
     def __init__(self, config: StackedAttentionConfig) -> None:
         """Make the projections, the hops and the readout."""
         super().__init__(config)

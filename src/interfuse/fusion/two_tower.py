@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interfuse.core.modalities import Modalities
 from interfuse.core.settings import at_least
 from interfuse.core.tokens import Fused, Tokens
 from interfuse.fusion.base import FUSIONS, FusionConfig, FusionMechanism
@@ -47,6 +48,7 @@ class TwoTowerFusion(FusionMechanism):
     """
 
     pools = True
+    has_towers = True
 
     def __init__(self, config: TwoTowerConfig) -> None:
         """Make both towers."""
@@ -56,12 +58,10 @@ class TwoTowerFusion(FusionMechanism):
         self.image = Perceptron(config.image_dim, hidden, config.fused_dim)
         self.text = Perceptron(config.text_dim, hidden, config.fused_dim)
 
-    def towers(
-        self, image: Tokens, text: Tokens
-    ) -> tuple[Float[Tensor, "batch fused_dim"], Float[Tensor, "batch fused_dim"]]:
+    def towers(self, image: Tokens, text: Tokens) -> Modalities[Float[Tensor, "batch fused_dim"]]:
         """Return the unit vectors of pictures and texts."""
         seen, read = self.dropout(masked_mean(*image)), self.dropout(masked_mean(*text))
-        return F.normalize(self.image(seen), dim=-1), F.normalize(self.text(read), dim=-1)
+        return Modalities(F.normalize(self.image(seen), dim=-1), F.normalize(self.text(read), dim=-1))
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
         """Multiply the channels of both unit vectors."""

@@ -49,6 +49,7 @@ class TwoWayFusion(FusionMechanism):
     """
 
     cross_attends = True
+    stacks = ("layers",)
 
     def __init__(self, config: LayeredConfig) -> None:
         """Make the blocks between the streams."""

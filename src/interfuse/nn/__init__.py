@@ -20,7 +20,7 @@ from interfuse.nn.blocks import (
     TwoStreams,
 )
 from interfuse.nn.masked import clean, full_mask, masked_max, masked_mean, masked_softmax, one_at_least
-from interfuse.nn.perceptron import GatedTanh, Perceptron
+from interfuse.nn.perceptron import GatedTanh, Perceptron, ValueGate
 from interfuse.nn.positions import Positions, sinusoid
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Readout",
     "TransformerLayer",
     "TwoStreams",
+    "ValueGate",
     "check_heads",
     "check_outer",
     "clean",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from interfuse.core.tokens import Fused, Tokens
 from interfuse.nn.attention import Attention
 from interfuse.nn.masked import masked_mean
+from interfuse.nn.perceptron import ValueGate
 
 
 class FeedForward(nn.Sequential):
@@ -158,7 +159,7 @@ class GatedLinear(nn.Module):
     def __init__(self, dim: int, out_dim: int) -> None:
         """Make value and gate as one linear map."""
         super().__init__()
-        self.value_gate = nn.Linear(dim, 2 * out_dim)
+        self.value_gate = ValueGate(dim, out_dim)
 
     def forward(self, x: Float[Tensor, "*axes dim"]) -> Float[Tensor, "*axes out_dim"]:
         """Gate each channel of the linear map by another of the same input."""

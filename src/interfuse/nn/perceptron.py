@@ -14,6 +14,14 @@ class Perceptron(nn.Sequential):
         super().__init__(*layers, nn.Linear(hidden or dim, out_dim))
 
 
+class ValueGate(nn.Linear):
+    """Value and gate as one linear map: the second half of what it gives enters a sigmoid."""
+
+    def __init__(self, dim: int, out_dim: int) -> None:
+        """Make the linear map; value and gate have `out_dim` channels each."""
+        super().__init__(dim, 2 * out_dim)
+
+
 class GatedTanh(nn.Module):
     """`tanh(W x + b) ⊙ σ(V x + c)`.
 
@@ -24,7 +32,7 @@ class GatedTanh(nn.Module):
     def __init__(self, dim: int, out_dim: int) -> None:
         """Make value and gate as one linear map."""
         super().__init__()
-        self.value_gate = nn.Linear(dim, 2 * out_dim)
+        self.value_gate = ValueGate(dim, out_dim)
 
     def forward(self, x: Float[Tensor, "*axes dim"]) -> Float[Tensor, "*axes out_dim"]:
         """Gate each channel of the squashed linear map by another of the same input."""

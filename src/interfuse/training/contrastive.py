@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
+from interfuse.core.modalities import Modalities
 from interfuse.data import Batch
 
 LARGEST_SCALE = 100.0
@@ -56,12 +57,12 @@ class Contrast(nn.Module):
         return (F.cross_entropy(similarity, truth) + F.cross_entropy(similarity.T, truth)) / 2
 
 
-def contrast_pairs(contrast: nn.Module | None, vectors: tuple[Tensor, Tensor], batch: Batch) -> Float[Tensor, ""]:
+def contrast_pairs(contrast: nn.Module | None, vectors: Modalities[Tensor], batch: Batch) -> Float[Tensor, ""]:
     """Compute the contrastive loss of the batch's pairs that belong together and miss neither modality."""
     assert contrast is not None
     image_there, text_there = (part.mask.any(1) for part in (batch.image, batch.text))
     kept = (batch.labels == 1) & image_there[batch.image_index] & text_there[batch.text_index]
-    loss: Tensor = contrast(vectors[0][kept], vectors[1][kept], batch.image_index[kept], batch.text_index[kept])
+    loss: Tensor = contrast(vectors.image[kept], vectors.text[kept], batch.image_index[kept], batch.text_index[kept])
     return loss
 
 

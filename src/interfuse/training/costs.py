@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from interfuse.core.tokens import Tokens
 from interfuse.data import Batch, Features, eval_batches
-from interfuse.training.network import Network
+from interfuse.training.network import Network, NetworkOutput
 
 COUNTED = 64
 """Rows that the FLOPs are averaged over, since texts differ in length."""
@@ -147,5 +147,5 @@ def _each(items: Tokens, index: Tensor) -> Tokens:
 
 
 def _forward(network: Network, batch: Batch) -> Tensor:
-    logits: Tensor = network(batch.image, batch.text, batch.image_index, batch.text_index)
-    return logits
+    output: NetworkOutput = network(batch.image, batch.text, batch.image_index, batch.text_index)
+    return output.logits

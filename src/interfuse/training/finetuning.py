@@ -144,9 +144,8 @@ def _own_bytes(device: str) -> int:
 
 def _example(features: Features, modality: str) -> Tokens:
     """Gather two train items of one modality."""
-    items = getattr(features, f"{modality}_items")[features.splits["train"]]
+    items = features.items.of(modality)[features.splits["train"]]
     there = items[items >= 0].unique()[:2]
     if len(there) == 0:
         raise ConfigError(f"No train row has the {modality}, so its encoder cannot learn.")
-    found: Tokens = getattr(features, modality).gather(there)
-    return found
+    return features.tables.of(modality).gather(there)

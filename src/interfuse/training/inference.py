@@ -9,7 +9,7 @@ from torch import Tensor
 from interfuse.data import Features, eval_batches
 from interfuse.evaluation import example_scores
 from interfuse.training.distributed import total, world
-from interfuse.training.network import Network
+from interfuse.training.network import Network, NetworkOutput
 from interfuse.training.objective import Objective, to_probs
 
 EVAL_BATCH = 128
@@ -54,8 +54,10 @@ def head_losses(
     losses, device = torch.zeros(3), next(network.parameters()).device
     for batch in eval_batches(features, rows, fitting(network, EVAL_BATCH)):
         batch = batch.to(device)
-        logits = network(batch.image, batch.text, batch.image_index, batch.text_index, unimodal=True).float()
-        each = torch.stack([objective(head, batch.labels) for head in logits])
+        output: NetworkOutput = network(batch.image, batch.text, batch.image_index, batch.text_index, unimodal=True)
+        assert output.unimodal is not None
+        heads = (output.logits, *output.unimodal)
+        each = torch.stack([objective(logits.float(), batch.labels) for logits in heads])
         losses += each.cpu() * len(batch.rows)
     return losses / len(rows)
 
@@ -73,7 +75,7 @@ def _logits(network: Network, features: Features, rows: Tensor, batch_size: int)
     start = int(mine[0]) if len(mine) else 0
     for batch in eval_batches(features, rows[mine], fitting(network, batch_size)):
         batch = batch.to(device)
-        logits = network(batch.image, batch.text, batch.image_index, batch.text_index)
-        out[start : start + len(batch.rows)] = logits.float().cpu()
+        output: NetworkOutput = network(batch.image, batch.text, batch.image_index, batch.text_index)
+        out[start : start + len(batch.rows)] = output.logits.float().cpu()
         start += len(batch.rows)
     return total(out)  # the other processes' rows are 0 here

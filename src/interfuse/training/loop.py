@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
+from interfuse.core.modalities import Modalities
 from interfuse.core.seeds import derive, generator
 from interfuse.data import Batch, Features, ahead
-from interfuse.fusion import LateProductFusion
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.checkpoint import (
     Checkpoint,
@@ -33,7 +33,7 @@ from interfuse.training.contrastive import check_contrastive, contrast_pairs
 from interfuse.training.distributed import Share, check_shares, join, share_epoch, total, world
 from interfuse.training.health import HealthMonitor, describe
 from interfuse.training.inference import head_losses, validate
-from interfuse.training.network import ModalitySpec, Network, count_parameters
+from interfuse.training.network import ModalitySpec, Network, NetworkOutput, count_parameters
 from interfuse.training.objective import make_objective
 from interfuse.training.optimiser import make_optimiser, make_schedule
 from interfuse.training.options import Callback, Precision, TrainingOptions, nobody, resolve_precision
@@ -89,8 +89,8 @@ def train(  # noqa: PLR0913
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "initialise"))
         network = Network(design, *specs, len(features.label_names), features.task)
-        if isinstance(network.fusion, LateProductFusion):
-            network.fusion.set_prior(_count_labels(features, train_rows), len(train_rows))
+        if features.task != "regression":
+            network.fusion.fit_prior(_count_labels(features, train_rows), len(train_rows))
         torch.manual_seed(derive(seed, "dropout"))
         accelerator = _accelerator(resolve_precision(precision, design.dim, device), device)
         return _Loop(design, seed, features, network, accelerator, watch or nobody).run(checkpoint)
@@ -313,32 +313,34 @@ class _Loop:
     def teach(self, batch: Batch, weight: float) -> tuple[Tensor, Tensor]:
         """Add one batch's gradients; give its loss times its weight, and how well each modality's head knows it."""
         with self.accelerator.autocast():
-            heads = {} if self.weights is None else {"unimodal": True}
-            heads |= {"vectors": True} if self.contrast is not None else {}
-            given = self.network(batch.image, batch.text, batch.image_index, batch.text_index, **heads)
-        logits, *vectors = given if self.contrast is not None else (given,)
-        loss, taught = self.loss(logits.float(), batch.labels)
-        if vectors:
-            contrast = contrast_pairs(self.contrast, (vectors[0], vectors[1]), batch)
+            asked = {"unimodal": self.weights is not None, "vectors": self.contrast is not None}
+            inputs = (batch.image, batch.text, batch.image_index, batch.text_index)
+            output: NetworkOutput = self.network(*inputs, **asked)
+        loss, taught = self.loss(output, batch.labels)
+        if output.vectors is not None:
+            contrast = contrast_pairs(self.contrast, output.vectors, batch)
             labels_count = self._plain().contrast_alone or self.passed >= self.design.warm_start
             taught = taught * float(labels_count) + self.design.contrastive * contrast
         self.accelerator.backward(taught * weight)
-        known = torch.zeros(2) if self.weights is None else self.scores(logits.detach().float(), batch.labels).cpu()
+        known = torch.zeros(2) if output.unimodal is None else self.scores(output.unimodal, batch.labels).cpu()
         return loss.detach().cpu() * weight, known * float(weight > 0)
 
-    def loss(self, logits: Float[Tensor, "*three batch classes"], labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, output: NetworkOutput, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the fused head's loss, and what is differentiated: with unimodal heads a weighted sum."""
-        if self.weights is None:
-            loss = self.objective(logits, labels)
+        loss = self.objective(output.logits.float(), labels)
+        if self.weights is None or output.unimodal is None:
             return loss, loss
-        losses = torch.stack([self.objective(head, labels) for head in logits])
-        return losses[0], (losses * self.weights.to(losses.device)).sum()
+        losses = torch.stack([loss, *(self.objective(logits.float(), labels) for logits in output.unimodal)])
+        return loss, (losses * self.weights.to(losses.device)).sum()
 
-    def scores(self, logits: Float[Tensor, "three batch classes"], labels: Tensor) -> Float[Tensor, " modalities"]:
+    def scores(
+        self, unimodal: Modalities[Float[Tensor, "batch classes"]], labels: Tensor
+    ) -> Float[Tensor, " modalities"]:
         """Say how well the image's and the text's own head know the truth, summed over the batch."""
         if self.features.task == "regression":
             labels = (labels - self.objective.mean) / self.objective.std
-        return torch.stack([true_class_score(head, labels, self.features.task) for head in logits[1:]])
+        task = self.features.task
+        return torch.stack([true_class_score(logits.detach().float(), labels, task) for logits in unimodal])
 
     def hold_back(self, scores: Float[Tensor, " modalities"]) -> None:
         """Hold back the adapter whose modality is ahead (OGM-GE)."""

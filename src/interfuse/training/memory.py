@@ -53,7 +53,7 @@ def measure_need(network: Network, features: Features, rows: Tensor, accumulate:
     buckets = learning if world().size > 1 else 0  # what the processes exchange
     inputs = sum(
         int(part.tokens.nbytes)
-        for table, items in ((features.image, features.image_items), (features.text, features.text_items))
+        for table, items in zip(features.tables, features.items, strict=True)
         for part in (table.gather(items[longest[:1]]),)
     )
     constant = max(0, one - grown)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
+from interfuse.core.modalities import MODALITIES, Modalities
 from interfuse.core.settings import to_plain
 from interfuse.core.tokens import Tokens
-from interfuse.fusion import FUSIONS, FusionMechanism, TwoTowerFusion
+from interfuse.fusion import FUSIONS, FusionMechanism
 from interfuse.nn import GatedLinear, Positions, TransformerLayer, clean, masked_mean
 from interfuse.training.contrastive import Contrast
 
@@ -40,6 +41,8 @@ class Adapter(nn.Module):
     Shape:
         (batch, tokens, spec.dim) -> (batch, tokens, design.dim).
     """
+
+    stacks: ClassVar[tuple[str, ...]] = ("layers",)
 
     mean: Tensor
     std: Tensor
@@ -116,9 +119,19 @@ class Residual(nn.Linear):
 
     def forward(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch dim"]:  # type: ignore[override]
         """Map the means of adapted tokens."""
-        tokens = {"image": image, "text": text}
-        joined: Tensor = super().forward(torch.cat([masked_mean(*tokens[name]) for name in self.seen], -1))
+        tokens = Modalities(image, text)
+        joined: Tensor = super().forward(torch.cat([masked_mean(*tokens.of(name)) for name in self.seen], -1))
         return joined
+
+
+class NetworkOutput(NamedTuple):
+    """What a network answers to a batch."""
+
+    logits: Float[Tensor, "batch classes"]
+    unimodal: Modalities[Float[Tensor, "batch classes"]] | None = None
+    """Logits of each modality's own head, where they were asked for."""
+    vectors: Modalities[Float[Tensor, "batch dim"]] | None = None
+    """A vector of each row's picture and text, which can be contrasted, where they were asked for."""
 
 
 class Network(nn.Module):
@@ -126,8 +139,8 @@ class Network(nn.Module):
 
     Shape:
         image (pictures, image_tokens, image_dim), text (texts, text_tokens, text_dim), each distinct item once,
-        and for each row the number of its picture and text -> logits (batch, classes). Without these numbers
-        row i has picture i and text i.
+        and for each row the number of its picture and text -> `NetworkOutput`, logits (batch, classes). Without these
+        numbers row i has picture i and text i.
     """
 
     def __init__(
@@ -151,19 +164,22 @@ class Network(nn.Module):
         self.contrast_alone = self.contrast is not None and design.warm_start == design.epochs
         """Whether labels teach the head and nothing else."""
         besides = design.residual or design.unimodal_heads > 0 or design.balance != "none"
-        if self.contrast_alone and (not isinstance(self.fusion, TwoTowerFusion) or besides):
+        if self.contrast_alone and (besides or not self.fusion.has_towers):
+            able = " or ".join(entry.name for entry in FUSIONS if entry.build.has_towers)
             raise ConfigError(
                 f"design {design.name!r}: in all {design.epochs} epochs (warm_start={design.warm_start}) the "
-                "contrastive loss alone trains two_tower only, without residual, unimodal_heads and balance. Fix: "
-                f"warm_start={design.epochs // 2}, or fusion two_tower without these."
+                f"contrastive loss alone trains {able} only, without residual, unimodal_heads and balance. Fix: "
+                f"warm_start={design.epochs // 2}, or fusion {able} without these."
             )
         self.towers = nn.ModuleDict()
         """Encoders that learn too, by modality: what is prepared for them comes in then, instead of tokens."""
-        for modality in {
-            "image",
-            "text",
-        } - self.fusion.modalities:  # a control trains nothing of what it ignores
-            getattr(self, f"{modality}_adapter").requires_grad_(False)
+        for modality, adapter in self.adapters.named():  # a control trains nothing of what it ignores
+            adapter.requires_grad_(modality in self.fusion.modalities)
+
+    @property
+    def adapters(self) -> Modalities[Adapter]:
+        """Both adapters."""
+        return Modalities(self.image_adapter, self.text_adapter)
 
     def forward(
         self,
@@ -173,11 +189,10 @@ class Network(nn.Module):
         text_index: Int64[Tensor, " batch"] | None = None,
         unimodal: bool = False,
         vectors: bool = False,
-    ) -> Any:
+    ) -> NetworkOutput:
         """Compute the logits; each distinct picture and text is adapted once, and what a control ignores never.
 
-        With `unimodal` (the network must have unimodal heads) the first axis is: fused, image alone, text alone.
-        With `vectors` the logits come with a vector of each row's picture and text, which can be contrasted.
+        With `unimodal` the network must have unimodal heads.
         """
         adapted_image, image_mask = self._adapt("image", self.image_adapter, image)
         adapted_text, text_mask = self._adapt("text", self.text_adapter, text)
@@ -187,11 +202,14 @@ class Network(nn.Module):
             adapted_text, text_mask = adapted_text.index_select(0, text_index), text_mask[text_index]
         seen, read = Tokens(adapted_image, image_mask), Tokens(adapted_text, text_mask)
         logits = self.interact(seen, read)
-        if unimodal:
-            pooled = {"image": masked_mean(*seen), "text": masked_mean(*read)}
-            alone = (self.unimodal_heads[name](x if self.heads_teach else x.detach()) for name, x in pooled.items())
-            logits = torch.stack([logits, *alone])
-        return (logits, *self.vectors(seen, read)) if vectors else logits
+        alone = self._judge_alone(seen, read) if unimodal else None
+        return NetworkOutput(logits, alone, self.fusion.towers(seen, read) if vectors else None)
+
+    def _judge_alone(self, image: Tokens, text: Tokens) -> Modalities[Float[Tensor, "batch classes"]]:
+        """Compute the logits of each modality's own head."""
+        pooled = Modalities(masked_mean(*image), masked_mean(*text))
+        seen = pooled.named() if self.heads_teach else ((name, mean.detach()) for name, mean in pooled.named())
+        return Modalities(**{name: self.unimodal_heads[name](mean) for name, mean in seen})
 
     def _adapt(self, modality: str, adapter: Adapter, raw: Tokens) -> Tokens:
         """Encode, where the encoder learns too, and adapt; one empty token stands for what the fusion ignores."""
@@ -201,16 +219,9 @@ class Network(nn.Module):
         seen = self.towers[modality](raw) if modality in self.towers else raw
         return Tokens(*adapter(*seen))
 
-    def vectors(self, image: Tokens, text: Tokens) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
-        """Return each row's vector of either modality: the fusion's towers if it has them, else the tokens' means."""
-        if isinstance(self.fusion, TwoTowerFusion):
-            return self.fusion.towers(image, text)
-        return masked_mean(*image), masked_mean(*text)
-
     def tails(self) -> list[nn.Module]:
         """List the parts whose last linear map gives the predictions: the head, or a late mechanism's own heads."""
-        late = [self.fusion.get_submodule(name) for name in ("image", "text")] if self.fusion.gives_logits else []
-        return [*(late or [self.head]), *self.unimodal_heads.values()]
+        return [*(self.fusion.tails() or [self.head]), *self.unimodal_heads.values()]
 
     def interact(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch classes"]:
         """Compute the logits of tokens that are adapted already."""
@@ -240,8 +251,7 @@ class Network(nn.Module):
 
 def pools(design: Design) -> bool:
     """Whether the design averages each modality into one token before its adapter."""
-    mechanism = FUSIONS.entry(design.fusion).build
-    pooled_anyway = bool(getattr(mechanism, "pools", False)) and design.encoder_layers == 0
+    pooled_anyway = FUSIONS.entry(design.fusion).build.pools and design.encoder_layers == 0
     return design.pool == "mean" or (design.pool == "auto" and pooled_anyway)
 
 
@@ -251,7 +261,7 @@ def _unimodal_heads(design: Design, fusion: FusionMechanism, classes: int) -> tu
     A control sees one modality: there is nothing to balance, and it gets no heads.
     """
     wanted = (design.unimodal_heads > 0 or design.balance != "none") and len(fusion.modalities) == 2
-    heads = {name: nn.Linear(design.dim, classes) for name in ("image", "text")} if wanted else {}
+    heads = {name: nn.Linear(design.dim, classes) for name in MODALITIES} if wanted else {}
     return nn.ModuleDict(heads), design.unimodal_heads > 0 or design.balance == "gradient_blending"
 
 
@@ -270,7 +280,7 @@ def make_fusion(design: Design, classes: int, task: str = "multiclass") -> Fusio
     shared = {name: getattr(design, name) for name in ("num_heads", "dropout") if name in known}
     if "link" in known:
         shared["link"] = LINKS.get(task, "softmax")
-    fused_dim = classes if getattr(entry.build, "gives_logits", False) else design.dim
+    fused_dim = classes if entry.build.gives_logits else design.dim
     widths = {"image_dim": design.dim, "text_dim": design.dim, "fused_dim": fused_dim}
     return FUSIONS.create(design.fusion, **{**shared, **design.settings, **widths})
 

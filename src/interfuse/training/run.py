@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError, DataError, StoreError
 from interfuse.core.files import read_json, write_atomically, write_json
+from interfuse.core.modalities import MODALITIES
 from interfuse.core.records import HISTORY, write_table
 from interfuse.core.settings import build, to_plain
 from interfuse.store import Projection, load_projections, save_projections
@@ -98,7 +99,7 @@ def load_run(folder: Path) -> Run:
         if info["format"] != FORMAT:
             raise DataError(f"{folder}: format {info['format']} is not {FORMAT}; open it with the version it names.")
         design = build(Design, "run.json's design", info["design"])
-        image, text = (_spec(info["inputs"][modality]) for modality in ("image", "text"))
+        image, text = (_spec(info["inputs"][modality]) for modality in MODALITIES)
         network = Network(design, image, text, len(info["label_names"]), str(info["task"]))
         network.load_state_dict(load_file(folder / "model.safetensors"))
         projections = _projections(folder, info.get("encoders", {}))

@@ -15,6 +15,7 @@ from PIL import Image
 
 from interfuse.core.errors import DataError
 from interfuse.core.inspection import LEVELS, Inspection, Leak, Sample, Spread
+from interfuse.core.modalities import MODALITIES
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import derive
 from interfuse.data import Examples, PictureError, load_examples, open_picture, to_path
@@ -55,7 +56,7 @@ def inspect_source(source: Source, progress: Progress | None = None, quarantine:
     leaks = _find_leaks(rows)
     missing = {
         modality: {part: rows.filter(split=part)[f"{modality}_key"].null_count() for part in counts}
-        for modality in ("image", "text")
+        for modality in MODALITIES
     }
     texts = rows["text"].drop_nulls()
     return Inspection(

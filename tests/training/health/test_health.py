@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from interfuse.core.design import make_design
+from interfuse.core.modalities import Modalities
 from interfuse.core.records import HISTORY, read_table
 from interfuse.data import make_known
 from interfuse.fusion import FUSIONS
@@ -16,7 +17,7 @@ from interfuse.nn import Attention
 from interfuse.training import Checkpoint, measure, save_run, train
 from interfuse.training.health.findings import describe, judge, word_of
 from interfuse.training.health.monitor import HealthMonitor, list_parts
-from interfuse.training.health.probes import closed_gates, gate_saturation, head_entropy, modality_use
+from interfuse.training.health.probes import gate_saturation, head_entropy, modality_use
 from tests.training.networks import build
 
 BASE = {"dim": 32, "num_heads": 4, "epochs": 3, "batch_size": 64, "learning_rate": 3e-3}
@@ -116,7 +117,7 @@ def test_a_gate_that_starts_at_zero_is_not_dead(features, rows):
     if rows == 32:
         assert first["query_key"] is None
         assert {p["zeros"] for p in trained.history[0]["parts"] if p["part"] == "fusion"} == {None}
-        assert closed_gates(FUSIONS.create("gated_cross_attention", image_dim=4, text_dim=4, fused_dim=8))
+        assert FUSIONS.create("gated_cross_attention", image_dim=4, text_dim=4, fused_dim=8).closed_gates()
     else:
         assert first["query_key"] > 0
 
@@ -307,7 +308,7 @@ def test_a_sure_answer_that_never_changes_uses_no_modality(task):
         network.head[-1].weight.mul_(1000)
         network.head[-1].bias.copy_(torch.tensor([0.0, 0.0, 1e6]))
     tokens, mask = torch.randn(2, 8, 3, 16, generator=draw), torch.ones(8, 3, dtype=torch.bool)
-    assert modality_use(network, (tokens[0], tokens[1], mask, mask), task) == {"image": 0.0, "text": 0.0}
+    assert modality_use(network, (tokens[0], tokens[1], mask, mask), task) == Modalities(image=0.0, text=0.0)
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,7 @@ def test_rows_that_miss_a_modality_are_predicted_and_warned_of(study, shop):
     rows = pl.DataFrame({"photo": ["0.png", None, "gone.png"], "title": [None, "a cup", "a plate"]})
     listener = Listener()
     settings = SourceSettings(image_folder=shop)
-    found = predict(run, rows, Source(rows, settings, EncoderSettings(store=study.folder.parent / "store")), listener)
+    found = predict(run, Source(rows, settings, EncoderSettings(store=study.folder.parent / "store")), listener)
     assert found.probs.shape == (3, 4)
     assert np.isfinite(found.probs).all()
     assert found.probs.sum(1) == pytest.approx(1.0, abs=1e-5)
@@ -298,12 +298,12 @@ def test_evaluate_gives_the_metrics_that_training_recorded(study, shop, tmp_path
     part = pl.read_csv(shop / "shop.csv", infer_schema=False)[test_rows]
     settings = SourceSettings(image_folder=shop, image="photo", text="title", label="kind")
     given = Source(part, settings, EncoderSettings(store=study.folder.parent / "store"))
-    found = evaluate(run, part, given, "all")
+    found = evaluate(run, given, "all")
     assert found["rows"] == len(test_rows)
     for name, value in run.info["metrics"]["test"].items():
         assert found[name] == pytest.approx(value, abs=1e-6), name
     with pytest.raises(DataError, match="DATA says of no row that it is test, and these are not the rows that the run"):
-        evaluate(run, part, given, "test")
+        evaluate(run, given, "test")
 
 
 def test_tokens_of_another_encoder_are_refused(study, shop, tmp_path):
@@ -315,7 +315,7 @@ def test_tokens_of_another_encoder_are_refused(study, shop, tmp_path):
     rows = pl.DataFrame({"photo": ["0.png"], "title": ["a cup"]})
     given = Source(rows, SourceSettings(image_folder=shop), EncoderSettings(store=study.folder.parent / "store"))
     with pytest.raises(DataError, match=r"trained on image tokens of .*Use the same encoder, weights and image size"):
-        predict(load_run(run_folder), rows, given)
+        predict(load_run(run_folder), given)
 
 
 def test_the_second_run_of_a_study_calls_no_encoder(shop, study, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def trained(folder, task: str, fusion: str, **given):
 
 
 def examined(run, task: str):
-    return diagnose(run, f"known:{task}", Source(f"known:{task}"), DiagnoseSettings(rows=160, threads=1))
+    return diagnose(run, Source(f"known:{task}"), DiagnoseSettings(rows=160, threads=1))
 
 
 def number(diagnosis, key: str, name: str) -> float:
@@ -209,11 +209,11 @@ def test_rows_of_another_table_are_all_used_and_that_is_said(shop):
     frame = pl.read_csv(shop / "shop.csv", infer_schema=False)[::-1]
     settings = SourceSettings(image_folder=shop, image="photo", text="title", label="kind")
     source = Source(frame, settings, EncoderSettings(store=shop / "store"))
-    found = diagnose(run, frame, source, DiagnoseSettings(rows=20, threads=1), shop / "other.html")
+    found = diagnose(run, source, DiagnoseSettings(rows=20, threads=1), shop / "other.html")
     assert found.split == "all"
     assert "all of its rows are used" in found.notes[0]
     with pytest.raises(DataError, match=r"There is no row in split 'test'\. DATA has: all"):
-        diagnose(run, frame, source, DiagnoseSettings(on="test"))
+        diagnose(run, source, DiagnoseSettings(on="test"))
 
 
 def numbers_of(features, labels):

@@ -66,8 +66,10 @@ def trained(shop, tmp_path_factory):
 def test_prediction_gives_the_probabilities_of_the_training_record(shop, trained, tmp_path):
     run, _ = trained
     recorded = read_table(run.folder / "predictions.parquet")
-    plain = Source("", SourceSettings(image_folder=str(shop)), EncoderSettings(store=tmp_path / "another"))
-    found = predict(load_run(run.folder), str(shop / "shop.csv"), plain)
+    plain = Source(
+        str(shop / "shop.csv"), SourceSettings(image_folder=str(shop)), EncoderSettings(store=tmp_path / "another")
+    )
+    found = predict(load_run(run.folder), plain)
     place = {row: number for number, row in enumerate(found.rows)}
     expected = np.array(recorded["probs"].to_pylist())
     assert np.array_equal(found.probs[[place[row] for row in recorded["row"].to_pylist()]], expected)

@@ -1,6 +1,7 @@
 """An export beside `predict` on real rows: the same answers from float32 tokens, told where tokens are rounded."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -78,12 +79,12 @@ def test_a_run_on_float32_tokens_gives_its_own_answers_when_exported_whole(exact
     run, source = exact
     assert {signature["dtype"] for signature in run.info["encoders"].values()} == {"float32"}
     assert {signature["coding"] for signature in run.info["encoders"].values()} == {"float32"}
-    found = check(run, read_rows(run, source.data, source, Silent()), exported, Silent())
+    found = check(run, read_rows(run, source, Silent()), exported, Silent())
     assert found.rows == 60
     assert found.difference <= 1e-4
     assert found.same == 1
     table = pl.read_parquet(source.data)
-    wanted = predict(run, source.data, source).probs
+    wanted = predict(run, source).probs
     pictures = [None if name is None else str(shop[0] / name) for name in table["photo"]]
     answers = runtime.Model(exported).predict(pictures, table["caption"].to_list(), batch=7)
     assert np.abs(answers - wanted).max() <= 1e-4
@@ -103,7 +104,7 @@ def test_where_tokens_are_rounded_the_difference_is_measured_and_told(shop, tmp_
     said: list[str] = []
     hears = Silent()
     monkeypatch.setattr(hears, "say", said.append)
-    rows = read_rows(run, str(shop[0] / "bare.parquet"), source, hears)
+    rows = read_rows(run, replace(source, data=str(shop[0] / "bare.parquet")), hears)
     found = check(run, rows, tmp_path / "out", hears)
     assert found.difference > 1e-4
     assert found.scores == {}  # no labels there
@@ -133,7 +134,7 @@ def test_int8_is_written_and_measured_by_the_command(exact, exported, shop, tmp_
         pictures = [None if name is None else str(shop[0] / name) for name in table["photo"]]
         model = runtime.Model(out, file="model.int8.onnx")
         answers = model.predict(pictures, table["caption"].to_list())
-        wanted = predict(run, source.data, source).probs
+        wanted = predict(run, source).probs
         assert np.abs(answers - wanted).max() == pytest.approx(card["int8"]["difference"], abs=1e-6)
 
 

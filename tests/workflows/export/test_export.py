@@ -116,7 +116,7 @@ def test_a_run_is_exported_with_what_is_needed_to_use_it(tmp_path, fusion, task,
     image, text = torch.randn(2, 6, 11), torch.randn(2, 3, 13)
     image_mask, text_mask = torch.arange(6) < torch.tensor([[6], [0]]), torch.arange(3) < torch.tensor([[1], [3]])
     with torch.inference_mode():
-        logits = run.network(Tokens(image, image_mask), Tokens(text, text_mask))
+        logits = run.network(Tokens(image, image_mask), Tokens(text, text_mask)).logits
     wanted = logits.sigmoid() if task == "multilabel" else logits.softmax(-1)
     feed = {"image": image, "image_mask": image_mask, "text": text, "text_mask": text_mask}
     torch.testing.assert_close(open_exported(done.file)(feed), wanted, rtol=0, atol=1e-5)
@@ -212,7 +212,7 @@ def test_a_whole_model_answers_as_the_run_does(whole):
         tokens = read.encode(read.prepare([text]).ids) if text else Tokens(torch.zeros(1, 1, 12), torch.zeros(1, 1) > 0)
         image_mask = torch.full(image.shape[:2], path is not None)
         with torch.inference_mode():
-            wanted = network(Tokens(image, image_mask), tokens).softmax(-1)
+            wanted = network(Tokens(image, image_mask), tokens).logits.softmax(-1)
         np.testing.assert_allclose(found[row : row + 1], wanted.numpy(), atol=1e-4)
     assert np.ptp(found[:, 0]) > 1e-3  # the rows differ
     for mode in MODES:

@@ -105,21 +105,21 @@ def trained(shop, tmp_path_factory):
     return home
 
 
-def source(store, **encode):
-    return Source("", SourceSettings(id="name"), EncoderSettings(store=store, encoding_batch=8, **encode))
+def source(data, store, **encode):
+    return Source(str(data), SourceSettings(id="name"), EncoderSettings(store=store, encoding_batch=8, **encode))
 
 
 @functools.cache
 def whole_of(trained, shop):
     frame = pl.read_parquet(shop / "new.parquet").with_columns(pl.Series("name", map(str, range(120))))
     read = SourceSettings(image_folder=str(shop), id="name")
-    return predict(load_run(trained / "run"), frame, Source("", read, EncoderSettings(store=trained / "store")))
+    return predict(load_run(trained / "run"), Source(frame, read, EncoderSettings(store=trained / "store")))
 
 
 def stream(trained, shop, out, store="store", data="new.parquet", progress=None, **settings):
     run = load_run(trained / "run")
     given = StreamSettings(**{"rows_per_part": 25, **settings})
-    return predict_stream(run, str(shop / data), source(trained / store), out, given, progress)
+    return predict_stream(run, source(shop / data, trained / store), out, given, progress)
 
 
 @pytest.mark.parametrize("data", ["new.parquet", "new.csv", "new.jsonl"])
@@ -146,7 +146,7 @@ def test_tokens_that_are_not_kept_give_the_probabilities_to_rounding(trained, sh
 
 def test_batches_side_by_side_give_each_row_the_tokens_of_one_after_another(trained, shop, tmp_path):
     run, before = load_run(trained / "run"), torch.get_num_threads()
-    given = source_of(run, str(shop / "new.parquet"), source(tmp_path / "store"))
+    given = source_of(run, source(shop / "new.parquet", tmp_path / "store"))
     found = {}
     try:
         for threads in (1, 2):
@@ -242,15 +242,15 @@ def sick(shop, tmp_path, monkeypatch):
     return tmp_path / "sick.parquet"
 
 
-def given_sick(shop, store, **read):
-    return Source("", SourceSettings(image_folder=str(shop), id="name", **read), EncoderSettings(store=store))
+def given_sick(data, shop, store, **read):
+    return Source(data, SourceSettings(image_folder=str(shop), id="name", **read), EncoderSettings(store=store))
 
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_what_the_encoder_makes_nan_of_is_missing_in_parts_as_in_the_whole(sick, trained, shop, tmp_path, keep):
     run, whole = load_run(trained / "run"), Listener()
     settings = StreamSettings(30, keep_tokens=keep)
-    predict_stream(run, sick, given_sick(shop, tmp_path / "store"), tmp_path / "out.csv", settings)
+    predict_stream(run, given_sick(sick, shop, tmp_path / "store"), tmp_path / "out.csv", settings)
     with (tmp_path / "out.csv.quarantine.csv").open(newline="") as handle:
         listed = [row for row in csv.DictReader(handle) if SICK in row["reason"]]
     seen, read = f"{SICK} picture: {shop / 'black.png'}", f"{SICK} text: nine cups"
@@ -267,7 +267,7 @@ def test_what_the_encoder_makes_nan_of_is_missing_in_parts_as_in_the_whole(sick,
     for row, (number, what, reason, consequence) in zip(listed, wanted, strict=True):
         assert (int(row["row"]), row["what"], row["consequence"]) == (number, what, consequence)
         assert row["reason"].startswith(reason)
-    expected = predict(run, pl.read_parquet(sick), given_sick(shop, tmp_path / "another"), whole)
+    expected = predict(run, given_sick(pl.read_parquet(sick), shop, tmp_path / "another"), whole)
     assert pl.read_csv(tmp_path / "out.csv")["row"].to_list() == expected.rows == list(range(42))
     assert sum(SICK in line for line in whole.said) == len(wanted)
 
@@ -285,12 +285,12 @@ def test_strict_stops_at_what_only_decoding_or_encoding_finds(
 ):
     frame = pl.DataFrame({"photo": ["1.png", photo], "caption": ["two cups", caption], "name": ["a", "b"]})
     frame.write_parquet(tmp_path / "rows.parquet")
-    run, given = load_run(trained / "run"), given_sick(shop, tmp_path / "store", strict=True)
+    run, given = load_run(trained / "run"), given_sick(tmp_path / "rows.parquet", shop, tmp_path / "store", strict=True)
     told = rf"^Row 1 \(b\): .*{reason}.*\. Without --strict {consequence}\.$"
     with pytest.raises(DataError, match=told) as parts:
-        predict_stream(run, tmp_path / "rows.parquet", given, tmp_path / "out.csv", StreamSettings(keep_tokens=False))
+        predict_stream(run, given, tmp_path / "out.csv", StreamSettings(keep_tokens=False))
     with pytest.raises(DataError, match=told) as whole:
-        predict(run, frame, given)
+        predict(run, replace(given, data=frame))
     assert str(parts.value) == str(whole.value)
 
 
@@ -321,7 +321,7 @@ def test_the_parts_of_another_prediction_are_refused(trained, shop, tmp_path):
     other = shutil.copytree(trained / "run", tmp_path / "other")
     write_json(other / "run.json", {**read_json(other / "run.json"), "seed": 17})
     with pytest.raises(DataError, match="another prediction: run is"):
-        predict_stream(load_run(other), str(shop / "new.parquet"), source(trained / "store"), out, StreamSettings(25))
+        predict_stream(load_run(other), source(shop / "new.parquet", trained / "store"), out, StreamSettings(25))
     assert stream(trained, shop, out).found == 3
 
 
@@ -347,11 +347,11 @@ def test_a_prediction_killed_while_it_tidies_up_is_done(trained, shop, tmp_path)
 
 def test_a_wrong_folder_is_found_in_the_first_part(trained, shop, tmp_path):
     run, read = load_run(trained / "run"), SourceSettings(image_folder=str(tmp_path))
-    given = Source("", read, EncoderSettings(store=trained / "store"))
+    given = Source(str(shop / "new.parquet"), read, EncoderSettings(store=trained / "store"))
     with pytest.raises(
         DataError, match=r"No picture of column 'photo' in the first 25 rows .* Is --image-folder right"
     ):
-        predict_stream(run, str(shop / "new.parquet"), given, tmp_path / "out.csv", StreamSettings(25))
+        predict_stream(run, given, tmp_path / "out.csv", StreamSettings(25))
 
 
 def test_another_ending_is_refused_before_any_work(trained, shop, tmp_path):
@@ -365,8 +365,8 @@ def test_a_folder_is_read_whole_and_predicted_in_parts(trained, shop, tmp_path):
     for number in range(7):
         shutil.copy(shop / f"{number}.png", folder)
     read = SourceSettings(image="image", text="none")
-    given, data = Source("", read, EncoderSettings(store=trained / "store")), f"folder:{tmp_path / 'pictures'}"
-    done = predict_stream(load_run(trained / "run"), data, given, tmp_path / "out.csv", StreamSettings(3))
+    given = Source(f"folder:{tmp_path / 'pictures'}", read, EncoderSettings(store=trained / "store"))
+    done = predict_stream(load_run(trained / "run"), given, tmp_path / "out.csv", StreamSettings(3))
     assert (done.predicted, done.joined.rows, done.joined.missing) == (3, 7, {"image": 0, "text": 7})
 
 
@@ -461,9 +461,9 @@ def test_memory_does_not_grow_with_the_rows(trained, shop, tmp_path, ending):
         path = tmp_path / f"{count}.{ending}"
         write_long_names(path, count)  # 160 MB of names in all
         gauge, read = Gauge(), SourceSettings(id="name", image_folder=str(shop))
-        given = Source("", read, EncoderSettings(store=trained / "store"))
+        given = Source(path, read, EncoderSettings(store=trained / "store"))
         settings = StreamSettings(100, keep_tokens=True)
-        done = predict_stream(load_run(trained / "run"), path, given, tmp_path / f"out.{ending}", settings, gauge)
+        done = predict_stream(load_run(trained / "run"), given, tmp_path / f"out.{ending}", settings, gauge)
         assert done.joined.rows == count
         most[count] = gauge.most
     assert most[20_000] - most[1_000] < 100, most  # Arrow keeps 15 to 70 MB, however many rows there are
@@ -500,16 +500,11 @@ def _dies(task: PredictTask, portion: Portion) -> None:
 def test_a_worker_of_ray_that_is_killed_in_the_middle_loses_nothing(trained, shop, tmp_path, request, monkeypatch):
     pytest.importorskip("ray", reason="ray is not installed: pip install 'interfuse[ray]'")
     monkeypatch.setenv("PYTHONPATH", f"{request.config.rootpath}/src:{request.config.rootpath}")
-    given = source(trained / "store")
-    task = PredictTask(
-        trained / "run",
-        Source(str(shop / "new.parquet"), given.read, given.encode),
-        tmp_path / "out.csv",
-        StreamSettings(9),
-    )
+    given = source(shop / "new.parquet", trained / "store")
+    task = PredictTask(trained / "run", given, tmp_path / "out.csv", StreamSettings(9))
     run_on_ray(_dies, [(task, Portion(number, 2)) for number in (1, 2)], lambda: None)
     assert (tmp_path / "died").exists()
-    done = predict_stream(load_run(task.run), task.source.data, task.source, task.out, task.settings)
+    done = predict_stream(load_run(task.run), task.source, task.out, task.settings)
     assert (done.predicted, done.found, done.joined.rows) == (0, 14, 119)
     assert pl.read_csv(tmp_path / "out.csv")["row"].to_list() == [row for row in range(120) if row != EMPTY]
 
@@ -518,10 +513,8 @@ def test_a_worker_of_ray_that_is_killed_in_the_middle_loses_nothing(trained, sho
 def test_workers_of_ray_write_the_bytes_of_one_process(trained, shop, tmp_path, request, monkeypatch):
     pytest.importorskip("ray", reason="ray is not installed: pip install 'interfuse[ray]'")
     monkeypatch.setenv("PYTHONPATH", f"{request.config.rootpath}/src:{os.environ.get('PYTHONPATH', '')}")
-    given = source(trained / "store")
-    settings = StreamSettings(9)
-    here = Source(str(shop / "new.parquet"), given.read, given.encode)
-    predict_stream(load_run(trained / "run"), here.data, here, tmp_path / "here.parquet", settings)
+    settings, here = StreamSettings(9), source(shop / "new.parquet", trained / "store")
+    predict_stream(load_run(trained / "run"), here, tmp_path / "here.parquet", settings)
     done = predict_on_workers(
         PredictTask(trained / "run", here, tmp_path / "there.parquet", settings), Silent(), "ray", 2
     )
@@ -534,8 +527,8 @@ def test_workers_of_ray_write_the_bytes_of_one_process(trained, shop, tmp_path, 
 def test_a_known_answer_task_is_predicted_in_parts(tmp_path):
     given = Source("known:xor")
     run = train_run(given, tmp_path / "run", Design("product", dim=16, epochs=1, **given.encoder_settings()))
-    done = predict_stream(run, "known:xor", given, tmp_path / "out.parquet", StreamSettings(3000))
-    expected = predict(run, "known:xor", given)
+    done = predict_stream(run, given, tmp_path / "out.parquet", StreamSettings(3000))
+    expected = predict(run, given)
     found = pl.read_parquet(tmp_path / "out.parquet")
     assert done.joined.rows == len(expected.rows)
     assert found["row"].to_list() == expected.rows
@@ -545,29 +538,29 @@ def test_a_known_answer_task_is_predicted_in_parts(tmp_path):
 def test_a_run_takes_no_other_known_answer_task_than_its_own(trained, shop, tmp_path):
     run, other = load_run(trained / "run"), Source("known:binding")
     with pytest.raises(ConfigError, match="The run was trained on rows seen by efficientnet-lite0 and minilm, and the"):
-        predict(run, other.data, other)
+        predict(run, other)
     words = other.encoder_settings()
     run = train_run(other, tmp_path / "run", Design("product", dim=8, epochs=1, batch_size=500, **words))
-    assert predict(run, other.data, other).probs.shape == (11_000, 4)
+    assert predict(run, other).probs.shape == (11_000, 4)
     for name in ("known:xor", "known:additive"):  # of other classes, and of as many
         given, told = Source(name), rf"was trained for known:binding \(classes 0, 1, 2, 3\), got {name}"
         for use in (predict, diagnose, lambda *words: evaluate(*words, "all")):
             with pytest.raises(ConfigError, match=told):
-                use(run, name, given)
+                use(run, given)
         with pytest.raises(ConfigError, match=told):
-            predict_stream(run, name, given, tmp_path / "out.csv")
+            predict_stream(run, given, tmp_path / "out.csv")
     with pytest.raises(
         ConfigError, match="trained for known:binding, whose tokens no encoder makes, got .*new.parquet"
     ):
-        predict(run, str(shop / "new.parquet"), source(trained / "store"))
+        predict(run, source(shop / "new.parquet", trained / "store"))
     older = {name: value for name, value in run.info.items() if name != "known"}
     with pytest.raises(ConfigError, match="trained for another known-answer task .*, got known:xor"):
-        predict(replace(run, info=older), "known:xor", Source("known:xor"))
-    assert predict(replace(run, info=older), other.data, other).task == "multiclass"
+        predict(replace(run, info=older), Source("known:xor"))
+    assert predict(replace(run, info=older), other).task == "multiclass"
 
 
 def test_tokens_of_another_encoder_are_refused(trained, shop, tmp_path):
     run = load_run(trained / "run")
     run.info["encoders"]["image"] = {**run.info["encoders"]["image"], "weights": "others"}
     with pytest.raises(DataError, match="The run was trained on image tokens of"):
-        predict_stream(run, str(shop / "new.parquet"), source(trained / "store"), tmp_path / "out.csv")
+        predict_stream(run, source(shop / "new.parquet", trained / "store"), tmp_path / "out.csv")

@@ -29,7 +29,7 @@ def test_the_probabilities_are_those_of_predict_with_either_modality_missing(run
     rows = [("0.png", "a blue cup"), ("1.png", None), (None, "a cup number 4 in green")]
     pl.DataFrame(rows, schema=["photo", "caption"], orient="row").write_parquet(tmp_path / "new.parquet")
     read = SourceSettings(image="photo", text="caption", image_folder=shop)
-    expected = predict(run, str(tmp_path / "new.parquet"), Source(None, read, source.encode)).probs
+    expected = predict(run, Source(str(tmp_path / "new.parquet"), read, source.encode)).probs
     answers = responder.answer([(str(shop / photo) if photo else None, text) for photo, text in rows])
     found = np.array([list(one.probs.values()) for one in answers])
     np.testing.assert_allclose(found, expected, atol=2e-3)  # an encoder's last bits depend on its batch

@@ -1,5 +1,7 @@
 """A run reads new rows as it read its own: the same columns, the same kind of pairs, whatever modality is absent."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from PIL import Image
@@ -43,7 +45,7 @@ def run(shop):
 
 def answers(run, shop, frame, **read):
     source = Source(frame, SourceSettings(image_folder=shop, **read), EncoderSettings(store=shop / "store"))
-    return predict(run, frame, source, Silent())
+    return predict(run, source, Silent())
 
 
 def test_columns_that_were_guessed_are_kept_in_the_run_and_not_guessed_anew(run, shop):
@@ -67,7 +69,7 @@ def test_pairs_of_a_run_with_hard_negatives_are_drawn_hard_again_without_being_t
     run = trained(shop, tmp_path / "run", frame, hard_negatives=True, split="part")
     assert run.info["hard_negatives"] is True
     source = Source(frame, SourceSettings(image_folder=shop, split="part"), EncoderSettings(store=shop / "store"))
-    again = evaluate(run, frame, source, "test", Silent())
+    again = evaluate(run, source, "test", Silent())
     assert again == pytest.approx({"rows": 20, **run.info["metrics"]["test"]})
 
 
@@ -80,7 +82,7 @@ def test_hard_negatives_are_refused_where_no_pairs_are_drawn(run, shop):
         load_examples(labelled, settings)
     source = Source(labelled, settings, EncoderSettings(store=shop / "store"))
     with pytest.raises(ConfigError, match="--hard-negatives is for matching from captions, and this run is for multi"):
-        evaluate(run, labelled, source, "all", Silent())
+        evaluate(run, source, "all", Silent())
 
 
 @pytest.mark.parametrize("gone", ["blank", "no file"])
@@ -94,7 +96,7 @@ def test_rows_of_which_none_has_a_picture_are_predicted_and_it_is_said(run, shop
     names = [None if gone == "blank" else f"gone/{n}.png" for n in range(40)]
     frame = rows().with_columns(pl.Series("image", names, dtype=pl.String))
     source = Source(frame, SourceSettings(image_folder=shop), EncoderSettings(store=shop / "store"))
-    found = predict(run, frame, source, Tells())
+    found = predict(run, source, Tells())
     assert found.rows == list(range(40))
     assert (found.probs == answers(run, shop, rows(), image="none").probs).all()
     why = "every cell is blank" if gone == "blank" else "the file does not exist"
@@ -106,8 +108,8 @@ def test_rows_of_which_none_has_a_picture_are_predicted_and_it_is_said(run, shop
 def test_rows_of_which_none_has_a_text_are_predicted_and_scored(run, shop):
     blank = rows(label=["ab"[n % 2] for n in range(40)]).with_columns(caption=pl.lit(" "))
     source = Source(blank, SourceSettings(image_folder=shop), EncoderSettings(store=shop / "store"))
-    assert (predict(run, blank, source, Silent()).probs == answers(run, shop, rows(), text="none").probs).all()
-    assert evaluate(run, blank, source, "all", Silent())["rows"] == 40
+    assert (predict(run, source, Silent()).probs == answers(run, shop, rows(), text="none").probs).all()
+    assert evaluate(run, source, "all", Silent())["rows"] == 40
 
 
 def test_a_denied_modality_leaves_the_other_to_be_guessed(shop):
@@ -118,15 +120,15 @@ def test_a_denied_modality_leaves_the_other_to_be_guessed(shop):
 def test_the_test_rows_of_a_split_that_was_made_are_found_again(run, shop):
     labelled = rows(label=["ab"[n % 2] for n in range(40)])
     source = Source(labelled, SourceSettings(image_folder=shop), EncoderSettings(store=shop / "store"))
-    again = evaluate(run, labelled, source, "test", Silent())
+    again = evaluate(run, source, "test", Silent())
     assert again == pytest.approx({"rows": again["rows"], **run.info["metrics"]["test"]})
     assert 0 < again["rows"] < 10
     with pytest.raises(DataError, match="these are not the rows that the run was trained on.*--rows all"):
-        evaluate(run, labelled.head(39), source, "test", Silent())
+        evaluate(run, replace(source, data=labelled.head(39)), "test", Silent())
 
 
 def test_pairs_of_a_split_that_was_made_are_drawn_again(shop, tmp_path):
     run = trained(shop, tmp_path / "run", rows(), seed=3)
     source = Source(rows(), SourceSettings(image_folder=shop), EncoderSettings(store=shop / "store"))
-    again = evaluate(run, rows(), source, "validation", Silent())
+    again = evaluate(run, source, "validation", Silent())
     assert again == pytest.approx({"rows": again["rows"], **run.info["metrics"]["validation"]})

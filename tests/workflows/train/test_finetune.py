@@ -52,7 +52,7 @@ def finetuned(folder, source):
 
 @pytest.fixture(scope="module")
 def found(finetuned, source):
-    return predict(finetuned, source.data, source)
+    return predict(finetuned, source)
 
 
 def test_the_frozen_run_stands_beside_and_the_head_starts_from_it(folder, finetuned, source):
@@ -87,18 +87,18 @@ def test_predictions_are_those_of_the_record_and_the_store_keeps_both_kinds_of_t
     np.testing.assert_allclose(found.probs[chosen], np.array(table["probs"].to_list()), atol=1e-6)
     frozen = load_run(folder / "finetuned-frozen")
     before = pl.from_arrow(read_table(frozen.folder / "predictions.parquet")).sort("row")
-    again = predict(frozen, source.data, source)
+    again = predict(frozen, source)
     np.testing.assert_allclose(again.probs[chosen], np.array(before["probs"].to_list()), atol=1e-6)
     forgot = dataclasses.replace(finetuned, finetuned={})
     with pytest.raises(DataError, match=r"trained on image tokens of .*tuned_from"):
-        predict(forgot, source.data, source)
-    metrics = evaluate(finetuned, source.data, source, "test")
+        predict(forgot, source)
+    metrics = evaluate(finetuned, source, "test")
     assert metrics["accuracy"] == pytest.approx(finetuned.info["metrics"]["test"]["accuracy"])
 
 
 def test_prediction_in_parts_opens_the_fine_tuned_encoders_too(finetuned, source, found, tmp_path):
     new = dataclasses.replace(source, read=dataclasses.replace(source.read, split=None, label=None))
-    predict_stream(finetuned, source.data, new, tmp_path / "out.csv", StreamSettings(rows_per_part=20))
+    predict_stream(finetuned, new, tmp_path / "out.csv", StreamSettings(rows_per_part=20))
     table = pl.read_csv(tmp_path / "out.csv")
     assert table["row"].to_list() == found.rows
     np.testing.assert_allclose(table["prob_yes"].to_numpy(), found.probs[:, 1], atol=1e-5)
@@ -131,7 +131,7 @@ def test_a_copy_of_the_run_takes_the_weights_along(finetuned, source, found, tmp
     estimator.save_pretrained(tmp_path / "shared")
     assert "fine-tuned: image and text" in (tmp_path / "shared" / "README.md").read_text()
     for name in ("copy", "shared"):
-        again = predict(load_run(tmp_path / name), source.data, source)
+        again = predict(load_run(tmp_path / name), source)
         np.testing.assert_array_equal(again.probs, found.probs)
     (tmp_path / "copy" / "text_encoder.safetensors").unlink()
     with pytest.raises(
@@ -203,8 +203,8 @@ def test_numbers_and_projected_tokens_are_fine_tuned_too(folder, given, tmp_path
     design = make_design(folder, 8, store_dim=given.get("store_dim"))
     how = FinetuneSettings(given.get("unfreeze", "both"), 1e-9, 1e-9, epochs=1)
     done = finetune_run(source, tmp_path / "run", design, how, compute=COMPUTE)
-    before = predict(load_run(tmp_path / "run-frozen"), source.data, source)
-    after = predict(done, source.data, source)
+    before = predict(load_run(tmp_path / "run-frozen"), source)
+    after = predict(done, source)
     scale = 40.0 if given.get("task") else 1.0
     np.testing.assert_allclose(after.probs, before.probs, atol=scale * 0.02)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from interfuse.core.modalities import MODALITIES
 from interfuse.core.records import late_rows
 
 VANISHING = 1e-3
@@ -150,7 +151,7 @@ def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator
 
     It has collapsed where an input had moved it, or where steps were too large (`before`: what else was found).
     """
-    use = {name: _median_of(late, f"{name}_use") for name in ("image", "text")}
+    use = {name: _median_of(late, f"{name}_use") for name in MODALITIES}
     known = [value for value in use.values() if value is not None]
     if not known or max(known) >= IGNORED:
         return
@@ -168,7 +169,7 @@ def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator
 
 def _ignored(late: Rows, norms: Mapping[str, float]) -> Iterator[Finding]:
     fix = "--modality-dropout 0.2, --unimodal-heads 0.5 or --balance ogm_ge; check that the column tells anything"
-    use = {name: _median_of(late, f"{name}_use") for name in ("image", "text")}
+    use = {name: _median_of(late, f"{name}_use") for name in MODALITIES}
     for name, other in (("image", "text"), ("text", "image")):
         mine, its = use[name], use[other]
         if mine is not None and its is not None and mine < IGNORED and its > USED:

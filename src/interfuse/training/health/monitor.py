@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interfuse.training.health.probes import Probes, closed_gates, modality_use
+from interfuse.core.modalities import Modalities
+from interfuse.fusion import FusionMechanism
+from interfuse.training.health.probes import Probes, modality_use
 from interfuse.training.network import Network
 
 EVERY = 100
@@ -79,8 +81,8 @@ class HealthMonitor:
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.parameters]
         sizes = torch.tensor([p.numel() for p in self.parameters], dtype=torch.float32)
         zeros = self.members @ torch.stack([(g == 0).sum() for g in grads]).float().cpu() / (self.members @ sizes)
-        closed = {name for name, block in self.blocks.items() if closed_gates(block)}
-        use: dict[str, float | None] = {"image": None, "text": None}
+        closed = {n for n, block in self.blocks.items() if isinstance(block, FusionMechanism) and block.closed_gates()}
+        use = Modalities[float | None](None, None)
         if network is not None and self._inputs is not None:
             use = modality_use(network, self._inputs, task)
         self._inputs = None
@@ -94,8 +96,8 @@ class HealthMonitor:
                 "attention": self.probes.attention_rows(),
                 "gates": self.probes.gate_rows(),
                 "ogm_ratio": ogm_ratio,
-                "image_use": use["image"],
-                "text_use": use["text"],
+                "image_use": use.image,
+                "text_use": use.text,
             }
         )
         self.before = [p.detach().clone() for p in self.parameters]
@@ -128,24 +130,24 @@ class HealthMonitor:
 def list_parts(blocks: Mapping[str, nn.Module]) -> dict[str, list[nn.Parameter]]:
     """List the trained parameters of every block, and of every layer of the stacks inside it.
 
-    A stack is a `ModuleList` whose name ends in `layers`, `cross` or `hops`, or a plain `Sequential`, with at least two
-    layers that have parameters; what is inside its layers is not listed.
+    A stack is a `ModuleList` that the block names in its `stacks`, or a plain `Sequential`, with at least two layers
+    that have parameters; what is inside its layers is not listed.
     """
     parts = {name: _trained(block) for name, block in blocks.items()}
     for name, block in blocks.items():
-        parts |= _list_layers(name, block)
+        parts |= _list_layers(name, block, getattr(block, "stacks", ()))
     return {name: parameters for name, parameters in parts.items() if parameters}
 
 
-def _list_layers(name: str, module: nn.Module) -> dict[str, list[nn.Parameter]]:
-    listed = isinstance(module, nn.ModuleList) and name.endswith(("layers", "cross", "hops"))
+def _list_layers(name: str, module: nn.Module, stacks: tuple[str, ...]) -> dict[str, list[nn.Parameter]]:
+    listed = isinstance(module, nn.ModuleList) and name.rpartition(".")[2] in stacks
     if listed or type(module) is nn.Sequential:
         layers = {f"{name}.{own}": _trained(layer) for own, layer in module.named_children()}
         layers = {key: parameters for key, parameters in layers.items() if parameters}
         return layers if len(layers) > 1 else {}
     found: dict[str, list[nn.Parameter]] = {}
     for own, child in module.named_children():
-        found |= _list_layers(f"{name}.{own}", child)
+        found |= _list_layers(f"{name}.{own}", child, stacks)
     return found
 
 

@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interfuse.core.modalities import Modalities
 from interfuse.core.tasks import is_single_class
 from interfuse.core.tokens import Tokens
-from interfuse.fusion import MagFusion, MixtureOfExpertsFusion
-from interfuse.nn import Attention, masked_softmax
+from interfuse.fusion import FusionMechanism
+from interfuse.nn import Attention, ValueGate, masked_softmax
 from interfuse.training.network import Network
 
 ROWS = 32
@@ -127,16 +128,8 @@ def spread(count: int) -> Tensor:
     return torch.arange(count) if count <= ROWS else torch.linspace(0, count - 1, ROWS).long()
 
 
-def closed_gates(module: nn.Module) -> bool:
-    """Whether a scalar gate of the module is exactly 0, so that nothing behind it has a gradient yet."""
-    return any(
-        name.endswith("gate") and parameter.numel() == 1 and float(parameter.detach()) == 0.0
-        for name, parameter in module.named_parameters()
-    )
-
-
 @torch.no_grad()
-def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> dict[str, float | None]:
+def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> Modalities[float | None]:
     """Measure how far the prediction moves when a row is given another row's picture, or another row's text.
 
     Mean total variation distance between the class probabilities, 0 to 1 (multilabel: mean absolute difference;
@@ -158,15 +151,17 @@ def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> dic
         return logits.sigmoid() if task == "multilabel" else logits
 
     whole = predict(image, text, image_mask, text_mask)
-    swapped = {
-        "image": (image[other], text, image_mask[other], text_mask),
-        "text": (image, text[other], image_mask, text_mask[other]),
-    }
-    use: dict[str, float | None] = {"image": None, "text": None}
-    if len(rows) > 1:
-        for name in network.fusion.modalities:
-            moved = (predict(*swapped[name]) - whole).abs()
-            use[name] = float(_distance(moved, whole, task))
+    swapped = Modalities(
+        image=(image[other], text, image_mask[other], text_mask),
+        text=(image, text[other], image_mask, text_mask[other]),
+    )
+    taken = network.fusion.modalities if len(rows) > 1 else ()
+    use = Modalities(
+        *(
+            float(_distance((predict(*inputs) - whole).abs(), whole, task)) if name in taken else None
+            for name, inputs in swapped.named()
+        )
+    )
     for part, mode in zip(parts, was_training, strict=True):
         part.train(mode)
     return use
@@ -183,11 +178,12 @@ def _distance(moved: Tensor, whole: Tensor, task: str) -> Tensor:
 def _gates(found: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, tuple[nn.Linear, bool]]]:
     """Find the linear maps whose output enters a sigmoid, and whether that is its second half only."""
     for name, module in found:
-        if isinstance(module, MagFusion | MixtureOfExpertsFusion):  # their gates are a ReLU and a softmax
-            continue
-        for own, child in module.named_children():
-            if isinstance(child, nn.Linear) and own.endswith("gate"):
-                yield f"{name}.{own}", (child, own == "value_gate")
+        if isinstance(module, ValueGate):
+            yield name, (module, True)
+        elif isinstance(module, FusionMechanism):
+            for own, child in module.named_modules():
+                if isinstance(child, nn.Linear) and own.rpartition(".")[2] in module.gates:
+                    yield f"{name}.{own}", (child, False)
 
 
 def _mean(values: list[tuple[Tensor, int]]) -> dict[str, Any]:

@@ -76,5 +76,5 @@ def _kind(design: Design) -> tuple[str, str]:
 
 
 def _looks_at_tokens(design: Design) -> bool:
-    mechanism: Any = FUSIONS.entry(design.fusion).build
-    return not getattr(mechanism, "pools", False) and design.pool != "mean" and len(mechanism.modalities) == 2
+    mechanism = FUSIONS.entry(design.fusion).build
+    return not mechanism.pools and design.pool != "mean" and len(mechanism.modalities) == 2

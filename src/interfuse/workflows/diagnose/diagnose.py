@@ -4,7 +4,6 @@ import time
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +57,6 @@ class DiagnoseSettings:
 
 def diagnose_seeds(
     folder: Path | str,
-    data: Any,
     source: Source,
     settings: DiagnoseSettings | None = None,
     design: str | None = None,
@@ -75,7 +73,7 @@ def diagnose_seeds(
     found = []
     for seed in study.record["seeds"]:
         run = study.run(first.design.name, seed)
-        found.append((run, diagnose(run, data, source, settings, progress=progress)))
+        found.append((run, diagnose(run, source, settings, progress=progress)))
     agreement = say_seeds([one for _, one in found])
     told = replace(found[0][1], measures=(agreement, *found[0][1].measures))
     write_record(first, told)
@@ -97,7 +95,6 @@ def open_for_diagnosis(folder: Path | str, design: str | None = None) -> Run:
 
 def diagnose(
     run: Run,
-    data: Any,
     source: Source,
     settings: DiagnoseSettings | None = None,
     out: Path | None = None,
@@ -107,8 +104,7 @@ def diagnose(
 
     Args:
         run: the trained network.
-        data: labelled rows.
-        source: how to read and encode them.
+        source: labelled rows, and how to read and encode them.
         settings: how much to look at.
         out: the page; none: `diagnosis.html` beside the run.
         progress: told how far it is.
@@ -117,7 +113,7 @@ def diagnose(
         DataError: the rows cannot be read, or the split is not there.
     """
     settings, watcher, start = settings or DiagnoseSettings(), progress or Silent(), time.perf_counter()
-    features, examples = read_for_run(run, data, source, watcher, labelled=True)
+    features, examples = read_for_run(run, source, watcher, labelled=True)
     splits, notes = find_splits(run, features)
     name, rows = _choose(splits, settings.on, len(features.ids))
     drawn = take_rows(rows, settings.rows, settings.seed)
@@ -151,7 +147,7 @@ def diagnose(
         design=run.design.name,
         fusion=run.design.fusion,
         seed=int(run.info["seed"]),
-        source=Path(str(data)).name if isinstance(data, str | Path) else "data frame",
+        source=Path(str(source.data)).name if isinstance(source.data, str | Path) else "data frame",
         split=name,
         metric=HEADLINES[run.task],
         verdict=verdict,

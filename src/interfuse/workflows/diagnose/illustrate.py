@@ -19,9 +19,9 @@ def illustrate(run: Run, features: Features, examples: Examples | None, rows: Te
     device = next(run.network.parameters()).device
     image, text = (
         Tokens(*(part.to(device) for part in table.gather(items[rows])))
-        for table, items in ((features.image, features.image_items), (features.text, features.text_items))
+        for table, items in zip(features.tables, features.items, strict=True)
     )
-    classes = run.network(image, text).argmax(-1)
+    classes = run.network(image, text).logits.argmax(-1)
     maps, moved = attention_maps(run.network, image, text), relevance(run.network, image, text, classes)
     mapped = maps.text_to_image is not None or maps.image_to_text is not None
     texts = [examples.table["text"][row].as_py() for row in rows.tolist()]

@@ -208,7 +208,7 @@ def measure_attention(network: Network, features: Features, rows: Tensor) -> Mea
     device = next(network.parameters()).device
     image, text = (
         Tokens(*(part.to(device) for part in table.gather(items[rows])))
-        for table, items in ((features.image, features.image_items), (features.text, features.text_items))
+        for table, items in zip(features.tables, features.items, strict=True)
     )
     maps = attention_maps(network, image, text)
     spread = {}

@@ -10,6 +10,7 @@ import torch
 
 from interfuse.core.errors import DataError, ExportError
 from interfuse.core.files import read_json, write_json
+from interfuse.core.modalities import MODALITIES
 from interfuse.core.progress import Progress
 from interfuse.core.tasks import HEADLINES
 from interfuse.data import Examples, Features, eval_batches
@@ -63,21 +64,21 @@ class Agreement:
         return f"{what} on {self.rows:,} rows: largest difference of a probability {self.difference:.1e}{same}{scores}"
 
 
-def read_rows(run: Run, data: Any, source: Source, progress: Progress) -> Rows:
+def read_rows(run: Run, source: Source, progress: Progress) -> Rows:
     """Read rows, labelled where they have the run's label, and let the run answer them.
 
     Raises:
         DataError: the rows cannot be read.
     """
     try:
-        features, examples = read_for_run(run, data, source, progress, labelled=True)
+        features, examples = read_for_run(run, source, progress, labelled=True)
         labelled = True
     except DataError as error:
-        features, examples = read_for_run(run, data, source, progress, labelled=False)
+        features, examples = read_for_run(run, source, progress, labelled=False)
         labelled = False
         progress.say(f"No scores are measured, since labels cannot be read: {error}")
     if not len(features.ids):
-        raise DataError(f"{data} has no row to compare on.")
+        raise DataError(f"{source.data} has no row to compare on.")
     probs = predict_probs(run.network, features, torch.arange(len(features.ids))).numpy()
     return Rows(features, examples, labelled, probs)
 
@@ -150,8 +151,7 @@ def answer_head(rows: Rows, file: Path) -> np.ndarray:
     model, parts = open_exported(file), []
     for batch in eval_batches(rows.features, torch.arange(len(rows.features.ids)), BATCH):
         feed: dict[str, torch.Tensor] = {}
-        for name in ("image", "text"):
-            tokens, index = getattr(batch, name), getattr(batch, f"{name}_index")
+        for name, tokens, index in zip(MODALITIES, batch.tokens, batch.index, strict=True):
             feed[name], feed[f"{name}_mask"] = tokens.tokens[index], tokens.mask[index]
         with torch.inference_mode():
             parts.append(model(feed).numpy())

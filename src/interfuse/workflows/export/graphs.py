@@ -31,11 +31,11 @@ class HeadGraph(nn.Module):
         text_mask: Bool[Tensor, "batch text_tokens"],
     ) -> Float[Tensor, "batch classes"]:
         """Compute the probabilities."""
-        return to_probs(self.network(Tokens(image, image_mask), Tokens(text, text_mask)), self.task)
+        return to_probs(self.network(Tokens(image, image_mask), Tokens(text, text_mask)).logits, self.task)
 
     def example(self) -> dict[str, Tensor]:
         """Return the inputs that it is traced with: sizes above 1, all different."""
-        image, text = (len(a.mean) for a in (self.network.image_adapter, self.network.text_adapter))
+        image, text = (len(adapter.mean) for adapter in self.network.adapters)
         return {
             "image": torch.randn(3, 5, image),
             "image_mask": torch.ones(3, 5, dtype=torch.bool),
@@ -77,7 +77,7 @@ class WholeGraph(nn.Module):
         image = Tokens(torch.cat([tokens, absent]), mask)
         index = picture.where(picture >= 0, torch.full_like(picture, tokens.shape[0]))
         text = Tokens(self.text_encoder.compute(ids, ids_mask), ids_mask)
-        return to_probs(self.network(image, text, index), self.task)
+        return to_probs(self.network(image, text, index).logits, self.task)
 
     def example(self) -> dict[str, Tensor]:
         """Return the inputs that it is traced with: sizes above 1, all different."""

@@ -29,8 +29,7 @@ def head_cases(network: Network) -> list[Case]:
     for rows, pictures, words in SIZES:
         for kind in KINDS:
             feed: dict[str, Tensor] = {}
-            for name, count in (("image", pictures), ("text", words)):
-                adapter = getattr(network, f"{name}_adapter")
+            for (name, adapter), count in zip(network.adapters.named(), (pictures, words), strict=True):
                 values = torch.randn(rows, count, len(adapter.mean), generator=draw)
                 feed[name] = values * adapter.std + adapter.mean
                 feed[f"{name}_mask"] = _mask(kind, name, rows, count, draw)

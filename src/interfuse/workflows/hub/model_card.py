@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interfuse.core.files import read_json
+from interfuse.core.modalities import MODALITIES
 from interfuse.core.records import read_table
 from interfuse.core.tasks import HEADLINES, lowest_score
 from interfuse.evaluation import mean_interval, vary_as_metric
@@ -143,7 +144,7 @@ def _use(run: Run, home: Path) -> str:
         return "\n".join([*lines, *(f"- {one['title']} {one['verdict']}" for one in wanted)]) + "\n"
     history = run.folder / "history.parquet"
     last = read_table(history).to_pylist()[-1:] if history.is_file() else []
-    use = [(name, last[0].get(f"{name}_use")) for name in ("image", "text")] if last else []
+    use = [(name, last[0].get(f"{name}_use")) for name in MODALITIES] if last else []
     if not use or any(value is None for _, value in use):
         return "Not measured. `interfuse diagnose` measures it.\n"
     told = ", ".join(f"{name} {value:.3f}" for name, value in use)

@@ -55,11 +55,11 @@ def predict_on_workers(task: PredictTask, progress: Progress, launcher: str, wor
     calls = [(task, Portion(number, workers)) for number in range(1, workers + 1)]
     run_on_ray(_predict_portion, calls, lambda: progress.advance("predict portions"))
     progress.finish("predict portions")
-    return predict_stream(load_run(task.run), task.source.data, task.source, task.out, task.settings, progress)
+    return predict_stream(load_run(task.run), task.source, task.out, task.settings, progress)
 
 
 def _predict_portion(task: PredictTask, portion: Portion) -> str:
     """Predict one portion, on whatever machine this is."""
     settings = replace(task.settings, portion=portion, join=False)
-    predict_stream(load_run(task.run), task.source.data, task.source, task.out, settings)
+    predict_stream(load_run(task.run), task.source, task.out, settings)
     return socket.gethostname()

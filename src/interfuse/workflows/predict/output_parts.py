@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from interfuse.core.errors import DataError
 from interfuse.core.files import read_json, write_atomically, write_json
+from interfuse.core.modalities import MODALITIES
 from interfuse.data import Trouble
 from interfuse.store import locked
 
@@ -131,7 +132,7 @@ class Parts:
         rows = (_join_csv if self.out.suffix == ".csv" else _join_parquet)(made, self._tables)
         if not rows:
             raise DataError(f"No row is left: none has a readable picture or a text. {listed} lists the reasons.")
-        joined = Joined(rows, {name: counts[name] for name in ("image", "text")}, counts["troubles"])
+        joined = Joined(rows, {name: counts[name] for name in MODALITIES}, counts["troubles"])
         if joined.troubles:
             listed.replace(self.quarantine)
         else:

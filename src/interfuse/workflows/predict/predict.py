@@ -11,6 +11,7 @@ import torch
 
 from interfuse.core.errors import ConfigError, DataError, unknown
 from interfuse.core.files import write_atomically
+from interfuse.core.modalities import MODALITIES, Modalities
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import generator
 from interfuse.core.tokens import TokenTable
@@ -62,19 +63,19 @@ class Predictions:
             raise DataError(f"Predictions end in .csv or .parquet, got {path.name!r}.")
 
 
-def source_of(run: Run, data: Any, source: Source) -> Source:
-    """Read `data` as the run was trained: its encoders, and its columns unless others are given.
+def source_of(run: Run, source: Source) -> Source:
+    """Return the source read as the run was trained: by its encoders, and by its columns unless others are given.
 
     Raises:
-        ConfigError: `data` is a known-answer task and the run was not trained for one, or the other way round.
+        ConfigError: the rows are of a known-answer task and the run was not trained for one, or the other way round.
     """
-    saved, given = run.info["encoder_settings"], Source(data, source.read, source.encode)
-    if (saved["image_encoder"] == "known") != given.is_known:
-        raise ConfigError(_other_kind(run, given))
-    if given.is_known:
-        return given
+    saved = run.info["encoder_settings"]
+    if (saved["image_encoder"] == "known") != source.is_known:
+        raise ConfigError(_other_kind(run, source))
+    if source.is_known:
+        return source
     encode = replace(source.encode, **saved, finetuned=run.finetuned)
-    return Source(data, read_as_trained(run.info, source.read), encode)
+    return replace(source, read=read_as_trained(run.info, source.read), encode=encode)
 
 
 def known_rows(run: Run, source: Source) -> Features:
@@ -87,8 +88,7 @@ def known_rows(run: Run, source: Source) -> Features:
     source.check_known()
     trained = run.info.get("known")  # a run of an older version does not say it: its tokens and classes then tell
     features = make_known(source.data, source.read.seed)
-    tables = {"image": features.image, "text": features.text}
-    fits = all(_fits(run.info["inputs"][modality], table) for modality, table in tables.items())
+    fits = all(_fits(run.info["inputs"][modality], table) for modality, table in features.tables.named())
     if trained not in (None, source.data) or not fits or run.label_names != features.label_names:
         shown = ", ".join(run.label_names)
         raise ConfigError(
@@ -119,15 +119,15 @@ def _other_kind(run: Run, source: Source) -> str:
     )
 
 
-def predict(run: Run, data: Any, source: Source, progress: Progress | None = None) -> Predictions:
-    """Predict every row of `data`; no label is needed, and either modality may be missing.
+def predict(run: Run, source: Source, progress: Progress | None = None) -> Predictions:
+    """Predict every row of the source; no label is needed, and either modality may be missing.
 
     Raises:
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
     """
     watcher = progress or Silent()
     distributed.join(source.encode.device)
-    features, _ = read_for_run(run, data, source, watcher, labelled=False)
+    features, _ = read_for_run(run, source, watcher, labelled=False)
     warn_of_missing(run, features, watcher)
     rows = torch.arange(len(features.ids))
     probs = predict_probs(run.network, features, rows).numpy()
@@ -136,19 +136,17 @@ def predict(run: Run, data: Any, source: Source, progress: Progress | None = Non
 
 def evaluate(
     run: Run,
-    data: Any,
     source: Source,
     split: str,
     progress: Progress | None = None,
     missing: Mapping[str, float] | None = None,
     quarantine: Path | None = None,
 ) -> Mapping[str, int | float]:
-    """Score the run on the rows of one split of `data` (or on `all` rows).
+    """Score the run on the rows of one split of the source (or on `all` rows).
 
     Args:
         run: the trained network.
-        data: the rows.
-        source: how they are read; its seed draws which rows go without a modality.
+        source: the rows, and how they are read; its seed draws which rows go without a modality.
         split: train, validation, test, or all.
         progress: told how far it is.
         missing: modality to the fraction of these rows that go without it, such as `{"image": 0.5}`; with one seed the
@@ -161,12 +159,12 @@ def evaluate(
     """
     watcher = progress or Silent()
     for modality, share in (missing or {}).items():
-        if modality not in ("image", "text"):
-            raise ConfigError(unknown("modality", modality, ("image", "text")))
+        if modality not in MODALITIES:
+            raise ConfigError(unknown("modality", modality, MODALITIES))
         if not 0 <= share <= 1:
             raise ConfigError(f"The fraction of rows that go without {modality} is from 0 to 1, got {share:g}.")
     distributed.join(source.encode.device)
-    features, examples = read_for_run(run, data, source, watcher, labelled=True, split=split)
+    features, examples = read_for_run(run, source, watcher, labelled=True, split=split)
     if examples and quarantine:
         keep_troubles(examples.troubles, quarantine, watcher)
     rows = torch.arange(len(features.ids)) if split == "all" else features.splits.get(split, torch.arange(0))
@@ -181,18 +179,16 @@ def evaluate(
 
 def without(features: Features, rows: torch.Tensor, missing: Mapping[str, float], seed: int) -> Features:
     """Take a modality away from a fraction of these rows, drawn by the seed."""
+    items = Modalities(*(items.clone() for items in features.items))
     for modality, share in missing.items():
         drawn = rows[torch.randperm(len(rows), generator=generator(seed, "missing", modality))]
-        items = getattr(features, f"{modality}_items").clone()
-        items[drawn[: round(share * len(rows))]] = -1
-        features = replace(features, **{f"{modality}_items": items})
-    return features
+        items.of(modality)[drawn[: round(share * len(rows))]] = -1
+    return replace(features, image_items=items.image, text_items=items.text)
 
 
 def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
     """Say so where rows miss a modality that the run never trained without."""
-    items = {"image": features.image_items, "text": features.text_items}
-    warn_of_counts(run, {modality: int((found < 0).sum()) for modality, found in items.items()}, progress)
+    warn_of_counts(run, {modality: int((items < 0).sum()) for modality, items in features.items.named()}, progress)
 
 
 def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> None:
@@ -207,7 +203,7 @@ def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> 
 
 
 def read_for_run(
-    run: Run, data: Any, source: Source, progress: Progress, labelled: bool, split: str = "all"
+    run: Run, source: Source, progress: Progress, labelled: bool, split: str = "all"
 ) -> tuple[Features, Examples | None]:
     """Read all rows as the run was trained, and encode what the store does not hold; no examples where all is made up.
 
@@ -217,12 +213,12 @@ def read_for_run(
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
         ConfigError: the rows are of a known-answer task that the run was not trained for, or the other way round.
     """
-    source = source_of(run, data, source)
+    source = source_of(run, source)
     if source.is_known:
         return known_rows(run, source), None
-    examples = load_for_run(data, source.read, run.task, run.label_names, labelled)
+    examples = load_for_run(source.data, source.read, run.task, run.label_names, labelled)
     if split in ("train", "validation", "test") and set(examples.table["split"].unique().to_pylist()) == {"all"}:
-        examples = split_again(run.info, data, source.read, split)
+        examples = split_again(run.info, source, split)
     for note in examples.notes:
         progress.say(note)
     encoded = encode_examples(examples, source.encode, progress, run.projections)

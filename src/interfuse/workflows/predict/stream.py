@@ -71,21 +71,20 @@ class _Rows:
 
 def predict_stream(
     run: Run,
-    data: Any,
     source: Source,
     out: Path,
     settings: StreamSettings | None = None,
     progress: Progress | None = None,
 ) -> Streamed:
-    """Predict every row of `data` into a file; memory does not grow with the rows.
+    """Predict every row of the source into a file; memory does not grow with the rows.
 
     Finished parts wait in the folder `OUT.parts`; the same call after a kill goes on from them and ends with the bytes
     of an undisturbed one. Rows in trouble are listed in `OUT.quarantine.csv`.
 
     Args:
         run: the trained network.
-        data: the rows; a CSV, TSV, JSON lines or Parquet file is read part by part, all else is read whole.
-        source: how they are read and encoded.
+        source: the rows, and how they are read and encoded; a CSV, TSV, JSON lines or Parquet file is read part by
+            part, all else is read whole.
         out: .csv or .parquet.
         settings: how the work is cut up, and which of it is this process's.
         progress: told how far it is.
@@ -95,7 +94,7 @@ def predict_stream(
             of another prediction.
         ConfigError: the rows are of a known-answer task that the run was not trained for, or the other way round.
     """
-    settings, watcher, source = settings or StreamSettings(), progress or Silent(), source_of(run, data, source)
+    settings, watcher, source = settings or StreamSettings(), progress or Silent(), source_of(run, source)
     work: _Work | _Known = _Known(run, source, settings) if source.is_known else _Work(run, source, settings, watcher)
     count = -(-work.rows // settings.rows_per_part)
     parts = Parts(Path(out), _identity(run, source, work, settings), count)
@@ -147,8 +146,7 @@ def _answer(run: Run, part: _Rows) -> tuple[pl.DataFrame, dict[str, int]]:
     probs = predict_probs(run.network, features, rows).numpy()
     ids = [features.ids[row] for row in rows.tolist()]
     frame = Predictions(features.rows[rows].tolist(), ids, probs, run.label_names, run.task).frame()
-    items = {"image": features.image_items, "text": features.text_items}
-    return frame, {modality: int((found[rows] < 0).sum()) for modality, found in items.items()}
+    return frame, {modality: int((items[rows] < 0).sum()) for modality, items in features.items.named()}
 
 
 def _identity(run: Run, source: Source, work: "_Work | _Known", settings: StreamSettings) -> dict[str, Any]:

@@ -160,7 +160,7 @@ class Responder:
         network, task = self.run.network, self.run.task
         no_image, no_text = (Tokens(part.tokens, torch.zeros_like(part.mask)) for part in (image, text))
         states = [(image, text), (image, no_text), (no_image, text), (no_image, no_text)]
-        probs = [to_probs(network(*state).float(), task).numpy() for state in states]
+        probs = [to_probs(network(*state).logits.float(), task).numpy() for state in states]
         chosen = probs[0].argmax(1)
         values = [found[np.arange(len(read)), chosen].astype(np.float64) for found in probs]
         image_part, text_part, _ = share(*values)

@@ -6,6 +6,7 @@ from typing import Any
 
 from interfuse.core.errors import DataError
 from interfuse.data import NONE, Examples, SourceSettings, load_examples
+from interfuse.workflows.source.source import Source
 
 
 def read_as_trained(info: Mapping[str, Any], given: SourceSettings) -> SourceSettings:
@@ -30,7 +31,7 @@ def describe_split(examples: Examples, read: SourceSettings) -> dict[str, Any] |
     return {**{name: getattr(read, name) for name in names}, "rows": examples.fingerprint}
 
 
-def split_again(info: Mapping[str, Any], data: Any, read: SourceSettings, split: str) -> Examples:
+def split_again(info: Mapping[str, Any], source: Source, split: str) -> Examples:
     """Make the split that a run was trained with again, on the very rows that it was trained on.
 
     Raises:
@@ -43,7 +44,7 @@ def split_again(info: Mapping[str, Any], data: Any, read: SourceSettings, split:
             f"DATA says of no row that it is {split}, and the run does not say how to make its split. {way}"
         )
     rows = made.pop("rows")
-    examples = load_examples(data, replace(read, **made))
+    examples = load_examples(source.data, replace(source.read, **made))
     if examples.fingerprint != rows:
         raise DataError(
             f"DATA says of no row that it is {split}, and these are not the rows that the run was trained on, of which "

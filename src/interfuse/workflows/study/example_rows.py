@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interfuse.core.modalities import MODALITIES
 from interfuse.core.records import EXAMPLES, read_table, write_table
 from interfuse.data import Examples, PictureError, open_picture
 from interfuse.evaluation import RIGHT
@@ -49,7 +50,7 @@ def keep_examples(study: Study, examples: Examples) -> None:
     folders: dict[str, dict[int, list[Path]]] = {}
     for trial in study.trials():
         folders.setdefault(trial.design.name, {}).setdefault(trial.seed, []).append(trial.folder)
-    sees = {d.name: FUSIONS.entry(d.fusion).build.modalities for d in study.designs()}  # type: ignore[attr-defined]
+    sees = {d.name: FUSIONS.entry(d.fusion).build.modalities for d in study.designs()}
     alone = {modality: name for name, seen in sees.items() if len(seen) == 1 for modality in seen}
     fusion = study.best_fusion()
     if fusion is None:
@@ -124,7 +125,7 @@ def choose_rows(
     is an answer of the mean over seeds that equals the truth.
     """
     known = [number for number, key in enumerate(seen.keys) if key in place]
-    keys = {m: examples.table[f"{m}_key"].to_pylist() for m in ("image", "text")}
+    keys = {m: examples.table[f"{m}_key"].to_pylist() for m in MODALITIES}
     missing = {m: [n for n in known if keys[m][place[seen.keys[n]]] is None] for m in keys}
     whole = sorted(set(known) - set(missing["image"]) - set(missing["text"]))
     right, truth = find_right(seen, examples), _confidence(seen)

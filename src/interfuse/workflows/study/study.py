@@ -269,7 +269,7 @@ class Study:
             validations.append(np.concatenate(validation))
             seconds.append(spent)
             histories[int(seed)] = read_table(self._run_folder(design, seed, 0) / "history.parquet").to_pylist()
-        modalities = FUSIONS.entry(design.fusion).build.modalities  # type: ignore[attr-defined]
+        modalities = FUSIONS.entry(design.fusion).build.modalities
         role = self._role(design.name)
         test_scores = np.stack(tests) if spread is None else spread_explained(np.stack(tests), spread)
         scores = DesignScores(test_scores, np.stack(validations), groups, role == "floor", len(modalities) == 1)

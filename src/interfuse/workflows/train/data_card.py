@@ -19,7 +19,7 @@ def describe_rows(features: Features, splits: Mapping[str, Tensor], examples: Ex
     card: dict[str, Any] = {
         "missing": {
             modality: {split: int((items[rows] < 0).sum()) for split, rows in splits.items()}
-            for modality, items in (("image", features.image_items), ("text", features.text_items))
+            for modality, items in features.items.named()
         }
     }
     if features.task != "regression":
