@@ -18,6 +18,8 @@ def names_of(settings: type[Any]) -> tuple[str, ...]:
 
 
 READ, ENCODE = names_of(SourceSettings), names_of(EncoderSettings)
+OF_RUN = tuple(name for name in ENCODE if name not in ("store", "device", "encoding_batch"))
+"""Settings of the encoders that a run brings itself."""
 TERMS = tuple(name for name in names_of(Design) if name not in ("fusion", "name", "settings", *TOLD))
 """Settings of a design that are neither its fusion's own nor the encoders'."""
 
@@ -42,8 +44,8 @@ def sort_settings_of_run(settings: Mapping[str, Any], *groups: Iterable[str]) ->
     Raises:
         ConfigError: no group holds a setting, or it is one of the encoders that the run was trained with.
     """
-    for name in (*TOLD, "tuned"):
-        if name in settings:
+    for name in settings:
+        if name in OF_RUN:
             raise ConfigError(
                 f"{name} is the run's own, which opens the encoders that it was trained with: leave {name} out."
             )
