@@ -119,7 +119,10 @@ class Design:
             object.__setattr__(self, "name", self.spell())
 
     def spell(self, base: "Design | None" = None) -> str:
-        """Call the design by its fusion and the settings that differ from those of `base` (else the defaults).
+        """Call the design by its fusion and the settings that differ from those of another.
+
+        Args:
+            base: design whose settings are left out of the name; none: the defaults.
 
         >>> Design("concat", settings={"hidden": 512}).spell()
         'concat:hidden=512'

@@ -75,7 +75,11 @@ class Diagnosis:
     version: str
 
     def measure(self, key: str) -> Measure:
-        """Find a measure by its key."""
+        """Find a measure by its key.
+
+        Args:
+            key: as `emap`, `shapley` or `calibration`.
+        """
         return next(measure for measure in self.measures if measure.key == key)
 
     def plain(self) -> dict[str, Any]:

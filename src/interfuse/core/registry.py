@@ -29,7 +29,11 @@ class Registry(Generic[T]):
     """Names to classes, each with the frozen dataclass of its settings."""
 
     def __init__(self, kind: str) -> None:
-        """Make an empty registry; `kind` names its entries in errors, such as "fusion mechanism"."""
+        """Make an empty registry.
+
+        Args:
+            kind: what errors call an entry, such as "fusion mechanism".
+        """
         self.kind = kind
         self._entries: dict[str, Entry[T]] = {}
 
@@ -44,6 +48,14 @@ class Registry(Generic[T]):
         oracle: str = "",
     ) -> Callable[[C], C]:
         """File the decorated class, which is made from one instance of `config`.
+
+        Args:
+            name: what `create` knows the class by.
+            config: frozen dataclass of its settings.
+            reference: address of the paper.
+            family: kind of mechanism, under which lists show it.
+            good_for: when to choose it.
+            oracle: what a test holds it equal to.
 
         Raises:
             ConfigError: the name is taken.
@@ -62,11 +74,18 @@ class Registry(Generic[T]):
         return iter(self._entries[name] for name in self.names())
 
     def names(self, pattern: str = "*") -> list[str]:
-        """List the names that fit a shell pattern, sorted."""
+        """List the names that fit a shell pattern, sorted.
+
+        Args:
+            pattern: of the shell's kind, as `*attention*`.
+        """
         return sorted(fnmatch.filter(self._entries, pattern))
 
     def entry(self, name: str) -> Entry[T]:
         """Find an entry.
+
+        Args:
+            name: of a filed class.
 
         Raises:
             ConfigError: the name is not known.
@@ -77,6 +96,10 @@ class Registry(Generic[T]):
 
     def create(self, name: str, **settings: Any) -> T:
         """Make the class filed under `name` from its settings.
+
+        Args:
+            name: of a filed class.
+            settings: fields of its config.
 
         Raises:
             ConfigError: the name or a setting is not known, or a setting cannot work.

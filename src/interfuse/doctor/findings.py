@@ -103,7 +103,11 @@ class Report:
         return not self.of("error")
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
-        """Pick the findings of one severity."""
+        """Pick the findings of one severity.
+
+        Args:
+            severity: error, warning or info.
+        """
         return tuple(finding for finding in self.findings if finding.severity == severity)
 
     @property
@@ -143,7 +147,11 @@ class Report:
         return json.dumps(plain, indent=2, ensure_ascii=False)
 
     def show(self, console: Console) -> None:
-        """Print the report in colour."""
+        """Print the report in colour.
+
+        Args:
+            console: of rich, where it is printed.
+        """
         console.print(f"[bold]{escape(self.subject)}[/bold]\n", highlight=False)
         for finding in self.findings:
             colour = COLOURS[finding.severity]

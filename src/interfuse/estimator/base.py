@@ -165,6 +165,9 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
     def save(self, folder: str | Path) -> None:
         """Write the fitted estimator to a run folder, which `load` and every command of the CLI read; no pickle.
 
+        Args:
+            folder: a new one, or an empty one.
+
         Raises:
             ConfigError: the folder is not empty.
             NotFittedError: `fit` was not called.
@@ -187,6 +190,9 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
     @classmethod
     def load(cls: type[E], folder: str | Path) -> E:
         """Open what `save` wrote.
+
+        Args:
+            folder: that `save` was given.
 
         Raises:
             DataError: the folder holds no fitted estimator of this class.

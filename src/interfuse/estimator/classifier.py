@@ -38,7 +38,12 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any) -> "FusionClassifier":
-        """Train on the rows of a table."""
+        """Train on the rows of a table.
+
+        Args:
+            X: pandas, polars or Arrow table with the columns that the settings name.
+            y: a label a row, or a 0/1 matrix (rows, classes).
+        """
         names = [str(name) for name in y.columns] if hasattr(y, "columns") else None
         values = np.asarray(y)
         if values.ndim == 2 and values.shape[1] == 1:
@@ -66,7 +71,11 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Compute the probability of each class, (rows, classes), float32; columns as `classes_`."""
+        """Compute the probability of each class, (rows, classes), float32; columns as `classes_`.
+
+        Args:
+            X: table as in `fit`; a row may lack its picture or its text.
+        """
         found = self._predict(X)
         named = (*map(_spell, np.array(_values(self._fitted())).tolist()), *found.label_names)
         columns = {name: place % len(found.label_names) for place, name in enumerate(named)}
@@ -77,7 +86,11 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         return probs
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the likeliest class of each row, or for several labels a row a 0/1 matrix (0.5 or more)."""
+        """Return the likeliest class of each row, or for several labels a row a 0/1 matrix (0.5 or more).
+
+        Args:
+            X: table as in `fit`; a row may lack its picture or its text.
+        """
         probs = self.predict_proba(X)
         if self._fitted().task == "multilabel":
             return (probs >= 0.5).astype(np.int64)
@@ -85,7 +98,11 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         return chosen
 
     def predictions(self, X: Any) -> Predictions:
-        """Predict as `interfuse predict` does: a table to show or to write."""
+        """Predict as `interfuse predict` does: a table to show or to write.
+
+        Args:
+            X: table as in `fit`; a row may lack its picture or its text.
+        """
         return self._predict(X)
 
     def __sklearn_tags__(self) -> Any:

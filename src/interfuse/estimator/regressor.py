@@ -28,7 +28,12 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any) -> "FusionRegressor":
-        """Train on the rows of a table."""
+        """Train on the rows of a table.
+
+        Args:
+            X: pandas, polars or Arrow table with the columns that the settings name.
+            y: a finite number a row.
+        """
         values = np.asarray(y)
         if values.ndim == 2 and values.shape[1] == 1:
             values = values[:, 0]
@@ -45,7 +50,11 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the number of each row, float32."""
+        """Return the number of each row, float32.
+
+        Args:
+            X: table as in `fit`; a row may lack its picture or its text.
+        """
         return np.asarray(self._predict(X).probs[:, 0])
 
     def __sklearn_tags__(self) -> Any:

@@ -58,6 +58,10 @@ def capture_attention(network: torch.nn.Module, differentiable: bool = False) ->
     What the network gives stays exactly what it was: the weights are computed beside it. With `differentiable` the
     answer is computed from the collected weights instead (the same up to rounding), so that its gradient reaches
     them.
+
+    Args:
+        network: any module with attention inside.
+        differentiable: whether a gradient shall reach the collected weights.
     """
     found: list[Captured] = []
     modules = {name: module for name, module in network.named_modules() if isinstance(module, Attention)}

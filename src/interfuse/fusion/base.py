@@ -105,7 +105,11 @@ class FusionMechanism(nn.Module, ABC):
     """Whether ONNX export is promised besides `torch.export`."""
 
     def __init__(self, config: FusionConfig) -> None:
-        """Keep the settings."""
+        """Keep the settings.
+
+        Args:
+            config: widths of both inputs and of the output, and the mechanism's own settings.
+        """
         super().__init__()
         self.config = config
         self._warned = False
@@ -117,7 +121,13 @@ class FusionMechanism(nn.Module, ABC):
         image_mask: Bool[Tensor, "..."] | None = None,
         text_mask: Bool[Tensor, "..."] | None = None,
     ) -> Fused:
-        """Fuse a batch; a mask of None calls every token real, in a mask True = a real token.
+        """Fuse a batch.
+
+        Args:
+            image: tokens, (batch, image_tokens, image_dim), or pooled, (batch, image_dim).
+            text: tokens, (batch, text_tokens, text_dim), or pooled, (batch, text_dim).
+            image_mask: (batch, image_tokens), True = a real token; none: every token is real.
+            text_mask: (batch, text_tokens), likewise.
 
         Raises:
             ShapeError: a width, a dtype, a mask or the batch does not fit.
@@ -133,7 +143,12 @@ class FusionMechanism(nn.Module, ABC):
 
     @abstractmethod
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
-        """Fuse clean tokens: zeros wherever the mask is False."""
+        """Fuse clean tokens: zeros wherever the mask is False.
+
+        Args:
+            image: tokens of `image_dim`, with their mask.
+            text: tokens of `text_dim`, with their mask, of as many rows.
+        """
 
     def towers(self, image: Tokens, text: Tokens) -> Modalities[Float[Tensor, "batch dim"]]:
         """Return a vector of each row's picture and text, which can be contrasted: here the means of their tokens."""
@@ -207,6 +222,9 @@ def create_fusion(name: str, **settings: Any) -> FusionMechanism:
 
 def list_fusions(pattern: str = "*") -> list[str]:
     """List the mechanisms whose name fits a shell pattern.
+
+    Args:
+        pattern: of the shell's kind, as `*attention*`.
 
     >>> list_fusions("*_only")
     ['image_only', 'text_only']

@@ -57,7 +57,12 @@ class AttentionWeights(nn.Module):
     def forward(
         self, scores: Float[Tensor, "*axes keys"], mask: Bool[Tensor, "... keys"]
     ) -> Float[Tensor, "*axes keys"]:
-        """Weigh the keys: (batch, keys) of one query, or (batch, heads, queries, keys)."""
+        """Weigh the keys.
+
+        Args:
+            scores: (batch, keys) of one query, or (batch, heads, queries, keys), before softmax.
+            mask: True = a real key; the others weigh nothing.
+        """
         return masked_softmax(scores, mask)
 
 

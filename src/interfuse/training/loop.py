@@ -99,9 +99,12 @@ def train(  # noqa: PLR0913
 def train_on(
     design: Design, seed: int, features: Features, network: Network, accumulate: int, means: TrainingOptions
 ) -> Trained:
-    """Train a network that is trained already; arguments are those of `train`.
+    """Train a network that is trained already.
 
     Args:
+        design: as in `train`.
+        seed: as in `train`.
+        features: as in `train`.
         network: as a run holds it; a regression's gives the numbers themselves.
         accumulate: batches whose gradients are added up before a step.
         means: with what.

@@ -83,8 +83,11 @@ def save_run(
     write_json(folder / "run.json", {"format": FORMAT, "design": to_plain(design), "inputs": inputs, **info})
 
 
-def load_run(folder: Path) -> Run:
+def load_run(folder: Path | str) -> Run:
     """Open a run.
+
+    Args:
+        folder: what `train` wrote, or STUDY/runs/DESIGN/SEED.
 
     Raises:
         DataError: the folder holds no finished run, or not one that this version reads.

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from interfuse.core.progress import Progress
-from interfuse.data import SourceSettings
 from interfuse.workflows.compare.compare import compare as run_comparison
 from interfuse.workflows.compare.settings import CompareSettings
-from interfuse.workflows.source import EncoderSettings, Source
+from interfuse.workflows.source import ENCODE, READ, TERMS, make_source, names_of, sort_settings
 from interfuse.workflows.study import Study
 
 
@@ -39,20 +38,12 @@ def compare(
         ConfigError: a setting is not known or cannot work.
         DataError: the rows cannot be used.
     """
-    read = _take(SourceSettings, settings)
-    encode = _take(EncoderSettings, settings)
-    chosen = _take(CompareSettings, settings)
-    chosen["base"] = {**chosen.get("base", {}), **settings}
+    columns = {"image": image, "text": text, "label": label}
+    read, encode, chosen, terms = sort_settings({**settings, **columns}, READ, ENCODE, names_of(CompareSettings), TERMS)
+    chosen["base"] = {**chosen.get("base", {}), **terms}
     chosen.setdefault("jobs", 1)  # worker processes would start the calling script again
+    if chosen.get("designs"):
+        chosen["designs"] = Path(chosen["designs"])
     names = fusions if isinstance(fusions, str) or fusions is None else ",".join(fusions)
-    source = Source(
-        str(data) if isinstance(data, Path) else data,
-        SourceSettings(image=image, text=text, label=label, **read),
-        EncoderSettings(**encode),
-    )
+    source = make_source(data, read, encode)
     return run_comparison(source, Path(out), CompareSettings(fusions=names, **chosen), progress)
-
-
-def _take(config: type[Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Move the settings that this dataclass has out of the mixed ones."""
-    return {name: settings.pop(name) for name in list(settings) if name in config.__dataclass_fields__}

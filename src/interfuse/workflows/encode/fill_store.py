@@ -20,7 +20,12 @@ from interfuse.workflows.source import WHOLE, EncoderSettings, Portion, Source, 
 
 
 def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) -> "Filled | None":
-    """Read the rows and encode what the store does not hold, or one portion of it; no label is needed.
+    """Read the rows and encode what the store does not hold; no label is needed.
+
+    Args:
+        source: the rows and how to read and encode them.
+        progress: told how far it is.
+        portion: which part of the work is this process's.
 
     Returns:
         What the store holds now; none for a known-answer task, whose tokens need no encoder.

@@ -50,11 +50,18 @@ class Predictions:
         columns |= {f"prob_{name}": self.probs[:, i] for i, name in enumerate(self.label_names)}
         return pl.DataFrame(columns, schema_overrides=kinds)
 
-    def write(self, path: Path) -> None:
-        """Write CSV or Parquet, as the ending says; of several processes, which all have all rows, one writes."""
+    def write(self, path: Path | str) -> None:
+        """Write CSV or Parquet; of several processes, which all have all rows, one writes.
+
+        Args:
+            path: ends in .csv or .parquet.
+
+        Raises:
+            DataError: it ends otherwise.
+        """
         if not distributed.world().leads:
             return
-        frame = self.frame()
+        frame, path = self.frame(), Path(path)
         if path.suffix == ".csv":
             write_atomically(path, lambda temporary: frame.write_csv(temporary))
         elif path.suffix == ".parquet":

@@ -1,13 +1,25 @@
 """Where rows come from: the source, its encoders, its troubles, and how a run read its own."""
 
 from interfuse.workflows.source.encoder_settings import EncoderSettings, default_store
+from interfuse.workflows.source.keywords import (
+    ENCODE,
+    READ,
+    TERMS,
+    make_source,
+    names_of,
+    sort_settings,
+    sort_settings_of_run,
+)
 from interfuse.workflows.source.portion import WHOLE, Portion
 from interfuse.workflows.source.source import Source, with_absolute_paths
 from interfuse.workflows.source.trained_source import describe_split, read_as_trained, split_again
 from interfuse.workflows.source.troubles import FILE, _tell, keep_troubles, place_in_store, tell_failures
 
 __all__ = [
+    "ENCODE",
     "FILE",
+    "READ",
+    "TERMS",
     "WHOLE",
     "EncoderSettings",
     "Portion",
@@ -16,8 +28,12 @@ __all__ = [
     "default_store",
     "describe_split",
     "keep_troubles",
+    "make_source",
+    "names_of",
     "place_in_store",
     "read_as_trained",
+    "sort_settings",
+    "sort_settings_of_run",
     "split_again",
     "tell_failures",
     "with_absolute_paths",

@@ -17,6 +17,9 @@ class Portion:
     def parse(cls, text: str) -> "Portion":
         """Read `2/8`.
 
+        Args:
+            text: number of the portion, from 1, and how many there are.
+
         Raises:
             ConfigError: the text is no such portion.
         """
@@ -26,7 +29,11 @@ class Portion:
         return cls(int(number), int(of))
 
     def of_batches(self, batches: list[list[str]]) -> list[list[str]]:
-        """Take every n-th batch of the whole plan, so that batches hold the same items whoever runs them."""
+        """Take every n-th batch of the whole plan, so that batches hold the same items whoever runs them.
+
+        Args:
+            batches: the whole plan.
+        """
         return batches[self.number - 1 :: self.of]
 
 

@@ -52,6 +52,9 @@ class Study:
     def open(cls, folder: Path | str) -> "Study":
         """Open a study.
 
+        Args:
+            folder: what `compare` wrote.
+
         Raises:
             DataError: the folder holds no study.
         """
@@ -98,7 +101,13 @@ class Study:
         ]
 
     def run(self, design: str, seed: int | None = None, fold: int = 0) -> Run:
-        """Open one run by the name of its design and its seed (the first seed by default)."""
+        """Open one run.
+
+        Args:
+            design: its name in the study.
+            seed: of the training; none: the first of the study.
+            fold: of a cross-validated study.
+        """
         names = {entry.name: entry for entry in self.designs()}
         if design not in names:
             raise DataError(f"The study has no design {design!r}. It has: {', '.join(names)}.")
@@ -149,10 +158,14 @@ class Study:
         return best_on_validation(scores, rated, by in LOWER_IS_BETTER) if rated else fusions[0]
 
     def report(self, path: Path | str | None = None, metric: str | None = None) -> Path:
-        """Write the report; the ending chooses the format: .html, .md, .csv, .tex or .json; `metric` as in summary.
+        """Write the report.
 
         Without a path it is `report.html` in the study's folder, and `report-METRIC.html` by another metric than the
         declared one.
+
+        Args:
+            path: the file; its ending, .html, .md, .csv, .tex or .json, chooses the format.
+            metric: as in `summary`.
         """
         by = find_metric(metric or self.record["metric"], self.task)
         plain = "report.html" if by == self.record["metric"] else f"report-{by.lower().replace(' ', '-')}.html"

@@ -1,5 +1,6 @@
 """Train designs on a source: rows prepared once, runs kept as they are done, encoders fine-tuned too."""
 
+from interfuse.workflows.train.api import TrainSettings
 from interfuse.workflows.train.finetune import Compute, finetune_run
 from interfuse.workflows.train.prepare import Prepared, encode_rows, prepare
 from interfuse.workflows.train.runs import RunContext, Trial, is_done, read_failure, run_trial, run_trials, tidy
@@ -12,6 +13,7 @@ __all__ = [
     "Prepared",
     "RunContext",
     "SourceRows",
+    "TrainSettings",
     "TrainingSet",
     "Trial",
     "encode_rows",

@@ -28,6 +28,15 @@ def train_run(
     Processes that torchrun started share the work: each encodes and trains on its part of the rows, and a step has
     `batch_size` rows of each.
 
+    Args:
+        source: the rows and how to read and encode them.
+        out: the run's folder; the same call on it again finishes or just opens it.
+        design: what is trained.
+        seed: of initialisation, order and dropout.
+        precision: of the training step.
+        threads: CPU threads.
+        progress: told how far it is.
+
     Raises:
         ConfigError: the design cannot work, or `out` holds another run.
         DataError: the rows cannot be used.
