@@ -95,7 +95,8 @@ def run_block(block: Block, place: str, names: dict[str, object]) -> None:
             exec(code, names)
     elif block.language == "toml":
         for title, table in tomllib.loads(block.code).items():
-            make_design(table.pop("fusion"), {"name": title, **table}, {})
+            if isinstance(table, dict):  # else a setting in a file of settings
+                make_design(table.pop("fusion"), {"name": title, **table}, {})
     elif block.language in ("bash", "yaml"):
         for words in commands_of(block):
             check(words)

@@ -371,7 +371,7 @@ def test_a_folder_is_read_whole_and_predicted_in_parts(trained, shop, tmp_path):
 def start():
     """Start a command in a process of its own, forked from one that has everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["interfuse.cli.main", "interfuse.workflows", "transformers"])
+    context.set_forkserver_preload(["interfuse.cli.app", "interfuse.cli.main", "interfuse.workflows", "transformers"])
 
     def begin(*arguments: str):
         process = context.Process(target=command_line, args=(list(arguments),))

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from interfuse.cli.main import app
+from interfuse.cli.app import app
 from interfuse.core.errors import DataError
 
 BROKEN = {3: "the file does not exist", 8: "cannot be decoded", 20: "line 22: the row has 2 cells, the header has 4"}

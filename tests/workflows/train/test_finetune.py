@@ -265,7 +265,7 @@ def test_the_command_line_fine_tunes(folder, tuned, source, capsys):
     with pytest.raises(SystemExit):
         command([*base, start, "--unfreeze=last-1", "--dim=32"])
     assert "takes the design of that run, whose dim is 16, got 32" in capsys.readouterr().err
-    rates = ["--encoder-learning-rate=3e-3", "--head-learning-rate=1e-3", "--tuning-epochs=2"]
+    rates = ["--encoder-learning-rate=3e-3", "--head-learning-rate=1e-3", "--finetune-epochs=2"]
     shutil.rmtree(folder / "typed", ignore_errors=True)
     with pytest.raises(SystemExit) as done:
         command([*base, start, "--unfreeze=last-1", *rates])
