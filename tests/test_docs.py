@@ -141,7 +141,7 @@ def test_a_link_to_a_file_leads_somewhere(page):
             assert (page.parent / target).is_file() or (page.parent / notebook).is_file(), target
 
 
-def test_the_pages_name_every_promise_and_every_word_and_mend_of_training_health():
+def test_the_pages_name_every_promise_and_every_word_and_fix_of_training_health():
     promises = (ROOT / "docs/concepts/promises.md").read_text(encoding="utf-8")
     assert not [promise.name for promise in PROMISES if f"| {promise.name} |" not in promises]
     health = (ROOT / "docs/concepts/health.md").read_text(encoding="utf-8")

@@ -219,7 +219,7 @@ def test_threads_that_wait_do_not_spin_unless_told_to():
 
 
 @pytest.mark.parametrize("command", ["train", "compare"])
-def test_every_mend_that_a_finding_names_is_an_option_of_the_command(command, capsys):
+def test_every_fix_that_a_finding_names_is_an_option_of_the_command(command, capsys):
     fixes = re.findall(r"--[a-z-]+", Path(findings.__file__).read_text())
     assert {"--norm", "--clip", "--warmup", "--gate", "--balance", "--unimodal-heads", "--modality-dropout"} < set(
         fixes

@@ -62,6 +62,6 @@ def test_a_value_below_its_minimum_is_named():
         at_least("thing", 1, width=0)
 
 
-def test_a_missing_extra_is_named_with_the_command_that_mends_it():
+def test_a_missing_extra_is_named_with_the_command_that_fixes_it():
     with pytest.raises(ExtraMissingError, match=r"no_such_package is not installed.*pip install 'interfuse\[demo\]'"):
         require("no_such_package", "demo")

@@ -30,7 +30,7 @@ def reports():
 
 
 @pytest.mark.parametrize(("defect", "cls", "kind"), DEFECTS, ids=[f"{d[0]}-{d[1].__name__}-{d[2]}" for d in DEFECTS])
-def test_every_defect_is_named_with_evidence_place_and_mend(defect, cls, kind, reports):
+def test_every_defect_is_named_with_evidence_place_and_fix(defect, cls, kind, reports):
     report = reports(cls)
     found = [finding for finding in report.findings if finding.kind == kind]
     assert found, report

@@ -14,6 +14,7 @@ from torch.testing import assert_close
 from interfuse.core.errors import ConfigError, EncoderError
 from interfuse.encoders import default_image_size, load_image_encoder, load_text_encoder
 from interfuse.encoders.base import resolve_dtype
+from tests.patience import PATIENCE_S
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "circle"]
@@ -259,7 +260,6 @@ server = socket.create_server(("127.0.0.1", 0))
 os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{server.getsockname()[1]}"
 from interfuse.core.errors import EncoderError
 from interfuse.encoders import hub, load_image_encoder
-from tests.patience import PATIENCE_S
 hub.HUB_TIMEOUT_S = 0.5
 try:
     load_image_encoder("someone/some-model")

@@ -42,7 +42,7 @@ def test_no_temperature_of_a_fine_grid_fits_better():
     assert negative_log_likelihood(logits / best, labels, "multiclass") <= min(losses) + 1e-9
 
 
-def test_cooling_mends_a_model_that_is_too_sure_and_leaves_its_answers():
+def test_cooling_fixes_a_model_that_is_too_sure_and_leaves_its_answers():
     logits, labels = drawn(5_000, 3.0)
     best = fit_temperature(logits, labels, "multiclass")
     before, after = (measure_calibration(logits, labels, "multiclass", t) for t in (1.0, best))

@@ -86,7 +86,7 @@ def test_cells_that_lose_what_the_answers_tell_name_no_part():
     assert nothing.verdict == "The cells tell no more of the label than chance would: there is nothing to decompose."
 
 
-def test_a_temperature_that_does_not_mend_the_rows_is_not_praised():
+def test_a_temperature_that_does_not_fix_the_rows_is_not_praised():
     before, worse = Calibration(0.13, 0.2, 0.1, []), Calibration(0.25, 0.3, 0.2, [])
     assert "2.00, which does not fix these rows (25.0 points)" in say_calibration(before, 9, 2.0, worse).verdict
     assert "too sure of itself on validation: temperature 2.00 leaves 13.0 points here" in (

@@ -30,7 +30,7 @@ WIDTHS = {"image_dim": 6, "text_dim": 4, "fused_dim": 8}
         ("evidential", {"evidence": "relu"}, r"Unknown value of evidential: evidence: 'relu'.*exp, softplus"),
     ],
 )
-def test_a_setting_that_cannot_work_is_named_with_its_value_and_a_mend(name, settings, told):
+def test_a_setting_that_cannot_work_is_named_with_its_value_and_a_fix(name, settings, told):
     with pytest.raises(ConfigError, match=told):
         create_fusion(name, **WIDTHS, **settings)
 

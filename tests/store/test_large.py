@@ -14,6 +14,7 @@ from interfuse.store import store as store_module
 from interfuse.store import writer as writer_module
 from interfuse.store.coding import from_rows, to_rows
 from interfuse.store.index import SNAPSHOT
+from tests.patience import PATIENCE_S
 
 SIGNATURE, DIM = {"name": "toy"}, 4
 
@@ -146,7 +147,6 @@ from pathlib import Path
 import torch
 from interfuse.core.errors import StoreError
 from interfuse.store import TokenStore
-from tests.patience import PATIENCE_S
 store = TokenStore(Path(sys.argv[1]), {"name": "toy"}, 4)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:

@@ -292,7 +292,7 @@ def test_old_temporary_files_are_removed_and_young_ones_kept(tmp_path):
     assert (old.exists(), young.exists()) == (False, True)
 
 
-def test_an_encoder_file_that_cannot_be_read_is_told_with_the_mend(tmp_path):
+def test_an_encoder_file_that_cannot_be_read_is_told_with_the_fix(tmp_path):
     path = fill(tmp_path, range(1)).folder / "encoder.json"
     path.write_text("{")
     with pytest.raises(StoreError, match=r"encoder\.json cannot be read: .*Remove this file; it is written anew"):

@@ -142,7 +142,7 @@ def test_answers_that_came_to_nothing_are_told_as_a_diverging_loss_is(features):
         run(features, "concat", epochs=1, batch_size=1000, learning_rate=1e30, clip=0, norm="none", hidden=64)
 
 
-def test_a_diverging_loss_is_told_with_its_mends(features):
+def test_a_diverging_loss_is_told_with_its_fixes(features):
     with pytest.raises(ConfigError, match=r"the training loss became (nan|inf) in epoch 1\. Fix: a lower"):
         run(features, "concat", learning_rate=1e30, clip=0, norm="none", hidden=64)
 

@@ -11,7 +11,7 @@ from interfuse.training.costs import measure_memory
 from interfuse.training.memory import Need, available_bytes, check_memory, measure_need
 
 
-def test_a_need_that_fits_is_let_pass_and_one_that_does_not_names_figures_and_mends():
+def test_a_need_that_fits_is_let_pass_and_one_that_does_not_names_figures_and_fixes():
     need = Need(fixed=2_000_000_000, a_row=100_000_000)
     check_memory(need, 8_400_000_000, 64, 1, False)
     with pytest.raises(ConfigError) as told:

@@ -14,7 +14,7 @@ from PIL import Image
 from interfuse.core.design import Design
 from interfuse.core.records import read_table
 from interfuse.data import SourceSettings
-from interfuse.training import TrainingOptions, Tuning, loop, processes
+from interfuse.training import TrainingOptions, Tuning, distributed, loop
 from interfuse.workflows import EncoderSettings, Source, evaluate, finetune_run, predict
 
 READ = SourceSettings(image="photo", text="caption", label="answer", split="part")
@@ -77,14 +77,14 @@ def work(folder: Path, name: str, batch: int) -> None:
     found = predict(run, source.data, source)
     told = {
         "seen": seen,
-        "world": list(processes.world()),
+        "world": list(distributed.world()),
         "rows": found.rows,
         "probs": found.probs.tolist(),
         "metrics": dict(evaluate(run, source.data, source, "test")),
         "frozen": losses(folder / f"{name}-frozen"),
         "tuned": losses(folder / name),
     }
-    (folder / f"{name}-{processes.world().rank}.json").write_text(json.dumps(told))
+    (folder / f"{name}-{distributed.world().rank}.json").write_text(json.dumps(told))
 
 
 def losses(run: Path) -> list[list[float]]:
@@ -95,4 +95,4 @@ def losses(run: Path) -> list[list[float]]:
 
 if __name__ == "__main__":
     work(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
-    processes.leave()
+    distributed.leave()

@@ -29,7 +29,11 @@ def serve(
     ] = None,
     image_folder: Annotated[Path | None, Field(SourceSettings, "Rows")] = None,
     host: Annotated[str, typer.Option(help="Address to bind to.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port.")] = 7860,
+    port: Annotated[int, typer.Option(help="Port.", min=1, max=65535)] = 7860,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Another name that browsers ask for, as NAME or NAME:PORT: a proxy's or a tunnel's."),
+    ] = None,
     auth: Annotated[
         str | None, typer.Option(help=f"user:password; better in {AUTH_VARIABLE}, which no process list shows.")
     ] = None,
@@ -41,18 +45,23 @@ def serve(
 
     Example: `interfuse serve run --examples products.csv --image-folder photos`
     """
-    require("gradio", "serve")
-    from interfuse.workflows.serve import Limits, Responder, build_page, launch, validation_examples
+    from interfuse.workflows import serve as room
 
-    login = read_auth(auth or os.environ.get(AUTH_VARIABLE))
-    if host not in LOOPBACK and login is None:
-        typer.echo(f"warning: anyone who reaches {host} may use this model. Fix: set {AUTH_VARIABLE}=user:password.")
-    opened = load_run(run)
-    responder = Responder(opened, Limits(max_bytes, max_pixels))
-    rows = validation_examples(opened, examples, image_folder) if examples else []
-    page = build_page(responder, rows, max_batch)
-    typer.echo(f"http://{host}:{port}")
-    launch(page, responder.limits, host, port, login)
+    with room.private_folder() as folder:
+        require("gradio", "serve")
+        names = room.Names(host, port, tuple(allowed_host or ()))
+        login = read_auth(auth or os.environ.get(AUTH_VARIABLE))
+        if host not in LOOPBACK and login is None:
+            typer.echo(
+                f"warning: anyone who reaches {host} may use this model. Fix: set {AUTH_VARIABLE}=user:password."
+            )
+        opened = load_run(run)
+        responder = room.Responder(opened, room.Limits(max_bytes, max_pixels))
+        rows = room.validation_examples(opened, examples, image_folder) if examples else []
+        uploads = room.Uploads(folder)
+        page = room.build_page(responder, rows, uploads, max_batch)
+        typer.echo(f"http://{host}:{port}")
+        room.run_server(page, uploads, responder.limits, names, login)
 
 
 def read_auth(given: str | None) -> tuple[str, str] | None:

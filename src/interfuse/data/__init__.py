@@ -13,6 +13,7 @@ from interfuse.data.pictures import (
     PictureIdentity,
     identify,
     open_picture,
+    open_regular,
     to_path,
 )
 from interfuse.data.readers import COLLECTIONS, NONE
@@ -46,6 +47,7 @@ __all__ = [
     "make_batch",
     "make_known",
     "open_picture",
+    "open_regular",
     "open_stream",
     "plan_epoch",
     "refold",

@@ -16,7 +16,10 @@ Make = Callable[[np.ndarray, np.ndarray], Weighted]
 
 
 def make_metric(
-    name: str, probs: Float[np.ndarray, "rows classes"], labels: Num[np.ndarray, "rows *classes"], task: str
+    name: str,
+    probs: Float[np.ndarray, "rows classes"],
+    labels: Num[np.ndarray, "rows *classes"],  # noqa: F821
+    task: str,
 ) -> Weighted:
     """Prepare a metric of `WEIGHTED` for one seed's predictions; its value with weights 1 is `aggregate_scores`'.
 

@@ -34,7 +34,9 @@ def spread_explained(
 
 
 def vary_as_metric(
-    scores: Float[np.ndarray, "*seeds rows"], labels: Num[np.ndarray, "rows *classes"], task: str
+    scores: Float[np.ndarray, "*seeds rows"],
+    labels: Num[np.ndarray, "rows *classes"],  # noqa: F821
+    task: str,
 ) -> Float[np.ndarray, "*seeds rows"]:
     """Return row scores an interval of whose mean is one of the metric: those of a regression spread as R² does.
 

@@ -29,7 +29,7 @@ def dot_product_attention(
     query: Float[Tensor, "batch heads queries head_dim"],
     key: Float[Tensor, "batch heads keys head_dim"],
     value: Float[Tensor, "batch heads keys head_dim"],
-    mask: Bool[Tensor, "batch #heads #queries keys"] | None = None,
+    mask: Bool[Tensor, "batch #heads #queries keys"] | None = None,  # noqa: F821
 ) -> Float[Tensor, "batch heads queries head_dim"]:
     """Attend with the fastest exact kernel for where the tensors lie: `softmax(q kᵀ / √head_dim) v`.
 

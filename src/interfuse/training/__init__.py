@@ -1,9 +1,10 @@
 """The assembled network, the loop, and runs on disk."""
 
+from interfuse.training import distributed
 from interfuse.training.checkpoint import Checkpoint, leftovers
 from interfuse.training.contrastive import check_contrastive
 from interfuse.training.costs import measure_costs
-from interfuse.training.distributed import launched, leave, processes
+from interfuse.training.distributed import launched, leave
 from interfuse.training.finetuning import Tuning, tune
 from interfuse.training.inference import EVAL_BATCH, predict_probs
 from interfuse.training.loop import Trained, steps_an_epoch, train
@@ -39,6 +40,7 @@ __all__ = [
     "check_design",
     "check_objective",
     "count_parameters",
+    "distributed",
     "launched",
     "leave",
     "leftovers",
@@ -50,7 +52,6 @@ __all__ = [
     "pool_table",
     "pools",
     "predict_probs",
-    "processes",
     "resolve_precision",
     "save_run",
     "steps_an_epoch",

@@ -76,7 +76,7 @@ def train(  # noqa: PLR0913
         watch: told after every step.
         device: cpu, or any other word for the accelerator that the machine has.
         checkpoint: where the state is kept between epochs; a training killed and started again goes on from there and
-            ends with the same bytes. The caller removes it when the run is on disk.
+            ends with the same bytes on the same kind of processor. The caller removes it when the run is on disk.
 
     Raises:
         ConfigError: there is no train or validation row, the design is not for this task, or the loss or an answer

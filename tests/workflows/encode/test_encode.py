@@ -19,6 +19,7 @@ from interfuse.workflows.encode.decode import AHEAD
 from interfuse.workflows.encode.encode import encode_pictures, encode_texts
 from interfuse.workflows.encode.parallel import MOST
 from interfuse.workflows.source.portion import Portion
+from tests.patience import PATIENCE_S
 
 
 class ToyImages:
@@ -134,7 +135,6 @@ from interfuse.core.progress import Silent
 from interfuse.store import TokenStore, writer
 from interfuse.workflows.source.portion import Portion
 from interfuse.workflows.encode.encode import encode_pictures, encode_texts
-from tests.patience import PATIENCE_S
 writer.SHARD_BYTES = 64
 class Slow(ToyImages):
     def encode(self, pictures):

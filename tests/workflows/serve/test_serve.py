@@ -1,13 +1,9 @@
 """A served run: it answers as `predict` does, refuses politely, and its page works in a browser."""
 
-import importlib.util
+import os
+import re
 import shutil
-import socket
-import subprocess
-import sys
 import threading
-import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,67 +15,14 @@ from PIL import Image
 from interfuse.cli.serve import read_auth
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError, DataError
-from interfuse.core.progress import Silent
 from interfuse.data import SourceSettings
-from interfuse.workflows import EncoderSettings, Source, predict, train_run
+from interfuse.workflows import Source, predict, train_run
 from interfuse.workflows.serve.responder import Limits, Responder
-
-COLOURS = ("red", "blue", "green")
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra demo is not installed")
-    folder = tmp_path_factory.mktemp("shop")
-    rows = []
-    for number in range(48):
-        colour = COLOURS[number % 3]
-        picture = Image.new("RGB", (64, 48), colour)
-        picture.paste((number, number, number), (0, 0, 8, 8))  # the same picture twice would be one group
-        picture.save(folder / f"{number}.png")
-        rows.append((f"{number}.png", f"a cup number {number} in {colour}", colour))
-    pl.DataFrame(rows, schema=["photo", "caption", "tag"], orient="row").write_parquet(folder / "shop.parquet")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def source(shop, tmp_path_factory):
-    read = SourceSettings(image="photo", text="caption", label="tag")
-    return Source(
-        str(shop / "shop.parquet"), read, EncoderSettings(store=tmp_path_factory.mktemp("store"), image_size=64)
-    )
-
-
-@pytest.fixture(scope="module")
-def run(source, tmp_path_factory):
-    design = Design("cross_attention", dim=16, num_heads=2, epochs=2, batch_size=16)
-    return train_run(source, tmp_path_factory.mktemp("run") / "run", design, progress=Silent())
 
 
 @pytest.fixture(scope="module")
 def responder(run):
     return Responder(run, Limits(max_bytes=20_000_000, max_pixels=63_000_000))
-
-
-@pytest.fixture(scope="module")
-def served(run, source):
-    """The command itself, in a process of its own: the server leaves sockets to the garbage collector."""
-    if importlib.util.find_spec("gradio") is None:
-        pytest.skip("the extra serve is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", "from interfuse.cli.main import run; run()", "serve", str(run.folder)]
-    with subprocess.Popen([*command, "--examples", source.data, "--port", str(port)]) as process:
-        address, deadline = f"http://127.0.0.1:{port}/", time.monotonic() + 120
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                urllib.request.urlopen(address, timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield address
-        process.terminate()
 
 
 def test_the_probabilities_are_those_of_predict_with_either_modality_missing(run, source, responder, shop, tmp_path):
@@ -121,6 +64,15 @@ def test_a_bad_picture_is_a_message_and_spoils_no_other(responder, shop, tmp_pat
     assert sum(good.probs.values()) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "endless", "link"])
+def test_what_is_no_regular_file_is_refused_without_waiting_for_it(responder, tmp_path, kind):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "folder").mkdir()
+    path = {"device": Path("/dev/zero"), "endless": Path("/proc/kmsg")}.get(kind, tmp_path / kind)
+    assert "The picture was not taken" in responder.answer([(path, "red")])[0].error
+
+
 def test_a_60_megapixel_photo_is_answered(responder, tmp_path):
     Image.new("RGB", (10_000, 6_000), "red").save(tmp_path / "huge.jpg")
     assert responder.answer([(tmp_path / "huge.jpg", None)])[0].error is None
@@ -154,14 +106,14 @@ def test_the_page_answers_in_a_browser_and_asks_no_other_server(served, shop, tm
     (tmp_path / "text.jpg").write_text("not a picture")
     Image.new("RGB", (10_000, 6_000), "red").save(tmp_path / "huge.jpg")
     flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    errors, strangers = [], []
+    errors, strangers, address = [], [], served.address
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=flags)
         page = browser.new_page(viewport={"width": width, "height": height})
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda asked: strangers.append(asked.url) if not local(asked.url, served) else None)
-        page.goto(served)
+        page.on("request", lambda asked: strangers.append(asked.url) if not local(asked.url, address) else None)
+        page.goto(address)
         answer, status = page.get_by_role("button", name="Answer"), page.locator("#status")
         answer.click()
         playwright.expect(status).to_contain_text("Give a picture", timeout=20_000)
@@ -182,12 +134,17 @@ def test_the_page_answers_in_a_browser_and_asks_no_other_server(served, shop, tm
                 playwright.expect(page.locator("#status")).to_contain_text(told, timeout=20_000)
             else:
                 playwright.expect(page.locator("#decided")).to_contain_text("Decided by", timeout=20_000)
+        page.reload()
+        page.locator("table tbody tr").first.click()
+        playwright.expect(page.locator("textarea").first).to_have_value(re.compile("a cup number"), timeout=20_000)
+        page.get_by_role("button", name="Answer").click()
+        playwright.expect(page.locator("#decided")).to_contain_text("Decided by", timeout=20_000)
         browser.close()
     assert (errors, strangers) == ([], [])
 
 
-def local(url, served):
-    return url.startswith((served, "data:", "blob:"))
+def local(url, address):
+    return url.startswith((address, "data:", "blob:"))
 
 
 @pytest.mark.parametrize("pairs", [False, True])

@@ -7,6 +7,7 @@ from interfuse.data.pictures.files import (
     PictureIdentity,
     identify,
     open_picture,
+    open_regular,
 )
 from interfuse.data.pictures.remote import RemoteCache, to_name, to_path
 from interfuse.data.pictures.row_pictures import NamedPictures, as_series, identify_names
@@ -24,6 +25,7 @@ __all__ = [
     "identify",
     "identify_names",
     "open_picture",
+    "open_regular",
     "to_name",
     "to_path",
 ]

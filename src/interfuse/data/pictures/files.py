@@ -1,13 +1,15 @@
 """Picture files: told apart by content, opened safely. A bad file is a reason in words, never a crash."""
 
 import hashlib
-import io
 import os
+import stat
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -29,6 +31,7 @@ MAX_PIXELS = 64_000_000
 DRAFT_PIXELS = 16_000_000
 """A JPEG of more pixels is decoded at 1/2, 1/4 or 1/8 of its size where the encoder needs far less."""
 _CHUNK_BYTES = 1 << 20
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
 _MEND = "--allow-outside reads it all the same"
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit is lower
@@ -91,11 +94,38 @@ def identify_all(paths: Iterable[str], cache: RemoteCache | None = None) -> Mapp
         return dict(zip(distinct, pool.map(lambda path: identify(path, cache), distinct), strict=True))
 
 
-def open_picture(path: str | Path, at_least: int | None = None, above: int = 0) -> Image.Image:
+@contextmanager
+def open_regular(path: str | Path, max_bytes: int) -> Iterator[BinaryIO]:
+    """Open a regular file and never wait for it: a pipe, a device and a folder are refused, and none is read.
+
+    What is looked at is what is opened: the kind and the size are those of the open file.
+
+    Raises:
+        PictureError: it is no regular file, is empty, or has more than `max_bytes`.
+        OSError: it cannot be opened.
+    """
+    _refuse_odd(os.stat(path), max_bytes)  # opening a device may already do something
+    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
+        _refuse_odd(os.fstat(file.fileno()), max_bytes)  # it may be another file by now
+        yield file
+
+
+def _refuse_odd(found: os.stat_result, max_bytes: int) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise PictureError("it is a folder, not a file")
+    if not stat.S_ISREG(found.st_mode):
+        raise PictureError("it is a pipe or a device, not a regular file")
+    if found.st_size == 0:  # so are the files of /proc, whose reading may wait
+        raise PictureError("the file is empty")
+    if found.st_size > max_bytes:
+        raise PictureError(f"the file has {found.st_size:,} bytes, more than the limit of {max_bytes:,}")
+
+
+def open_picture(path: str | Path | BinaryIO, at_least: int | None = None, above: int = 0) -> Image.Image:
     """Decode a picture to 8-bit RGB: upright by EXIF, alpha on white, 16 bits scaled, the first frame.
 
     Args:
-        path: the file, or a URL that `fsspec` reads.
+        path: the file, open or by its name, or a URL that `fsspec` reads.
         at_least: pixels that the shorter side must keep; a large JPEG is then decoded at 1/2, 1/4 or 1/8 of its size,
             which is faster but gives other pixels than resizing the whole picture.
         above: pixels that a picture must have more of to be decoded so.
@@ -104,8 +134,7 @@ def open_picture(path: str | Path, at_least: int | None = None, above: int = 0) 
         PictureError: the file cannot be decoded; the message says why.
     """
     try:
-        path = to_path(path)
-        with _open(fetch(str(path)) if is_remote(path) else path) as image:
+        with _open(_local(path)) as image:
             if at_least is not None and image.width * image.height > above:
                 image.draft(None, (at_least, at_least))  # only JPEG heeds it
             image.load()
@@ -116,7 +145,15 @@ def open_picture(path: str | Path, at_least: int | None = None, above: int = 0) 
         raise PictureError(_reason(error)) from error
 
 
-def _open(path: str | Path | io.BytesIO) -> Image.Image:
+def _local(path: str | Path | BinaryIO) -> str | Path | BinaryIO:
+    """Fetch what is remote."""
+    if not isinstance(path, str | Path):
+        return path
+    path = to_path(path)
+    return fetch(str(path)) if is_remote(path) else path
+
+
+def _open(path: str | Path | BinaryIO) -> Image.Image:
     """Open a file's header and refuse an absurd size."""
     try:
         image = Image.open(path)

@@ -20,14 +20,14 @@ MEND_NO_MASK = (
 def hides_values_under_the_mask(
     subject: Subject, garbage: Sequence[float] = (0.0, 9.0), slack: float | None = None
 ) -> list[Finding]:
-    """Return the same output whatever finite values stand under the mask: bit for bit, but for `slack`."""
+    """Return the same output whatever finite values stand under the mask, but for `slack`."""
     return _leaks(subject, garbage, MODALITIES, slack)
 
 
 def hides_poison_under_the_mask(
     subject: Subject, garbage: Sequence[float] = (1e4, *POISON), slack: float | None = None
 ) -> list[Finding]:
-    """Return bit for bit the same output even with huge values, NaN or inf under the mask."""
+    """Return the same output, but for rounding, even with huge values, NaN or inf under the mask."""
     sound = [m for m in MODALITIES if m in subject.masks and not _leaks(subject, (0.0, 9.0), [m])]
     gaps = {value: _gap(subject, value, sound) for value in garbage}
     worst = {value: gap for value, gap in gaps.items() if gap > (subject.rounding if slack is None else slack)}

@@ -130,7 +130,7 @@ def _moves(subject: Subject, path: str) -> float:
 
 
 def survives_saving_and_loading(subject: Subject) -> list[Finding]:
-    """Return bit for bit the same output from a module made again that has loaded the state.
+    """Return the same output, but for rounding, from a module made again that has loaded the state.
 
     Raises:
         NotExaminedError: it could not be made again, and nothing else shows that state is lost.

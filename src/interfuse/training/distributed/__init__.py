@@ -1,6 +1,6 @@
 """Several processes that train as one: who they are, and which rows of a batch each has."""
 
-from interfuse.training.distributed.processes import join, launched, leave, total, world
+from interfuse.training.distributed.processes import join, launched, leave, total, wait, world
 from interfuse.training.distributed.split_batches import Share, check_shares, share_epoch
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "leave",
     "share_epoch",
     "total",
+    "wait",
     "world",
 ]

@@ -16,7 +16,7 @@ from interfuse.core.seeds import generator
 from interfuse.core.tokens import TokenTable
 from interfuse.data import Examples, Features, assemble, load_for_run, make_known
 from interfuse.evaluation import aggregate_scores
-from interfuse.training import Run, predict_probs, processes
+from interfuse.training import Run, distributed, predict_probs
 from interfuse.workflows.encode import encode_examples
 from interfuse.workflows.source import Source, keep_troubles, read_as_trained, split_again
 
@@ -51,7 +51,7 @@ class Predictions:
 
     def write(self, path: Path) -> None:
         """Write CSV or Parquet, as the ending says; of several processes, which all have all rows, one writes."""
-        if not processes.world().leads:
+        if not distributed.world().leads:
             return
         frame = self.frame()
         if path.suffix == ".csv":
@@ -126,7 +126,7 @@ def predict(run: Run, data: Any, source: Source, progress: Progress | None = Non
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
     """
     watcher = progress or Silent()
-    processes.join(source.encode.device)
+    distributed.join(source.encode.device)
     features, _ = read_for_run(run, data, source, watcher, labelled=False)
     warn_of_missing(run, features, watcher)
     rows = torch.arange(len(features.ids))
@@ -165,7 +165,7 @@ def evaluate(
             raise ConfigError(unknown("modality", modality, ("image", "text")))
         if not 0 <= share <= 1:
             raise ConfigError(f"The fraction of rows that go without {modality} is from 0 to 1, got {share:g}.")
-    processes.join(source.encode.device)
+    distributed.join(source.encode.device)
     features, examples = read_for_run(run, data, source, watcher, labelled=True, split=split)
     if examples and quarantine:
         keep_troubles(examples.troubles, quarantine, watcher)

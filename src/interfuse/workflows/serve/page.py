@@ -1,25 +1,32 @@
 """The page of a served run: Gradio's blocks around a `Responder`. No request leaves the machine."""
 
 import base64
+import contextlib
 import html
+import inspect
 import io
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 from PIL import Image
 
-from interfuse.core.errors import DataError, require
+from interfuse.core.errors import ConfigError, DataError, require
 from interfuse.core.records import read_table
-from interfuse.data import SourceSettings, load_for_run
+from interfuse.data import SourceSettings, load_for_run, to_path
 from interfuse.reports import draw_heat
 from interfuse.training import Run
+from interfuse.workflows.serve.guard import REFUSAL, Guard, Names
 from interfuse.workflows.serve.responder import Answer, Limits, Responder
+from interfuse.workflows.serve.uploads import Uploads
 
 SHOWN_WORDS = 24
 """Words whose attention is drawn."""
 SHOWN_EXAMPLES = 4
+STOP_SECONDS = 2
+"""What open connections get when the server is told to end."""
 CSS = """
 .looked { display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: 0.75rem; }
 .looked figure { margin: 0; } .looked img { width: 100%; border-radius: 6px; display: block; }
@@ -28,18 +35,19 @@ CSS = """
 Example = tuple[str | None, str | None]
 
 
-def build_page(responder: Responder, examples: list[Example], max_batch: int = 8) -> Any:
+def build_page(responder: Responder, examples: list[Example], uploads: Uploads, max_batch: int = 8) -> Any:
     """Build the blocks; requests that wait are answered together, `max_batch` at most.
 
     Raises:
         ExtraMissingError: the extra `serve` is not installed.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_RUN_HISTORY"] = "False"  # a header could have the server send answers to a hub
     gr = require("gradio", "serve")
     regression = responder.run.task == "regression"
 
-    def answer(pictures: list[str | None], texts: list[str | None]) -> tuple[list[Any], ...]:
-        found = responder.answer(list(zip(pictures, texts, strict=True)))
+    def answer(pictures: list[Any], texts: list[Any]) -> tuple[list[Any], ...]:
+        found = answer_known(responder, uploads, pictures, texts)
         columns = zip(*(_shown(one, responder.run.task) for one in found), strict=True)
         return tuple(list(column) for column in columns)
 
@@ -48,7 +56,6 @@ def build_page(responder: Responder, examples: list[Example], max_batch: int = 8
         with gr.Row():
             with gr.Column():
                 picture = gr.Image(label="Picture", type="filepath", sources=["upload"], height=300)
-                picture.preprocess = lambda payload: payload.path if payload else None  # the responder opens, politely
                 text = gr.Textbox(label="Text", lines=2, max_length=responder.limits.max_characters)
                 ask = gr.Button("Answer", variant="primary")
             with gr.Column():
@@ -69,34 +76,90 @@ def build_page(responder: Responder, examples: list[Example], max_batch: int = 8
             batch=True,
             max_batch_size=max_batch,
             api_name="answer",
+            preprocess=False,  # Gradio's would decode the picture without our limits
         )
         if examples:
-            gr.Examples([list(one) for one in examples], [picture, text], cache_examples=False, label="Validation rows")
+            lent = [[_lend(uploads, image, responder.limits), text] for image, text in examples]
+            gr.Examples(lent, [picture, text], cache_examples=False, label="Validation rows")
     return page
 
 
-def launch(
-    page: Any, limits: Limits, host: str, port: int, auth: tuple[str, str] | None, block: bool = True
-) -> tuple[Any, str]:
-    """Serve the blocks; give the app and its address. Fonts are the system's, nothing is shared or counted."""
-    gr = require("gradio", "serve")
+def answer_known(responder: Responder, uploads: Uploads, pictures: list[Any], texts: list[Any]) -> list[Answer]:
+    """Answer a batch of what the page sends; the guard let only known files through, and this looks at each again."""
+    files = [None if picture is None else picture["path"] for picture in pictures]
+    known = [file is None or uploads.holds(file) for file in files]
+    asked = [None if text is None else str(text) for text in texts]
+    rows = [row for row, good in zip(zip(files, asked, strict=True), known, strict=True) if good]
+    found = iter(responder.answer(rows))
+    return [next(found) if good else Answer(error=REFUSAL) for good in known]
+
+
+def _lend(uploads: Uploads, image: str | None, limits: Limits) -> str | None:
+    """Copy an example's picture to where clients may see it; one that cannot be read is left out."""
+    if image is None:
+        return None
+    with contextlib.suppress(DataError, OSError):
+        return uploads.lend(to_path(image), limits.max_bytes)
+    return None
+
+
+def run_server(page: Any, uploads: Uploads, limits: Limits, names: Names, auth: tuple[str, str] | None) -> None:
+    """Serve the blocks until the process is told to end."""
+    uvicorn = require("uvicorn", "serve")
+    app = guard_page(page, uploads, limits, names, auth)
+    settings = {"log_level": "warning", "timeout_graceful_shutdown": STOP_SECONDS}
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.run(app, host=names.host.strip("[]"), port=names.port, **settings)
+
+
+def guard_page(page: Any, uploads: Uploads, limits: Limits, names: Names, auth: tuple[str, str] | None) -> Guard:
+    """Make an app of the blocks with the guard around everything, Gradio's own layers included.
+
+    Fonts are the system's, nothing is shared or counted.
+
+    Raises:
+        ConfigError: this version of Gradio lacks something that the guard stands on.
+    """
+    gr, fastapi = require("gradio", "serve"), require("fastapi", "serve")
     fonts = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
-    app, address, _ = page.queue(max_size=256).launch(
-        server_name=host,
-        server_port=port,
-        auth=auth,
-        share=False,
-        quiet=True,
-        show_error=False,
-        max_file_size=limits.max_bytes,
-        ssr_mode=False,
-        enable_monitoring=False,
-        footer_links=["api"],
-        theme=gr.themes.Default(font=fonts[0], font_mono=fonts[1]),
-        css=CSS,
-        prevent_thread_lock=not block,
+    settings = {
+        "auth": auth,
+        "show_error": False,
+        "max_file_size": limits.max_bytes,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "mcp_server": False,
+        "footer_links": ["api"],
+        "theme": gr.themes.Default(font=fonts[0], font_mono=fonts[1]),
+        "css": CSS,
+    }
+    lacking = set(settings) - set(inspect.signature(gr.mount_gradio_app).parameters)
+    if lacking:
+        raise _unguarded(gr, ", ".join(sorted(lacking)))
+    app = gr.mount_gradio_app(fastapi.FastAPI(openapi_url=None), page.queue(max_size=256), path="/", **settings)
+    page.has_launched = True  # else Gradio's own check of what it moves is off; a second lock behind the guard
+    inner = getattr(app.routes[-1], "app", None)
+    if str(getattr(inner, "uploaded_file_dir", None)) != str(uploads.folder):
+        raise _unguarded(gr, "the folder of uploads")
+    return Guard(app, uploads, names, limits.max_bytes, _login_reader(gr, inner))
+
+
+def _login_reader(gr: Any, app: Any) -> Callable[[Mapping[str, str]], Any]:
+    """Tell who logged in, as Gradio does."""
+    if not isinstance(getattr(app, "tokens", None), dict) or not isinstance(getattr(app, "cookie_id", None), str):
+        raise _unguarded(gr, "the record of logins")
+
+    def read(cookies: Mapping[str, str]) -> Any:
+        names = f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}"
+        return app.tokens.get(cookies.get(names[0]) or cookies.get(names[1]))
+
+    return read
+
+
+def _unguarded(gr: Any, lacking: str) -> ConfigError:
+    return ConfigError(
+        f"gradio {gr.__version__} cannot be served safely: it lacks {lacking}. Fix: pip install 'gradio>=6,<7'."
     )
-    return app, address
 
 
 def validation_examples(run: Run, data: str, image_folder: Path | None) -> list[Example]:

@@ -1,12 +1,11 @@
 """Answer single questions with a run that stays loaded: probabilities, which modality decided, what words looked at."""
 
-import os
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from PIL import Image
 
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.tokens import Tokens
-from interfuse.data import DRAFT_PIXELS, MAX_PIXELS, PictureError, open_picture
+from interfuse.data import DRAFT_PIXELS, MAX_PIXELS, PictureError, open_picture, open_regular
 from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.evaluation import share
 from interfuse.explain import attention_maps
@@ -134,12 +133,16 @@ class Responder:
             return _Read(error=f"The picture was not taken: {reason}.")
 
     def _open(self, path: Path) -> Image.Image:
-        """Open as training does, within tighter limits."""
-        size = os.path.getsize(path)
-        if size > self.limits.max_bytes:
-            raise PictureError(f"the file has {size:,} bytes, more than the limit of {self.limits.max_bytes:,}")
+        """Open as training does, within tighter limits; what is no regular file is refused, never waited on."""
+        side = getattr(self.image_encoder, "size", None)
+        with open_regular(path, self.limits.max_bytes) as file:
+            self._check_header(file)
+            file.seek(0)
+            return open_picture(file, None if side is None else 4 * side, DRAFT_PIXELS)
+
+    def _check_header(self, file: BinaryIO) -> None:
         try:
-            with Image.open(path, formats=FORMATS) as header:
+            with Image.open(file, formats=FORMATS) as header:
                 width, height = header.size
         except Image.DecompressionBombError:
             raise PictureError(f"it is larger than the limit of {self.limits.max_pixels:,} pixels") from None
@@ -149,8 +152,6 @@ class Responder:
             raise PictureError(
                 f"it has {width:,} × {height:,} pixels, more than the limit of {self.limits.max_pixels:,} pixels"
             )
-        side = getattr(self.image_encoder, "size", None)
-        return open_picture(path, None if side is None else 4 * side, DRAFT_PIXELS)
 
     def _compute(self, read: list[_Read]) -> list[Answer]:
         image, (text, ids, cut) = self._see(read), self._tokens_of(read)

@@ -6,7 +6,7 @@ from pathlib import Path
 from interfuse.core.progress import Progress
 from interfuse.core.settings import fingerprint
 from interfuse.data import Examples, Trouble, write_troubles
-from interfuse.training import processes
+from interfuse.training import distributed
 from interfuse.workflows.source.portion import WHOLE, Portion
 from interfuse.workflows.source.source import Source
 
@@ -31,7 +31,7 @@ def keep_troubles(troubles: Sequence[Trouble], path: Path, progress: Progress) -
     Raises:
         OutputError: it cannot be written.
     """
-    if not processes.launched().leads:
+    if not distributed.launched().leads:
         return
     if troubles:
         write_troubles(troubles, path)

@@ -22,8 +22,8 @@ from interfuse.training import (
     TrainingOptions,
     Tuning,
     check_design,
+    distributed,
     load_run,
-    processes,
     steps_an_epoch,
     tune,
 )
@@ -67,7 +67,7 @@ def finetune_run(
         DataError: the rows cannot be used.
     """
     watcher = progress or Silent()
-    processes.join(source.encode.device)
+    distributed.join(source.encode.device)
     if source.is_known:
         raise ConfigError("A known-answer task has tokens and no encoders: leave --unfreeze out.")
     if isinstance(start, Design):
@@ -123,14 +123,14 @@ def _finetune(
     trained = tune(frozen.network, encoders, tuning, (frozen.design, trial.seed), features, means)
     watcher.finish("fine-tune")
     files = {modality: trial.folder / TUNED[modality] for modality in encoders}
-    if processes.world().leads:
+    if distributed.world().leads:
         for modality, path in files.items():
             save_tuned(encoders[modality].network, path)
-    processes.wait()
+    distributed.wait()
     troubles = _score(source, prepared, trained, files, wanted, watcher)
-    if processes.world().leads:
+    if distributed.world().leads:
         checkpoint.remove()
-    processes.wait()
+    distributed.wait()
     return troubles
 
 

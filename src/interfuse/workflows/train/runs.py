@@ -29,10 +29,10 @@ from interfuse.training import (
     Network,
     Precision,
     Trained,
+    distributed,
     leftovers,
     measure_costs,
     predict_probs,
-    processes,
     save_run,
     train,
 )
@@ -140,9 +140,9 @@ def _run_trial(bench: TrainingSet, terms: RunContext, trial: Trial, tell: Callba
     with limited_threads(terms.threads):
         trained = train(trial.design, trial.seed, features, specs, terms.precision, tell, device, checkpoint)
         keep_run(trial, terms, trained, features)
-    if processes.world().leads:
+    if distributed.world().leads:
         checkpoint.remove()
-    processes.wait()
+    distributed.wait()
 
 
 def keep_run(
@@ -165,7 +165,7 @@ def keep_run(
     """
     scored = held_out or features
     predictions, metrics = predict_splits(trained.network, scored)
-    if not processes.world().leads:
+    if not distributed.world().leads:
         return
     costs = measure_costs(trained.network, scored, scored.splits["validation"], trial.design.batch_size)
     write_table(trial.folder / "predictions.parquet", predictions)

@@ -7,7 +7,7 @@ from typing import Any
 from interfuse.core.design import Design, check_idle
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
-from interfuse.training import Precision, Run, check_design, load_run, processes, steps_an_epoch
+from interfuse.training import Precision, Run, check_design, distributed, load_run, steps_an_epoch
 from interfuse.workflows.source import FILE, Source, keep_troubles
 from interfuse.workflows.train.prepare import Prepared, prepare
 from interfuse.workflows.train.runs import RunContext, Trial, is_done, is_unfinished, run_trials, tidy
@@ -35,7 +35,7 @@ def train_run(
     watcher = progress or Silent()
     check_idle([design])
     check_design(design)
-    processes.join(source.encode.device)
+    distributed.join(source.encode.device)
     prepared = prepare(source, watcher)
     return train_prepared(prepared, Trial(design, seed, 0, out), precision, threads, watcher)
 
@@ -62,5 +62,5 @@ def train_prepared(prepared: Prepared, trial: Trial, precision: Precision, threa
 
 def with_processes(info: Mapping[str, Any]) -> dict[str, Any]:
     """Say how many processes train, where they are several: a step has the rows of all."""
-    size = processes.world().size
+    size = distributed.world().size
     return {**info, **({"processes": size} if size > 1 else {})}
