@@ -13,9 +13,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import interfuse.cli
-from interfuse.cli import compare, options
+from interfuse.cli import options
 from interfuse.cli.app import app
-from interfuse.cli.settings import CHOICES, SMALLEST, Field, Fields, takes_settings
+from interfuse.cli.settings import CHOICES, RARE, SMALLEST, Field, Fields, takes_settings
 from interfuse.core.design import Design
 from interfuse.core.settings import describe
 from interfuse.data import SourceSettings
@@ -84,13 +84,13 @@ def declarations(path: Path) -> list[str]:
 
 def test_compare_has_an_option_for_what_is_common_and_a_file_for_what_is_rare():
     offered = {option.name for command, option in ALL if command == "compare"}
-    assert len(offered) <= MOST, "let a rare setting live in the file of settings: cli/compare.py, RARE"
+    assert len(offered) <= MOST, "let a rare setting live in the file of settings: cli/settings.py, RARE"
     configs = (SourceSettings, EncoderSettings, CompareSettings, Design)
     every = {name for config in configs for name in config.__dataclass_fields__}
-    elsewhere = {"base", "tuned", "fold", "fusion", "name", "settings"}
-    assert every - offered - elsewhere == set(compare.RARE)
+    elsewhere = {"base", "tuned", "fusion", "name", "settings"}
+    assert every - offered - elsewhere == set(RARE)
     page = (Path(__file__).parents[2] / "docs/howto/settings-file.md").read_text(encoding="utf-8")
-    assert [name for name in compare.RARE if f"`{name}`" not in page] == []
+    assert [name for name in RARE if f"`{name}`" not in page] == []
 
 
 def test_what_the_command_line_adds_to_a_field_names_a_field():
@@ -100,7 +100,7 @@ def test_what_the_command_line_adds_to_a_field_names_a_field():
     }
     assert set(CHOICES) <= names
     assert set(SMALLEST) <= names
-    assert set(options.TERMS) | set(options.RARE) <= names
+    assert set(options.TERMS) | set(RARE) <= names
 
 
 def test_the_help_of_a_setting_is_the_line_of_docs_below_its_field():

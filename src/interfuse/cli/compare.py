@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 
 from interfuse.cli import options
-from interfuse.cli.settings import Fields, takes_settings
+from interfuse.cli.flags import spell_flags
+from interfuse.cli.settings import RARE, Fields, takes_settings
 from interfuse.core.design import Design
 from interfuse.data import SourceSettings
 from interfuse.reports import print_summary, to_json
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from typer import Context
 else:
     Context = typer.Context.__base__  # what typer hands over; the tests check types as they run
-RARE = (*options.RARE, "space")
-"""Settings that only a file of settings gives: `--help` has room for 66 options."""
 MACHINE = dict.fromkeys(("jobs", "launcher", "threads", "precision"), "Machine")
 
 
@@ -35,8 +34,6 @@ def read_file(context: Context, path: Path | None) -> Path | None:
         from interfuse.workflows.compare import read_config
 
         values, offered = read_config(path), {parameter.name for parameter in context.command.params}
-        if strange := set(values) - offered - set(RARE):
-            raise typer.BadParameter(f"{path}: compare has no use for {', '.join(sorted(strange))}.")
         context.default_map = {name: value for name, value in values.items() if name in offered}
         context.meta[FILE] = {name: value for name, value in values.items() if name not in offered}
     return path
@@ -50,7 +47,7 @@ FILE = "interfuse.settings"
 def compare_command(
     context: Context,
     data: options.Data,
-    read: Annotated[SourceSettings, Fields(SourceSettings, without=("fold", *RARE), **options.READ)],
+    read: Annotated[SourceSettings, Fields(SourceSettings, without=RARE, **options.READ)],
     settings: Annotated[
         CompareSettings,
         Fields(CompareSettings, "Designs", without=RARE, panels={**MACHINE, "train_rows": "Rows"}),
@@ -96,5 +93,6 @@ def show(study: Study, format: str, metric: str | None = None, report: Path | No
     if format == "json":
         typer.echo(to_json(summary))
         return
-    print_summary(summary, Console())
+    details = [spell_flags(detail) for detail in summary.details]
+    print_summary(replace(summary, verdict=spell_flags(summary.verdict), details=details), Console())
     typer.echo(f"Report: {report or study.folder / 'report.html'}")

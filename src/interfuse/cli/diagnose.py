@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
+from interfuse.cli.flags import spell_flags
 from interfuse.cli.settings import Fields, takes_settings
 from interfuse.core.files import write_atomically
 from interfuse.reports import diagnosis_to_json, diagnosis_to_markdown, diagnosis_to_text
 from interfuse.workflows import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
 from interfuse.workflows.source import Source
 
-FORMATS = {"text": diagnosis_to_text, "json": diagnosis_to_json}
+FORMATS = {"text": lambda diagnosis: spell_flags(diagnosis_to_text(diagnosis)), "json": diagnosis_to_json}
 
 
 def add_to(app: typer.Typer) -> None:

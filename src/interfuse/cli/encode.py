@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
-from interfuse.cli.settings import Field, Fields, takes_settings
+from interfuse.cli.settings import RARE, Field, Fields, takes_settings
 from interfuse.data import SourceSettings
 from interfuse.workflows import CompareSettings, encode_source
 from interfuse.workflows.encode import encode_on_workers
@@ -22,7 +22,7 @@ def encode(
     data: options.Data,
     read: Annotated[
         SourceSettings,
-        Fields(SourceSettings, without=(*options.RARE, *options.FOLDS, "hard_negatives"), **options.READ),
+        Fields(SourceSettings, without=(*RARE, "folds", "hard_negatives"), **options.READ),
     ],
     encoders: options.Encoders,
     quarantine: options.Quarantine = None,

@@ -1,5 +1,6 @@
 """`interfuse inspect`: a dry run that shows what the rows are like."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 from rich.console import Console
 
 from interfuse.cli import options
+from interfuse.cli.flags import spell_flags
 from interfuse.cli.settings import takes_settings
 from interfuse.core.files import write_atomically
 from interfuse.reports import inspection_to_html, inspection_to_json, print_inspection
@@ -45,7 +47,7 @@ def inspect(
     if format == "json":
         typer.echo(inspection_to_json(found))
     else:
-        print_inspection(found, Console())
+        print_inspection(replace(found, warnings=[spell_flags(one) for one in found.warnings]), Console())
     if out is not None:
         write_atomically(out, lambda temporary: temporary.write_text(inspection_to_html(found), encoding="utf-8"))
         typer.echo(f"Page: {out}", err=format == "json")

@@ -12,6 +12,7 @@ def run(arguments: list[str] | None = None) -> None:
         print(f"interfuse {version('interfuse')}")  # noqa: T201
         sys.exit(0)
     from interfuse.cli.app import app, check_shared, state
+    from interfuse.cli.flags import spell_flags
     from interfuse.core.errors import InterfuseError
     from interfuse.training import launched, leave
 
@@ -23,7 +24,7 @@ def run(arguments: list[str] | None = None) -> None:
     except InterfuseError as error:
         if state["debug"]:
             raise
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {spell_flags(str(error))}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     finally:
         leave()

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from interfuse.cli.progress import ConsoleProgress
-from interfuse.cli.settings import Fields
+from interfuse.cli.settings import RARE, Fields
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.data import SourceSettings
@@ -18,10 +18,6 @@ from interfuse.fusion import OneKeyAttentionWarning
 from interfuse.training import launched
 from interfuse.workflows.source import EncoderSettings, Portion
 
-RARE = ("validation_share", "test_share", "encoding_batch", "ogm_alpha", "focal_gamma")
-"""Settings of rows, encoders and designs that `compare` takes from a file of settings alone."""
-FOLDS = ("folds", "fold")
-"""Cross-validation, which is compare's: it takes each fold in turn."""
 READ: dict[str, Any] = {"panel": "Rows", "panels": {"seed": "Training"}}
 ENCODE: dict[str, Any] = {"panel": "Encoders", "panels": {"device": "Machine"}}
 WORKERS = 2
@@ -56,9 +52,9 @@ Shard = Annotated[
         rich_help_panel="Machine",
     ),
 ]
-Rows = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, *FOLDS), **READ)]
+Rows = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds"), **READ)]
 """How rows are read where their split may have to be made."""
-RowsAsTrained = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, *FOLDS, "task"), **READ)]
+RowsAsTrained = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds", "task"), **READ)]
 """How rows are read for a run, which knows its task."""
 Encoders = Annotated[EncoderSettings, Fields(EncoderSettings, without=RARE, **ENCODE)]
 EncodersAsTrained = Annotated[EncoderSettings, Fields(EncoderSettings, only=("store", "device"), **ENCODE)]

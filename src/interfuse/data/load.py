@@ -47,8 +47,8 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
         return _pair(rows, groups, pools, parts, settings)
     if settings.hard_negatives:
         raise ConfigError(
-            f"--hard-negatives is for matching from captions alone, and here the task is {task}, from column "
-            f"{settings.label!r}. Leave it out, or say --task matching --label none."
+            f"hard_negatives=True is for matching from captions alone, and here the task is {task}, from column "
+            f"{settings.label!r}. Leave it out, or say task=matching, label=none."
         )
     _note_train(rows, labels, parts)
     untyped = isinstance(source, str | Path) and Path(source).suffix.lower() in SEPARATORS
@@ -83,7 +83,7 @@ def load_for_run(
     settings, rows = read_rows(source, replace(settings, task=task) if labelled else settings, may_lack)
     unpaired = labelled and task == "matching" and settings.label is None
     if labelled and settings.hard_negatives and task != "matching":
-        raise ConfigError(f"--hard-negatives is for matching from captions, and this run is for {task}. Leave it out.")
+        raise ConfigError(f"hard_negatives=True is for matching from captions, this run is for {task}. Leave it out.")
     labels = Labels.none(len(rows), label_names)
     if unpaired:
         drop_incomplete(rows, settings.strict)
@@ -122,10 +122,10 @@ def _choose_task(rows: Rows, settings: SourceSettings) -> str:
             raise DataError(unknown("task", settings.task, TASKS))
         return settings.task
     if settings.label is None and settings.image and settings.text:
-        rows.notes.append("Task: matching, since there is no label column (--label or --task says otherwise).")
+        rows.notes.append("Task: matching, since there is no label column (label=… or task=… says otherwise).")
         return "matching"
     task = infer_task(choose_column(rows))
-    rows.notes.append(f"Task: {task}, seen from the labels (--task says otherwise).")
+    rows.notes.append(f"Task: {task}, seen from the labels (task=… says otherwise).")
     return task
 
 

@@ -12,7 +12,7 @@ from interfuse.workflows.source import EncoderSettings
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Return the settings in a TOML file by their names: `data`, `out`, and fields of the settings' dataclasses.
+    """Return the settings in a TOML file by their names: `data`, and fields of the settings' dataclasses.
 
     Raises:
         ConfigError: the file cannot be read, or a name is not known.
@@ -21,7 +21,7 @@ def read_config(path: Path) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"Cannot read settings from {path}: {error}.") from error
-    known = {"data", "out"}
+    known = {"data"}
     for config in (SourceSettings, EncoderSettings, CompareSettings, Design):
         known |= set(config.__dataclass_fields__)
     for name in values:
