@@ -20,7 +20,7 @@ STATEMENTS = (
     "import torch; from interfuse import examine",
     "import torch; from interfuse import compare",
     "import torch; from interfuse import FusionClassifier",
-    "import torch, interfuse.cli.main",
+    "import torch, interfuse.cli.app",
 )
 
 

@@ -6,11 +6,12 @@ import re
 import shutil
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from interfuse.core.design import make_design
+from interfuse.core.design import Design, make_design
 from interfuse.doctor import PROMISES
 from interfuse.fusion import FUSIONS
 from interfuse.training.health import findings
@@ -95,7 +96,8 @@ def run_block(block: Block, place: str, names: dict[str, object]) -> None:
             exec(code, names)
     elif block.language == "toml":
         for title, table in tomllib.loads(block.code).items():
-            make_design(table.pop("fusion"), {"name": title, **table}, {})
+            if isinstance(table, dict):  # else a setting in a file of settings
+                make_design(table.pop("fusion"), {"name": title, **table}, {})
     elif block.language in ("bash", "yaml"):
         for words in commands_of(block):
             check(words)
@@ -148,7 +150,8 @@ def test_the_pages_name_every_promise_and_every_word_and_fix_of_training_health(
     words = set(re.findall(r'Finding\(f?"([^"]+)"', source))
     words = (words - {"{name} ignored"}) | {"image ignored", "text ignored"}
     assert not [word for word in words if f"`{word}`" not in health]
-    fixes = set(re.findall(r"--[a-z][a-z-]+", source)) - {"--fusions"}
+    named = {field.name for field in fields(Design)} - {"fusion", "name", "settings"}
+    fixes = {f"--{name.replace('_', '-')}" for name in named & set(re.findall(r"[a-z_]+", source))}
     assert not [fix for fix in fixes if f"`{fix}" not in health]
 
 

@@ -65,7 +65,6 @@ def test_nothing_above_fusion_knows_a_mechanism_by_its_class_or_its_names():
     assert not [str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if known.search(path.read_text("utf-8"))]
 
 
-@pytest.mark.xfail(strict=True, reason="some parameters are still tuples of unlike things")
 def test_no_parameter_and_no_field_is_a_tuple_of_unlike_things():
     unlike = [
         f"{module} {name}: {ast.unparse(annotation)}"

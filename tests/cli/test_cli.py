@@ -8,15 +8,17 @@ import runpy
 import subprocess
 import sys
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
 import pytest
 from rich.console import Console
 
-from interfuse.cli.main import app, run
+from interfuse.cli.app import app
+from interfuse.cli.main import run
+from interfuse.cli.options import TERMS
 from interfuse.cli.progress import ConsoleProgress
-from interfuse.cli.terms import ELSEWHERE
 from interfuse.cli.train import train as train_command
 from interfuse.core.design import Design
 from interfuse.fusion import list_fusions
@@ -71,6 +73,19 @@ def test_wrong_usage_exits_2():
     assert "No such option" in done.stderr
 
 
+def test_the_version_is_told_without_loading_torch(capsys):
+    look = "import sys; from interfuse.cli.main import run\ntry: run()\nfinally: print(*sys.modules)"
+    command = [sys.executable, "-c", look, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    told, modules = done.stdout.splitlines()
+    assert told == f"interfuse {version('interfuse')}"
+    assert not {"torch", "typer", "polars", "interfuse.cli.app"} & set(modules.split())
+    with pytest.raises(SystemExit) as stop:
+        run(["--version", "fusions"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.strip() == told
+
+
 def test_debug_shows_the_traceback():
     done = call("--debug", "fusions", "nothing")
     assert done.returncode == 1
@@ -81,7 +96,6 @@ def test_debug_shows_the_traceback():
     ("arguments", "message"),
     [
         (["compare", "none.csv", "--image", "a", "--text", "b", "--label", "c"], "There is no file none.csv"),
-        (["compare", "known:xor", "--precision", "half"], "--precision is auto, float32 or bfloat16, got 'half'"),
         (["compare", "known:xor", "--fusions", "concat:hidden"], "Cannot read 'hidden' in design 'concat:hidden'"),
         (["predict", "nowhere", "rows.csv"], r"holds no finished run \(no run.json\)"),
         (["report", "nowhere"], r"holds no study \(no study.json\)"),
@@ -118,12 +132,12 @@ def test_train_then_evaluate_then_predict_from_the_shell(tmp_path, capsys, monke
     accuracy = re.search(r"test: accuracy ([\d.]+)", trained.out)
     assert accuracy
     with pytest.raises(SystemExit):
-        run(["evaluate", "run", "known:xor", "--rows", "test", "--format", "json"])
+        run(["evaluate", "run", "known:xor", "--on", "test", "--format", "json"])
     found = json.loads(capsys.readouterr().out)
     assert found["rows"] == 4000
     assert found["accuracy"] == pytest.approx(float(accuracy[1]), abs=1e-4)
     with pytest.raises(SystemExit):
-        run(["evaluate", "run", "known:xor", "--rows", "test", "--missing", "image=1", "--missing", "text=0.25"])
+        run(["evaluate", "run", "known:xor", "--on", "test", "--missing", "image=1", "--missing", "text=0.25"])
     caught = capsys.readouterr()
     assert "4,000 rows have no image" in caught.err
     assert "1,000 rows have no text" in caught.err
@@ -162,10 +176,10 @@ def test_compare_prints_json_alone_on_stdout_and_a_report_can_be_had_again(tmp_p
     assert "| product |" in (tmp_path / "table.md").read_text()
     told = capsys.readouterr()
     assert [line for line in told.out.splitlines() if line.startswith("Report: ")] == ["Report: table.md"]
-    for name, told in (("latex", "product & \\textbf{"), ("csv", "product,product,"), ("md", "| product |")):
+    for name, words in (("table.tex", "product & \\textbf{"), ("table.csv", "product,product,")):
         with pytest.raises(SystemExit):
-            run(["report", "study", "--format", name])
-        assert told in capsys.readouterr().out
+            run(["report", "study", "--out", name])
+        assert words in (tmp_path / name).read_text()
     assert (tmp_path / "study" / "report.html").stat().st_size > 50_000
     with pytest.raises(SystemExit) as stop:
         run(["report", "study", "--out", "table.docx"])
@@ -206,14 +220,14 @@ def test_threads_that_wait_do_not_spin_unless_told_to():
 
 @pytest.mark.parametrize("command", ["train", "compare"])
 def test_every_fix_that_a_finding_names_is_an_option_of_the_command(command, capsys):
-    fixes = re.findall(r"--[a-z-]+", Path(findings.__file__).read_text())
-    assert {"--norm", "--clip", "--warmup", "--gate", "--balance", "--unimodal-heads", "--modality-dropout"} < set(
-        fixes
-    )
+    named = {field.name for field in fields(Design)} - {"fusion", "name", "settings"}
+    words = set(re.findall(r"[a-z_]+", Path(findings.__file__).read_text()))
+    fixes = {f"--{name.replace('_', '-')}" for name in named & words}
+    assert fixes > {"--norm", "--clip", "--warmup", "--gate", "--balance", "--unimodal-heads", "--modality-dropout"}
     with pytest.raises(SystemExit):
         run([command, "--help"])
     offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
-    assert set(fixes) - {"--fusions"} <= offered
+    assert fixes <= offered
     assert {"--contrastive", "--warm-start", "--feature-dropout", "--pool", "--weight-decay", "--batch-size"} <= offered
 
 
@@ -232,9 +246,9 @@ def test_a_term_on_the_command_line_reaches_the_trained_design(tmp_path):
 
 
 def test_each_field_of_a_design_is_a_term_or_given_otherwise():
-    assert {field.name for field in fields(Design)} > ELSEWHERE
-    terms = set(inspect.signature(train_command).parameters) - ELSEWHERE
-    assert {field.name for field in fields(Design)} - ELSEWHERE <= terms
+    names = {field.name for field in fields(Design)}
+    assert names > set(TERMS)
+    assert names - {*TERMS, "settings"} <= set(inspect.signature(train_command).parameters)
 
 
 def test_the_package_is_a_command_too(monkeypatch, capsys):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from interfuse.cli.main import app
+from interfuse.cli.app import app
 from interfuse.core.errors import DataError, StoreError
 from interfuse.store import TokenStore, fit_projection, save_projections
 

@@ -16,9 +16,7 @@ def test_a_device_that_is_none_is_refused(name):
 
 def test_a_device_that_this_machine_lacks_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(
-        ConfigError, match=r"There is no cuda device here that this build of torch .* Leave --device out"
-    ):
+    with pytest.raises(ConfigError, match=r"There is no cuda device here that this build of torch .* Leave device out"):
         EncoderSettings(device="cuda")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     check_device("cuda:1")

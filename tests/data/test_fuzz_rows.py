@@ -89,7 +89,7 @@ def test_every_broken_row_is_listed_with_a_true_reason_and_the_others_are_whole(
         assert row["text"] == good(number)
         assert row["image"].endswith(f"/{number % 28}.png")
         assert row["label"] == [number % 2]
-    with pytest.raises(DataError, match=f"Row {min(wanted)} .*Without --strict the row is left out"):
+    with pytest.raises(DataError, match=f"Row {min(wanted)} .*With strict=False the row is left out"):
         load_examples(tmp_path / f"rows.{ending}", SourceSettings(image_folder=pictures, strict=True))
 
 

@@ -39,7 +39,7 @@ def test_a_label_that_is_twice_in_a_row_counts_once_and_blanks_are_none():
 @pytest.mark.parametrize(
     ("values", "task", "message"),
     [
-        ([["a", "b"], ["c"]], "multiclass", r"Column 'kind' has a row with 2 labels \(a, b\), .*--task multilabel"),
+        ([["a", "b"], ["c"]], "multiclass", r"Column 'kind' has a row with 2 labels \(a, b\), .*task=multilabel"),
         ([[["a"]]], "multilabel", r"Column 'kind' holds List\(List\(String\)\) values; a label is a text"),
         ([b"x"], "multiclass", "Column 'kind' holds Binary values; a label is a text"),
         (["a", "maybe"], "matching", "Column 'kind' has 'a': matching takes 1 or 0"),

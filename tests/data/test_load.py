@@ -78,7 +78,7 @@ def test_lists_and_bars_make_the_task_multilabel(photos):
     found = load(lists, photos)
     assert (found.task, found.label_names) == ("multilabel", ("a", "b"))
     assert found.table["label"].to_pylist()[:2] == [[], [0, 1]]
-    assert "Task: multilabel, seen from the labels (--task says otherwise)." in found.notes
+    assert "Task: multilabel, seen from the labels (task=… says otherwise)." in found.notes
     assert load(bars, photos).table["label"].to_pylist()[:2] == [[0], [0, 1]]
 
 
@@ -101,8 +101,8 @@ def test_fractions_make_the_task_regression_and_rows_without_a_number_are_left_o
     ("changes", "given", "message"),
     [
         ({}, {"label": "kindd"}, r"Unknown column for the label: 'kindd'\. Did you mean 'kind'"),
-        ({}, {"label": None, "text": None}, r"Which column is the label\? Give --label\. Columns: photo, title, kind"),
-        ({}, {"task": "regression"}, r"Column 'kind' has 'a' \(row 0\), which is no finite number.*--task multiclass"),
+        ({}, {"label": None, "text": None}, r"Which column is the label\? Give label=…\. Columns: photo, title, kind"),
+        ({}, {"task": "regression"}, r"Column 'kind' has 'a' \(row 0\), which is no finite number.*task=multiclass"),
         ({"kind": [0.5] * 40}, {}, "The number 'kind' is the same in every train row"),
         ({}, {"task": "ranking"}, "Unknown task 'ranking'"),
         ({"kind": ["a"] * 40}, {}, "The label column has only 'a'"),
@@ -115,7 +115,7 @@ def test_fractions_make_the_task_regression_and_rows_without_a_number_are_left_o
         ({"title": [" "] * 40}, {}, "No row has a text in column 'title': every cell is blank"),
         ({"title": [b"x"] * 40}, {}, "Column 'title' holds Binary values"),
         ({}, {"task": "matching"}, "Column 'kind' has 'a': matching takes 1 or 0"),
-        ({}, {"image_folder": "nowhere"}, "--image-folder nowhere is no folder"),
+        ({}, {"image_folder": "nowhere"}, "image_folder=nowhere is no folder"),
     ],
 )
 def test_what_cannot_be_used_is_told(photos, changes, given, message):
@@ -148,9 +148,7 @@ def test_a_label_that_is_no_number_is_told_by_its_row_in_the_source(photos):
     rows = frame(title=titles, kind=numbers, photo=[None, *(f"{n % 12}.png" for n in range(1, 40))])
     with pytest.raises(DataError, match=r"has 'nan' \(row 38\), which is no finite number"):
         load(rows, photos, task="regression")  # row 0, which shows nothing, is left out before
-    told = (
-        r"Is it the right column\? In only 2 rows the label is no number \('nan' in row 38\).*--task regression tells"
-    )
+    told = r"Is it the right column\? In only 2 rows the label is no number \('nan' in row 38\).*task=regression tells"
     with pytest.raises(DataError, match=told):
         load(rows, photos)
     with pytest.raises(DataError, match=r"Is it the right column\?$"):
@@ -268,7 +266,7 @@ def test_a_file_for_a_split_must_have_every_column_and_finds_its_own_pictures(ph
     assert len(found.pictures()) == 13
     assert not any("leak" in note for note in found.notes)
     frame(8).rename({"title": "words"}).write_csv(elsewhere / "test.csv")
-    with pytest.raises(DataError, match="Unknown column for --text in test.csv: 'title'. Known: kind, photo, words"):
+    with pytest.raises(DataError, match="Unknown column for text=… in test.csv: 'title'. Known: kind, photo, words"):
         load(str(photos / "train.csv"), None, test=elsewhere / "test.csv")
 
 
@@ -284,8 +282,8 @@ def test_a_picture_outside_the_folder_is_missing_unless_allowed(photos, tmp_path
     rows = frame(photo=["link.png", str(outside), *[f"{n % 12}.png" for n in range(38)]])
     found = load(rows, photos)
     assert [t.reason.split(":")[0] for t in found.troubles] == [
-        "the path leads outside the image folder through a symbolic link; --allow-outside reads it all the same",
-        f"the path leads outside the image folder ({str(outside)!r}); --allow-outside reads it all the same",
+        "the path leads outside the image folder through a symbolic link; allow_outside=True reads it all the same",
+        f"the path leads outside the image folder ({str(outside)!r}); allow_outside=True reads it all the same",
     ]
     allowed = load(rows, photos, allow_outside=True)
     assert allowed.troubles == ()
@@ -421,7 +419,7 @@ def test_a_linked_folder_of_pictures_names_the_option_that_reads_it_and_absolute
     rows = frame(photo=[f"images/{n % 12}.png" for n in range(40)])
     rows.write_csv(tmp_path / "rows.csv")
     given = {"image": "photo", "text": "title", "label": "kind"}
-    with pytest.raises(DataError, match=r"symbolic link; --allow-outside reads it all the same: .*/images/0\.png\.$"):
+    with pytest.raises(DataError, match=r"symbolic link; allow_outside=True reads it .*: .*/images/0\.png\.$"):
         load_examples(tmp_path / "rows.csv", SourceSettings(**given))
     allowed = load_examples(tmp_path / "rows.csv", SourceSettings(**given, allow_outside=True))
     assert not any("from the root" in note for note in allowed.notes)

@@ -124,7 +124,7 @@ def test_a_run_is_scored_on_pairs_and_predicts_on_the_rows_as_they_are(gallery):
 
 
 def test_matching_needs_both_columns_and_two_pictures(gallery):
-    with pytest.raises(DataError, match="Matching is about pictures and captions: give --image and --text"):
+    with pytest.raises(DataError, match="Matching is about pictures and captions: give image=… and text=…"):
         load_examples(str(gallery / "rows.csv"), SourceSettings(text="caption", task="matching"))
     frame = pl.DataFrame({"photo": ["0.png"] * 4, "caption": list("abcd"), "part": ["train", "train", "val", "test"]})
     settings = SourceSettings(image="photo", text="caption", split="part", image_folder=gallery)

@@ -100,12 +100,12 @@ def test_the_signature_changes_with_weights_size_and_dtype(resnet_folder, tmp_pa
 
 @pytest.mark.parametrize("name", ["resnet50", "someone/some-model"])
 def test_a_hub_that_cannot_be_reached_is_one_clear_error_with_the_two_other_ways(name):
-    with pytest.raises(EncoderError, match=r"hub did not give it .*give a local folder .*packaged encoder \(--image-"):
+    with pytest.raises(EncoderError, match=r"hub did not give it .*local folder .*packaged encoder \(image_encoder="):
         load_image_encoder(name)
 
 
 def test_bert_by_name_without_a_hub_names_the_packaged_text_encoder():
-    with pytest.raises(EncoderError, match=r"'google-bert/bert-base-uncased' .*--text-encoder minilm"):
+    with pytest.raises(EncoderError, match=r"'google-bert/bert-base-uncased' .*text_encoder=minilm"):
         load_text_encoder("bert-base-uncased")
 
 

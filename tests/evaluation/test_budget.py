@@ -31,7 +31,7 @@ def test_designs_that_gain_more_than_the_margin_are_named_most_first():
     curves = {"done": [[0.9, 0.909]], "slow": [[0.5, 0.52]], "slower": [[0.5, 0.61]]}
     assert say_budget(curves, 0.01, "R²") == [
         "Still learning when the epochs ended, by points of validation R² gained in the last quarter of them: "
-        "slower (+11.0), slow (+2.0). The ranking is that of this budget; more --epochs may change it."
+        "slower (+11.0), slow (+2.0). The ranking is that of this budget; more epochs may change it."
     ]
     assert say_budget(curves, 0.2, "R²") == []
 

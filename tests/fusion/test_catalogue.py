@@ -8,7 +8,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "mechanisms.md"
 
 
 def test_the_page_is_what_the_registry_says():
-    assert PAGE.read_text(encoding="utf-8") == mechanisms_page(), "interfuse fusions --format md > docs/mechanisms.md"
+    assert PAGE.read_text(encoding="utf-8") == mechanisms_page(), "interfuse fusions --out docs/mechanisms.md"
 
 
 def test_parameters_and_cost_of_a_linear_map_are_counted_exactly():

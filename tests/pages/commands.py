@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from interfuse.cli.main import app, run
+from interfuse.cli.app import app
+from interfuse.cli.main import run
 from tests.pages.blocks import ROOT
 
 SMALL = {

@@ -48,7 +48,7 @@ def history(epochs: int = 4, level: float = 0.5) -> list[dict]:
 def health_history(epochs: int = 4, level: float = 0.5, word: str = "healthy") -> list[dict]:
     """As training writes it since health is watched."""
     parts = {"image_adapter": 0.01, "fusion": 0.3, "fusion.layers.0": 0.2, "fusion.layers.1": 0.0, "head": 1.0}
-    finding = {"word": word, "where": "image_adapter", "evidence": f"it fell {NASTY}", "fix": "--norm standard"}
+    finding = {"word": word, "where": "image_adapter", "evidence": f"it fell {NASTY}", "fix": "norm=standard"}
     return [
         {
             **past,

@@ -41,7 +41,7 @@ def test_verdicts_and_findings_are_counted_over_seeds():
     card = examine_histories({"a": seeds}).cards[0]
     assert card.words == [("vanishing", 2), ("healthy", 1)]
     assert [(a.word, a.where, a.fix, a.seeds) for a in card.advice] == [
-        ("vanishing", "image_adapter", "--norm standard", 2)
+        ("vanishing", "image_adapter", "norm=standard", 2)
     ]
     assert not card.healthy
     assert examine_histories({"a": {0: [{"epoch": 1}]}}) is None

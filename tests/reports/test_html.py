@@ -96,7 +96,7 @@ def test_every_part_of_the_study_is_on_the_page_when_its_record_is(full, summary
     page, bare = Page(to_html(full)), Page(to_html(summary))
     for words in (
         *("Every pair", "Holm-adjusted for all 3 pairs", "+24.2", "< .001", "FLOPs", "5.00 G", "What tuning buys"),
-        *("healthy 1/2", "vanishing 1/2", "Fix:", "--norm standard", "(1 of 2 seeds)", "Does it use both?"),
+        *("healthy 1/2", "vanishing 1/2", "Fix:", "norm=standard", "(1 of 2 seeds)", "Does it use both?"),
         *("Multimodal: it needs both.", "Needs both", "Wrong even with both", "No picture", "No text", "no text"),
         *("2 (0.0 %)", "text in two splits or more", "66.7 %", "the file is empty"),
     ):

@@ -132,7 +132,7 @@ def test_nan_and_other_widths_are_refused(tmp_path):
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    with pytest.raises(StoreError, match="cannot be written: .*Give another folder with --store"):
+    with pytest.raises(StoreError, match="cannot be written: .*Give another folder with store=…"):
         TokenStore(blocked, SIGNATURE, DIM)
 
 

@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
-from interfuse.core.errors import ConfigError
+from interfuse.cli.flags import spell_flags
+from interfuse.cli.settings import Fields, takes_settings
+from interfuse.core.files import write_atomically
 from interfuse.reports import diagnosis_to_json, diagnosis_to_markdown, diagnosis_to_text
 from interfuse.workflows import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
+from interfuse.workflows.source import Source
 
-FORMATS = {"text": diagnosis_to_text, "json": diagnosis_to_json, "md": diagnosis_to_markdown}
+FORMATS = {"text": lambda diagnosis: spell_flags(diagnosis_to_text(diagnosis)), "json": diagnosis_to_json}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,35 +21,21 @@ def add_to(app: typer.Typer) -> None:
     app.command("diagnose")(diagnose_command)
 
 
+@takes_settings
 def diagnose_command(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or of a study (then the fusion of its verdict).")],
     data: options.Data,
+    settings: Annotated[DiagnoseSettings, Fields(DiagnoseSettings, panels={"seed": "Training", "threads": "Machine"})],
+    read: options.RowsAsTrained,
+    encode: options.EncodersAsTrained,
     design: Annotated[str | None, typer.Option(help="Of a study: the design to diagnose, first seed.")] = None,
     all_seeds: Annotated[
         bool, typer.Option("--all-seeds", help="Of a study: diagnose every seed, and tell whether they agree.")
     ] = False,
-    rows: Annotated[int, typer.Option(min=2, help="Rows whose pairs are all computed: N² of them.")] = 300,
-    on: Annotated[str, typer.Option(help="auto, test, validation, train or all rows.")] = "auto",
-    out: Annotated[Path | None, typer.Option(help="The page (default: diagnosis.html beside the run).")] = None,
-    output: Annotated[str, typer.Option("--format", help="text, json or md, on stdout.")] = "text",
-    image: options.Image = None,
-    text: options.Text = None,
-    label: options.Label = None,
-    id: options.Id = None,
-    group: options.Group = None,
-    image_folder: options.ImageFolder = None,
-    allow_outside: options.AllowOutside = False,
-    join: options.Join = None,
-    unpack_to: options.UnpackTo = None,
-    split: options.Split = None,
-    validation: options.Validation = None,
-    test: options.Test = None,
-    hard_negatives: options.HardNegatives = False,
-    strict: options.Strict = False,
-    store: options.StoreFolder = None,
-    seed: options.Seed = 0,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.", rich_help_panel="Machine")] = 2,
-    device: options.Device = "cpu",
+    out: Annotated[
+        Path | None, options.out("The page, .html (default: diagnosis.html beside the run), or the same as text, .md.")
+    ] = None,
+    format: options.Format = "text",
 ) -> None:
     """Tell whether a trained network uses and needs both modalities and their interaction, with the evidence.
 
@@ -55,19 +44,20 @@ def diagnose_command(
 
     Example: `interfuse diagnose study products.csv --image-folder photos --out diagnosis.html`
     """
-    if output not in FORMATS:
-        raise ConfigError(f"--format is {', '.join(FORMATS)}, got {output!r}.")
-    source = options.make_source(**locals())
-    settings = DiagnoseSettings(rows=rows, on=on, seed=seed, threads=threads)
+    if all_seeds and out is not None:
+        raise typer.BadParameter("--all-seeds writes a page beside each run; leave out --out.")
+    source = Source(data, read, encode)
     if all_seeds:
-        if out is not None:
-            raise ConfigError("--all-seeds writes a page beside each run; leave out --out.")
         with options.watching() as progress:
             every = diagnose_seeds(run, source, settings, design, progress)
-        typer.echo(FORMATS[output](every[0]))
+        typer.echo(FORMATS[format](every[0]))
         return
     opened = open_for_diagnosis(run, design)
+    page = out if out is None or out.suffix != ".md" else None
     with options.watching() as progress:
-        found = diagnose(opened, source, settings, out, progress)
-        progress.say(f"Page: {out or opened.folder / 'diagnosis.html'}. Record: {opened.folder / 'diagnosis.json'}.")
-    typer.echo(FORMATS[output](found))
+        diagnosis = diagnose(opened, source, settings, page, progress)
+        record = opened.folder / "diagnosis.json"
+        progress.say(f"Page: {page or record.with_suffix('.html')}. Record: {record}.")
+    if out is not None and page is None:
+        write_atomically(out, lambda path: path.write_text(diagnosis_to_markdown(diagnosis), encoding="utf-8"))
+    typer.echo(FORMATS[format](diagnosis))

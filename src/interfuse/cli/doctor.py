@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,16 +13,10 @@ import typer
 from rich.console import Console
 from torch import nn
 
+from interfuse.cli import options
 from interfuse.core.errors import ConfigError, unknown
 from interfuse.doctor import examine
 from interfuse.fusion import FUSIONS, create_fusion, list_fusions
-
-
-class Format(StrEnum):
-    """How the report is written."""
-
-    text = "text"
-    json = "json"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,7 +42,7 @@ def doctor(
     text_tokens: Annotated[
         int | None, typer.Option("--text-tokens", min=1, help="The one number of text tokens that it takes.")
     ] = None,
-    output: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.text,
+    format: options.Format = "text",
 ) -> None:
     """Examine a fusion module: what never trains, what leaks, what is ignored. Exit 1 if something is wrong.
 
@@ -64,7 +57,7 @@ def doctor(
     told: dict[str, Any] = {"layout": layout, "image_tokens": image_tokens, "text_tokens": text_tokens}
     told = {name: value for name, value in told.items() if value is not None}
     report = examine(remake(), image_dim=image_dim, text_dim=text_dim, remake=remake, **told)
-    if output is Format.json:
+    if format == "json":
         print(report.to_json())  # noqa: T201
     else:
         report.show(Console(soft_wrap=True))

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
-from interfuse.core.errors import ConfigError
-from interfuse.workflows import Portion, encode_source
+from interfuse.cli.settings import RARE, Field, Fields, takes_settings
+from interfuse.data import SourceSettings
+from interfuse.workflows import CompareSettings, encode_source
 from interfuse.workflows.encode import encode_on_workers
-from interfuse.workflows.source import keep_troubles, place_in_store
+from interfuse.workflows.source import Source, keep_troubles, place_in_store
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,44 +17,18 @@ def add_to(app: typer.Typer) -> None:
     app.command("encode")(encode)
 
 
+@takes_settings
 def encode(
     data: options.Data,
-    image: options.Image = None,
-    text: options.Text = None,
-    label: options.Label = None,
-    id: options.Id = None,
-    image_folder: options.ImageFolder = None,
-    allow_outside: options.AllowOutside = False,
-    join: options.Join = None,
-    unpack_to: options.UnpackTo = None,
-    split: options.Split = None,
-    validation: options.Validation = None,
-    test: options.Test = None,
-    group: options.Group = None,
-    task: options.Task = None,
-    seed: options.Seed = 0,
-    strict: options.Strict = False,
+    read: Annotated[
+        SourceSettings,
+        Fields(SourceSettings, without=(*RARE, "folds", "hard_negatives"), **options.READ),
+    ],
+    encoders: options.Encoders,
     quarantine: options.Quarantine = None,
-    image_encoder: options.ImageEncoder = "efficientnet-lite0",
-    text_encoder: options.TextEncoder = "minilm",
-    image_size: options.ImageSize = None,
-    store: options.StoreFolder = None,
-    store_dtype: options.StoreDtype = "bfloat16",
-    store_dim: options.StoreDim = None,
-    device: options.Device = "cpu",
-    shard: Annotated[
-        str,
-        typer.Option(
-            "--shard", help="Encode every n-th batch only, as 2/8, for batch schedulers.", rich_help_panel="Machine"
-        ),
-    ] = "1/1",
-    launcher: Annotated[
-        str | None,
-        typer.Option("--launcher", help="ray: encode on the workers of a Ray cluster.", rich_help_panel="Machine"),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", min=1, help="Workers of the launcher.", rich_help_panel="Machine")
-    ] = 2,
+    shard: options.Shard = "1/1",
+    launcher: Annotated[str | None, Field(CompareSettings, "Machine")] = None,
+    jobs: Annotated[int | None, Field(CompareSettings, "Machine")] = None,
 ) -> None:
     """Encode each distinct picture and text of DATA once; a second time encodes nothing.
 
@@ -66,11 +41,12 @@ def encode(
 
     - `interfuse encode products.csv --image photo --text title --image-folder photos`
     - `interfuse encode products.csv --image photo --text title --shard $SLURM_ARRAY_TASK_ID/8`
-    - `interfuse encode products.csv --image photo --text title --launcher ray --workers 4`
+    - `interfuse encode products.csv --image photo --text title --launcher ray --jobs 4`
     """
-    portion, source = Portion.parse(shard), options.make_source(**locals())
+    portion, source = options.read_portion(shard), Source(data, read, encoders)
+    workers = options.count_workers(jobs, launcher)
     if launcher is not None and portion.of > 1:
-        raise ConfigError("Give --shard or --launcher, not both: a launcher deals the portions itself.")
+        raise typer.BadParameter("Give --shard or --launcher, not both: a launcher deals the portions itself.")
     with options.watching() as progress:
         if launcher is None:
             filled = encode_source(source, progress, portion)

@@ -1,15 +1,15 @@
 """`interfuse evaluate`: the metrics of a run on labelled rows."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from interfuse.cli import options
-from interfuse.core.errors import ConfigError
+from interfuse.cli.settings import Field, takes_settings
 from interfuse.training import load_run
-from interfuse.workflows import evaluate
+from interfuse.workflows import DiagnoseSettings, evaluate
+from interfuse.workflows.source import Source
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,46 +17,32 @@ def add_to(app: typer.Typer) -> None:
     app.command("evaluate")(evaluate_command)
 
 
+@takes_settings
 def evaluate_command(
-    run: Annotated[Path, typer.Argument(help="Folder of a run: what train wrote, or STUDY/runs/DESIGN/SEED.")],
+    run: options.RunFolder,
     data: options.Data,
-    rows: Annotated[str, typer.Option("--rows", help="all, or train, validation or test of DATA's split.")] = "all",
+    read: options.RowsAsTrained,
+    encode: options.EncodersAsTrained,
+    on: Annotated[str, Field(DiagnoseSettings)] = "all",
     missing: Annotated[
         list[str] | None,
         typer.Option(help="Take a modality away from a fraction of the rows, as image=0.5; may be given twice."),
     ] = None,
-    output: Annotated[str, typer.Option("--format", help="table or json, on stdout.")] = "table",
-    image: options.Image = None,
-    text: options.Text = None,
-    label: options.Label = None,
-    id: options.Id = None,
-    group: options.Group = None,
-    image_folder: options.ImageFolder = None,
-    allow_outside: options.AllowOutside = False,
-    join: options.Join = None,
-    unpack_to: options.UnpackTo = None,
-    split: options.Split = None,
-    validation: options.Validation = None,
-    test: options.Test = None,
-    hard_negatives: options.HardNegatives = False,
-    strict: options.Strict = False,
+    format: options.Format = "text",
     quarantine: options.Quarantine = None,
-    store: options.StoreFolder = None,
-    seed: options.Seed = 0,
-    device: options.Device = "cpu",
 ) -> None:
     """Score a run on labelled rows.
 
     Examples:
 
     - `interfuse evaluate run more_products.csv --image-folder photos`
-    - `interfuse evaluate run products.csv --rows test --missing image=0.5`
+    - `interfuse evaluate run products.csv --on test --missing image=0.5`
     """
-    source = options.make_source(**locals())
+    shares, source = read_shares(missing or []), Source(data, read, encode)
     opened = load_run(run)
     with options.watching() as progress:
-        metrics = evaluate(opened, source, rows, progress, read_shares(missing or []), quarantine)
-    if output == "json":
+        metrics = evaluate(opened, source, on, progress, shares, quarantine)
+    if format == "json":
         typer.echo(json.dumps(dict(metrics), indent=2))
         return
     for name, value in metrics.items():
@@ -67,7 +53,7 @@ def read_shares(words: list[str]) -> dict[str, float]:
     """Read `image=0.5`.
 
     Raises:
-        ConfigError: a word is not of this form.
+        typer.BadParameter: a word is not of this form.
     """
     shares = {}
     for word in words:
@@ -75,5 +61,5 @@ def read_shares(words: list[str]) -> dict[str, float]:
         try:
             shares[modality] = float(share)
         except ValueError:
-            raise ConfigError(f"--missing is image=FRACTION or text=FRACTION, got {word!r}.") from None
+            raise typer.BadParameter(f"--missing is image=FRACTION or text=FRACTION, got {word!r}.") from None
     return shares

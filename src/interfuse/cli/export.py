@@ -6,10 +6,13 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
-from interfuse.core.errors import ConfigError, require, unknown
+from interfuse.cli.settings import Field, Fields, takes_settings
+from interfuse.core.errors import require
+from interfuse.data import SourceSettings
 from interfuse.training import load_run
 from interfuse.workflows.export import Format, Rows, export_run, quantise, read_rows
 from interfuse.workflows.export import check as check_rows
+from interfuse.workflows.source import EncoderSettings, Source
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,10 +20,12 @@ def add_to(app: typer.Typer) -> None:
     app.command("export")(export)
 
 
+@takes_settings
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run: what train wrote, or STUDY/runs/DESIGN/SEED.")],
-    out: Annotated[Path, typer.Option(help="Folder to write, new or empty.")] = Path("exported"),
-    format: Annotated[str, typer.Option(help="onnx or torch (torch.export).")] = "onnx",
+    run: options.RunFolder,
+    encode: Annotated[EncoderSettings, Fields(EncoderSettings, only=("store",), **options.ENCODE)],
+    out: Annotated[Path, options.out("Folder to write, new or empty.")] = Path("exported"),
+    to: Annotated[Format, typer.Option(help="What the file is for: ONNX Runtime, or torch.export.load.")] = "onnx",
     whole: Annotated[bool, typer.Option("--whole", help="Encoders too: pictures and texts in, not tokens.")] = False,
     check: Annotated[
         str | None,
@@ -30,8 +35,7 @@ def export(
         str | None,
         typer.Option("--int8", help="DATA: also write 8-bit weights, and measure their cost on it.", metavar="DATA"),
     ] = None,
-    image_folder: options.ImageFolder = None,
-    store: options.StoreFolder = None,
+    image_folder: Annotated[Path | None, Field(SourceSettings, "Rows")] = None,
 ) -> None:
     """Export a run: ONNX or torch, the head on tokens or the whole model, with labels, preprocessing and `predict.py`.
 
@@ -42,24 +46,21 @@ def export(
 
     - `interfuse export run --whole --out exported`, then `python exported/predict.py photo.jpg "a red bicycle"`
     - `interfuse export run --whole --check held-out.csv --int8 held-out.csv`
-    - `interfuse export run --format torch --out exported`
+    - `interfuse export run --to torch --out exported`
     """
-    if format not in ("onnx", "torch"):
-        raise ConfigError(unknown("--format", format, ("onnx", "torch")))
-    chosen: Format = "onnx" if format == "onnx" else "torch"
-    if chosen == "torch" and (int8 or (check and whole)):
-        raise ConfigError("--int8, and --check of a whole model, need --format onnx.")
-    if chosen == "onnx":
+    if to == "torch" and (int8 or (check and whole)):
+        raise typer.BadParameter("--int8, and --check of a whole model, need --to onnx.")
+    if to == "onnx":
         for module in ("onnx", "onnxscript", "onnxruntime"):
             require(module, "export")
     told = []
     with options.watching() as progress:
         opened = load_run(run)
-        done = export_run(opened, out, chosen, whole, progress)
+        done = export_run(opened, out, to, whole, progress)
         rows: dict[str, Rows] = {}
         for data in filter(None, (check, int8)):
             if data not in rows:
-                source = options.make_source(data, image_folder=image_folder, store=store)
+                source = Source(data, SourceSettings(image_folder=image_folder), encode)
                 rows[data] = read_rows(opened, source, progress)
         if rows:
             told.append(check_rows(opened, rows[check or str(int8)], out, progress).tell("export"))

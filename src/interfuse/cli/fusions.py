@@ -1,12 +1,15 @@
 """`interfuse fusions`: what mechanisms there are, and what one of them computes."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from interfuse.cli import options
+from interfuse.core.files import write_atomically
 from interfuse.fusion import FUSIONS, SIZES, mechanism_facts, mechanisms_page
 
 
@@ -19,7 +22,7 @@ def fusions(
     name: Annotated[
         str | None, typer.Argument(help="Show one mechanism; a pattern such as '*attention*' lists.")
     ] = None,
-    format: Annotated[Literal["text", "md"], typer.Option(help="text, or md: the page docs/mechanisms.md.")] = "text",
+    out: Annotated[Path | None, options.out("Page of all mechanisms, .md, to write instead.")] = None,
 ) -> None:
     """List the fusion mechanisms, or show one: equation, settings, source.
 
@@ -28,8 +31,8 @@ def fusions(
     - `interfuse fusions`
     - `interfuse fusions cross_attention`
     """
-    if format == "md":
-        typer.echo(mechanisms_page(), nl=False)
+    if out is not None:
+        write_atomically(out, lambda path: path.write_text(mechanisms_page(), encoding="utf-8"))
         return
     console = Console()
     if name is not None and not any(mark in name for mark in "*?["):

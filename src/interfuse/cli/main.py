@@ -1,95 +1,30 @@
-"""The command line: one file a command; errors are one line on stderr."""
+"""The command line's way in: errors are one line on stderr, and `--version` waits for nothing."""
 
 import os
 import sys
-from typing import Annotated
-
-import typer
-
-from interfuse.cli import (
-    compare,
-    demo,
-    diagnose,
-    doctor,
-    encode,
-    evaluate,
-    export,
-    fusions,
-    inspect,
-    predict,
-    report,
-    serve,
-    store,
-    train,
-)
-from interfuse.core.errors import ConfigError, InterfuseError
-from interfuse.training import launched, leave
-
-app = typer.Typer(
-    name="interfuse",
-    help="Build, train, compare and explain image-text fusion networks.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-COMMANDS = (
-    demo,
-    inspect,
-    compare,
-    train,
-    predict,
-    evaluate,
-    diagnose,
-    encode,
-    store,
-    export,
-    serve,
-    fusions,
-    doctor,
-    report,
-)
-SHARED = ("encode", "evaluate", "predict", "train")
-"""Commands whose work the processes of torchrun share."""
-for module in COMMANDS:
-    module.add_to(app)
-
-
-@app.callback()
-def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-) -> None:
-    """Build, train, compare and explain image-text fusion networks."""
-    state["debug"] = debug
-
-
-state = {"debug": False}
-
-
-def _check_shared(command: str) -> None:
-    """Refuse commands that several processes would each do whole.
-
-    Raises:
-        ConfigError: torchrun started several processes for such a command.
-    """
-    if launched().size > 1 and command not in SHARED:
-        raise ConfigError(
-            f"torchrun started {launched().size} processes, and {command!r} is not shared among them: "
-            f"{', '.join(SHARED)} are. Run it without torchrun; compare takes --launcher ray."
-        )
+from importlib.metadata import version
 
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 0, 1 (error) or 2 (usage)."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words == ["--version"]:
+        print(f"interfuse {version('interfuse')}")  # noqa: T201
+        sys.exit(0)
+    from interfuse.cli.app import app, check_shared, state
+    from interfuse.cli.flags import spell_flags
+    from interfuse.core.errors import InterfuseError
+    from interfuse.training import launched, leave
+
     if not launched().leads:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (the first process tells)
     try:
-        _check_shared(next((word for word in arguments or sys.argv[1:] if not word.startswith("-")), ""))
+        check_shared(next((word for word in words if not word.startswith("-")), ""))
         app(args=arguments)
     except InterfuseError as error:
         if state["debug"]:
             raise
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {spell_flags(str(error))}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     finally:
         leave()

@@ -1,19 +1,29 @@
-"""Options that several commands share, and how they become workflow settings."""
+"""Options that several commands share: each is declared here, or is a field of the settings."""
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from interfuse.cli.progress import ConsoleProgress
+from interfuse.cli.settings import RARE, Fields
+from interfuse.core.design import Design
+from interfuse.core.errors import ConfigError
 from interfuse.data import SourceSettings
 from interfuse.fusion import OneKeyAttentionWarning
 from interfuse.training import launched
-from interfuse.workflows.source import EncoderSettings, Source, default_store
+from interfuse.workflows.source import EncoderSettings, Portion
+
+READ: dict[str, Any] = {"panel": "Rows", "panels": {"seed": "Training"}}
+ENCODE: dict[str, Any] = {"panel": "Encoders", "panels": {"device": "Machine"}}
+WORKERS = 2
+"""Workers of a launcher where it is not said."""
+TERMS = ("fusion", "name", "image_encoder", "text_encoder", "image_size", "store_dtype", "store_dim")
+"""Fields of a design that a command is given otherwise: by `--fusions`, `--designs` or the encoders' options."""
 
 Data = Annotated[
     str,
@@ -22,67 +32,10 @@ Data = Annotated[
         "or a built-in: easy-vqa, known:binding, …"
     ),
 ]
-Image = Annotated[str | None, typer.Option("--image", help="Column with the picture files.", rich_help_panel="Rows")]
-Text = Annotated[str | None, typer.Option("--text", help="Column with the texts.", rich_help_panel="Rows")]
-Label = Annotated[
-    str | None, typer.Option("--label", help="Column with the labels; none: there is none.", rich_help_panel="Rows")
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a run: what train wrote, or STUDY/runs/DESIGN/SEED.")]
+Format = Annotated[
+    Literal["text", "json"], typer.Option("--format", help="How stdout gets the result: for people or for programs.")
 ]
-Id = Annotated[
-    str | None,
-    typer.Option("--id", help="Column that names a row (default: its number).", rich_help_panel="Rows"),
-]
-Group = Annotated[
-    str | None,
-    typer.Option("--group", help="Rows with the same value stay in one split.", rich_help_panel="Rows"),
-]
-ImageFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--image-folder",
-        help="Folder that picture files are relative to (default: DATA's folder).",
-        rich_help_panel="Rows",
-    ),
-]
-AllowOutside = Annotated[
-    bool,
-    typer.Option("--allow-outside", help="Read pictures outside the image folder too.", rich_help_panel="Rows"),
-]
-Join = Annotated[
-    str | None,
-    typer.Option("--join", help="FILE:KEY, more columns from another file by that column.", rich_help_panel="Rows"),
-]
-UnpackTo = Annotated[
-    Path | None,
-    typer.Option(
-        "--unpack-to",
-        help="Folder for the pictures inside hf: and wds: (default: the user's cache).",
-        rich_help_panel="Rows",
-    ),
-]
-Split = Annotated[
-    str | None, typer.Option("--split", help="Column with train, validation or test.", rich_help_panel="Rows")
-]
-Validation = Annotated[
-    Path | None, typer.Option("--validation", help="File with the validation rows.", rich_help_panel="Rows")
-]
-Test = Annotated[Path | None, typer.Option("--test", help="File with the test rows.", rich_help_panel="Rows")]
-Task = Annotated[
-    str | None,
-    typer.Option(
-        "--task",
-        help="multiclass, multilabel, matching or regression (default: seen from the labels; without any, matching).",
-        rich_help_panel="Rows",
-    ),
-]
-HardNegatives = Annotated[
-    bool,
-    typer.Option(
-        "--hard-negatives",
-        help="Matching from captions: pair pictures with captions like their own.",
-        rich_help_panel="Rows",
-    ),
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad row or picture.", rich_help_panel="Rows")]
 Quarantine = Annotated[
     Path | None,
     typer.Option(
@@ -91,72 +44,55 @@ Quarantine = Annotated[
         rich_help_panel="Rows",
     ),
 ]
-TrainRows = Annotated[
-    int | None,
-    typer.Option("--train-rows", min=1, help="Train on this many rows at most.", rich_help_panel="Rows"),
-]
-ImageEncoder = Annotated[
+Shard = Annotated[
     str,
     typer.Option(
-        "--image-encoder",
-        help="efficientnet-lite0, efficientnet-lite0-stride16, resnet50, a hub id or a local folder.",
-        rich_help_panel="Encoders",
+        "--shard",
+        help="Every n-th batch or part of the work only, as 2/8, for batch schedulers.",
+        rich_help_panel="Machine",
     ),
 ]
-TextEncoder = Annotated[
-    str,
-    typer.Option(
-        "--text-encoder",
-        help="minilm, bert-base-uncased, a hub id or a local folder.",
-        rich_help_panel="Encoders",
-    ),
-]
-ImageSize = Annotated[
-    int | None,
-    typer.Option(
-        "--image-size", min=32, help="Pixels a side (default: the encoder's own).", rich_help_panel="Encoders"
-    ),
-]
-StoreFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--store",
-        help="Folder of the token store (default: $INTERFUSE_STORE or the user's cache).",
-        rich_help_panel="Encoders",
-    ),
-]
-StoreDtype = Annotated[
-    str,
-    typer.Option(
-        "--store-dtype",
-        help="bfloat16; int8: half the disk, a scale a token; float32: twice the disk, and the encoders compute in "
-        "float32, as a whole export does.",
-        rich_help_panel="Encoders",
-    ),
-]
-StoreDim = Annotated[
-    int | None,
-    typer.Option(
-        "--store-dim",
-        min=1,
-        help="Keep so many principal components of each token, fitted on the train rows.",
-        rich_help_panel="Encoders",
-    ),
-]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps.", rich_help_panel="Machine")]
-Precision = Annotated[
-    str,
-    typer.Option("--precision", help="auto, float32 or bfloat16 training steps.", rich_help_panel="Machine"),
-]
-Seed = Annotated[int, typer.Option("--seed", help="Of the split, and of one training.", rich_help_panel="Training")]
+Rows = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds"), **READ)]
+"""How rows are read where their split may have to be made."""
+RowsAsTrained = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds", "task"), **READ)]
+"""How rows are read for a run, which knows its task."""
+Encoders = Annotated[EncoderSettings, Fields(EncoderSettings, without=RARE, **ENCODE)]
+EncodersAsTrained = Annotated[EncoderSettings, Fields(EncoderSettings, only=("store", "device"), **ENCODE)]
+"""Where tokens are kept and encoders run, for a run, which knows its encoders."""
+Terms = Annotated[dict[str, Any], Fields(Design, "Training", without=TERMS)]
+"""Settings of a design."""
 
 
-def make_source(data: str, **given: Any) -> Source:
-    """Sort the shared options into how to read and how to encode."""
-    read = {name: given[name] for name in SourceSettings.__dataclass_fields__ if name in given}
-    encode = {name: given[name] for name in EncoderSettings.__dataclass_fields__ if name in given}
-    encode["store"] = given.get("store") or default_store()
-    return Source(data, SourceSettings(**read), EncoderSettings(**encode))
+def out(what: str) -> Any:
+    """Return the option `--out`, which says where the result is written.
+
+    Args:
+        what: is written.
+    """
+    return typer.Option("--out", help=what)
+
+
+def read_portion(shard: str) -> Portion:
+    """Read `2/8`.
+
+    Raises:
+        typer.BadParameter: the text is no such portion.
+    """
+    try:
+        return Portion.parse(shard)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def count_workers(jobs: int | None, launcher: str | None) -> int:
+    """Return how many workers of a launcher share the work.
+
+    Raises:
+        typer.BadParameter: there is no launcher.
+    """
+    if jobs is not None and launcher is None:
+        raise typer.BadParameter("--jobs counts the workers of a launcher: give --launcher ray too.")
+    return jobs or WORKERS
 
 
 @contextmanager

@@ -1,15 +1,21 @@
 """`interfuse predict`: a run on new rows."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from interfuse.cli import options
-from interfuse.core.errors import ConfigError
+from interfuse.cli.settings import Field, Fields, takes_settings
+from interfuse.data import SourceSettings
 from interfuse.training import launched, load_run
-from interfuse.workflows import Portion, StreamSettings, predict_stream
-from interfuse.workflows.predict import ROWS_PER_PART, PredictTask, predict_on_workers
+from interfuse.workflows import CompareSettings, Portion, StreamSettings, predict_stream
+from interfuse.workflows.predict import PredictTask, predict_on_workers
+from interfuse.workflows.source import Source
+
+COLUMNS = ("image", "text", "id", "image_folder", "join", "unpack_to", "strict", "allow_outside")
+"""How rows without labels are read."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,44 +23,20 @@ def add_to(app: typer.Typer) -> None:
     app.command("predict")(predict_command)
 
 
+@takes_settings
 def predict_command(
-    run: Annotated[Path, typer.Argument(help="Folder of a run: what train wrote, or STUDY/runs/DESIGN/SEED.")],
+    run: options.RunFolder,
     data: options.Data,
-    out: Annotated[Path, typer.Option(help="Where to write: .csv or .parquet.")] = Path("predictions.parquet"),
-    image: options.Image = None,
-    text: options.Text = None,
-    id: options.Id = None,
-    image_folder: options.ImageFolder = None,
-    allow_outside: options.AllowOutside = False,
-    join: options.Join = None,
-    unpack_to: options.UnpackTo = None,
-    strict: options.Strict = False,
-    store: options.StoreFolder = None,
-    device: options.Device = "cpu",
-    keep_tokens: Annotated[
-        bool | None,
-        typer.Option(
-            "--keep-tokens/--no-keep-tokens",
-            help="Write new tokens to the store (default: only where all rows are one part).",
-            rich_help_panel="Encoders",
-        ),
-    ] = None,
-    rows_per_part: Annotated[
-        int, typer.Option("--rows-per-part", min=1, help="Rows that are in memory at once.", rich_help_panel="Machine")
-    ] = ROWS_PER_PART,
-    shard: Annotated[
-        str,
-        typer.Option(
-            "--shard", help="Predict every n-th part only, as 2/8; the last one joins.", rich_help_panel="Machine"
-        ),
-    ] = "1/1",
-    launcher: Annotated[
-        str | None,
-        typer.Option("--launcher", help="ray: predict on the workers of a Ray cluster.", rich_help_panel="Machine"),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", min=1, help="Workers of the launcher.", rich_help_panel="Machine")
-    ] = 2,
+    read: Annotated[SourceSettings, Fields(SourceSettings, only=COLUMNS, **options.READ)],
+    encode: options.EncodersAsTrained,
+    parts: Annotated[
+        StreamSettings,
+        Fields(StreamSettings, "Machine", without=("portion", "join"), panels={"keep_tokens": "Encoders"}),
+    ],
+    out: Annotated[Path, options.out("Where to write: .csv or .parquet.")] = Path("predictions.parquet"),
+    shard: options.Shard = "1/1",
+    launcher: Annotated[str | None, Field(CompareSettings, "Machine")] = None,
+    jobs: Annotated[int | None, Field(CompareSettings, "Machine")] = None,
 ) -> None:
     """Predict every row of DATA: its label and the probability of each class. A row may lack its picture or its text.
 
@@ -64,19 +46,20 @@ def predict_command(
     Examples:
 
     - `interfuse predict run new_products.csv --image-folder photos --out predictions.csv`
-    - `interfuse predict run new_products.parquet --launcher ray --workers 4`
+    - `interfuse predict run new_products.parquet --launcher ray --jobs 4`
     """
-    portion, source = Portion.parse(shard), options.make_source(**{**locals(), "data": data})
+    portion, source = options.read_portion(shard), Source(data, read, encode)
+    workers = options.count_workers(jobs, launcher)
     here = launched()
     if here.size > 1:
         if shard != "1/1" or launcher is not None:
-            raise ConfigError(
+            raise typer.BadParameter(
                 "Under torchrun the processes deal the parts themselves: leave out --shard and --launcher."
             )
         portion = Portion(here.rank + 1, here.size)
     if launcher is not None and portion.of > 1:
-        raise ConfigError("Give --shard or --launcher, not both: a launcher deals the parts itself.")
-    settings = StreamSettings(rows_per_part, keep_tokens, portion)
+        raise typer.BadParameter("Give --shard or --launcher, not both: a launcher deals the parts itself.")
+    settings = replace(parts, portion=portion)
     opened = load_run(run)
     with options.watching() as progress:
         if launcher is None:

@@ -15,6 +15,8 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
+from interfuse.cli.flags import spell_flags
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -77,7 +79,7 @@ class ConsoleProgress:
 
     def say(self, message: str) -> None:
         """Write one sentence above the bars."""
-        self.console.print(Text(message), soft_wrap=True)
+        self.console.print(Text(spell_flags(message)), soft_wrap=True)
 
 
 class _Stage:

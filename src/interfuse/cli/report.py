@@ -1,15 +1,14 @@
 """`interfuse report`: a study's report again, in the format you need."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from interfuse.cli import options
 from interfuse.cli.compare import show
-from interfuse.reports import to_csv, to_latex, to_markdown
-from interfuse.workflows import Study
-
-WRITERS = {"md": to_markdown, "csv": to_csv, "latex": to_latex}
+from interfuse.cli.settings import Field, takes_settings
+from interfuse.workflows import CompareSettings, Study
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,28 +16,22 @@ def add_to(app: typer.Typer) -> None:
     app.command("report")(report)
 
 
+@takes_settings
 def report(
     study: Annotated[Path, typer.Argument(help="Folder of a study.")],
-    out: Annotated[Path | None, typer.Option(help="File to write: .html, .md, .csv, .tex or .json.")] = None,
-    output: Annotated[
-        Literal["table", "json", "md", "csv", "latex"], typer.Option("--format", help="What stdout gets.")
-    ] = "table",
-    metric: Annotated[
-        str | None, typer.Option(help="Compare by this metric, as auc, macro-f1, map (default: the declared one).")
-    ] = None,
+    out: Annotated[Path | None, options.out("File to write: .html, .md, .csv, .tex or .json.")] = None,
+    format: options.Format = "text",
+    metric: Annotated[str | None, Field(CompareSettings)] = None,
 ) -> None:
     """Show a study's result again and write its report; nothing is trained.
 
     Examples:
 
     - `interfuse report study --out study.md`
-    - `interfuse report study --format latex > table.tex`
+    - `interfuse report study --out table.tex`
     """
     opened = Study.open(study)
     written = opened.report(out, metric)
-    if output in WRITERS:
-        typer.echo(WRITERS[output](opened.summary(metric)), nl=False)
-    else:
-        show(opened, output, metric, written)
-    if out and output != "table":
+    show(opened, format, metric, written)
+    if out and format == "json":
         typer.echo(f"Report: {written}", err=True)

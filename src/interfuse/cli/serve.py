@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
+from interfuse.cli.settings import Field, takes_settings
 from interfuse.core.errors import ConfigError, require
+from interfuse.data import SourceSettings
 from interfuse.training import load_run
 
 AUTH_VARIABLE = "INTERFUSE_AUTH"
@@ -19,12 +21,13 @@ def add_to(app: typer.Typer) -> None:
     app.command("serve")(serve)
 
 
+@takes_settings
 def serve(
-    run: Annotated[Path, typer.Argument(help="Folder of a run: what train wrote, or STUDY/runs/DESIGN/SEED.")],
+    run: options.RunFolder,
     examples: Annotated[
         str | None, typer.Option(help="The run's DATA: a few of its validation rows are offered as examples.")
     ] = None,
-    image_folder: options.ImageFolder = None,
+    image_folder: Annotated[Path | None, Field(SourceSettings, "Rows")] = None,
     host: Annotated[str, typer.Option(help="Address to bind to.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port.", min=1, max=65535)] = 7860,
     allowed_host: Annotated[

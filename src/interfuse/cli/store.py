@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
+from interfuse.cli.settings import Fields, takes_settings
 from interfuse.store import Holding, list_holdings, remove, unused, verify
-from interfuse.workflows import default_store
+from interfuse.workflows.source import EncoderSettings
 from interfuse.workflows.store import unused_projections, used_folders
 
+Store = Annotated[EncoderSettings, Fields(EncoderSettings, only=("store",), **options.ENCODE)]
 commands = typer.Typer(help="Look after the token store, as `interfuse store ls`.", no_args_is_help=True)
 
 
@@ -19,12 +21,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 @commands.command("ls")
-def list_command(store: options.StoreFolder = None) -> None:
+@takes_settings
+def list_command(encode: Store) -> None:
     """List each encoder's folder: items, shards, size.
 
     Example: `interfuse store ls`
     """
-    holdings = list_holdings(store or default_store())
+    holdings = list_holdings(encode.store)
     for holding in holdings:
         typer.echo(_line(holding))
         for sentence in holding.broken:
@@ -33,13 +36,14 @@ def list_command(store: options.StoreFolder = None) -> None:
 
 
 @commands.command("verify")
-def verify_command(store: options.StoreFolder = None) -> None:
+@takes_settings
+def verify_command(encode: Store) -> None:
     """Compare every item with its checksum; exit 1 where one is damaged (it is then encoded anew when needed).
 
     Example: `interfuse store verify`
     """
     bad = 0
-    for check in verify(store or default_store()):
+    for check in verify(encode.store):
         bad += check.damaged + len(check.broken)
         typer.echo(f"{check.folder.name}: {check.items:,} items, {check.damaged:,} damaged")
         for sentence in check.broken:
@@ -49,9 +53,10 @@ def verify_command(store: options.StoreFolder = None) -> None:
 
 
 @commands.command("gc")
+@takes_settings
 def collect_command(
     studies: Annotated[list[Path], typer.Argument(help="Studies and runs whose tokens stay.")],
-    store: options.StoreFolder = None,
+    encode: Store,
     delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only listed.")] = False,
 ) -> None:
     """List the encoders' folders and projections that none of the given studies and runs uses; --delete removes them.
@@ -61,7 +66,7 @@ def collect_command(
 
     Example: `interfuse store gc study other-study --delete`
     """
-    root = store or default_store()
+    root = encode.store
     left, projections = unused(root, used_folders(studies)), unused_projections(root, studies)
     for holding in left:
         if delete:

@@ -2,49 +2,22 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from interfuse.cli import options
-from interfuse.cli.compare import check_precision
-from interfuse.cli.terms import takes_terms
+from interfuse.cli.settings import Field, Fields, takes_settings
 from interfuse.core.design import Design, parse_designs
 from interfuse.core.errors import ConfigError
-from interfuse.training import FinetuneSettings, load_run
-from interfuse.workflows import Compute, finetune_run, train_run
+from interfuse.training import FinetuneSettings, Precision, load_run
+from interfuse.workflows import CompareSettings, Compute, finetune_run, train_run
+from interfuse.workflows.source import Source
 
-PANEL = "Fine-tuning"
-Unfreeze = Annotated[
-    str | None,
-    typer.Option(
-        help="Encoders that learn too: image, text, both, or last-N, the last N blocks of both.", rich_help_panel=PANEL
-    ),
-]
-EncoderRate = Annotated[float, typer.Option(help="Peak learning rate of the encoders.", rich_help_panel=PANEL)]
-HeadRate = Annotated[
-    float, typer.Option(help="Peak learning rate of all else, which is trained already.", rich_help_panel=PANEL)
-]
-FinetuneEpochs = Annotated[int, typer.Option(min=1, help="Epochs with the encoders.", rich_help_panel=PANEL)]
-FinetuneBatch = Annotated[
-    int | None,
-    typer.Option(min=1, help="Rows a batch with the encoders (default: --batch-size).", rich_help_panel=PANEL),
-]
-Accumulate = Annotated[
-    int, typer.Option(min=1, help="Batches whose gradients are added up before a step.", rich_help_panel=PANEL)
-]
-Checkpointing = Annotated[
-    bool,
-    typer.Option(
-        "--gradient-checkpointing", help="Compute activations twice instead of keeping them.", rich_help_panel=PANEL
-    ),
-]
-StartFrom = Annotated[
-    Path | None,
-    typer.Option(
-        help="Frozen run on these rows (default: one is trained first, in OUT-frozen).", rich_help_panel=PANEL
-    ),
-]
+FINETUNING = Fields(
+    FinetuneSettings, "Fine-tuning", spelled={"epochs": "finetune_epochs", "batch_size": "finetune_batch"}
+)
+"""A design has epochs and a batch size of its own."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,45 +25,24 @@ def add_to(app: typer.Typer) -> None:
     app.command("train")(train)
 
 
-@takes_terms
+@takes_settings
 def train(
     data: options.Data,
-    image: options.Image = None,
-    text: options.Text = None,
-    label: options.Label = None,
+    read: options.Rows,
+    encode: options.Encoders,
+    terms: options.Terms,
+    finetune: Annotated[FinetuneSettings | None, FINETUNING],
     fusion: Annotated[str, typer.Option(help="One design, as cross_attention:num_layers=2.")] = "cross_attention",
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("run"),
-    id: options.Id = None,
-    group: options.Group = None,
-    image_folder: options.ImageFolder = None,
-    allow_outside: options.AllowOutside = False,
-    join: options.Join = None,
-    unpack_to: options.UnpackTo = None,
-    split: options.Split = None,
-    validation: options.Validation = None,
-    test: options.Test = None,
-    task: options.Task = None,
-    hard_negatives: options.HardNegatives = False,
-    strict: options.Strict = False,
-    image_encoder: options.ImageEncoder = "efficientnet-lite0",
-    text_encoder: options.TextEncoder = "minilm",
-    image_size: options.ImageSize = None,
-    store: options.StoreFolder = None,
-    store_dtype: options.StoreDtype = "bfloat16",
-    store_dim: options.StoreDim = None,
-    seed: options.Seed = 0,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.", rich_help_panel="Machine")] = 1,
-    device: options.Device = "cpu",
-    precision: options.Precision = "auto",
-    unfreeze: Unfreeze = None,
-    encoder_learning_rate: EncoderRate = 2e-5,
-    head_learning_rate: HeadRate = 1e-4,
-    finetune_epochs: FinetuneEpochs = 3,
-    finetune_batch: FinetuneBatch = None,
-    accumulate: Accumulate = 1,
-    gradient_checkpointing: Checkpointing = False,
-    start_from: StartFrom = None,
-    **terms: Any,
+    out: Annotated[Path, options.out("Folder of the run.")] = Path("run"),
+    threads: Annotated[int, Field(CompareSettings, "Machine")] = 1,
+    precision: Annotated[Precision, Field(CompareSettings, "Machine")] = "auto",
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Frozen run on these rows (default: one is trained first, in OUT-frozen).",
+            rich_help_panel="Fine-tuning",
+        ),
+    ] = None,
 ) -> None:
     """Train one fusion network on your rows, with frozen encoders or, with --unfreeze, with encoders that learn too.
 
@@ -101,29 +53,20 @@ def train(
     - `interfuse train products.csv --image photo --text title --label category --out run`
     - `interfuse train products.csv --image photo --text title --label category --unfreeze last-2 --out finetuned`
     """
-    source = options.make_source(**locals())
+    source = Source(data, read, encode)
     designs = parse_designs(fusion, {**terms, **source.encoder_settings()})
     if len(designs) != 1:
         raise typer.BadParameter(f"train takes one design, got {len(designs)}; compare takes several.")
-    checked = check_precision(precision)
-    given = (
-        encoder_learning_rate,
-        head_learning_rate,
-        finetune_epochs,
-        finetune_batch,
-        accumulate,
-        gradient_checkpointing,
-    )
-    if unfreeze is None and (start_from is not None or given != FinetuneSettings.defaults()):
-        raise typer.BadParameter("Options of fine-tuning need --unfreeze: image, text, both or last-N.")
+    if finetune is None and start_from is not None:
+        raise typer.BadParameter("--start-from would change nothing: it needs --unfreeze.")
     with options.watching() as progress:
-        if unfreeze is None:
-            run = train_run(source, out, designs[0], seed, checked, threads, progress)
+        if finetune is None:
+            run = train_run(source, out, designs[0], read.seed, precision, threads, progress)
         else:
             if start_from is not None:
                 _check_start(designs[0], start_from)
-            settings, compute = FinetuneSettings(unfreeze, *given), Compute(checked, threads)
-            run = finetune_run(source, out, start_from or designs[0], settings, seed, compute, progress)
+            compute = Compute(precision, threads)
+            run = finetune_run(source, out, start_from or designs[0], finetune, read.seed, compute, progress)
     for split_name, metrics in run.info["metrics"].items():
         typer.echo(f"{split_name}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
     typer.echo(f"Run: {out}")

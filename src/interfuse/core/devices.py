@@ -28,7 +28,7 @@ def check_device(name: str) -> None:
     if count == 0:
         raise ConfigError(
             f"There is no {device.type} device here that this build of torch ({torch.__version__}) can use. "
-            "Leave --device out for the CPU, or install torch for the device."
+            "Leave device out for the CPU, or install torch for the device."
         )
     if (device.index or 0) >= count:
         raise ConfigError(f"There is no device {name}: this machine has {count} of the kind, counted from 0.")

@@ -136,7 +136,7 @@ class Examples:
                 )
             if strict and troubles:
                 first = troubles[0]
-                raise DataError(f"Row {first.row} ({first.id}): {first.reason}. Without --strict {first.consequence}.")
+                raise DataError(f"Row {first.row} ({first.id}): {first.reason}. With strict=False {first.consequence}.")
             keys = pc.if_else(bad, None, batch[mine])
             batch = batch.set_column(COLUMNS.get_field_index(mine), COLUMNS.field(mine), keys)
             spool.add(batch.filter(pc.invert(empty)))

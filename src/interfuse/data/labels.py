@@ -53,7 +53,7 @@ def read_labels(column: pl.Series, task: str) -> list[tuple[str, ...] | None]:
             if task == "multiclass" and len(names) > 1:
                 raise DataError(
                     f"Column {column.name!r} has a row with {len(names)} labels ({', '.join(names[:5])}), "
-                    "and multiclass takes one: say --task multilabel."
+                    "and multiclass takes one: say task=multilabel."
                 )
             rows.append(None if task == "multiclass" and not names else names)
         elif cell is None or not str(cell).strip():
@@ -85,7 +85,7 @@ def read_targets(column: pl.Series, rows: Sequence[int] | None = None) -> list[f
             row = place if rows is None else rows[place]
             raise DataError(
                 f"Column {column.name!r} has {str(cell)!r} (row {row}), which is no finite number: regression learns "
-                "numbers. If the labels are classes, say --task multiclass."
+                "numbers. If the labels are classes, say task=multiclass."
             )
         targets.append(value)
     return targets
@@ -108,7 +108,7 @@ def _read_truths(column: pl.Series) -> list[tuple[str, ...] | None]:
             raise DataError(
                 f"Column {column.name!r} has {str(cell)!r}: matching takes 1 or 0 (true or false, yes or no), whether "
                 f"the text fits the picture. Classes {', '.join(PAIR_LABELS)} are made from captions alone without "
-                "--label."
+                "label=…."
             )
         found.append((TRUTHS[word],) if word else None)
     return found

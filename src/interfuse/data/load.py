@@ -47,13 +47,13 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
         return _pair(rows, groups, pools, parts, settings)
     if settings.hard_negatives:
         raise ConfigError(
-            f"--hard-negatives is for matching from captions alone, and here the task is {task}, from column "
-            f"{settings.label!r}. Leave it out, or say --task matching --label none."
+            f"hard_negatives=True is for matching from captions alone, and here the task is {task}, from column "
+            f"{settings.label!r}. Leave it out, or say task=matching, label=none."
         )
     _note_train(rows, labels, parts)
     untyped = isinstance(source, str | Path) and Path(source).suffix.lower() in SEPARATORS
     values = label_values(choose_column(rows), task, labels.names, untyped) if task != "regression" else None
-    return replace(_examples(rows, labels, groups, parts, (task, settings)), label_values=values)
+    return replace(_examples(rows, labels, groups, parts, task, settings), label_values=values)
 
 
 def load_for_run(
@@ -83,7 +83,7 @@ def load_for_run(
     settings, rows = read_rows(source, replace(settings, task=task) if labelled else settings, may_lack)
     unpaired = labelled and task == "matching" and settings.label is None
     if labelled and settings.hard_negatives and task != "matching":
-        raise ConfigError(f"--hard-negatives is for matching from captions, and this run is for {task}. Leave it out.")
+        raise ConfigError(f"hard_negatives=True is for matching from captions, this run is for {task}. Leave it out.")
     labels = Labels.none(len(rows), label_names)
     if unpaired:
         drop_incomplete(rows, settings.strict)
@@ -95,7 +95,7 @@ def load_for_run(
     return (
         _pair(rows, groups, parts, parts, settings)
         if unpaired
-        else _examples(rows, labels, groups, parts, (task, settings))
+        else _examples(rows, labels, groups, parts, task, settings)
     )
 
 
@@ -113,7 +113,7 @@ def load_part(opened: Opened, first: int, task: str, label_names: Sequence[str])
     """
     rows = read_part(opened, first)
     every = np.full(len(rows), "all", dtype=object)
-    return _examples(rows, Labels.none(len(rows), label_names), np.arange(len(rows)), every, (task, opened.settings))
+    return _examples(rows, Labels.none(len(rows), label_names), np.arange(len(rows)), every, task, opened.settings)
 
 
 def _choose_task(rows: Rows, settings: SourceSettings) -> str:
@@ -122,10 +122,10 @@ def _choose_task(rows: Rows, settings: SourceSettings) -> str:
             raise DataError(unknown("task", settings.task, TASKS))
         return settings.task
     if settings.label is None and settings.image and settings.text:
-        rows.notes.append("Task: matching, since there is no label column (--label or --task says otherwise).")
+        rows.notes.append("Task: matching, since there is no label column (label=… or task=… says otherwise).")
         return "matching"
     task = infer_task(choose_column(rows))
-    rows.notes.append(f"Task: {task}, seen from the labels (--task says otherwise).")
+    rows.notes.append(f"Task: {task}, seen from the labels (task=… says otherwise).")
     return task
 
 
@@ -201,9 +201,8 @@ def _note_train(rows: Rows, labels: Labels, parts: np.ndarray) -> None:
 
 
 def _examples(
-    rows: Rows, labels: Labels, groups: np.ndarray, parts: np.ndarray, read: tuple[str, SourceSettings]
+    rows: Rows, labels: Labels, groups: np.ndarray, parts: np.ndarray, task: str, settings: SourceSettings
 ) -> Examples:
-    task, settings = read
     spool = Spool(COLUMNS)
     for piece in ranges(len(rows)):
         part = np.arange(piece.start, piece.stop)

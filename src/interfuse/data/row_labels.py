@@ -46,7 +46,7 @@ def choose_column(rows: Rows) -> pl.Series:
     """
     name = rows.settings.label
     if name is None:
-        raise DataError(f"Which column is the label? Give --label. Columns: {', '.join(rows.frame.columns)}.")
+        raise DataError(f"Which column is the label? Give label=…. Columns: {', '.join(rows.frame.columns)}.")
     column = need_column(rows.frame, name, "the label")
     return column if len(rows) == len(column) else column.gather(rows.places)
 
@@ -65,7 +65,7 @@ def read_row_labels(rows: Rows, task: str, known: Sequence[str] | None = None) -
     settings = rows.settings
     if task == "matching" and settings.label is None:
         if not (settings.image and settings.text):
-            raise DataError("Matching is about pictures and captions: give --image and --text.")
+            raise DataError("Matching is about pictures and captions: give image=… and text=….")
         drop_incomplete(rows, settings.strict)
         return Labels.one_each(np.ones(len(rows), np.int64), PAIR_LABELS, unpaired=True)
     column = choose_column(rows)
@@ -108,7 +108,7 @@ def _name_classes(labels: Sequence[tuple[str, ...] | None], numbers: np.ndarray,
         told = f"{'|'.join(labels[numbers[first]] or ())!r} in row {rows.numbers(np.array([first]))[0]}"
         raise DataError(
             f"{error} In only {odd.sum():,} rows the label is no number ({told}): if a number is to be predicted, "
-            "--task regression tells which rows."
+            "task=regression tells which rows."
         ) from None
 
 

@@ -111,7 +111,7 @@ class Rows:
         told = zip(self.numbers(rows).tolist(), self.ids(rows).to_list(), reasons, consequences)  # noqa: B905
         for number, name, reason, consequence in told:
             if strict:
-                raise DataError(f"Row {number} ({name}): {reason}. Without --strict {consequence}.")
+                raise DataError(f"Row {number} ({name}): {reason}. With strict=False {consequence}.")
             self.troubles.append(Trouble(number, name, what, reason, consequence))
 
     def leave_out(self, wanted: np.ndarray, reason: str, strict: bool, listed: Collection[int] = ()) -> None:
@@ -190,7 +190,7 @@ def _lay_out(opened: Opened, first: int) -> Rows:
     frame, settings = opened.frame, opened.settings
     if settings.image is None and settings.text is None:
         raise DataError(
-            f"Which columns are the picture and the text? Give --image and --text. Columns: {', '.join(frame.columns)}."
+            f"Which columns are the picture and the text? Give image=… and text=…. Columns: {', '.join(frame.columns)}."
         )
     for what, told in _COLUMNS.items():
         name = getattr(settings, what)
@@ -222,7 +222,7 @@ def _check_ids(rows: Rows) -> None:
         first = rows.ids(np.flatnonzero(firsts[numbers] != np.arange(len(rows)))[:1])[0]
         raise DataError(
             f"Column {rows.settings.id!r} names rows, but {repeated:,} of its values repeat, such as {first!r}. "
-            "Without --id the rows are numbered."
+            "Without id=… the rows are numbered."
         )
 
 
@@ -250,7 +250,7 @@ def _identify(rows: Rows, opened: Opened) -> None:
     if found.outside and not (opened.complete or settings.allow_outside):
         rows.notes.append(
             f"{found.outside:,} pictures are named by paths from the root or URLs outside the table's folder, and are "
-            "read. An --image-folder bounds them."
+            "read. An image_folder bounds them."
         )
 
 
@@ -259,7 +259,7 @@ def _find_lacks(rows: Rows, settings: SourceSettings) -> list[str]:
     lacks = []
     if settings.image and not rows.has_key().any():
         first = rows.troubles[0].reason if rows.troubles else "every cell is blank"
-        asked = " Is --image-folder right?" if rows.troubles and "--allow-outside" not in first else ""
+        asked = " Is image_folder=… right?" if rows.troubles and "allow_outside" not in first else ""
         lacks.append(f"No picture of column {settings.image!r} could be read; the first: {first}.{asked}")
     if settings.text and not rows.has_text[rows.places].any():
         lacks.append(f"No row has a text in column {settings.text!r}: every cell is blank.")

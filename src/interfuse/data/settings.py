@@ -15,7 +15,7 @@ class SourceSettings:
     text: str | None = None
     """Column with the texts."""
     label: str | None = None
-    """Column with the labels: one class, or several joined by | or as a list."""
+    """Column with the labels: one class, or several joined by | or as a list; the word none: there is none."""
     id: str | None = None
     """Column that names a row; none: its number."""
     group: str | None = None
@@ -39,7 +39,7 @@ class SourceSettings:
     strict: bool = False
     """Stop at the first bad row or picture."""
     seed: int = 0
-    """Of the splits that are made."""
+    """Of the splits that are made, of what is drawn from the rows, and of one training."""
     validation_share: int | float = 0.15
     """Fraction of the rows for validation where it is made."""
     test_share: int | float = 0.15

@@ -90,7 +90,7 @@ def make_parts(
         ConfigError: both a split and folds are asked for.
     """
     if given is not None and settings.folds:
-        raise ConfigError("Give --split or --folds, not both: folds make every row a test row once.")
+        raise ConfigError("Give split=… or folds=…, not both: folds make every row a test row once.")
     if settings.folds:
         return _fold(table, settings)
     if given is not None:
@@ -99,7 +99,7 @@ def make_parts(
     parts = _carve(table, parts, "test", settings.test_share, settings.seed)
     kept = settings.validation_share / (1 - settings.test_share)
     parts = _carve(table, parts, "validation", kept, settings.seed)
-    note = f"Split: made, by group (seed {settings.seed}): {_counts(parts)}. --split COL or --test FILE give your own."
+    note = f"Split: made, by group (seed {settings.seed}): {_counts(parts)}. split=COL or test=FILE give your own."
     return parts, [note]
 
 

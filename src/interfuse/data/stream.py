@@ -97,7 +97,7 @@ def _columns(settings: SourceSettings) -> list[str]:
 def _open_file(path: Path, settings: SourceSettings) -> Stream:
     ending, folder = check_file(path), Path(settings.image_folder) if settings.image_folder else path.parent
     if not folder.is_dir():
-        raise DataError(f"--image-folder {folder} is no folder.")
+        raise DataError(f"image_folder={folder} is no folder.")
     kinds: dict[str, str] = {}
     broken: dict[int, str] = {}
     if ending == ".parquet":
@@ -114,7 +114,7 @@ def _open_file(path: Path, settings: SourceSettings) -> Stream:
         raise DataError(f"{len(broken):,} of {rows:,} rows cannot be read; the first: row {row}: {reason}.")
     if broken and settings.strict:
         row, reason = next(iter(broken.items()))
-        raise DataError(f"Row {row} ({row}): {reason}. Without --strict the row is left out.")
+        raise DataError(f"Row {row} ({row}): {reason}. With strict=False the row is left out.")
     opened = guess_columns(Opened(head, [], settings))
     check_columns(opened)
     columns = _columns(opened.settings)

@@ -14,7 +14,7 @@ from interfuse.core.errors import EncoderError
 from interfuse.encoders.base import Dtype, autocast, resolve_dtype, to_square
 from interfuse.encoders.hub import find_model, first_line, hash_model, load_model, load_processor
 
-PACKAGED_WAY = "--image-encoder efficientnet-lite0"
+PACKAGED_WAY = "image_encoder=efficientnet-lite0"
 
 
 class HubImageEncoder:

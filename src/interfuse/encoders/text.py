@@ -34,7 +34,7 @@ class HubTextEncoder:
             EncoderError: there is no such model, it cannot be reached, or it takes no texts.
         """
         self.name = name
-        folder = folder or find_model(name, "--text-encoder minilm")
+        folder = folder or find_model(name, "text_encoder=minilm")
         model = load_model(name, folder)
         network = getattr(model, "text_model", model)
         if getattr(network, "main_input_name", "") != "input_ids":

@@ -42,5 +42,5 @@ def say_budget(curves: Mapping[str, Sequence[Sequence[float]]], margin: float, m
     more = f" and {len(slow) - NAMED} more" if len(slow) > NAMED else ""
     return [
         f"Still learning when the epochs ended, by points of validation {metric} gained in the last quarter of "
-        f"them: {named}{more}. The ranking is that of this budget; more --epochs may change it."
+        f"them: {named}{more}. The ranking is that of this budget; more epochs may change it."
     ]

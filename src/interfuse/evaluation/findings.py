@@ -232,7 +232,7 @@ def say_decomposition(found: EstimatedDecomposition, rows: int, answers: float, 
     elif answers > 2 * chance and value.total < answers / 2:
         verdict = (
             f"{found.clusters} cells a modality keep {value.total:.2f} of the {answers:.2f} bit that the model's "
-            "answers tell of the label: where the information lies cannot be said. More --rows allow more cells, 20 at "
+            "answers tell of the label: where the information lies cannot be said. More rows allow more cells, 20 at "
             "most, which may still be too few."
         )
     elif value.total <= 2 * null.total:

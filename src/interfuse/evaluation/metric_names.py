@@ -49,8 +49,8 @@ def check_defined(metric: str, task: str, label_names: Sequence[str], labels: Te
     why = "none of them has a label" if task == "multilabel" else f"all of them are of class {label_names[true[0]]!r}"
     others = [name for name in _names(task) if name != metric]
     raise ConfigError(
-        f"{metric} is undefined on the {len(true):,} test rows: {why}. Give a --split whose test rows differ, or "
-        f"another --metric: {' or '.join(others)}."
+        f"{metric} is undefined on the {len(true):,} test rows: {why}. Give a split whose test rows differ, or "
+        f"another metric: {' or '.join(others)}."
     )
 
 

@@ -14,7 +14,7 @@ NO_VERDICT = (
 NO_VALIDATION = "No verdict on fusion: its two designs are chosen on validation, and there is no validation row."
 ONE_SEED = (
     "One seed: every interval here is for this one trained model only and says nothing of the next training of the "
-    "same design. Use --seeds 5."
+    "same design. Use seeds=5."
 )
 
 

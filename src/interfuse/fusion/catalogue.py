@@ -20,7 +20,7 @@ SIZES = (
 
 INTRO = f"""# Mechanisms
 
-This page is written by `interfuse fusions --format md`; a test keeps it equal to the registry.
+This page is written by `interfuse fusions --out docs/mechanisms.md`; a test keeps it equal to the registry.
 
 Every mechanism keeps the same promises (each sample stands alone, nothing leaks from under a mask, a missing modality
 is finite and hidden, every parameter learns, …), equals a slow NumPy reference that shares no code with it, and is made

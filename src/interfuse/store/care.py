@@ -99,7 +99,7 @@ def remove(holding: Holding) -> None:
 def _folders(root: Path) -> list[Path]:
     """Find the encoders' folders; a folder without `encoder.json` is not ours, and is never touched."""
     if not root.is_dir():
-        raise StoreError(f"There is no token store at {root}. Give its folder with --store.")
+        raise StoreError(f"There is no token store at {root}. Give its folder with store=….")
     return sorted(path.parent for path in root.glob("*/encoder.json") if not path.parent.is_symlink())
 
 

@@ -62,7 +62,7 @@ class TokenStore:
                 write_json(self.folder / "encoder.json", dict(signature))
         except OSError as error:
             raise StoreError(
-                f"The token store {root} cannot be written: {error}. Give another folder with --store."
+                f"The token store {root} cannot be written: {error}. Give another folder with store=…."
             ) from error
         self._check_owner(dict(signature))
         self.warnings: list[str] = []
@@ -319,7 +319,7 @@ class TokenStore:
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}. Remove this file; it is written anew.") from error
         if owner != signature:
-            raise StoreError(f"{self.folder} belongs to another encoder. Give another folder with --store.")
+            raise StoreError(f"{self.folder} belongs to another encoder. Give another folder with store=….")
 
     def _remove_stale(self) -> None:
         for path in self.folder.glob(".*.tmp"):

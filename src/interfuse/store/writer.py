@@ -138,7 +138,7 @@ class Writer:
         except (OSError, SafetensorError) as error:
             raise StoreError(
                 f"The token store {folder} cannot be written: {error}. "
-                "What it held before is good. Free some space, or give another folder with --store."
+                "What it held before is good. Free some space, or give another folder with store=…."
             ) from error
         finally:
             for claim in claims:

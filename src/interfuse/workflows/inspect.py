@@ -184,7 +184,7 @@ def _warn(
             many = "stands" if leak.items == 1 else "stand"
             warnings.append(
                 f"A leak: {leak.items:,} {leak.what} {many} in two splits or more ({leak.rows:,} rows; {leak.example})."
-                " Fix: leave out --split, and the split is made by picture."
+                " Fix: leave out split=…, and the split is made by picture."
             )
     for modality, by_part in missing.items():
         if sum(by_part.values()) == total:
@@ -192,7 +192,7 @@ def _warn(
         elif by_part.get("train", 0) == 0 and any(by_part.values()):
             warnings.append(
                 f"Rows without {modality} occur, but none in train: what stands for an absent {modality} will not be "
-                "trained. Fix: --modality-dropout 0.1."
+                "trained. Fix: modality_dropout=0.1."
             )
     if examples.task in ("multiclass", "matching") and labels:
         name, most = next((name, sum(by_part.values())) for name, by_part in labels.items())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from interfuse.cli.main import app
+from interfuse.cli.app import app
 from interfuse.core.files import read_json
 from interfuse.data import SourceSettings, load_examples
 

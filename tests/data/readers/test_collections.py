@@ -245,7 +245,7 @@ def test_columns_of_usual_names_are_guessed_aloud_and_none_denies_one(zoo):
     )
     found = load(frame, image_folder=zoo)
     assert (found.task, found.table["text"][3].as_py()) == ("multiclass", "caption 3")
-    assert any("image 'Image', text 'caption', label 'label' (--image" in note for note in found.notes)
+    assert any("image 'Image', text 'caption', label 'label' (image=…" in note for note in found.notes)
     assert load(frame, image_folder=zoo, label="none").task == "matching"
     assert load(frame, image_folder=zoo, task="matching").table["label"].to_pylist()[:2] == [[1], [0]]
     fitting = frame.with_columns(pl.Series("label", [1, 0] * 6))
@@ -253,7 +253,7 @@ def test_columns_of_usual_names_are_guessed_aloud_and_none_denies_one(zoo):
     alone = load(frame, image_folder=zoo, image="Image")
     assert alone.table["text"].null_count == 12
     assert not any("text '" in note for note in alone.notes)
-    with pytest.raises(DataError, match=r"Give --image and --text\. Columns: a, b"):
+    with pytest.raises(DataError, match=r"Give image=… and text=…\. Columns: a, b"):
         load(pl.DataFrame({"a": [1], "b": [2]}))
 
 
@@ -271,9 +271,9 @@ def test_captions_in_another_file_are_joined_by_key(zoo, tmp_path):
     assert rows[-1]["text"] is None
     assert found.label_names == ("a", "b")
     assert any("Joined words.csv by number=who: 13 rows, 1 without a row in it." in note for note in found.notes)
-    with pytest.raises(ConfigError, match="--join is FILE:KEY"):
+    with pytest.raises(ConfigError, match="join=… is FILE:KEY"):
         load(frame, join="words.csv", **given)
-    with pytest.raises(DataError, match=r"Unknown column for --join in words\.csv: 'number'"):
+    with pytest.raises(DataError, match=r"Unknown column for join=… in words\.csv: 'number'"):
         load(frame, join=f"{tmp_path / 'words.csv'}:number", **given)
     with pytest.raises(DataError, match="no row has a 'photo' that words.csv knows as 'who'"):
         load(frame, join=f"{tmp_path / 'words.csv'}:photo=who", **given)

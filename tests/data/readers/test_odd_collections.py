@@ -120,7 +120,7 @@ def test_a_class_folder_that_is_a_link_is_followed_inside_and_said_outside(zoo, 
     assert found.label_names == ("cat", "dog", "puss")
     assert len(found) == 36
     said = " ".join(found.notes)
-    assert "1 symbolic links to folders lead outside and are not followed (--allow-outside follows them)" in said
+    assert "1 symbolic links to folders lead outside and are not followed (allow_outside=True follows them)" in said
     assert "1 symbolic links to folders lead back to a folder above them" in said
     every = load(f"folder:{zoo}", allow_outside=True)
     assert every.label_names == ("cat", "cow", "dog", "puss")
@@ -158,5 +158,5 @@ def test_a_shard_that_was_cut_gives_the_rows_before_the_cut(tmp_path):
 def test_pictures_that_cannot_be_unpacked_say_so_and_not_that_the_shard_is_damaged(tmp_path):
     write_tar(tmp_path / "rows.tar", plain())
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"Pictures cannot be unpacked to .*/file/in: Not a directory.*--unpack-to"):
+    with pytest.raises(DataError, match=r"Pictures cannot be unpacked to .*/file/in: Not a directory.*unpack_to=…"):
         load(f"wds:{tmp_path}/rows.tar", unpack_to=tmp_path / "file" / "in")

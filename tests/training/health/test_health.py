@@ -92,7 +92,7 @@ def test_attention_over_pooled_vectors_has_a_dead_query_and_key(features):
     assert trained.history[-1]["health"] == "dead query/key"
     where = {f["where"] for f in trained.history[-1]["findings"] if f["word"] == "dead query/key"}
     assert where == {f"fusion.streams.layers.0.{side}.attention" for side in ("image", "text")}
-    assert "--pool none" in trained.history[-1]["findings"][0]["fix"]
+    assert "pool=none" in trained.history[-1]["findings"][0]["fix"]
     one = trained.history[-1]["attention"][0]
     assert (one["entropy"], one["keys"]) == (None, 1)
     assert one["query_key"] < 1e-5
@@ -135,7 +135,7 @@ def test_a_modality_that_is_the_same_in_every_row_is_ignored(side):
     trained = run(dataclasses.replace(rows, **{f"{side}_items": items}), "product", epochs=4)
     assert trained.history[-1]["health"] == f"{side} ignored"
     assert trained.history[-1][f"{side}_use"] < 1e-6
-    assert "--modality-dropout" in trained.history[-1]["findings"][0]["fix"]
+    assert "modality_dropout=0.2" in trained.history[-1]["findings"][0]["fix"]
 
 
 def test_a_control_is_not_blamed_for_the_modality_it_does_not_take(features):
@@ -182,13 +182,13 @@ def test_numbers_with_a_long_tail_are_not_called_unstable():
 
 def test_what_never_moved_the_prediction_is_told_from_what_moves_it_no_more():
     row = {"gradient_norm": [1.0], "train_loss": 0.7, "first_loss": 0.7, "image_use": 0.002, "text_use": 0.004}
-    assert [(f.word, "higher --learning-rate" in f.fix) for f in judge([row] * 5)] == [("not learning", True)]
+    assert [(f.word, "higher learning_rate" in f.fix) for f in judge([row] * 5)] == [("not learning", True)]
     little = judge([{**row, "image_use": 0.04}, *[row] * 5])
     assert [(f.word, "at no time by more than 0.04" in f.evidence) for f in little] == [("not learning", True)]
     gone = judge([{**row, "image_use": 0.036}, *[{**row, "image_use": 0.0, "text_use": 0.0}] * 5])
     assert [(f.word, "at most, down from 0.04" in f.evidence) for f in gone] == [("collapsed", True)]
     fallen = judge([{**row, "image_use": 0.3}, *[row] * 5])
-    assert [(f.word, "lower --learning-rate" in f.fix) for f in fallen] == [("collapsed", True)]
+    assert [(f.word, "lower learning_rate" in f.fix) for f in fallen] == [("collapsed", True)]
     assert "0.0040 at most, down from 0.30" in fallen[0].evidence
     fast = {**row, "parts": [{"part": "head", "update_ratio": 0.9}]}
     assert [f.word for f in judge([fast] * 5)] == ["collapsed", "too fast"]
@@ -206,11 +206,11 @@ def test_vanishing_means_below_a_thousandth_of_the_last_over_the_final_fifth(nor
     assert word_of(judge(late * 4 + early[:2])) == "healthy"
 
 
-def test_a_learning_rate_far_too_high_or_low_is_told_with_its_flag(features):
+def test_a_learning_rate_far_too_high_or_low_is_told_with_its_setting(features):
     assert {"too fast", "unstable"} <= words(run(features, "concat", learning_rate=1.0, hidden=32))
     slow = run(features, "concat", learning_rate=1e-9)
     assert "too slow" in words(slow)
-    assert any("--learning-rate" in finding["fix"] for finding in slow.history[-1]["findings"])
+    assert any("learning_rate" in finding["fix"] for finding in slow.history[-1]["findings"])
 
 
 def test_a_saturated_gate_is_told(features):

@@ -33,9 +33,7 @@ from interfuse.workflows import (
 from tests.shape_checks import unchecked
 from tests.shop import draw_square
 
-_ONE_CLASS = (
-    r"AUC is undefined on the 20 test rows: all of them are of class '1'\. .* another --metric: accuracy or mac"
-)
+_ONE_CLASS = r"AUC is undefined on the 20 test rows: all of them are of class '1'\. .* another metric: accuracy or mac"
 SMALL = {"dim": 64, "num_heads": 4, "batch_size": 64, "dropout": 0.0}
 
 
@@ -417,10 +415,10 @@ def test_fewer_train_rows_leave_validation_and_test_alone(shop, tmp_path):
 def test_what_a_known_answer_task_would_not_heed_is_refused(tmp_path):
     given = {"fusions": "product", "seeds": 1, "out": tmp_path / "study"}
     with pytest.raises(
-        ConfigError, match=r"known:xor is made of .*: --label, --hard-negatives, --folds, --image-size would change not"
+        ConfigError, match=r"known:xor is made of .*: label=…, hard_negatives=…, folds=…, image_size=… would change not"
     ):
         interfuse.compare("known:xor", folds=3, label="kind", hard_negatives=True, image_size=64, **given)
-    with pytest.raises(ConfigError, match=r": --task would change nothing\. Leave it out"):
+    with pytest.raises(ConfigError, match=r": task=… would change nothing\. Leave it out"):
         interfuse.compare("known:xor", task="regression", **given)
     Source("known:xor", SourceSettings(seed=3, task="multiclass"), EncoderSettings(store=tmp_path)).check_known()
 

@@ -14,7 +14,7 @@ from tests.workflows.together import make_rows
 
 
 def test_it_takes_every_option_of_rows_that_evaluate_takes():
-    own = {"rows", "missing", "output", "quarantine"}
+    own = {"missing", "quarantine"}
     asked, given = (set(inspect.signature(f).parameters) for f in (evaluate_command, diagnose_command))
     assert asked - own <= given
 

@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import interfuse
-from interfuse.cli.main import app
+from interfuse.cli.app import app
 from interfuse.core.errors import ConfigError, EncoderError, ExtraMissingError
 from interfuse.core.progress import Silent
 from interfuse.core.records import read_table
@@ -89,7 +89,7 @@ def test_encode_by_ray_from_another_folder_gives_the_bytes_of_one_process(tmp_pa
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         monkeypatch.chdir(tmp_path / "shop")
-        for store, more in (("one", []), ("many", ["--launcher", "ray", "--workers", "2"])):
+        for store, more in (("one", []), ("many", ["--launcher", "ray", "--jobs", "2"])):
             call = ["encode", "rows.csv", "--image-size", "32", "--store", store, *more]
             assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
     finally:

@@ -139,7 +139,7 @@ def test_a_width_above_the_encoders_leaves_its_tokens_alone(shop, tmp_path):
     prepared = prepare(source(shop, tmp_path, store_dim=400), heard)
     assert set(prepared.projections) == {"image"}
     assert prepared.features.text.dim == 384
-    assert "The text tokens stay 384 wide: --store-dim 400 does not apply to them." in heard.said
+    assert "The text tokens stay 384 wide: store_dim=400 does not apply to them." in heard.said
 
 
 def test_folds_and_a_projection_do_not_go_together(shop, tmp_path):

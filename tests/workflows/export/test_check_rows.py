@@ -140,11 +140,11 @@ def test_int8_is_written_and_measured_by_the_command(exact, exported, shop, tmp_
 
 def test_what_cannot_be_quantised_is_refused_before_the_work(exact, shop, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    asked = ["export", str(exact[0].folder), "--format", "torch", "--int8", exact[1].data]
+    asked = ["export", str(exact[0].folder), "--to", "torch", "--int8", exact[1].data]
     with pytest.raises(SystemExit) as stop:
         command_line(asked)
-    assert stop.value.code == 1
-    assert "--int8, and --check of a whole model, need --format onnx" in " ".join(capsys.readouterr().err.split())
+    assert stop.value.code == 2
+    assert "--int8, and --check of a whole model, need --to onnx" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "exported").exists()
     assert load_run(exact[0].folder).task == "multiclass"
 

@@ -286,7 +286,7 @@ def test_strict_stops_at_what_only_decoding_or_encoding_finds(
     frame = pl.DataFrame({"photo": ["1.png", photo], "caption": ["two cups", caption], "name": ["a", "b"]})
     frame.write_parquet(tmp_path / "rows.parquet")
     run, given = load_run(trained / "run"), given_sick(tmp_path / "rows.parquet", shop, tmp_path / "store", strict=True)
-    told = rf"^Row 1 \(b\): .*{reason}.*\. Without --strict {consequence}\.$"
+    told = rf"^Row 1 \(b\): .*{reason}.*\. With strict=False {consequence}\.$"
     with pytest.raises(DataError, match=told) as parts:
         predict_stream(run, given, tmp_path / "out.csv", StreamSettings(keep_tokens=False))
     with pytest.raises(DataError, match=told) as whole:
@@ -349,7 +349,7 @@ def test_a_wrong_folder_is_found_in_the_first_part(trained, shop, tmp_path):
     run, read = load_run(trained / "run"), SourceSettings(image_folder=str(tmp_path))
     given = Source(str(shop / "new.parquet"), read, EncoderSettings(store=trained / "store"))
     with pytest.raises(
-        DataError, match=r"No picture of column 'photo' in the first 25 rows .* Is --image-folder right"
+        DataError, match=r"No picture of column 'photo' in the first 25 rows .* Is image_folder=… right"
     ):
         predict_stream(run, given, tmp_path / "out.csv", StreamSettings(25))
 
@@ -374,7 +374,7 @@ def test_a_folder_is_read_whole_and_predicted_in_parts(trained, shop, tmp_path):
 def start():
     """Start a command in a process of its own, forked from one that has everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["interfuse.cli.main", "interfuse.workflows", "transformers"])
+    context.set_forkserver_preload(["interfuse.cli.app", "interfuse.cli.main", "interfuse.workflows", "transformers"])
 
     def begin(*arguments: str):
         process = context.Process(target=command_line, args=(list(arguments),))

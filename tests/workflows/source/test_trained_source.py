@@ -77,11 +77,11 @@ def test_hard_negatives_are_refused_where_no_pairs_are_drawn(run, shop):
     labelled = rows(label=["ab"[n % 2] for n in range(40)])
     settings = SourceSettings(image_folder=shop, hard_negatives=True)
     with pytest.raises(
-        ConfigError, match="--hard-negatives is for matching .* the task is multiclass, from column 'la"
+        ConfigError, match="hard_negatives=True is for matching .* the task is multiclass, from column 'la"
     ):
         load_examples(labelled, settings)
     source = Source(labelled, settings, EncoderSettings(store=shop / "store"))
-    with pytest.raises(ConfigError, match="--hard-negatives is for matching from captions, and this run is for multi"):
+    with pytest.raises(ConfigError, match="hard_negatives=True is for matching from captions, this run is for multi"):
         evaluate(run, source, "all", Silent())
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from interfuse.cli.main import app
+from interfuse.cli.app import app
 from interfuse.core.errors import DataError
 
 BROKEN = {3: "the file does not exist", 8: "cannot be decoded", 20: "line 22: the row has 2 cells, the header has 4"}
@@ -70,7 +70,7 @@ def test_strict_stops_at_a_picture_that_only_decoding_finds_broken(shop, tmp_pat
     more = ["--out", str(tmp_path / "run")] if command == "train" else []
     call_strict = [command, str(data), "--image-size", "32", "--store", str(tmp_path / "store"), "--strict", *more]
     with pytest.raises(
-        DataError, match=r"Row 7 \(7\): .*cannot be decoded.*Without --strict the image is treated as mi"
+        DataError, match=r"Row 7 \(7\): .*cannot be decoded.*With strict=False the image is treated as mi"
     ):
         CliRunner().invoke(app, call_strict, catch_exceptions=False)
     assert not (tmp_path / "run").exists()

@@ -261,7 +261,7 @@ def test_the_command_line_fine_tunes(folder, finetuned, source, capsys):
     with pytest.raises(SystemExit) as usage:
         command([*base, start])
     assert usage.value.code == 2
-    assert "need --unfreeze" in capsys.readouterr().err
+    assert "--unfreeze" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         command([*base, start, "--unfreeze=last-1", "--dim=32"])
     assert "takes the design of that run, whose dim is 16, got 32" in capsys.readouterr().err

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -32,7 +32,7 @@ DRAFT_PIXELS = 16_000_000
 """A JPEG of more pixels is decoded at 1/2, 1/4 or 1/8 of its size where the encoder needs far less."""
 _CHUNK_BYTES = 1 << 20
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
-_MEND = "--allow-outside reads it all the same"
+_MEND = "allow_outside=True reads it all the same"
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit is lower
 
@@ -95,7 +95,7 @@ def identify_all(paths: Iterable[str], cache: RemoteCache | None = None) -> Mapp
 
 
 @contextmanager
-def open_regular(path: str | Path, max_bytes: int) -> Iterator[BinaryIO]:
+def open_regular(path: str | Path, max_bytes: int) -> Iterator[BufferedReader]:
     """Open a regular file and never wait for it: a pipe, a device and a folder are refused, and none is read.
 
     What is looked at is what is opened: the kind and the size are those of the open file.
@@ -121,7 +121,9 @@ def _refuse_odd(found: os.stat_result, max_bytes: int) -> None:
         raise PictureError(f"the file has {found.st_size:,} bytes, more than the limit of {max_bytes:,}")
 
 
-def open_picture(path: str | Path | BinaryIO, at_least: int | None = None, above: int = 0) -> Image.Image:
+def open_picture(
+    path: str | Path | BufferedReader | BytesIO, at_least: int | None = None, above: int = 0
+) -> Image.Image:
     """Decode a picture to 8-bit RGB: upright by EXIF, alpha on white, 16 bits scaled, the first frame.
 
     Args:
@@ -145,7 +147,7 @@ def open_picture(path: str | Path | BinaryIO, at_least: int | None = None, above
         raise PictureError(_reason(error)) from error
 
 
-def _local(path: str | Path | BinaryIO) -> str | Path | BinaryIO:
+def _local(path: str | Path | BufferedReader | BytesIO) -> str | Path | BufferedReader | BytesIO:
     """Fetch what is remote."""
     if not isinstance(path, str | Path):
         return path
@@ -153,7 +155,7 @@ def _local(path: str | Path | BinaryIO) -> str | Path | BinaryIO:
     return fetch(str(path)) if is_remote(path) else path
 
 
-def _open(path: str | Path | BinaryIO) -> Image.Image:
+def _open(path: str | Path | BufferedReader | BytesIO) -> Image.Image:
     """Open a file's header and refuse an absurd size."""
     try:
         image = Image.open(path)

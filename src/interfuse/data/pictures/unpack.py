@@ -44,6 +44,6 @@ class Unpacked:
         except OSError as error:
             raise DataError(
                 f"Pictures cannot be unpacked to {self.folder}: {error.strerror or error}. Give a folder that can be "
-                "written with --unpack-to."
+                "written with unpack_to=…."
             ) from error
         return str(path)

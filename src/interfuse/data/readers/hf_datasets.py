@@ -32,7 +32,7 @@ def read_dataset(name: str, unpacked: Unpacked) -> Collection:
         known = {split: part for split, part in loaded.items() if split.lower() in NAMES}
         others = [split for split in loaded if split not in known]
         if others:
-            notes.append(f"warning: the splits {', '.join(others)} of {name} are left out (--split COL uses a column).")
+            notes.append(f"warning: the splits {', '.join(others)} of {name} are left out (split=COL uses a column).")
         if not known:
             raise DataError(f"{name} has no split train, validation or test, but: {', '.join(loaded)}.")
         parts = dict(known)

@@ -103,7 +103,9 @@ class _Walk:
             return "lead back to a folder above them and are not followed"
         inside = real.startswith(self.real.rstrip(os.sep) + os.sep)
         return (
-            None if inside or self.allow_outside else "lead outside and are not followed (--allow-outside follows them)"
+            None
+            if inside or self.allow_outside
+            else "lead outside and are not followed (allow_outside=True follows them)"
         )
 
 

@@ -72,7 +72,7 @@ def open_source(source: Any, settings: SourceSettings) -> Opened:
         return Opened(frame, [Path.cwd()] * frame.height, chosen, complete=True)
     folder = Path(settings.image_folder) if settings.image_folder else None
     if folder is not None and not folder.is_dir():
-        raise DataError(f"--image-folder {folder} is no folder.")
+        raise DataError(f"image_folder={folder} is no folder.")
     collection = _collect(source, settings)
     if collection is not None:
         opened = _opened(collection, folder, settings)
@@ -110,7 +110,7 @@ def _collect(source: Any, settings: SourceSettings) -> Collection | None:
         kind, rest = _kind_of(Path(source)), str(source)
         note = f"{source} is read as {kind}:{rest} (say folder:, coco: or hf: otherwise)."
     if settings.validation or settings.test:
-        raise ConfigError(f"--validation and --test name files beside a table; {kind}: brings its own splits.")
+        raise ConfigError(f"validation=… and test=… name files beside a table; {kind}: brings its own splits.")
     collection = COLLECTIONS[kind](rest, settings)
     return replace(collection, notes=[note, *collection.notes]) if note else collection
 
@@ -133,7 +133,7 @@ def _opened(collection: Collection, folder: Path | None, settings: SourceSetting
         given.pop("label")
     taken: dict[str, Any] = {what: name for what, name in given.items() if getattr(settings, what) is None}
     told = ", ".join(f"{what} {name!r}" for what, name in taken.items() if what in ("image", "text", "label"))
-    notes = [*collection.notes, *([f"Columns: {told} (--image, --text and --label say otherwise)."] if told else [])]
+    notes = [*collection.notes, *([f"Columns: {told} (image=…, text=… and label=… say otherwise)."] if told else [])]
     chosen = replace(settings, **taken)
     names = collection.label_names if chosen.label == label and chosen.task != "regression" else None
     folders = [folder or collection.folder] * collection.frame.height
@@ -146,7 +146,7 @@ def _with_parts(opened: Opened, folder: Path | None) -> Opened:
     if not any(files.values()):
         return opened
     if settings.split or settings.folds:
-        raise ConfigError("Give --split, --folds, or files for validation and test: one way to split the rows.")
+        raise ConfigError("Give split=…, folds=…, or files for validation and test: one way to split the rows.")
     frames, folders = [opened.frame.with_columns(pl.lit("train").alias(PART_COLUMN))], opened.folders
     broken = dict(opened.broken)
     for part, path in files.items():
@@ -169,7 +169,7 @@ def _read_part(path: Path, part: str, settings: SourceSettings) -> tuple[pl.Data
     for what in ("image", "text", "label", "id", "group"):
         name = getattr(settings, what)
         if name is not None and name != NONE and not settings.join:
-            need_column(frame, name, f"--{what} in {path.name}")
+            need_column(frame, name, f"{what}=… in {path.name}")
     return frame.with_columns(pl.lit(part).alias(PART_COLUMN)), broken
 
 
@@ -177,11 +177,11 @@ def _join(opened: Opened, word: str) -> Opened:
     """Add the columns of another file to the rows with the same key; several rows of it give several rows."""
     name, colon, keys = word.rpartition(":")
     if not colon or not name or not keys:
-        raise ConfigError(f"--join is FILE:KEY, or FILE:KEY=ITS_KEY where the columns differ, got {word!r}.")
+        raise ConfigError(f"join=… is FILE:KEY, or FILE:KEY=ITS_KEY where the columns differ, got {word!r}.")
     left, _, right = keys.partition("=")
-    own = need_column(opened.frame, left, "--join")
+    own = need_column(opened.frame, left, "join=…")
     table = read_frame(name)
-    other = need_column(table, right or left, f"--join in {Path(name).name}")
+    other = need_column(table, right or left, f"join=… in {Path(name).name}")
     place = "interfuse_place"
     rest = table.drop(other.name)
     clashes = {column: f"{column} (joined)" for column in rest.columns if column in opened.frame.columns}
@@ -196,7 +196,7 @@ def _join(opened: Opened, word: str) -> Opened:
     known = set(other.cast(pl.String).to_list())
     without = sum(key not in known for key in own.cast(pl.String).to_list())
     if without == opened.frame.height:
-        raise DataError(f"--join: no row has a {left!r} that {Path(name).name} knows as {other.name!r}.")
+        raise DataError(f"join=…: no row has a {left!r} that {Path(name).name} knows as {other.name!r}.")
     rows = joined[place].to_list()
     folders = [opened.folders[row] for row in rows]
     broken = {row: opened.broken[old] for row, old in enumerate(rows) if old in opened.broken}
@@ -224,7 +224,7 @@ def guess_columns(opened: Opened) -> Opened:
     notes = list(opened.notes)
     if found:
         told = ", ".join(f"{what} {name!r}" for what, name in found.items())
-        notes.append(f"Columns guessed by their names: {told} (--image, --text and --label say otherwise).")
+        notes.append(f"Columns guessed by their names: {told} (image=…, text=… and label=… say otherwise).")
     denied = [name for name in ("image", "text", "label") if getattr(settings, name) == NONE]
     found |= {what: None for what in denied if NONE not in frame.columns}
     return replace(opened, settings=replace(settings, **found), notes=notes)

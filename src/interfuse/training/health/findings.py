@@ -85,7 +85,7 @@ def describe(history: Rows) -> dict[str, Any]:
 
 
 def _exploding(history: Rows, norms: Mapping[str, float]) -> Iterator[Finding]:
-    lower = "--clip 1, a lower --learning-rate, --norm standard or a longer --warmup"
+    lower = "clip=1, a lower learning_rate, norm=standard or a longer warmup"
     total = [sum(value * value for value in row.get("gradient_norm") or []) ** 0.5 for row in history]
     if any(not math.isfinite(value) for value in [*norms.values(), *total]):
         yield Finding("exploding", "network", "a gradient is infinite or not a number", lower)
@@ -103,7 +103,7 @@ def _unstable(history: Rows) -> Iterator[Finding]:
     first = next((row["first_loss"] for row in history if row.get("first_loss") is not None), None)
     if first is None:
         return
-    lower, evidence = "a lower --learning-rate, a longer --warmup, --clip 1 or --norm standard", ""
+    lower, evidence = "a lower learning_rate, a longer warmup, clip=1 or norm=standard", ""
     if max(losses) > UNSTABLE * first:
         evidence = f"an epoch's training loss was {max(losses):.3g}, before any learning it was {first:.3g}"
     elif losses[-1] > UNSTABLE * min(losses) and losses[-1] > 0.1 * first:
@@ -116,7 +116,7 @@ def _vanishing(norms: Mapping[str, float]) -> Iterator[Finding]:
     for first, last, where in _ends(norms):
         if norms[first] < VANISHING * norms[last]:
             evidence = f"gradient norm {norms[first]:.1e} at {first}, {norms[last]:.1e} at {last}"
-            fix = "--norm standard, --residual, fewer layers, or a fusion whose layers have residuals and norms"
+            fix = "norm=standard, residual=True, fewer layers, or a fusion whose layers have residuals and norms"
             yield Finding("vanishing", where, evidence, fix)
 
 
@@ -139,11 +139,11 @@ def _one_key(late: Rows) -> Iterator[Finding]:
     for name, count in keys.items():
         if count <= 1:
             evidence = "each row has one key: its softmax is 1 whatever the query and key are, so neither is trained"
-            fix = "--pool none, so that attention sees tokens; or --fusions concat or product on pooled vectors"
+            fix = "pool=none, so that attention sees tokens; or concat or product on pooled vectors"
             yield Finding("dead query/key", name, evidence, fix)
         elif shares.get(name, 1.0) < ROUNDING:
             evidence = "the gradient of query and key is zero but for rounding, the value's is not"
-            yield Finding("dead query/key", name, evidence, "--norm standard or a lower --learning-rate")
+            yield Finding("dead query/key", name, evidence, "norm=standard or a lower learning_rate")
 
 
 def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator[Finding]:
@@ -161,14 +161,14 @@ def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator
     if fallen:
         evidence += f", down from {most:.2f}"
     if fallen or {finding.word for finding in before} - {"too slow"}:
-        yield Finding("collapsed", "network", evidence, "a lower --learning-rate, --norm standard or a longer --warmup")
+        yield Finding("collapsed", "network", evidence, "a lower learning_rate, norm=standard or a longer warmup")
     else:
-        fix = "a higher --learning-rate, more --epochs or --norm standard; check that the columns tell anything"
+        fix = "a higher learning_rate, more epochs or norm=standard; check that the columns tell anything"
         yield Finding("not learning", "network", f"{evidence}, at no time by more than {most:.2f}", fix)
 
 
 def _ignored(late: Rows, norms: Mapping[str, float]) -> Iterator[Finding]:
-    fix = "--modality-dropout 0.2, --unimodal-heads 0.5 or --balance ogm_ge; check that the column tells anything"
+    fix = "modality_dropout=0.2, unimodal_heads=0.5 or balance=ogm_ge; check that the column tells anything"
     use = {name: _median_of(late, f"{name}_use") for name in MODALITIES}
     for name, other in (("image", "text"), ("text", "image")):
         mine, its = use[name], use[other]
@@ -185,7 +185,7 @@ def _dead(late: Rows) -> Iterator[Finding]:
     for part, share in shares.items():
         if share == 1.0 and min(blocks) < 1.0:  # where all are zero the loss is: there is nothing left to learn
             evidence = "every gradient is exactly zero"
-            yield Finding("dead", part, evidence, "a lower --learning-rate, --norm standard, or leave the block out")
+            yield Finding("dead", part, evidence, "a lower learning_rate, norm=standard, or leave the block out")
 
 
 def _speed(history: Rows) -> Iterator[Finding]:
@@ -197,17 +197,17 @@ def _speed(history: Rows) -> Iterator[Finding]:
     for part, values in ratios.items():
         if max(values) > TOO_FAST:
             evidence = f"a step moved it by {max(values):.2f} of its norm; about 0.001 is healthy"
-            yield Finding("too fast", part, evidence, "a lower --learning-rate or a longer --warmup")
+            yield Finding("too fast", part, evidence, "a lower learning_rate or a longer warmup")
         elif max(values) < TOO_SLOW:
             evidence = f"no step moves it by more than {max(values):.0e} of its norm; about 0.001 is healthy"
-            yield Finding("too slow", part, evidence, "a higher --learning-rate")
+            yield Finding("too slow", part, evidence, "a higher learning_rate")
 
 
 def _saturated(late: Rows) -> Iterator[Finding]:
     for name, share in _median_by(late, "gates", "name", "saturation").items():
         if share > SATURATED:
             evidence = f"{100 * share:.0f} % of the gate's values are below 0.01 or above 0.99"
-            yield Finding("saturated gate", name, evidence, "a lower --learning-rate, --norm standard or --gate none")
+            yield Finding("saturated gate", name, evidence, "a lower learning_rate, norm=standard or gate=none")
 
 
 def _dead_heads(late: Rows) -> Iterator[Finding]:
@@ -215,7 +215,7 @@ def _dead_heads(late: Rows) -> Iterator[Finding]:
     for name, count in _median_by(late, "attention", "name", "dead_heads").items():
         if count >= 1:
             evidence = f"{count:.0f} of {heads[name]:.0f} heads get next to no gradient"
-            yield Finding("dead heads", name, evidence, "fewer heads (num_heads) or a lower --learning-rate")
+            yield Finding("dead heads", name, evidence, "fewer heads (num_heads) or a lower learning_rate")
 
 
 def _median_by(rows: Rows, column: str, label: str, value: str) -> dict[str, float]:

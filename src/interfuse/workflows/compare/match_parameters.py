@@ -74,7 +74,7 @@ def match_all(designs: list[Design], training_set: TrainingSet, target: str) -> 
         if max(size, count) > FARTHEST * min(size, count):
             raise ConfigError(
                 f"{design.name} has {size:,} parameters at the nearest that it comes (dim={sized.dim}); {count:,} is "
-                "more than twice away. Give --match-parameters a count that every design can have, or a design's name."
+                "more than twice away. Give match_parameters=… a count that every design can have, or a design's name."
             )
         if abs(size - count) > count / 10:
             notes.append(f"{design.name} has {size:,} parameters at dim={sized.dim}; {count:,} cannot be met nearer.")

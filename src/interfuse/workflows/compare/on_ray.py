@@ -37,7 +37,7 @@ def train_on_workers(
         EncoderError: a training failed, or its worker died too often.
     """
     if launcher != "ray":
-        raise ConfigError(f"Unknown launcher {launcher!r}. Known: ray. Without --launcher this machine trains.")
+        raise ConfigError(f"Unknown launcher {launcher!r}. Known: ray. Without a launcher this machine trains.")
     calls = [(context, replace(trial, folder=trial.folder.absolute())) for trial in trials]
     progress.start("trainings", len(calls), "trainings")
     run_on_ray(_train, calls, lambda: progress.advance("trainings"), training_set, workers or WORKERS)

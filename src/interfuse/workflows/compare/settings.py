@@ -28,17 +28,18 @@ class CompareSettings:
     margin: float = 0.01
     """Smallest difference worth a win, fraction 0 to 1, set before the study."""
     jobs: int | None = None
-    """Trainings side by side; none: one a CPU core, or one where a GPU works or all is done in seconds."""
+    """Trainings, or workers of a launcher, side by side; none: a training a CPU core, or one where a GPU works or all
+    is done in seconds, and two workers."""
     launcher: str | None = None
-    """`ray`: train on the workers of a Ray cluster, `jobs` at once (2); none: on this machine."""
+    """`ray`: work on the workers of a Ray cluster, `jobs` at once; none: on this machine."""
     threads: int = 1
-    """CPU threads of each training."""
+    """CPU threads, of each training where several run side by side."""
     precision: Precision = "auto"
     """Number format of the training step."""
     train_rows: int | None = None
     """Train on this many rows at most, drawn by picture; none: all."""
     metric: str | None = None
-    """What the designs are compared by, declared beforehand; none: the task's headline."""
+    """What the designs are compared by, as auc, macro-f1, map, declared beforehand; none: the task's headline."""
     primary: str | None = None
     """The one contrast that the study is made for, as `cross_attention vs merged_attention`, declared beforehand."""
     match_parameters: str | None = None

@@ -35,7 +35,7 @@ def open_tracker(word: str | None, out: Path) -> Tracker:
     if word is None:
         return _Nowhere()
     if word not in TRACKERS:
-        raise ConfigError(f"--track takes {' or '.join(TRACKERS)}, got {word!r}.")
+        raise ConfigError(f"track is {' or '.join(TRACKERS)}, got {word!r}.")
     return _TensorBoard(out) if word == "tensorboard" else _MLflow(out)
 
 

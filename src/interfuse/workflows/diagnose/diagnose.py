@@ -47,12 +47,12 @@ class DiagnoseSettings:
 
     rows: int = 300
     """Rows whose pairs are all computed; their number is squared."""
-    on: str = "auto"
-    """Split to diagnose: test, validation, train or all; auto: the first of test, validation and all there is."""
+    on: str | None = None
+    """Split that is looked at: test, validation, train or all; none: the first of test, validation and all there is."""
     seed: int = 0
-    """Of the draw of these rows."""
+    """Of the splits that are made, of what is drawn from the rows, and of one training."""
     threads: int = 2
-    """CPU threads."""
+    """CPU threads, of each training where several run side by side."""
 
 
 def diagnose_seeds(
@@ -220,10 +220,10 @@ def _label(features: Features, row: int) -> list[int] | float:
     return np.flatnonzero(label.numpy()).tolist() if label.ndim else [int(label)]
 
 
-def _choose(splits: dict[str, Tensor], wanted: str, count: int) -> tuple[str, Tensor]:
+def _choose(splits: dict[str, Tensor], wanted: str | None, count: int) -> tuple[str, Tensor]:
     if wanted == "all":
         return "all", torch.arange(count)
-    names = ("test", "validation", "all") if wanted == "auto" else (wanted,)
+    names = ("test", "validation", "all") if wanted is None else (wanted,)
     for name in names:
         if len(splits.get(name, ())) > 1:
             return name, splits[name]

@@ -71,7 +71,7 @@ def encode_pictures(
                 yield keys
 
     plan = portion.of_batches(_chunks(sorted(items), batch_size))
-    _run_all(store, plan, missing, run, ("encode pictures", "pictures", progress))
+    _run_all(store, plan, missing, run, "pictures", progress)
     return EncodeReport(encoded, found, failures, 0, time.perf_counter() - start)
 
 
@@ -114,7 +114,7 @@ def encode_texts(
             yield keys
 
     plan = portion.of_batches(_chunks(sorted(items, key=lambda key: (len(ids[key]), key)), batch_size))
-    _run_all(store, plan, missing, run, ("encode texts", "texts", progress))
+    _run_all(store, plan, missing, run, "texts", progress)
     return EncodeReport(encoded, found, failures, cut, time.perf_counter() - start)
 
 
@@ -147,13 +147,13 @@ Run = Callable[[Writer, Iterator[list[str]]], Iterator[list[str]]]
 
 
 def _run_all(
-    store: TokenStore, plan: list[list[str]], missing: set[str], run: Run, told: tuple[str, str, Progress]
+    store: TokenStore, plan: list[list[str]], missing: set[str], run: Run, unit: str, progress: Progress
 ) -> None:
     """Run the planned batches that miss an item; those that another process is at are looked at again in the end.
 
     `missing` loses what other processes write meanwhile.
     """
-    stage, unit, progress = told
+    stage = f"encode {unit}"
     left = [keys for keys in plan if missing.intersection(keys)]
     if not left:
         return

@@ -24,7 +24,7 @@ def encode_on_workers(source: Source, progress: Progress, launcher: str, workers
         EncoderError: a portion failed.
     """
     if launcher != "ray":
-        raise ConfigError(f"Unknown launcher {launcher!r}. Known: ray. Without --launcher one process encodes.")
+        raise ConfigError(f"Unknown launcher {launcher!r}. Known: ray. Without a launcher one process encodes.")
     if not source.is_known:
         source = with_absolute_paths(source)
         portions = [Portion(number, workers) for number in range(1, workers + 1)]

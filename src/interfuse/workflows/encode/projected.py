@@ -85,7 +85,7 @@ def find_projection(base: TokenStore, sample: Sample, kept: int, progress: Progr
     """
     keys = sorted(sample.keys)[: SAMPLE_ITEMS[sample.modality]]
     if kept >= base.dim or not keys:
-        progress.say(f"The {sample.modality} tokens stay {base.dim} wide: --store-dim {kept} does not apply to them.")
+        progress.say(f"The {sample.modality} tokens stay {base.dim} wide: store_dim={kept} does not apply to them.")
         return None
     recipe = fingerprint(
         {"encoder": dict(sample.encoder.signature), "keys": keys, "dim": kept, "tokens": SAMPLE_TOKENS}

@@ -1,8 +1,9 @@
 """An open encoder and what every command asks of it: what decides its tokens, its store, and its pictures opened."""
 
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from PIL import Image
 
@@ -27,7 +28,7 @@ class Tower:
         """What decides the tokens as they come from the store; a run keeps it."""
         return _sign(self.encoder, self.coding)
 
-    def open_picture(self, path: str | Path | BinaryIO) -> Image.Image:
+    def open_picture(self, path: str | Path | BufferedReader) -> Image.Image:
         """Decode a picture; of a huge JPEG no more than the encoder's resize can tell.
 
         Raises:

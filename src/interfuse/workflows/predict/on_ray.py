@@ -49,7 +49,7 @@ def predict_on_workers(task: PredictTask, progress: Progress, launcher: str, wor
         EncoderError: a worker failed, or died too often.
     """
     if launcher != "ray":
-        raise ConfigError(f"Unknown launcher {launcher!r}. Known: ray. Without --launcher one process predicts.")
+        raise ConfigError(f"Unknown launcher {launcher!r}. Known: ray. Without a launcher one process predicts.")
     task = task.absolute()
     progress.start("predict portions", workers, "portions")
     calls = [(task, Portion(number, workers)) for number in range(1, workers + 1)]

@@ -70,12 +70,12 @@ class Parts:
         if found is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             if any(self.folder.glob("part-*")):
-                raise DataError(f"{self.folder} holds parts and no {MANIFEST}. Remove it, or give another --out.")
+                raise DataError(f"{self.folder} holds parts and no {MANIFEST}. Remove it, or give another out=….")
             write_json(self.folder / MANIFEST, self.card)
         elif differences := self._differences(found):
             raise DataError(
                 f"{self.folder} holds finished parts of another prediction: {'; '.join(differences)}. Give the same "
-                "run, data and options to go on, another --out to keep both, or remove the folder."
+                "run, data and options to go on, another out=… to keep both, or remove the folder."
             )
 
     def finished(self) -> Joined | None:

@@ -4,8 +4,8 @@ import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -142,7 +142,7 @@ class Responder:
             file.seek(0)
             return self.image.open_picture(file)
 
-    def _check_header(self, file: BinaryIO) -> None:
+    def _check_header(self, file: BufferedReader) -> None:
         try:
             with Image.open(file, formats=FORMATS) as header:
                 width, height = header.size

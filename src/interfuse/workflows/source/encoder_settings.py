@@ -24,15 +24,15 @@ class EncoderSettings:
     """Which encoders, and where their tokens are kept."""
 
     image_encoder: str = "efficientnet-lite0"
-    """Packaged name, transformers hub id, or local folder."""
+    """efficientnet-lite0, efficientnet-lite0-stride16, resnet50, a transformers hub id, or a local folder."""
     text_encoder: str = "minilm"
-    """Packaged name, transformers hub id, or local folder."""
+    """minilm, bert-base-uncased, a transformers hub id, or a local folder."""
     image_size: int | None = None
     """Height and width of the picture encoder's input in pixels; none: the encoder's own."""
     store: Path = field(default_factory=default_store)
-    """Folder of the token store."""
+    """Folder of the token store; not given: $INTERFUSE_STORE, else a folder in the user's cache."""
     device: str = "cpu"
-    """Where the encoders run."""
+    """Where encoders and trainings run: cpu, cuda, mps."""
     encoding_batch: int = 64
     """Pictures or texts a forward pass."""
     store_dtype: str = "bfloat16"

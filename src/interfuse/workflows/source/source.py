@@ -42,7 +42,7 @@ class Source:
         given += [name for name in TOLD if getattr(encode, name) != getattr(plain, name)]
         given += ["task"] if read.task not in (None, "multiclass") else []
         if given:
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            options = ", ".join(f"{name}=…" for name in given)
             raise ConfigError(
                 f"{self.data} is made of tokens, with labels and splits of its own: {options} would change nothing. "
                 f"Leave {'it' if len(given) == 1 else 'them'} out."

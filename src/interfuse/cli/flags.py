@@ -1,0 +1,31 @@
+"""Settings in sentences: below the command line they are named as Python names them, here as one types them."""
+
+import re
+from dataclasses import fields
+
+from interfuse.cli.settings import RARE, flag
+from interfuse.core.design import Design
+from interfuse.data import SourceSettings
+from interfuse.workflows import CompareSettings, DiagnoseSettings, StreamSettings
+from interfuse.workflows.source import EncoderSettings
+
+CONFIGS = (SourceSettings, EncoderSettings, Design, CompareSettings, StreamSettings, DiagnoseSettings)
+UNTYPED = {*RARE, "base", "finetuned", "fusion", "name", "portion", "settings", "tuned"}
+"""Fields that are no option of every command that has their settings."""
+NAMES = {field.name for config in CONFIGS for field in fields(config)} - UNTYPED | {"out", "start_from", "unfreeze"}
+ASSIGNMENT = re.compile(rf"(?<![\w:+/.=\-'\"`])({'|'.join(sorted(NAMES))})=(…|[^\s,;()'\"]*[^\s,;().:'\"])")
+
+
+def spell_flags(sentence: str) -> str:
+    """Spell the settings of a sentence as options; what belongs to a design, as `concat:dim=64`, stays.
+
+    >>> spell_flags("Fix: clip=1, residual=True or another out=…. The design is concat:dim=64.")
+    'Fix: --clip 1, --residual or another --out. The design is concat:dim=64.'
+    """
+    return ASSIGNMENT.sub(lambda found: _spell(found[1], found[2]), sentence)
+
+
+def _spell(name: str, value: str) -> str:
+    if value in ("True", "False"):
+        return flag(name if value == "True" else f"no_{name}")
+    return flag(name) if value == "…" else f"{flag(name)} {value}"
