@@ -154,7 +154,7 @@ def _pair(rows: Rows, groups: np.ndarray, pools: np.ndarray, parts: np.ndarray, 
     source = np.where(fitting, chosen, other[chosen])
     pairs = replace(rows, places=rows.places[chosen], captions=rows.places[source])
     labels = Labels.one_each(fitting.astype(np.int64), PAIR_LABELS)
-    return _examples(pairs, labels, groups[chosen], parts[chosen], ("matching", settings))
+    return _examples(pairs, labels, groups[chosen], parts[chosen], "matching", settings)
 
 
 def _group(rows: Rows) -> np.ndarray:
