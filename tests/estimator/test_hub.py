@@ -80,7 +80,7 @@ def test_it_goes_to_a_hub_and_comes_back_by_http(fitted, rows, store, tmp_path):
     assert hub.private["me/model"]  # unless told otherwise
     assert hub.messages == ["Upload a FusionClassifier"]
     assert "Bearer hf_secret" in hub.tokens
-    np.testing.assert_array_equal(np.load(tmp_path / "probs.npy"), fitted.predict_proba(rows))
+    np.testing.assert_allclose(np.load(tmp_path / "probs.npy"), fitted.predict_proba(rows), atol=1e-5)
 
 
 def test_the_model_card_says_what_it_is_and_what_was_measured(fitted, tmp_path):

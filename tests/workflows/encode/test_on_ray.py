@@ -75,6 +75,7 @@ def test_paths_are_written_from_the_root_for_workers_elsewhere(tmp_path, monkeyp
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.processes
 def test_encode_by_ray_from_another_folder_gives_the_bytes_of_one_process(tmp_path, request, monkeypatch):
     ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'interfuse[ray]'")
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra encoders is not installed")
@@ -125,6 +126,7 @@ def test_a_comparison_refuses_another_launcher(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.processes
 def test_trainings_on_ray_give_the_bytes_of_trainings_here(tmp_path, request, monkeypatch):
     pytest.importorskip("ray", reason="ray is not installed: pip install 'interfuse[ray]'")
     monkeypatch.setenv("PYTHONPATH", f"{request.config.rootpath}/src:{os.environ.get('PYTHONPATH', '')}")

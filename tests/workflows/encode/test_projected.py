@@ -72,7 +72,8 @@ def test_prediction_gives_the_probabilities_of_the_training_record(shop, trained
     found = predict(load_run(run.folder), plain)
     place = {row: number for number, row in enumerate(found.rows)}
     expected = np.array(recorded["probs"].to_pylist())
-    assert np.array_equal(found.probs[[place[row] for row in recorded["row"].to_pylist()]], expected)
+    probs = found.probs[[place[row] for row in recorded["row"].to_pylist()]]
+    np.testing.assert_allclose(probs, expected, atol=1e-5)  # the same tokens; the network's batches are others
 
 
 def test_tokens_and_networks_are_as_narrow_as_asked(trained):

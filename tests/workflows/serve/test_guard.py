@@ -286,7 +286,7 @@ def test_the_folder_is_private_and_removed_behind_errors_too():
         (Names("::", 7), None),
         (Names("0.0.0.0", 7, ("a:9",)), {"127.0.0.1:7", "localhost:7", "[::1]:7", "a:9"}),
     ],
-    ids=str,
+    ids=lambda value: value.host if isinstance(value, Names) else "",
 )
 def test_the_names_that_are_answered_follow_from_the_address(names, known):
     assert names.known() == known

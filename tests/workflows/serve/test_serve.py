@@ -32,14 +32,15 @@ def test_the_probabilities_are_those_of_predict_with_either_modality_missing(run
     expected = predict(run, Source(str(tmp_path / "new.parquet"), read, source.encode)).probs
     answers = responder.answer([(str(shop / photo) if photo else None, text) for photo, text in rows])
     found = np.array([list(one.probs.values()) for one in answers])
-    np.testing.assert_allclose(found, expected, atol=2e-3)  # an encoder's last bits depend on its batch
+    np.testing.assert_allclose(found, expected, atol=1e-2)  # another batch: a token may be a step of bfloat16 away
 
 
 def test_a_batch_answers_as_each_question_alone(responder, shop):
     asked = [(shop / "0.png", "red"), (shop / "1.png", None), (None, "a rather longer text about a green cup")]
     together, alone = responder.answer(asked), [responder.answer([one])[0] for one in asked]
     for first, second in zip(together, alone):
-        np.testing.assert_allclose(list(first.probs.values()), list(second.probs.values()), atol=2e-3)
+        # an encoder's last bits depend on its batch, and a token in bfloat16 may then be a step (0.4 %) away
+        np.testing.assert_allclose(list(first.probs.values()), list(second.probs.values()), atol=1e-2)
 
 
 def test_the_parts_add_up_and_a_missing_modality_has_none(responder, shop):
