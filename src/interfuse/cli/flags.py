@@ -9,6 +9,7 @@ from interfuse.data import SourceSettings
 from interfuse.training import FinetuneSettings
 from interfuse.workflows import CompareSettings, DiagnoseSettings, StreamSettings
 from interfuse.workflows.source import EncoderSettings
+from interfuse.workflows.train import FINETUNE_NAMES
 
 CONFIGS = (
     *(SourceSettings, EncoderSettings, Design, FinetuneSettings),
@@ -16,17 +17,7 @@ CONFIGS = (
 )
 UNTYPED = {*RARE, "base", "finetuned", "fusion", "name", "portion", "settings", "tuned"}
 """Fields that are no option of every command that has their settings."""
-ARGUMENTS = {
-    "allowed_host",
-    "examples",
-    "format",
-    "out",
-    "shard",
-    "start_from",
-    "whole",
-    "finetune_batch",
-    "finetune_epochs",
-}
+ARGUMENTS = {"allowed_host", "examples", "format", "out", "shard", "start_from", "whole", *FINETUNE_NAMES.values()}
 """Options that are no field of the settings."""
 RENAMED = {"format": "to"}
 """What a command calls otherwise than Python: `export --to torch`."""
