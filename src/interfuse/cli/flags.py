@@ -15,7 +15,7 @@ CONFIGS = (
     *(SourceSettings, EncoderSettings, Design, FinetuneSettings),
     *(CompareSettings, StreamSettings, DiagnoseSettings),
 )
-UNTYPED = {*RARE, "base", "finetuned", "fusion", "name", "portion", "settings", "tuned"}
+UNTYPED = {*RARE, "base", "finetuned", "fusion", "name", "portion", "settings"}
 """Fields that are no option of every command that has their settings."""
 ARGUMENTS = {"allowed_host", "examples", "format", "out", "shard", "start_from", "whole", *FINETUNE_NAMES.values()}
 """Options that are no field of the settings."""
