@@ -14,6 +14,8 @@ import pytest
 import interfuse
 from interfuse.core.errors import ConfigError, DataError
 from tests.pages.rows import make_rows
+from tests.workflows import together
+from tests.workflows.export.test_export import make_encoders
 
 COLUMNS = {"image": "photo", "text": "title", "label": "category"}
 TAKES_ROWS = ("compare", "diagnose", "evaluate", "predict", "train")
@@ -89,6 +91,29 @@ def test_a_run_is_trained_used_scored_and_diagnosed_with_paths_as_texts(inside):
     diagnosis = interfuse.diagnose(out, table, **rows, rows=20, threads=1, out=str(inside / "page.html"))
     assert (diagnosis.split, diagnosis.seed) == ("test", 1)
     assert (inside / "page.html").is_file()
+
+
+def test_encoders_that_learn_too_are_asked_for_by_name(tmp_path):
+    image_encoder, text_encoder = map(str, make_encoders(tmp_path))
+    rows = {"image": "photo", "text": "caption", "label": "answer", "split": "part", "store": tmp_path / "store"}
+    design = {"fusion": "concat", "dim": 16, "epochs": 2, "image_encoder": image_encoder, "text_encoder": text_encoder}
+    learning = {"unfreeze": "last-1", "finetune_epochs": 1, "finetune_batch": 8, "accumulate": 2}
+    table = together.make_rows(tmp_path)
+    run = interfuse.train(table, **rows, **design, **learning, out=tmp_path / "run", precision="float32", seed=3)
+    settings = run.info["finetune"]
+    assert {"unfreeze": "last-1", "epochs": 1, "batch_size": 8, "accumulate": 2}.items() <= settings.items()
+    assert (set(run.finetuned), run.design.epochs, run.info["seed"]) == ({"image", "text"}, 2, 3)
+    frozen = interfuse.load_run(tmp_path / "run-frozen")
+    assert (frozen.finetuned, frozen.info["seed"]) == ({}, 3)
+
+
+def test_settings_of_fine_tuning_are_refused_where_nothing_learns():
+    with pytest.raises(ConfigError, match=r"finetune_epochs=2, accumulate=1 would change nothing: .*unfreeze=last-2"):
+        interfuse.train("nothing.csv", finetune_epochs=2, accumulate=1)
+    with pytest.raises(ConfigError, match="unfreeze=… is image, text, both or last-N .* got 'last'"):
+        interfuse.train("nothing.csv", unfreeze="last")
+    with pytest.raises(ConfigError, match="leave unfreeze=… out"):
+        interfuse.train("known:xor", fusion="concat", unfreeze="both")
 
 
 def test_an_unknown_setting_is_refused_with_the_nearest_before_any_row_is_read():

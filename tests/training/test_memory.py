@@ -19,16 +19,16 @@ def test_a_need_that_fits_is_let_pass_and_one_that_does_not_names_figures_and_fi
     message = str(told.value)
     assert "needs 8.40 GB and 4.00 GB are available" in message
     assert "2.00 GB for gradients, moments and the best weights, 6.40 GB for the activations of a batch" in message
-    assert "--finetune-batch 16 --accumulate 4 (the same rows a step, 3.60 GB)" in message
-    assert "--gradient-checkpointing; fewer blocks, as --unfreeze last-1; a smaller --image-size" in message
+    assert "finetune_batch=16, accumulate=4 (the same rows a step, 3.60 GB)" in message
+    assert "gradient_checkpointing=True; fewer blocks, as unfreeze=last-1; a smaller image_size=…" in message
 
 
 def test_where_not_even_one_row_fits_no_smaller_batch_is_named():
     with pytest.raises(ConfigError) as told:
         check_memory(Need(5_000_000_000, 100_000_000), 4_000_000_000, 64, 1, True)
-    assert "--finetune-batch" not in str(told.value)
-    assert "--gradient-checkpointing" not in str(told.value)
-    assert "--unfreeze last-1" in str(told.value)
+    assert "finetune_batch" not in str(told.value)
+    assert "gradient_checkpointing" not in str(told.value)
+    assert "unfreeze=last-1" in str(told.value)
 
 
 def test_the_need_of_a_batch_is_about_what_such_a_step_takes():

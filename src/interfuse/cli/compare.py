@@ -75,11 +75,21 @@ def compare_command(
     - `interfuse compare known:binding --fusions cross_attention,product --format json`
     """
     rare = context.meta[FILE] if config else {}
+    settings = prefer_typed(context, settings)
     source = Source(data, replace(read, **pick(SourceSettings, rare)), replace(encode, **pick(EncoderSettings, rare)))
     base = {**terms, **pick(Design, rare)}
     with options.watching() as progress:
         study = compare(source, out, replace(settings, base=base, **pick(CompareSettings, rare)), progress)
     show(study, format)
+
+
+def prefer_typed(context: Context, settings: CompareSettings) -> CompareSettings:
+    """Leave out the file's fusions where designs are typed, and its designs where fusions are."""
+    sources = {name: context.get_parameter_source(name) for name in ("fusions", "designs")}
+    typed = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if typed == ["designs"]:
+        return replace(settings, fusions=None)
+    return replace(settings, designs=None) if typed == ["fusions"] else settings
 
 
 def pick(config: type[Any], values: dict[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,22 @@ from dataclasses import fields
 from interfuse.cli.settings import RARE, flag
 from interfuse.core.design import Design
 from interfuse.data import SourceSettings
+from interfuse.training import FinetuneSettings
 from interfuse.workflows import CompareSettings, DiagnoseSettings, StreamSettings
 from interfuse.workflows.source import EncoderSettings
+from interfuse.workflows.train import FINETUNE_NAMES
 
-CONFIGS = (SourceSettings, EncoderSettings, Design, CompareSettings, StreamSettings, DiagnoseSettings)
-UNTYPED = {*RARE, "base", "finetuned", "fusion", "name", "portion", "settings", "tuned"}
+CONFIGS = (
+    *(SourceSettings, EncoderSettings, Design, FinetuneSettings),
+    *(CompareSettings, StreamSettings, DiagnoseSettings),
+)
+UNTYPED = {*RARE, "base", "finetuned", "fusion", "name", "portion", "settings"}
 """Fields that are no option of every command that has their settings."""
-NAMES = {field.name for config in CONFIGS for field in fields(config)} - UNTYPED | {"out", "start_from", "unfreeze"}
+ARGUMENTS = {"allowed_host", "examples", "format", "out", "shard", "start_from", "whole", *FINETUNE_NAMES.values()}
+"""Options that are no field of the settings."""
+RENAMED = {"format": "to"}
+"""What a command calls otherwise than Python: `export --to torch`."""
+NAMES = {field.name for config in CONFIGS for field in fields(config)} - UNTYPED | ARGUMENTS
 ASSIGNMENT = re.compile(rf"(?<![\w:+/.=\-'\"`])({'|'.join(sorted(NAMES))})=(…|[^\s,;()'\"]*[^\s,;().:'\"])")
 
 
@@ -26,6 +35,7 @@ def spell_flags(sentence: str) -> str:
 
 
 def _spell(name: str, value: str) -> str:
+    name = RENAMED.get(name, name)
     if value in ("True", "False"):
         return flag(name if value == "True" else f"no_{name}")
     return flag(name) if value == "…" else f"{flag(name)} {value}"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from interfuse.cli.flags import spell_flags
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.cli.settings import RARE, Fields
 from interfuse.core.design import Design
@@ -81,7 +82,7 @@ def read_portion(shard: str) -> Portion:
     try:
         return Portion.parse(shard)
     except ConfigError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(spell_flags(str(error))) from None
 
 
 def count_workers(jobs: int | None, launcher: str | None) -> int:

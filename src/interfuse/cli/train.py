@@ -13,11 +13,9 @@ from interfuse.core.errors import ConfigError
 from interfuse.training import FinetuneSettings, Precision, load_run
 from interfuse.workflows import CompareSettings, Compute, finetune_run, train_run
 from interfuse.workflows.source import Source
+from interfuse.workflows.train import FINETUNE_NAMES
 
-FINETUNING = Fields(
-    FinetuneSettings, "Fine-tuning", spelled={"epochs": "finetune_epochs", "batch_size": "finetune_batch"}
-)
-"""A design has epochs and a batch size of its own."""
+FINETUNING = Fields(FinetuneSettings, "Fine-tuning", spelled=FINETUNE_NAMES)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -46,7 +46,7 @@ class FinetuneSettings:
         known = self.unfreeze in ("image", "text", "both") or self.last is not None
         if not known:
             raise ConfigError(
-                f"--unfreeze is image, text, both or last-N with N from 1, such as last-2; got {self.unfreeze!r}."
+                f"unfreeze=… is image, text, both or last-N with N from 1, such as last-2; got {self.unfreeze!r}."
             )
         at_least("fine-tuning", 1, epochs=self.epochs, accumulate=self.accumulate)
         at_least("fine-tuning", 1, batch_size=1 if self.batch_size is None else self.batch_size)
@@ -111,7 +111,7 @@ def finetune(
     if unseen:
         raise ConfigError(
             f"{design.fusion} does not see the {sorted(unseen)[0]}, so its encoder cannot learn. "
-            f"Give --unfreeze {sorted(network.fusion.modalities)[0]}."
+            f"Give unfreeze={sorted(network.fusion.modalities)[0]}."
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "finetune"))

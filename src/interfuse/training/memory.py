@@ -96,10 +96,10 @@ def check_memory(need: Need, available: int, batch_size: int, accumulate: int, c
     if fits >= 1:
         times = accumulate * -(-batch_size // fits)
         smaller = -(-batch_size * accumulate // times)
-        fixes.append(f"--finetune-batch {smaller} --accumulate {times} (the same rows a step, {_gb(need.of(smaller))})")
+        fixes.append(f"finetune_batch={smaller}, accumulate={times} (the same rows a step, {_gb(need.of(smaller))})")
     if not checkpointing:
-        fixes.append("--gradient-checkpointing")
-    fixes += ["fewer blocks, as --unfreeze last-1", "a smaller --image-size"]
+        fixes.append("gradient_checkpointing=True")
+    fixes += ["fewer blocks, as unfreeze=last-1", "a smaller image_size=…"]
     raise ConfigError(
         f"Fine-tuning needs {_gb(need.of(batch_size))} and {_gb(available)} are available: {_gb(need.fixed)} for "
         f"gradients, moments and the best weights, {_gb(batch_size * need.a_row)} for the activations of a batch of "

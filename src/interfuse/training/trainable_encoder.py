@@ -68,7 +68,7 @@ def unfreeze(tower: TrainableEncoder, last: int | None, example: Tokens) -> None
         blocks = find_blocks(tower.network)
         if not 1 <= last <= len(blocks):
             raise ConfigError(
-                f"--unfreeze last-{last}: {tower.encoder.name} has {len(blocks)} blocks. "
+                f"unfreeze=last-{last}: {tower.encoder.name} has {len(blocks)} blocks. "
                 f"Give last-1 to last-{len(blocks)}, or both."
             )
         after = _run_after(tower, blocks[-1], example)

@@ -234,7 +234,7 @@ def test_worker_processes_give_the_numbers_of_one_process(tmp_path):
 def test_another_comparison_does_not_get_into_the_same_folder(study, shop):
     given = {"image": "photo", "text": "title", "label": "kind", "store": study.folder.parent / "store"}
     common = {**SMALL, "epochs": 6, "batch_size": 64, "image_size": 64, "out": study.folder, "seeds": 2, **given}
-    with pytest.raises(ConfigError, match=r"holds another comparison: its designs are .*Give another --out"):
+    with pytest.raises(ConfigError, match=r"holds another comparison: its designs are .*Give another out=…"):
         interfuse.compare(shop / "shop.csv", fusions="concat:hidden=32,product", **common)
     with pytest.raises(ConfigError, match="its baseline is concat:hidden=32, now given: cross_attention. Give another"):
         interfuse.compare(
@@ -242,7 +242,7 @@ def test_another_comparison_does_not_get_into_the_same_folder(study, shop):
         )
     with pytest.raises(ConfigError, match="holds another comparison: its seeds are"):
         interfuse.compare(shop / "shop.csv", fusions="concat:hidden=32,cross_attention", **{**common, "seeds": 3})
-    with pytest.raises(ConfigError, match=r"is not empty and holds no study\. Give another --out"):
+    with pytest.raises(ConfigError, match=r"is not empty and holds no study\. Give another out=…"):
         interfuse.compare(shop / "shop.csv", fusions="concat", **{**common, "out": shop})
 
 
@@ -488,9 +488,9 @@ def test_a_wrong_design_is_told_before_anything_is_encoded(shop, tmp_path):
         ({"metric": "auc"}, "A comparison of multiclass is by accuracy or macro F1; got 'auc'"),
         ({"baseline": "nobody"}, r"The baseline 'nobody' is no design of this comparison\. It has: .*, product\."),
         ({"baseline": "two_tower:contrastive=1"}, "The baseline 'two_tower:contrastive=1' is no design"),
-        ({"primary": "product beats concat"}, "--primary takes two designs .* got 'product beats concat'. It has: "),
-        ({"primary": "product vs nobody"}, "--primary takes two designs .* got 'product vs nobody'"),
-        ({"primary": "product vs product"}, "--primary takes two designs"),
+        ({"primary": "product beats concat"}, "primary=… takes two designs .* got 'product beats concat'. It has: "),
+        ({"primary": "product vs nobody"}, "primary=… takes two designs .* got 'product vs nobody'"),
+        ({"primary": "product vs product"}, "primary=… takes two designs"),
         ({"fusions": "two_tower:contrastive=1"}, r"contrastive=1 .* is for matching; the task is multiclass"),
         ({"label": "price", "class_weights": "balanced"}, "class_weights=balanced is for classes, and the task is reg"),
         ({"label": "price", "objective": "focal"}, "objective=focal is for classes, and the task is regression"),

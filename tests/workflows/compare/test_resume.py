@@ -89,7 +89,7 @@ def test_another_design_does_not_take_over_an_unfinished_run(start, tmp_path):
     wait_for_checkpoint(tmp_path, process)
     process.kill()
     process.join()
-    with pytest.raises(ConfigError, match=r"is not empty and does not hold this run\. Give another --out"):
+    with pytest.raises(ConfigError, match=r"is not empty and does not hold this run\. Give another out=…"):
         train_run(Source("known:xor"), tmp_path, make_design("gmu", {}, {"dim": 32}))
     assert not (tmp_path / "run.json").exists()
 

@@ -253,7 +253,7 @@ def test_portions_that_ran_apart_have_together_the_bytes_of_one_run(tmp_path, re
 
 @pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "a/2", "1/2/3", "-1/2"])
 def test_a_portion_that_is_none_is_refused(text):
-    with pytest.raises(ConfigError, match=f"--shard is i/n with i from 1 to n, as 2/8; got '{text}'"):
+    with pytest.raises(ConfigError, match=f"shard=… is i/n with i from 1 to n, as 2/8; got '{text}'"):
         Portion.parse(text)
 
 

@@ -146,7 +146,7 @@ def test_a_width_above_the_encoders_leaves_its_tokens_alone(shop, tmp_path):
 def test_folds_and_a_projection_do_not_go_together(shop, tmp_path):
     given = source(shop, tmp_path, store_dim=24)
     folded = Source(given.data, SourceSettings(image="photo", text="caption", label="colour", folds=3), given.encode)
-    with pytest.raises(ConfigError, match="with --folds every row is a test row once"):
+    with pytest.raises(ConfigError, match="with folds=… every row is a test row once"):
         prepare(folded, Silent())
 
 
@@ -174,7 +174,7 @@ def test_a_run_without_its_own_projection_is_refused(trained, tmp_path):
 
 def test_the_head_of_a_projected_run_is_not_exported_alone(trained, tmp_path):
     run, _ = trained
-    with pytest.raises(ExportError, match="Export the whole model, with --whole"):
+    with pytest.raises(ExportError, match="Export the whole model, with whole=True"):
         export_run(run, tmp_path / "head", format="torch")
 
 

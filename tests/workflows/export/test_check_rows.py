@@ -109,7 +109,7 @@ def test_where_tokens_are_rounded_the_difference_is_measured_and_told(shop, tmp_
     assert found.difference > 1e-4
     assert found.scores == {}  # no labels there
     assert f"a probability differs by {found.difference:.3f} from what `interfuse predict` gives" in said[-1]
-    assert "Fix: train with --store-dtype float32" in said[-1]
+    assert "Fix: train with store_dtype=float32" in said[-1]
     assert any("No scores are measured" in sentence for sentence in said)
 
 

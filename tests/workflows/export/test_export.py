@@ -63,7 +63,7 @@ def small(folder: Path, name: str) -> Run:
 def test_every_mechanism_agrees_when_exported_or_is_refused(tmp_path, name):
     run = small(tmp_path / "run", name)
     if not run.network.fusion.exportable:
-        with pytest.raises(ExportError, match=f"{name} cannot be exported to ONNX. --format torch can."):
+        with pytest.raises(ExportError, match=f"{name} cannot be exported to ONNX. Give format=torch."):
             export_run(run, tmp_path / "out")
         return
     with unchecked():
@@ -145,7 +145,7 @@ def test_a_model_that_does_not_agree_is_refused_and_nothing_is_left(tmp_path, mo
         export_run(run, tmp_path / "out", "torch")
     monkeypatch.undo()
     monkeypatch.setattr(type(run.network.fusion), "exportable", False)
-    with pytest.raises(ExportError, match="concat cannot be exported to ONNX. --format torch can."):
+    with pytest.raises(ExportError, match="concat cannot be exported to ONNX. Give format=torch."):
         export_run(run, tmp_path / "out")
     monkeypatch.undo()
     with pytest.raises(ExportError, match="known-answer task has tokens and no encoders"):

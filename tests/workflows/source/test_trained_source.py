@@ -123,7 +123,7 @@ def test_the_test_rows_of_a_split_that_was_made_are_found_again(run, shop):
     again = evaluate(run, source, "test", Silent())
     assert again == pytest.approx({"rows": again["rows"], **run.info["metrics"]["test"]})
     assert 0 < again["rows"] < 10
-    with pytest.raises(DataError, match="these are not the rows that the run was trained on.*--rows all"):
+    with pytest.raises(DataError, match="these are not the rows that the run was trained on.*take on=all"):
         evaluate(run, replace(source, data=labelled.head(39)), "test", Silent())
 
 

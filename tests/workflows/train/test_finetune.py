@@ -213,7 +213,7 @@ def test_a_run_on_other_rows_is_no_start(folder, finetuned, source):
     other = dataclasses.replace(source, read=dataclasses.replace(source.read, split=None))
     with pytest.raises(ConfigError, match=r"was trained on other rows, another split or other tokens"):
         finetune_run(other, folder / "none", folder / "finetuned-frozen", LAST, compute=COMPUTE)
-    with pytest.raises(ConfigError, match=r"was fine-tuned itself: --start-from takes a run with frozen encoders"):
+    with pytest.raises(ConfigError, match=r"was fine-tuned itself: start_from=… takes a run with frozen encoders"):
         finetune_run(source, folder / "none", finetuned.folder, LAST, compute=COMPUTE)
     known = dataclasses.replace(source, data="known:xor")
     with pytest.raises(ConfigError, match="known-answer task has tokens and no encoders"):
@@ -223,7 +223,7 @@ def test_a_run_on_other_rows_is_no_start(folder, finetuned, source):
 
 def test_a_modality_that_the_fusion_does_not_see_cannot_learn(folder, source):
     design = dataclasses.replace(make_design(folder, 8, epochs=1), fusion="text_only")
-    with pytest.raises(ConfigError, match=r"text_only does not see the image, .* Give --unfreeze text\."):
+    with pytest.raises(ConfigError, match=r"text_only does not see the image, .* Give unfreeze=text\."):
         finetune_run(source, folder / "control", design, LAST, compute=COMPUTE)
     done = finetune_run(source, folder / "control", design, dataclasses.replace(LAST, unfreeze="text"), compute=COMPUTE)
     assert set(done.finetuned) == {"text"}

@@ -105,7 +105,7 @@ def read_request(settings: CompareSettings, source: Source) -> Request:
 def _read_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[Design]:
     """Read the designs that were asked for."""
     if settings.designs and settings.fusions:
-        raise ConfigError("Give --fusions or --designs, not both: the file can hold every design.")
+        raise ConfigError("Give fusions=… or designs=…, not both: the file can hold every design.")
     if settings.designs:
         return read_designs(settings.designs, base)
     return parse_designs(settings.fusions or DEFAULT_FUSIONS, base)
@@ -147,7 +147,7 @@ def read_primary(text: str | None, designs: Sequence[Design], base: Mapping[str,
     found = [find_design(part, designs, base) for part in (first, second)]
     if None in found or found[0] == found[1]:
         raise ConfigError(
-            f"--primary takes two designs of this comparison as 'first vs second', got {text!r}. It has: "
+            f"primary=… takes two designs of this comparison as 'first vs second', got {text!r}. It has: "
             f"{', '.join(dict.fromkeys(design.name for design in designs))}."
         )
     return {"first": str(found[0]), "second": str(found[1])}

@@ -60,4 +60,4 @@ class CompareSettings:
                 f"The margin is a fraction from 0 to below 1, got {self.margin:g}. For one point give 0.01."
             )
         if self.tune < 0:
-            raise ConfigError(f"--tune takes how many settings to draw, 0 or more, got {self.tune}.")
+            raise ConfigError(f"tune=… takes how many settings to draw, 0 or more, got {self.tune}.")

@@ -90,7 +90,7 @@ def tune(
     """
     if len(training_set.folds) > 1:
         raise ConfigError(
-            "--tune needs one split: what one fold validates on, another is tested on. Give --split, or no --folds."
+            "tune=… needs one split: what one fold validates on, another is tested on. Give split=…, or no folds=…."
         )
     draws = [{}, *draw(settings.space, settings.draws)]
     trials = {d.name: [_trial(out, d, number, values) for number, values in enumerate(draws)] for d in designs}
@@ -192,8 +192,8 @@ def _begin(out: Path, context: RunContext, designs: list[Design], settings: Tune
         found = read_json(path)
         if found != json.loads(json.dumps(identity)):
             other = [name for name in identity if found.get(name) != identity[name]]
-            raise ConfigError(f"{out} was tuned otherwise (other {', '.join(other)}). Give another --out.")
+            raise ConfigError(f"{out} was tuned otherwise (other {', '.join(other)}). Give another out=….")
         return
     if out.is_dir() and set(out.iterdir()) - set(leftovers(out)):
-        raise ConfigError(f"{out} is not empty and holds no tuning. Give another --out.")
+        raise ConfigError(f"{out} is not empty and holds no tuning. Give another out=….")
     write_json(path, identity)

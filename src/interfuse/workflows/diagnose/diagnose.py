@@ -253,7 +253,7 @@ def _doubts(run: Run) -> tuple[str, ...]:
         return ()
     return (
         f"The run never trained on rows without {' or '.join(untrained)}: the absent token is untrained, so what is "
-        "measured with it tells little. Fix: train with --modality-dropout 0.1.",
+        "measured with it tells little. Fix: train with modality_dropout=0.1.",
     )
 
 

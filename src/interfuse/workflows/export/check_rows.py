@@ -119,7 +119,7 @@ def check(run: Run, rows: Rows, folder: Path, progress: Progress) -> Agreement:
         progress.say(
             f"warning: on these rows a probability differs by {found.difference:.3f} from what `interfuse predict` "
             "gives: the run's tokens are rounded (its encoders compute in bfloat16, or its store is int8), and the "
-            "export's are float32. Fix: train with --store-dtype float32."
+            "export's are float32. Fix: train with store_dtype=float32."
         )
     return found
 
@@ -132,7 +132,7 @@ def note(folder: Path, name: str, value: Mapping[str, Any]) -> None:
 def answer_whole(rows: Rows, folder: Path, file: str | None) -> np.ndarray:
     """Answer from picture files and texts, (rows, classes), with the code that lies beside the model."""
     if (folder / "model.pt2").is_file():
-        raise ExportError("A whole model in torch's format is not checked on rows. --format onnx is.")
+        raise ExportError("A whole model in torch's format is not checked on rows. Give format=onnx.")
     from interfuse.workflows.export.runtime import Model
 
     assert rows.examples is not None

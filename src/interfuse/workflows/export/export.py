@@ -71,7 +71,7 @@ def export_run(
         for module in ("onnx", "onnxscript", "onnxruntime"):
             require(module, "export")
         if not run.network.fusion.exportable:
-            raise ExportError(f"{run.design.fusion} cannot be exported to ONNX. --format torch can.")
+            raise ExportError(f"{run.design.fusion} cannot be exported to ONNX. Give format=torch.")
     graph, cases, card = _whole(run) if whole else _head(run)
     watcher.say(f"Tracing {'the whole model' if whole else 'the head'} of {run.folder}.")
     part = out.with_name(f".{out.name}.{uuid4().hex}.tmp")
@@ -120,8 +120,8 @@ def open_exported(path: Path) -> Predictor:
 def _head(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
     if run.projections:
         raise ExportError(
-            "This run was trained with --store-dim: its head takes projected tokens, which no encoder gives. "
-            "Export the whole model, with --whole."
+            "This run was trained with store_dim=…: its head takes projected tokens, which no encoder gives. "
+            "Export the whole model, with whole=True."
         )
     adapters = run.network.image_adapter, run.network.text_adapter
     card = {"whole": False, "encoders": run.info["encoders"], "dims": [len(adapter.mean) for adapter in adapters]}
@@ -131,7 +131,7 @@ def _head(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
 def _whole(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
     chosen = run.info["encoder_settings"]
     if chosen["image_encoder"] == "known":
-        raise ExportError("A known-answer task has tokens and no encoders: export the head alone, without --whole.")
+        raise ExportError("A known-answer task has tokens and no encoders: export the head alone, without whole=True.")
     settings = EncoderSettings(**chosen)
     towers = {
         modality: open_tower(modality, settings, run.finetuned.get(modality), run.projections.get(modality), "float32")
@@ -166,7 +166,7 @@ def _refuse(differences: Mapping[str, float]) -> None:
     told = ", ".join(f"{kind} {value:.1e}" for kind, value in differences.items())
     raise ExportError(
         f"The exported model does not give the run's own answers: largest difference {told}, where {TOLERANCE:.0e} is "
-        "allowed. Nothing was written. Fix: --format torch, and please report the mechanism."
+        "allowed. Nothing was written. Fix: format=torch, and please report the mechanism."
     )
 
 

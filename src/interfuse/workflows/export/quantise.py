@@ -31,7 +31,7 @@ def quantise(run: Run, rows: Rows, folder: Path) -> Agreement:
     """
     source, target = folder / "model.onnx", folder / FILE
     if not source.is_file():
-        raise ExportError(f"{folder} has no {source.name}: 8 bits are for --format onnx.")
+        raise ExportError(f"{folder} has no {source.name}: 8 bits are for format=onnx.")
     require("onnx", "export")
     require("onnxruntime", "export")
     from onnxruntime.quantization import QuantType, quantize_dynamic

@@ -128,7 +128,7 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit('usage: python predict.py PICTURE "TEXT" [PICTURE "TEXT" …]   (- for a missing one)')
     model = Model(Path(__file__).parent)
     if not model.card["whole"]:
-        raise SystemExit("This model takes tokens: call Model(folder).predict_tokens. Export with --whole for pairs.")
+        raise SystemExit("This model takes tokens: call Model(folder).predict_tokens. Pairs need the whole model.")
     probs = model.predict(given[::2], given[1::2])
     for row in probs:
         named = {name: round(float(prob), 6) for name, prob in zip(model.label_names, row, strict=True)}

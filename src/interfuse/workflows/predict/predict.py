@@ -100,7 +100,7 @@ def known_rows(run: Run, source: Source) -> Features:
         shown = ", ".join(run.label_names)
         raise ConfigError(
             f"The run was trained for {trained or 'another known-answer task'} (classes {shown}), got {source.data}: "
-            f"its tokens and classes mean something else. Give {trained or 'that task'}; another --seed makes new rows."
+            f"its tokens and classes mean something else. Give {trained or 'that task'}; another seed=… makes new rows."
         )
     return features
 
@@ -205,7 +205,7 @@ def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> 
             progress.say(
                 f"warning: {count:,} rows have no {modality}, and this run never trained on rows without one: its "
                 "absent token is untrained, so take their probabilities with care. "
-                "Fix: train with --modality-dropout 0.1."
+                "Fix: train with modality_dropout=0.1."
             )
 
 

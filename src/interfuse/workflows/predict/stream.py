@@ -202,7 +202,7 @@ class _Work:
             if number == 0 and unread and not examples.pictures():  # a wrong folder shall not cost a day
                 raise DataError(
                     f"No picture of column {opened.settings.image!r} in the first {opened.frame.height:,} rows could "
-                    f"be read; the first: {unread[0].reason}. Is --image-folder right?"
+                    f"be read; the first: {unread[0].reason}. Is image_folder=… right?"
                 )
             yield Part(number, examples)
 

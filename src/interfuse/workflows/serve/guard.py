@@ -23,7 +23,7 @@ REFUSAL = (
 """The one answer to whatever names something else, so that it tells nothing of what is there."""
 FOREIGN = (
     "Refused: the request is for another name than this server's, or comes from another site's page. "
-    "Behind a proxy or a tunnel: start with --allowed-host NAME."
+    "Behind a proxy or a tunnel: start the server with its name among the allowed hosts."
 )
 LARGE = "Refused: the request is larger than this server reads."
 UNMEASURED = "Refused: an upload must say its length (Content-Length)."
@@ -65,7 +65,7 @@ class Names:
         """Refuse what no Host header can be."""
         for name in self.allowed:
             if not re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?", name):
-                raise ConfigError(f"--allowed-host is NAME or NAME:PORT, got {name!r}.")
+                raise ConfigError(f"allowed_host=… is NAME or NAME:PORT, got {name!r}.")
 
     def known(self) -> frozenset[str] | None:
         """Give every Host header that is answered; None: any is, since all addresses are listened on."""

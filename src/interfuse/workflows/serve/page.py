@@ -171,7 +171,7 @@ def validation_examples(run: Run, data: str, image_folder: Path | None) -> list[
     listed = run.folder / "predictions.parquet"
     if not listed.is_file():
         raise DataError(
-            f"{run.folder} has no predictions.parquet, which lists its validation rows: leave out --examples."
+            f"{run.folder} has no predictions.parquet, which lists its validation rows: leave out examples=…."
         )
     table = read_table(listed)
     numbers = table.filter(pc.equal(table["split"], "validation"))["row"].to_pylist()

@@ -25,7 +25,7 @@ class Portion:
         """
         number, slash, of = text.partition("/")
         if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-            raise ConfigError(f"--shard is i/n with i from 1 to n, as 2/8; got {text!r}.")
+            raise ConfigError(f"shard=… is i/n with i from 1 to n, as 2/8; got {text!r}.")
         return cls(int(number), int(of))
 
     def of_batches(self, batches: list[list[str]]) -> list[list[str]]:

@@ -38,7 +38,7 @@ def split_again(info: Mapping[str, Any], source: Source, split: str) -> Examples
         DataError: the run's split was given, or these are other rows.
     """
     made = dict(info.get("made_split") or {})
-    way = "Name its column with --split, or score --rows all."
+    way = "Name its column with split=…, or take on=all."
     if not made:
         raise DataError(
             f"DATA says of no row that it is {split}, and the run does not say how to make its split. {way}"

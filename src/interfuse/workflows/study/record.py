@@ -33,7 +33,7 @@ def begin_record(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
         return begun
     own = {*leftovers(folder), *([folder / TUNING_FOLDER] if "tuning" in record else [])}
     if folder.is_dir() and set(folder.iterdir()) - own:
-        raise ConfigError(f"{folder} is not empty and holds no study. Give another --out.")
+        raise ConfigError(f"{folder} is not empty and holds no study. Give another out=….")
     write_json(path, record)
     return dict(read_json(path))
 
@@ -49,4 +49,4 @@ def _say_other(folder: Path, what: str, before: Any, now: Any) -> str:
     if what == "designs":
         before, now = ([f"{d['name']} ({d['key'][:6]})" for d in designs] for designs in (before, now))
     verb = "are" if what.endswith("s") else "is"
-    return f"{folder} holds another comparison: its {what} {verb} {before}, now given: {now}. Give another --out."
+    return f"{folder} holds another comparison: its {what} {verb} {before}, now given: {now}. Give another out=…."

@@ -60,7 +60,7 @@ class Study:
         """
         folder = Path(folder)
         if not (folder / RECORD_FILE).is_file():
-            raise DataError(f"{folder} holds no study (no study.json). Give the folder that compare wrote with --out.")
+            raise DataError(f"{folder} holds no study (no study.json). Give the folder that compare wrote with out=….")
         return cls(folder, read_json(folder / RECORD_FILE))
 
     @classmethod

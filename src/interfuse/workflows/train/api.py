@@ -1,5 +1,6 @@
 """One training in one call, for Python."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,15 @@ from typing import Any
 from interfuse.core.design import parse_designs
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
-from interfuse.training import Precision, Run
+from interfuse.training import FinetuneSettings, Precision, Run
 from interfuse.workflows.source import ENCODE, READ, TERMS, make_source, names_of, sort_settings
+from interfuse.workflows.train.finetune import Compute, finetune_run
 from interfuse.workflows.train.train import train_run
+
+FINETUNE_NAMES = {"epochs": "finetune_epochs", "batch_size": "finetune_batch"}
+"""Fields of `FinetuneSettings` that are called otherwise beside a design, which has epochs and a batch size too."""
+FINETUNE = {FINETUNE_NAMES.get(name, name): name for name in names_of(FinetuneSettings)}
+"""Names of the settings of fine-tuning, to those of the fields."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ def train(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Run:
-    """Train one fusion network, with frozen encoders, on rows of picture, text and label.
+    """Train one fusion network on rows of picture, text and label; with `unfreeze`, its encoders learn too.
 
     Args:
         data: a file, a built-in name such as `easy-vqa`, or a polars, pandas or Arrow table.
@@ -47,7 +54,10 @@ def train(
         fusion: one design, with settings of the mechanism's own where wanted: `cross_attention:num_layers=2`.
         out: the run's folder; the same call on it again finishes or just opens it.
         progress: told how far it is.
-        settings: any field of `SourceSettings`, `EncoderSettings`, `TrainSettings` or `Design`.
+        settings: any field of `SourceSettings`, `EncoderSettings`, `TrainSettings` or `Design`; and of
+            `FinetuneSettings`, whose epochs and batch size are `finetune_epochs` and `finetune_batch` here: with
+            `unfreeze` the frozen run is trained in the folder beside `out` whose name ends in `-frozen`, and then on,
+            in `out`, with encoders that learn too.
 
     Returns:
         The run, scored on validation and test: `run.info["metrics"]`.
@@ -57,10 +67,32 @@ def train(
         DataError: the rows cannot be used.
     """
     columns = {"image": image, "text": text, "label": label}
-    read, encode, chosen, terms = sort_settings({**settings, **columns}, READ, ENCODE, names_of(TrainSettings), TERMS)
+    groups = READ, ENCODE, names_of(TrainSettings), TERMS, FINETUNE
+    read, encode, chosen, terms, learning = sort_settings({**settings, **columns}, *groups)
+    finetune = _read_finetuning(learning)
     source = make_source(data, read, encode)
     trained = TrainSettings(fusion=fusion, **chosen)
     designs = parse_designs(trained.fusion, {**terms, **source.encoder_settings()})
     if len(designs) != 1:
         raise ConfigError(f"train takes one design, got {len(designs)}: {fusion!r}. compare takes several.")
-    return train_run(source, Path(out), designs[0], trained.seed, trained.precision, trained.threads, progress)
+    if finetune is None:
+        return train_run(source, Path(out), designs[0], trained.seed, trained.precision, trained.threads, progress)
+    compute = Compute(trained.precision, trained.threads)
+    return finetune_run(source, Path(out), designs[0], finetune, trained.seed, compute, progress)
+
+
+def _read_finetuning(settings: Mapping[str, Any]) -> FinetuneSettings | None:
+    """Return the settings of fine-tuning, or None where no encoder learns.
+
+    Raises:
+        ConfigError: there are settings, and none says what learns.
+    """
+    if settings.get("unfreeze") is not None:
+        return FinetuneSettings(**{FINETUNE[name]: value for name, value in settings.items()})
+    idle = [f"{name}={value}" for name, value in settings.items() if name != "unfreeze"]
+    if idle:
+        raise ConfigError(
+            f"{', '.join(idle)} would change nothing: encoders learn only where unfreeze=… says which. Give "
+            "unfreeze=last-2, text, image or both; or leave the rest out."
+        )
+    return None

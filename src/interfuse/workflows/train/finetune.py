@@ -80,7 +80,7 @@ def finetune_run(
     watcher = progress or Silent()
     distributed.join(source.encode.device)
     if source.is_known:
-        raise ConfigError("A known-answer task has tokens and no encoders: leave --unfreeze out.")
+        raise ConfigError("A known-answer task has tokens and no encoders: leave unfreeze=… out.")
     if isinstance(start, Design):
         check_idle([start])
         check_design(start)
@@ -100,7 +100,7 @@ def finetune_run(
         watcher.say(f"{out} holds this very run already: nothing to train.")
         return load_run(out)
     if not is_unfinished(trial, terms):
-        raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
+        raise ConfigError(f"{out} is not empty and does not hold this run. Give another out=….")
     with limited_threads(compute.threads):
         troubles = _finetune(source, prepared, frozen, settings, trial, terms, watcher)
     keep_troubles(troubles, out / FILE, watcher)
@@ -205,12 +205,12 @@ def _open_start(folder: Path, prepared: Prepared) -> Run:
     """
     run = load_run(folder)
     if run.finetuned:
-        raise ConfigError(f"{folder} was fine-tuned itself: --start-from takes a run with frozen encoders.")
+        raise ConfigError(f"{folder} was fine-tuned itself: start_from=… takes a run with frozen encoders.")
     if run.info["fingerprint"] != prepared.info["fingerprint"]:
         raise ConfigError(
             f"{folder} was trained on other rows, another split or other tokens, so that its training rows may be "
-            "among those kept back now. Give the same DATA, split options, --seed and encoders as it was trained with, "
-            "or leave --start-from out: the frozen run is then trained first."
+            "among those kept back now. Give the same DATA, split, seed=… and encoders as it was trained with, "
+            "or leave start_from=… out: the frozen run is then trained first."
         )
     return run
 

@@ -57,7 +57,7 @@ def read_rows(source: Source, progress: Progress) -> SourceRows:
     folds = source.read.folds
     if source.encode.store_dim is not None and folds:
         raise ConfigError(
-            "--store-dim is fitted on the train rows, and with --folds every row is a test row once. "
+            "store_dim=… is fitted on the train rows, and with folds=… every row is a test row once. "
             "Leave out one of the two."
         )
     first = load_examples(source.data, source.read)

@@ -58,7 +58,7 @@ def train_prepared(prepared: Prepared, trial: Trial, precision: Precision, threa
         watcher.say(f"{out} holds this very run already: nothing to train.")
         return load_run(out)
     if not is_unfinished(trial, terms):
-        raise ConfigError(f"{out} is not empty and does not hold this run. Give another --out.")
+        raise ConfigError(f"{out} is not empty and does not hold this run. Give another out=….")
     bench = make_training_set(prepared.features, prepared.folds[:1], [design])
     steps = steps_an_epoch(len(bench.folds[0]["train"]), design.batch_size) * design.epochs
     watcher.start("train", steps, "steps")
