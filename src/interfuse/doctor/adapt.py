@@ -58,8 +58,8 @@ def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any
         exact=dtype_of(module),
     )
     if facts.get("call") is not None:
-        given = _given(base, facts["call"])
-        return _exact(given.variant(module=opened(module), initial=module)), None
+        subject = _subject_of_call(base, facts["call"])
+        return _exact(subject.variant(module=opened(module), initial=module)), None
     plan = _search(base, facts.get("layout"))
     base = base.variant(module=opened(module), initial=module)
     plan = settle_masks(base, plan)
@@ -77,7 +77,7 @@ def _nothing(*_: Any) -> None:
     raise AssertionError("a subject without a call")
 
 
-def _given(base: Subject, call: Call) -> Subject:
+def _subject_of_call(base: Subject, call: Call) -> Subject:
     """Take the user's call; find whether it wants equal lengths, and whether it looks at the masks."""
     tried: list[str] = []
     count = base.sizes.image
@@ -93,7 +93,7 @@ def _given(base: Subject, call: Call) -> Subject:
 
 
 def _works(subject: Subject) -> str | None:
-    """Run at two sizes; say what went wrong."""
+    """Run at two sizes; return what went wrong."""
     try:
         labels = subject.labels()
     except Exception as error:
@@ -116,9 +116,9 @@ def _search(base: Subject, layout: str | None) -> Plan:
         if len(plans) > 1 and not first:  # whose a mask is shows best where lengths differ
             plans.sort(key=lambda plan: _with_required_masks(base, plan, []) is None)
         for plan in plans:
-            found = _first_layout(base, plan, layout, first, tried)
-            if found is not None:
-                return found
+            candidate = _first_layout(base, plan, layout, first, tried)
+            if candidate is not None:
+                return candidate
     raise CannotCallError(tried)
 
 
@@ -131,18 +131,18 @@ def _first_layout(base: Subject, plan: Plan, layout: str | None, first: bool, tr
     if "merged" in plan.arguments.values() or any("[1]" in name for name in plan.masks):
         return attempt()
     if first:
-        found = attempt(tokens_first=True)
-        if found is not None and (layout or not lets_each_sample_stand_alone(subject_of(base, found))):
-            return found
+        candidate = attempt(tokens_first=True)
+        if candidate is not None and (layout or not lets_each_sample_stand_alone(subject_of(base, candidate))):
+            return candidate
     if layout == "pooled":
         return attempt(layout=("pooled", "pooled"))
     both = attempt()
     if both is not None or layout == "tokens":
         return both or attempt(equal=True)
-    mixed = [found for pair in LAYOUTS[1:3] if (found := attempt(layout=pair)) is not None]
-    for found in mixed:  # the wrong one may run too: an unbatched recurrence, a lucky broadcast
-        if not lets_each_sample_stand_alone(subject_of(base, found)):
-            return found
+    mixed = [candidate for pair in LAYOUTS[1:3] if (candidate := attempt(layout=pair)) is not None]
+    for candidate in mixed:  # the wrong one may run too: an unbatched recurrence, a lucky broadcast
+        if not lets_each_sample_stand_alone(subject_of(base, candidate)):
+            return candidate
     equal, pooled = attempt(equal=True), attempt(layout=("pooled", "pooled"))
     if equal is not None and (pooled is None or plan.masks or says_tokens(base.module) or _attends(base, equal)):
         return equal
@@ -153,8 +153,8 @@ def _first_layout(base: Subject, plan: Plan, layout: str | None, first: bool, tr
 
 def _with_required_masks(base: Subject, plan: Plan, tried: list[str]) -> Plan | None:
     """Run a plan; masks that must be given are tried in each convention, alike first, then each in its own."""
-    given = arguments(base.module)
-    needed = [n for n in plan.masks if n not in given or given[n].default is inspect.Parameter.empty]
+    parameters = arguments(base.module)
+    needed = [n for n in plan.masks if n not in parameters or parameters[n].default is inspect.Parameter.empty]
     for how in CONVENTIONS if needed else ("",):
         candidate = replace(plan, conventions=dict.fromkeys(needed, how))
         error = _works(subject_of(base, candidate))
@@ -171,12 +171,12 @@ def _with_required_masks(base: Subject, plan: Plan, tried: list[str]) -> Plan | 
 
 
 def _attends(base: Subject, plan: Plan) -> bool:
-    """Tell whether a softmax runs over an axis of as many keys as there are tokens."""
+    """Return whether a softmax runs over an axis of as many keys as there are tokens."""
     subject = subject_of(base, plan)
-    watch = _Softmaxes()
-    with watch:
+    softmaxes = _Softmaxes()
+    with softmaxes:
         subject.look(subject.inputs())
-    return subject.sizes.image in watch.sizes
+    return subject.sizes.image in softmaxes.sizes
 
 
 class _Softmaxes(OneKeySoftmax):

@@ -14,19 +14,19 @@ PRESENT = "one"
 
 
 def takes_mask(name: str, parameter: inspect.Parameter) -> bool:
-    """Tell whether an argument is named like a mask and may hold a tensor."""
+    """Return whether an argument is named like a mask and may hold a tensor."""
     return is_mask(name) and may_be_tensor(parameter)
 
 
 def may_be_tensor(parameter: inspect.Parameter) -> bool:
-    """Tell whether neither default nor annotation says that an argument is a number, a word or a flag."""
+    """Return whether neither default nor annotation says that an argument is a number, a word or a flag."""
     if isinstance(parameter.default, SCALARS):
         return False
-    written = parameter.annotation
-    if isinstance(written, str):
-        parts = {part.strip() for part in written.split("|")}
+    annotation = parameter.annotation
+    if isinstance(annotation, str):
+        parts = {part.strip() for part in annotation.split("|")}
         return bool(parts - {"int", "float", "bool", "str", "None"})
-    kinds = set(getattr(written, "__args__", (written,))) - {type(None)}
+    kinds = set(getattr(annotation, "__args__", (annotation,))) - {type(None)}
     return not kinds <= set(SCALARS)
 
 
@@ -37,12 +37,12 @@ def mask_sources(module: nn.Module, chosen: dict[str, str]) -> list[dict[str, st
     """
     container = next((s for s in chosen.values() if s in ("list", "tuple") or s.startswith("dict:")), None)
     names = [*_named(module), *_inside(module, chosen)]
-    sure: dict[str, str] = {}
+    owners: dict[str, str] = {}
     for name in names:
-        meant = (container if "[" not in name else None) or role(key_of(name)) or _of_stream(name, chosen)
-        if meant:
-            sure[name] = meant
-    guesses = _complete(sure, [name for name in names if name not in sure], chosen)
+        owner = (container if "[" not in name else None) or role(key_of(name)) or _of_stream(name, chosen)
+        if owner:
+            owners[name] = owner
+    guesses = _complete(owners, [name for name in names if name not in owners], chosen)
     return [*guesses, *_unnamed(module, chosen, guesses[0])]
 
 
@@ -54,21 +54,21 @@ def key_of(name: str) -> str:
 def contradictions(conventions: dict[str, str]) -> list[str]:
     """List the masks that act against what their name says, or against a sibling that is named alike."""
     senses = {name: "ignore" if "ignore" in how else "real" for name, how in conventions.items()}
-    found = []
+    names = []
     for name, sense in senses.items():
         against = says_ignore(key_of(name)) if sense == "real" else says_real(key_of(name))
         twins = [other for other in senses if other != name and _stem(other) == _stem(name)]
         if against or ("pad" in name and sense == "real" and any(senses[twin] == "ignore" for twin in twins)):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def spare_arguments(module: nn.Module, chosen: dict[str, str], masks: dict[str, str]) -> list[dict[str, str]]:
     """List the optional arguments that nothing is known of, taken for masks: all of them, then each alone."""
-    given = arguments(module)
+    parameters = arguments(module)
     left = [
         name
-        for name, p in given.items()
+        for name, p in parameters.items()
         if name not in chosen and name not in masks and p.default is None and may_be_tensor(p) and not is_mask(name)
     ][:4]
     each = [{name: meant} for name in left for meant in ("image", "text") if role(name) in (None, meant)]
@@ -107,8 +107,8 @@ def _complete(sure: dict[str, str], left: list[str], chosen: dict[str, str]) -> 
 
 def _unnamed(module: nn.Module, chosen: dict[str, str], sure: Mapping[str, str]) -> list[dict[str, str]]:
     """Guess that what is left over are masks: needed arguments, places of `*args`, the second of a pair."""
-    given = arguments(module)
-    left = [n for n, source in chosen.items() if source == "none" and n in given and may_be_tensor(given[n])]
+    parameters = arguments(module)
+    left = [n for n, source in chosen.items() if source == "none" and n in parameters and may_be_tensor(parameters[n])]
     if left and len(left) <= 2:
         named = {name: role(name) for name in left}
         if len(left) == 1 or None in named.values() or len(set(named.values())) < len(left):
@@ -134,12 +134,12 @@ def _stem(name: str) -> str:
 
 def _of_stream(name: str, chosen: dict[str, str]) -> str | None:
     """Find whose the mask is from the stream that its name belongs to."""
-    asked = {stream(argument): source for argument, source in chosen.items() if stream(argument)}
-    if len(asked) < 2:
+    sources = {stream(argument): source for argument, source in chosen.items() if stream(argument)}
+    if len(sources) < 2:
         return None
     for prefix, which in (("key", "context"), ("encoder", "context"), ("memory", "context"), ("context", "context"),
                           ("media", "context"), ("kv", "context"), ("tgt", "query"), ("query", "query"),
                           ("q_", "query"), ("attention_mask", "query")):  # fmt: skip
         if name.startswith(prefix):
-            return asked[which]
+            return sources[which]
     return None

@@ -62,18 +62,18 @@ class Plan:
             "image": self._lay(image, self.layout[0]),
             "text": self._lay(text, self.layout[1]),
         }
-        given = {name: _pack(source, values) for name, source in self.arguments.items()}
+        keywords = {name: _pack(source, values) for name, source in self.arguments.items()}
         masks = {"image": image_mask, "text": text_mask}
         for name, source in self.masks.items():
             if name in self.conventions:
                 turn = CONVENTIONS[self.conventions[name]]
-                _put(given, name, _pack_masks(source, masks, turn, image.dtype))
-        star = [given.pop(name) for name, source in self.arguments.items() if source == "star"]
+                _put(keywords, name, _pack_masks(source, masks, turn, image.dtype))
+        star = [keywords.pop(name) for name, source in self.arguments.items() if source == "star"]
         if star:
             return module(*star[0])
-        first = [n for n, p in arguments(module).items() if p.kind is p.POSITIONAL_ONLY and n in given]
-        before = [given.pop(name) for name in first]
-        return module(*before, **given)
+        first = [n for n, p in arguments(module).items() if p.kind is p.POSITIONAL_ONLY and n in keywords]
+        before = [keywords.pop(name) for name in first]
+        return module(*before, **keywords)
 
     def _lay(self, values: Tensor, layout: str) -> Tensor:
         if layout == "pooled":
@@ -113,16 +113,16 @@ def _pack(source: str, values: dict[str, Tensor]) -> Any:
     return {image: pair[0], text: pair[1]}
 
 
-def _put(given: dict[str, Any], name: str, mask: Any) -> None:
+def _put(keywords: dict[str, Any], name: str, mask: Any) -> None:
     """Put a mask in its place: an argument of its own, a key of a container, or behind what it belongs to."""
     argument, inside, _ = name.partition("[")
     if not inside:
-        given[name] = mask
-    elif isinstance(given[argument], dict):
-        given[argument][key_of(name)] = mask
+        keywords[name] = mask
+    elif isinstance(keywords[argument], dict):
+        keywords[argument][key_of(name)] = mask
     else:
-        held = given[argument]
-        given[argument] = (*held, mask) if isinstance(held, tuple) else (held, mask)
+        value = keywords[argument]
+        keywords[argument] = (*value, mask) if isinstance(value, tuple) else (value, mask)
 
 
 def _pack_masks(source: str, masks: dict[str, Tensor], turn: Convention, dtype: torch.dtype) -> Any:
@@ -134,19 +134,21 @@ def _pack_masks(source: str, masks: dict[str, Tensor], turn: Convention, dtype: 
 
 def assignments(module: nn.Module) -> Iterator[dict[str, str]]:
     """Guess which arguments are image and text, the likeliest first; a required unknown one is given None."""
-    given = arguments(module)
+    parameters = arguments(module)
     yield from _starred(module)
-    plain = [n for n, p in given.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not takes_mask(n, p)]
-    needed = [name for name in plain if given[name].default is inspect.Parameter.empty]
+    plain = [
+        n for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not takes_mask(n, p)
+    ]
+    needed = [name for name in plain if parameters[name].default is inspect.Parameter.empty]
 
     def complete(chosen: dict[str, str]) -> dict[str, str]:
         return {name: chosen.get(name, "none") for name in plain if name in chosen or name in needed}
 
     named: dict[str, str] = {}
     for name in plain:
-        meant = role(name)
-        if meant and meant not in named.values():
-            named[name] = meant
+        modality = role(name)
+        if modality and modality not in named.values():
+            named[name] = modality
     if len(named) == 2:
         yield complete(named)
     yield from _one_named(needed, named, complete)
@@ -199,12 +201,12 @@ def _containers(module: nn.Module) -> Iterator[str]:
 
 
 def says_tokens(module: nn.Module) -> bool:
-    """Tell whether the arguments' names say that they are tokens."""
+    """Return whether the arguments' names say that they are tokens."""
     return bool(re.search(r"token|seq|region|patch|word|length|grid|mask", " ".join(arguments(module)).lower()))
 
 
 def says_tokens_first(module: nn.Module) -> bool:
-    """Tell whether the source says (tokens, batch, dim)."""
+    """Return whether the source says (tokens, batch, dim)."""
     try:
         text = inspect.getsource(type(module))
     except (OSError, TypeError):

@@ -15,7 +15,7 @@ Scored = tuple[float, Plan]
 
 def subject_of(base: Subject, plan: Plan) -> Subject:
     """Make the subject that a plan means."""
-    given = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "tokens")
+    tokens = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "tokens")
     maps = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "map")
     sizes = base.sizes
     if maps and "image" in base.varying:
@@ -25,17 +25,17 @@ def subject_of(base: Subject, plan: Plan) -> Subject:
     masked = {part for name in plan.conventions for part in owners(plan.masks[name])}
     return base.variant(
         call=plan.call,
-        masks=frozenset(masked) & given,
-        tokens=given,
+        masks=frozenset(masked) & tokens,
+        tokens=tokens,
         sizes=sizes,
         maps=maps,
-        varying=base.varying & given,
+        varying=base.varying & tokens,
         equal=plan.equal,
     )
 
 
 def owners(source: str) -> set[str]:
-    """Tell which modalities a mask is of; a container of masks is of both."""
+    """Return which modalities a mask is of; a container of masks is of both."""
     named = set(source.split("+")) & set(MODALITIES)
     return named or set(MODALITIES)
 
@@ -68,9 +68,9 @@ def _some_alike(base: Subject, plan: Plan, best: Scored) -> Scored:
     """Leave out one optional mask, then all but one: what fails is perhaps no mask."""
     names = [name for name in plan.masks if name not in plan.conventions]
     for left in (*([n for n in names if n != out] for out in names), *([name] for name in names)):
-        kept = [*plan.conventions, *left]
-        for how in likely(kept) if best[0] > 0 and kept else ():
-            best = _better(base, replace(plan, conventions=dict.fromkeys(kept, how)), best)
+        subset = [*plan.conventions, *left]
+        for how in likely(subset) if best[0] > 0 and subset else ():
+            best = _better(base, replace(plan, conventions=dict.fromkeys(subset, how)), best)
     return best
 
 
@@ -127,7 +127,7 @@ def _leak(subject: Subject) -> float | None:
 
 
 def heeds(subject: Subject, modality: str) -> bool:
-    """Tell whether a mask of one modality has any effect on what real tokens give."""
+    """Return whether a mask of one modality has any effect on what real tokens give."""
     if modality not in subject.tokens:
         return False
     inputs = subject.inputs()
