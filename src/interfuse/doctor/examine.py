@@ -241,8 +241,8 @@ def _cannot(error: CannotCallError, where: str) -> Finding:
         "module(…)), with tokens (batch, tokens, dim) and masks True = real; image_tokens=49 where only "
         "that many fit."
     )
-    tried = dict.fromkeys(error.tried)
-    evidence = f"{len(tried)} ways tried. {some(list(tried), 8)}"
+    attempts = dict.fromkeys(error.attempts)
+    evidence = f"{len(attempts)} ways tried. {some(list(attempts), 8)}"
     return Finding("cannot-call", "error", "No way of calling it worked", evidence, where, fix)
 
 

@@ -69,7 +69,7 @@ def visible(leaf: Tensor, labels: Labels, image_mask: Tensor, text_mask: Tensor)
     """Take each row's values at real tokens, flat; masks (batch, tokens), True = real."""
     rows = leaf.movedim(labels.index("batch"), 0)
     rest = [mark for mark in labels if mark != "batch"]
-    picked: list[Tensor] = []
+    values_by_row: list[Tensor] = []
     for number, (row, image, text) in enumerate(zip(rows, image_mask, text_mask, strict=True)):
         values = row
         for axis, mark in enumerate(rest):
@@ -78,8 +78,8 @@ def visible(leaf: Tensor, labels: Labels, image_mask: Tensor, text_mask: Tensor)
             keep = _keep(mark, row.shape[axis], image, text)
             if keep is not None and len(keep) == row.shape[axis]:
                 values = values.index_select(axis, keep.nonzero().flatten())
-        picked.append(values.flatten())
-    return picked
+        values_by_row.append(values.flatten())
+    return values_by_row
 
 
 def _keep(mark: str | None, size: int, image: Tensor, text: Tensor) -> Tensor | None:

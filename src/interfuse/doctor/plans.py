@@ -141,22 +141,22 @@ def assignments(module: nn.Module) -> Iterator[dict[str, str]]:
     ]
     needed = [name for name in plain if parameters[name].default is inspect.Parameter.empty]
 
-    def complete(chosen: dict[str, str]) -> dict[str, str]:
-        return {name: chosen.get(name, "none") for name in plain if name in chosen or name in needed}
+    def complete(sources: dict[str, str]) -> dict[str, str]:
+        return {name: sources.get(name, "none") for name in plain if name in sources or name in needed}
 
-    named: dict[str, str] = {}
+    roles: dict[str, str] = {}
     for name in plain:
         modality = role(name)
-        if modality and modality not in named.values():
-            named[name] = modality
-    if len(named) == 2:
-        yield complete(named)
-    yield from _one_named(needed, named, complete)
-    asks = [name for name in plain if stream(name) == "query" and (name in needed or len(needed) < 2)]
-    gives = [name for name in plain if stream(name) == "context" and (name in needed or len(needed) < 2)]
-    if asks and gives:
-        for ask, give in (("text", "image"), ("image", "text")):
-            yield complete({asks[0]: ask, **dict.fromkeys(gives, give)})
+        if modality and modality not in roles.values():
+            roles[name] = modality
+    if len(roles) == 2:
+        yield complete(roles)
+    yield from _one_named(needed, roles, complete)
+    queries = [name for name in plain if stream(name) == "query" and (name in needed or len(needed) < 2)]
+    contexts = [name for name in plain if stream(name) == "context" and (name in needed or len(needed) < 2)]
+    if queries and contexts:
+        for query, context in (("text", "image"), ("image", "text")):
+            yield complete({queries[0]: query, **dict.fromkeys(contexts, context)})
     pool = needed if len(needed) >= 2 else plain
     if len(pool) >= 2:
         yield complete({pool[0]: "image", pool[1]: "text"})
@@ -172,23 +172,23 @@ def _starred(module: nn.Module) -> Iterator[dict[str, str]]:
         if parameter.kind is parameter.VAR_POSITIONAL:
             yield {name: "star"}
         if parameter.kind is parameter.VAR_KEYWORD and len(_keys(module)) == 2:
-            yield {key: meant for meant, key in _keys(module).items()}
+            yield {key: modality for modality, key in _keys(module).items()}
 
 
 def _one_named(
-    needed: list[str], named: dict[str, str], complete: Callable[[dict[str, str]], dict[str, str]]
+    needed: list[str], roles: dict[str, str], complete: Callable[[dict[str, str]], dict[str, str]]
 ) -> Iterator[dict[str, str]]:
     """One argument says image or text and another required one says nothing: that is the other modality."""
-    rest = [name for name in needed if name not in named]
-    if len(named) == 1 and rest:
-        ((name, meant),) = named.items()
-        yield complete({name: meant, rest[0]: "text" if meant == "image" else "image"})
+    rest = [name for name in needed if name not in roles]
+    if len(roles) == 1 and rest:
+        ((name, modality),) = roles.items()
+        yield complete({name: modality, rest[0]: "text" if modality == "image" else "image"})
 
 
 def _keys(module: nn.Module) -> dict[str, str]:
     """Read which constant keys forward takes image and text from."""
-    read = [(role(key), key) for key in keys_read(getattr(type(module), "forward", None)) if not is_mask(key)]
-    return {meant: key for meant, key in read if meant is not None}
+    roles = [(role(key), key) for key in keys_read(getattr(type(module), "forward", None)) if not is_mask(key)]
+    return {modality: key for modality, key in roles if modality is not None}
 
 
 def _containers(module: nn.Module) -> Iterator[str]:

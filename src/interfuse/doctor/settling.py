@@ -22,10 +22,10 @@ def subject_of(base: Subject, plan: Plan) -> Subject:
         sizes = replace(sizes, image=6)
     if plan.equal:
         sizes = replace(sizes, text=sizes.image)
-    masked = {part for name in plan.conventions for part in owners(plan.masks[name])}
+    modalities = {part for name in plan.conventions for part in owners(plan.masks[name])}
     return base.variant(
         call=plan.call,
-        masks=frozenset(masked) & tokens,
+        masks=frozenset(modalities) & tokens,
         tokens=tokens,
         sizes=sizes,
         maps=maps,
@@ -36,8 +36,8 @@ def subject_of(base: Subject, plan: Plan) -> Subject:
 
 def owners(source: str) -> set[str]:
     """Return which modalities a mask is of; a container of masks is of both."""
-    named = set(source.split("+")) & set(MODALITIES)
-    return named or set(MODALITIES)
+    modalities = set(source.split("+")) & set(MODALITIES)
+    return modalities or set(MODALITIES)
 
 
 def settle_masks(base: Subject, plan: Plan) -> Plan:
@@ -113,8 +113,8 @@ def _leak(subject: Subject) -> float | None:
             values, mask, fresh = inputs.values(modality), inputs.mask(modality).unsqueeze(-1), other.values(modality)
             padding = subject.look(inputs.having(modality, torch.where(mask, values, fresh)))
             real = subject.look(inputs.having(modality, torch.where(mask, fresh, values)))
-            moved = max(subject.compare(plain, padding, inputs))
-            total += min(moved / (1e-9 + min(max(subject.compare(plain, real, inputs)), 1e6)), 1e6)
+            shift = max(subject.compare(plain, padding, inputs))
+            total += min(shift / (1e-9 + min(max(subject.compare(plain, real, inputs)), 1e6)), 1e6)
         nothing = {name: torch.zeros_like(leaf) for name, leaf in plain.items()}
         rest = torch.arange(len(inputs.image), device=subject.device)[:, None, None] > 0
         first = {m: torch.where(rest, inputs.values(m), other.values(m)) for m in MODALITIES}

@@ -75,13 +75,13 @@ def _stored_only(cls: type, module: nn.Module) -> list[str]:
     }
     if not attributes or {"locals", "vars", "getattr", "setattr"} & set(reads):
         return []
-    loaded = _attributes_read(cls, module)
-    return [name for name, attribute in attributes.items() if loaded is not None and attribute not in loaded]
+    names_read = _attributes_read(cls, module)
+    return [name for name, attribute in attributes.items() if names_read is not None and attribute not in names_read]
 
 
 def _attributes_read(cls: type, module: nn.Module) -> set[str] | None:
     """List the attributes that the sources of a module's own classes read; None where they may read any."""
-    loaded: set[str] = set()
+    names: set[str] = set()
     classes = {base for part in module.modules() for base in type(part).__mro__} | set(cls.__mro__)
     for base in classes:
         if base is object or base.__module__.split(".")[0] in FOREIGN:
@@ -92,10 +92,10 @@ def _attributes_read(cls: type, module: nn.Module) -> set[str] | None:
             return None
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-                loaded.add(node.attr)
+                names.add(node.attr)
             if isinstance(node, ast.Name) and node.id in ("getattr", "vars"):
                 return None
-    return None if "__dict__" in loaded else loaded
+    return None if "__dict__" in names else names
 
 
 def _is_stub(tree: ast.FunctionDef) -> bool:

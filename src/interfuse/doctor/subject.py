@@ -168,8 +168,8 @@ class Subject:
         for name, labels in all_labels.items():
             for axis, mark in enumerate(labels):
                 if mark and ":" in mark:
-                    placed = self._place(here[name], name, axis, mark)
-                    all_labels[name] = (*all_labels[name][:axis], placed, *all_labels[name][axis + 1 :])
+                    token_mark = self._place(here[name], name, axis, mark)
+                    all_labels[name] = (*all_labels[name][:axis], token_mark, *all_labels[name][axis + 1 :])
         return all_labels
 
     def _counts(self, sizes: Sizes) -> tuple[int, int, int]:
@@ -184,8 +184,8 @@ class Subject:
             inputs = self.inputs(full=True)
             values = inputs.values(modality).clone()
             values[:, 0] = values[:, 0].flip(-1) * 3
-            moved = (self.look(inputs.having(modality, values))[name] - leaf).abs()
-            spots[modality] = int(moved.movedim(axis, 0).flatten(1).sum(1).argmax())
+            shift = (self.look(inputs.having(modality, values))[name] - leaf).abs()
+            spots[modality] = int(shift.movedim(axis, 0).flatten(1).sum(1).argmax())
         first, front = min(spots, key=lambda m: spots[m]), min(int(own), *spots.values())
         return f"merged:{front}:{first}" if kind == "merged" else f"{kind}:{front}"
 
@@ -258,13 +258,13 @@ def _remember(value: Any, memo: dict[int, Any]) -> None:
 
 def opened(module: nn.Module) -> nn.Module:
     """Copy a module and move every parameter that is all zeros, so that no closed gate hides what lies behind it."""
-    copied = duplicate(module)
+    twin = duplicate(module)
     draw = torch.Generator().manual_seed(4)
-    for parameter in copied.parameters():
+    for parameter in twin.parameters():
         if parameter.is_floating_point() and parameter.numel() and not parameter.detach().any():
             noise = 0.3 * torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
             parameter.data = noise.to(parameter)
-    return copied
+    return twin
 
 
 def seed_all(seed: int) -> None:

@@ -280,10 +280,10 @@ def lets_gradients_reach_both_inputs(subject: Subject, floor: float = 0.0) -> li
     leaves = {m: inputs.values(m).clone().requires_grad_() for m in MODALITIES}
     output = subject.run(inputs._replace(**leaves))
     draw = torch.Generator().manual_seed(2)
-    weighed = [
+    sums = [
         (leaf * torch.randn(leaf.shape, generator=draw, dtype=torch.float64).to(leaf)).sum() for leaf in output.values()
     ]
-    total = torch.stack(weighed).sum()
+    total = torch.stack(sums).sum()
     blocked = sorted(subject.modalities)
     if total.requires_grad:
         grads = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
@@ -315,6 +315,6 @@ def _reach(subject: Subject, module: nn.Module) -> dict[str, dict[str, float]]:
     plain = subject.look(inputs, module)
     reach: dict[str, dict[str, float]] = {}
     for modality in MODALITIES:
-        moved = subject.look(inputs.having(modality, other.values(modality)), module)
-        reach[modality] = {n: change(moved[n], leaf) for n, leaf in plain.items() if n in moved and leaf.dim()}
+        output = subject.look(inputs.having(modality, other.values(modality)), module)
+        reach[modality] = {n: change(output[n], leaf) for n, leaf in plain.items() if n in output and leaf.dim()}
     return reach

@@ -19,10 +19,10 @@ def is_deterministic_in_eval(subject: Subject) -> list[Finding]:
     before = {key: value.clone() for key, value in subject.module.state_dict().items()}
     first, second = plain.look(inputs), plain.look(inputs)
     after = subject.module.state_dict()
-    moved = [key for key, value in after.items() if key not in before or not _same(before[key], value)]
+    changes = [key for key, value in after.items() if key not in before or not _same(before[key], value)]
     findings: list[Finding] = []
-    if moved:
-        evidence = f"one call without gradient changed {', '.join(moved)}"
+    if changes:
+        evidence = f"one call without gradient changed {', '.join(changes)}"
         fix = "Update buffers under `if self.training:` alone."
         where = where_is(subject.module)
         findings.append(
@@ -42,7 +42,7 @@ def is_deterministic_in_eval(subject: Subject) -> list[Finding]:
         gap, calls = _until_it_differs(plain, inputs, first)
     how = f"one of {calls} calls of the same batch" if draws else "the same batch twice"
     differs = gap > slack
-    if (differs and not moved) or draws:
+    if (differs and not changes) or draws:
         evidence = f"{how} differs by {number(gap)}" if differs else f"a call draws random numbers; {calls} calls agree"
         fix = "Draw only `if self.training:`; give F.dropout training=self.training; fix noise or choices in eval."
         severity: Severity = "error" if differs else "warning"

@@ -24,16 +24,16 @@ def registers_every_parameter(subject: Subject) -> list[Finding]:
     hidden = {name: t for name, t in hidden_tensors(subject.module) if t.requires_grad}
     if not hidden:
         return _reached_from_nowhere(subject)
-    moved = max((_moves(subject, name) for name in list(hidden)[:4]), default=0.0)
+    shift = max((_moves(subject, name) for name in list(hidden)[:4]), default=0.0)
     count = sum(tensor.numel() for tensor in hidden.values())
     evidence = (
         f"{len(hidden)} tensors of {count:,} weights require a gradient and are not in parameters() or state_dict()"
     )
-    evidence += f"; changing one moves the output by {number(moved)}" if moved else "; none of them moves the output"
+    evidence += f"; changing one moves the output by {number(shift)}" if shift else "; none of them moves the output"
     return [
         Finding(
             "unregistered-parameters",
-            "error" if moved else "warning",
+            "error" if shift else "warning",
             "Parameters that no optimiser sees and no checkpoint saves",
             evidence,
             f"{some(list(hidden))}; {where_is(subject.module)}",
@@ -114,8 +114,8 @@ def _tensors(value: Any, path: str, known: set[int], parts: set[int], depth: int
 
 def _moves(subject: Subject, path: str) -> float:
     """Measure what a change of one hidden tensor does to the output."""
-    changed = duplicate(subject.module)
-    tensor = dict(hidden_tensors(changed)).get(path)
+    variant = duplicate(subject.module)
+    tensor = dict(hidden_tensors(variant)).get(path)
     if tensor is None:
         return 0.0
     with torch.no_grad():
@@ -125,7 +125,7 @@ def _moves(subject: Subject, path: str) -> float:
             tensor.data = tensor.data.roll(1, 0)
     inputs = subject.inputs()
     try:
-        gap = max(subject.compare(subject.look(inputs), subject.look(inputs, changed), inputs))
+        gap = max(subject.compare(subject.look(inputs), subject.look(inputs, variant), inputs))
     except Exception:
         return 0.0
     return gap
@@ -161,8 +161,8 @@ def _moved_in_training(subject: Subject) -> list[Finding]:
     if gap <= subject.tolerance or subject.seeded:
         return []
     before = dict(hidden_tensors(subject.module))
-    moved = [n for n, t in hidden_tensors(trained) if n not in before or not torch.equal(before[n].to(t), t)]
-    evidence = f"after two calls in training mode a copy with its state differs by {number(gap)}: {some(moved) or '?'}"
+    names = [n for n, t in hidden_tensors(trained) if n not in before or not torch.equal(before[n].to(t), t)]
+    evidence = f"after two calls in training mode a copy with its state differs by {number(gap)}: {some(names) or '?'}"
     fix = "Hold what training updates in register_buffer (persistent), as batch norm does."
     title = "What training updates is not in state_dict()"
     return [Finding("state-lost", "error", title, evidence, where_is(subject.module), fix)]
@@ -193,9 +193,9 @@ def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] 
     gap = max(subject.compare(subject.look(inputs), subject.look(inputs, again), inputs))
     if gap <= subject.rounding or subject.seeded:
         return []
-    lost = [name for name, _ in hidden_tensors(subject.module)] + sorted(_unsaved_buffers(subject.module))
+    names = [name for name, _ in hidden_tensors(subject.module)] + sorted(_unsaved_buffers(subject.module))
     evidence = (
-        f"made again and loaded, the same batch differs by {number(gap)}; not in state_dict(): {some(lost) or '?'}"
+        f"made again and loaded, the same batch differs by {number(gap)}; not in state_dict(): {some(names) or '?'}"
     )
     fix = "Hold what is drawn or counted in register_buffer (persistent), what is learned in nn.Parameter."
     return [Finding("state-lost", "error", "State does not survive saving and loading", evidence, where, fix)]
@@ -223,13 +223,13 @@ def _unsaved(subject: Subject) -> list[Finding]:
         random = drawn_at_random(type(owner), attribute)
         if name not in hidden and not random:
             continue
-        moved = _moves(subject, name) if name in hidden else 1.0
-        if not moved:
+        shift = _moves(subject, name) if name in hidden else 1.0
+        if not shift:
             continue
         severity: Severity = "error" if random else "info"
         how = "drawn at random when made" if random else "a plain attribute"
         evidence = (
-            f"{name} is {how}, is not in state_dict() and shapes the output (a change moves it by {number(moved)})"
+            f"{name} is {how}, is not in state_dict() and shapes the output (a change moves it by {number(shift)})"
         )
         title = "State does not survive saving and loading" if random else "A constant that does not follow .to(device)"
         fix = "register_buffer(name, tensor) saves it and moves it."
