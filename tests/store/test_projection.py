@@ -76,7 +76,7 @@ def test_a_file_that_is_no_projection_is_named(tmp_path):
     (tmp_path / "p.safetensors").write_bytes(b"nothing")
     with pytest.raises(StoreError, match="p.safetensors holds no projection"):
         load_projections(tmp_path / "p.safetensors")
-    with pytest.raises(StoreError, match=r"expected \(dim\) and \(dim, kept\), float32"):
+    with pytest.raises(StoreError, match=r"expected \(dim\) and \(dim, components\), float32"):
         Projection(torch.zeros(3, dtype=torch.float64), torch.zeros(3, 2))
 
 

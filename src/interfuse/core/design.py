@@ -28,7 +28,7 @@ NEEDS = {"ogm_alpha": ("balance", "ogm_ge"), "focal_gamma": ("objective", "focal
 
 @dataclass(frozen=True)
 class Design:
-    """Everything that decides a trained network except its seed; the unit that a comparison compares."""
+    """All hyperparameters of a trained network except its seed; the unit that a comparison compares."""
 
     fusion: str
     """Registry name of the fusion mechanism."""
@@ -195,10 +195,10 @@ def make_design(fusion: str, values: Mapping[str, Any], base: Mapping[str, Any])
     own = {name: value for name, value in values.items() if name in fields and name != "name"}
     common = {**base, "fusion": fusion, "settings": settings}
     name = str(values.get("name") or "")
-    called = name or fusion  # what an error calls the design that has no name yet
-    design = build(Design, f"design {called!r}", {**common, **own, "name": called})
+    title = name or fusion  # what an error calls the design that has no name yet
+    design = build(Design, f"design {title!r}", {**common, **own, "name": title})
     check_idle([design], own)
-    plain = build(Design, f"design {called!r}", {**common, "settings": {}, "name": called})
+    plain = build(Design, f"design {title!r}", {**common, "settings": {}, "name": title})
     return dataclasses.replace(design, name=name or design.spell(plain))
 
 
@@ -214,13 +214,13 @@ def check_idle(designs: Sequence[Design], names: Collection[str] = tuple(NEEDS))
     Raises:
         ConfigError: there is such a setting.
     """
-    for name, (other, needed) in NEEDS.items():
+    for name, (other, value) in NEEDS.items():
         plain = Design.__dataclass_fields__[name].default
-        given = [design for design in designs if name in names and getattr(design, name) != plain]
-        if given and all(getattr(design, other) != needed for design in designs):
+        users = [design for design in designs if name in names and getattr(design, name) != plain]
+        if users and all(getattr(design, other) != value for design in designs):
             raise ConfigError(
-                f"design {given[0].name!r}: {name}={getattr(given[0], name)} changes nothing without {other}={needed}. "
-                f"Fix: {other}={needed}, or leave {name} out."
+                f"design {users[0].name!r}: {name}={getattr(users[0], name)} changes nothing without {other}={value}. "
+                f"Fix: {other}={value}, or leave {name} out."
             )
 
 
@@ -232,20 +232,20 @@ def read_scalar(value: Any) -> Scalar:
     """
     if not isinstance(value, str):
         return value  # type: ignore[no-any-return]
-    for read in (int, float):
+    for kind in (int, float):
         try:
-            return read(value)
+            return kind(value)
         except ValueError:
             continue
     return {"true": True, "false": False, "none": None}.get(value.lower(), value)
 
 
 def _distinct(designs: list[Design]) -> list[Design]:
-    seen: dict[str, Design] = {}
+    by_slug: dict[str, Design] = {}
     for design in designs:
-        if design.slug in seen:
+        if design.slug in by_slug:
             raise ConfigError(f"Two designs are called {design.name!r}: give each its own name or settings.")
-        seen[design.slug] = design
+        by_slug[design.slug] = design
     if not designs:
         raise ConfigError("No design was given: name at least one fusion, such as concat,cross_attention.")
     return designs

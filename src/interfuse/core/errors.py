@@ -47,7 +47,7 @@ class ExtraMissingError(InterfuseError, ImportError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Say that a name is not known, suggest the nearest, list the rest."""
+    """Return the message for a name that is not known: it suggests the nearest and lists the rest."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""

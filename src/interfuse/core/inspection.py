@@ -1,9 +1,9 @@
-"""What a dry run found of the rows: counts, lengths, leaks and a few samples. A report reads it."""
+"""The result of a dry run over the rows: counts, lengths, leaks and a few samples. A report reads it."""
 
 from dataclasses import dataclass, field
 
 LEVELS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-"""Quantiles that are told of a number: least, 5 %, quartiles, 95 %, largest."""
+"""Quantiles that are reported of a number: least, 5 %, quartiles, 95 %, largest."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that a dry run tells."""
+    """The result of a dry run."""
 
     source: str
     task: str

@@ -175,9 +175,9 @@ def late_rows(history: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any
     >>> [row["epoch"] for row in late_rows([{"epoch": n, "parts": [] if n > 7 else [1]} for n in range(1, 11)])]
     [7, 8, 9, 10]
     """
-    looked = [place for place, row in enumerate(history) if row.get("parts")]
+    places = [place for place, row in enumerate(history) if row.get("parts")]
     fifth = len(history) - max(1, math.ceil(len(history) / 5))
-    return history[min(fifth, looked[-1]) if looked else fifth :]
+    return history[min(fifth, places[-1]) if places else fifth :]
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -34,8 +34,8 @@ def build(config: type[S], owner: str, values: Mapping[str, Any]) -> S:
         if name not in fields:
             raise ConfigError(unknown(f"setting of {owner}:", name, fields))
     for name, field in fields.items():
-        needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if needed and name not in values:
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and name not in values:
             raise ConfigError(f"{owner}: the setting {name!r} is needed. Give {name}=….")
     return config(**{name: _fit(hints[name], value, f"{owner}: {name}") for name, value in values.items()})
 
@@ -70,13 +70,13 @@ def _fit_bool(value: Any, what: str) -> bool:
 
 
 def _fit_number(hint: type, value: Any, what: str) -> Any:
-    wanted = "a whole number" if hint is int else "a number"
+    kind = "a whole number" if hint is int else "a number"
     try:
         number = float(value) if not isinstance(value, bool) else float("nan")
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if number != number or (hint is int and not number.is_integer()):
-        raise ConfigError(f"{what} must be {wanted}, got {value!r}.")
+        raise ConfigError(f"{what} must be {kind}, got {value!r}.")
     return hint(number) if hint is float or isinstance(value, float) else int(value)
 
 

@@ -1,4 +1,4 @@
-"""The words `Tokens` and `Fused`, and the table that a batch takes its tokens from."""
+"""The words `Tokens` and `Fused`, and the table that the tokens of a batch are collated from."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -20,7 +20,7 @@ class Tokens(NamedTuple):
 
 
 class Fused(NamedTuple):
-    """What a fusion mechanism gives back."""
+    """The output of a fusion mechanism."""
 
     vector: Float[Tensor, "batch fused_dim"]
     """One vector a row, for the head."""
@@ -49,7 +49,7 @@ class TokenTable(Protocol):
         """Count the tokens of these items; item -1 has none."""
 
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:
-        """Copy the tokens of these items, float32, padded to the longest; item -1 is missing (mask all False)."""
+        """Collate the tokens of these items, float32, padded to the longest; item -1 is missing (mask all False)."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ class MemoryTable:
         return self.mask[items.clamp_min(0)].sum(1) * (items >= 0)
 
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:
-        """Copy the tokens of these items, float32, padded to the longest; item -1 is missing."""
+        """Collate the tokens of these items, float32, padded to the longest; item -1 is missing."""
         if len(self) == 0:
             return Tokens(torch.zeros(len(items), 1, self.dim), torch.zeros(len(items), 1, dtype=torch.bool))
         there = items >= 0
         safe = items.clamp_min(0)
         mask = self.mask[safe] & there.unsqueeze(-1)
-        used = mask.any(0).nonzero()
-        width = int(used.max()) + 1 if len(used) else 1
+        columns = mask.any(0).nonzero()
+        width = int(columns.max()) + 1 if len(columns) else 1
         return Tokens(self.tokens[safe, :width].to(torch.float32), mask[:, :width])

@@ -22,10 +22,10 @@ from interfuse.doctor.words import raised
 class CannotCallError(InterfuseError, TypeError):
     """No way of calling the module worked."""
 
-    def __init__(self, tried: list[str]) -> None:
-        """Keep what was tried."""
-        super().__init__("; ".join(tried))
-        self.tried = tried
+    def __init__(self, attempts: list[str]) -> None:
+        """Keep the attempts, each with its error."""
+        super().__init__("; ".join(attempts))
+        self.attempts = attempts
 
 
 def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any]) -> tuple[Subject, Plan | None]:
@@ -58,8 +58,8 @@ def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any
         exact=dtype_of(module),
     )
     if facts.get("call") is not None:
-        given = _given(base, facts["call"])
-        return _exact(given.variant(module=opened(module), initial=module)), None
+        subject = _subject_of_call(base, facts["call"])
+        return _exact(subject.variant(module=opened(module), initial=module)), None
     plan = _search(base, facts.get("layout"))
     base = base.variant(module=opened(module), initial=module)
     plan = settle_masks(base, plan)
@@ -68,32 +68,32 @@ def adapt(module: nn.Module, image_dim: int, text_dim: int, facts: dict[str, Any
 
 def _declared(module: nn.Module) -> Collection[str]:
     """Read which modalities a module declares that it depends on."""
-    declared = getattr(module, "modalities", None)
-    sound = isinstance(declared, set | frozenset) and declared and declared <= set(MODALITIES)
-    return declared if sound else MODALITIES  # type: ignore[return-value]
+    modalities = getattr(module, "modalities", None)
+    sound = isinstance(modalities, set | frozenset) and modalities and modalities <= set(MODALITIES)
+    return modalities if sound else MODALITIES  # type: ignore[return-value]
 
 
 def _nothing(*_: Any) -> None:
     raise AssertionError("a subject without a call")
 
 
-def _given(base: Subject, call: Call) -> Subject:
+def _subject_of_call(base: Subject, call: Call) -> Subject:
     """Take the user's call; find whether it wants equal lengths, and whether it looks at the masks."""
-    tried: list[str] = []
+    attempts: list[str] = []
     count = base.sizes.image
     for equal, sizes in ((False, base.sizes), (True, Sizes(base.sizes.batch, count, count)), (True, Sizes(3, 1, 1))):
         varying = base.varying if sizes.image > 1 else frozenset[str]()
         subject = base.variant(call=call, equal=equal, sizes=sizes, varying=varying)
         error = _works(subject)
         if error is None:
-            heeded = frozenset(m for m in MODALITIES if heeds(subject, m))
-            return subject.variant(masks=heeded)
-        tried.append(f"call(module, image ({sizes.image} tokens), text ({sizes.text} tokens), masks): {error}")
-    raise CannotCallError(tried)
+            masks = frozenset(m for m in MODALITIES if heeds(subject, m))
+            return subject.variant(masks=masks)
+        attempts.append(f"call(module, image ({sizes.image} tokens), text ({sizes.text} tokens), masks): {error}")
+    raise CannotCallError(attempts)
 
 
 def _works(subject: Subject) -> str | None:
-    """Run at two sizes; say what went wrong."""
+    """Run at two sizes; return what went wrong."""
     try:
         labels = subject.labels()
     except Exception as error:
@@ -103,46 +103,46 @@ def _works(subject: Subject) -> str | None:
 
 def _search(base: Subject, layout: str | None) -> Plan:
     """Try the likely calls in turn; tokens of unequal lengths first, pooled vectors last."""
-    tried: list[str] = []
+    attempts: list[str] = []
     ways: list[dict[str, str]] = []
     for way in assignments(base.module):
         if way not in ways and ("merged" not in way.values() or base.image_dim == base.text_dim):
             ways.append(way)
     if not ways:
-        tried.append(f"forward({', '.join(arguments(base.module))}) has no two arguments for image and text")
+        attempts.append(f"forward({', '.join(arguments(base.module))}) has no two arguments for image and text")
     first = layout == "tokens-first" or (layout is None and says_tokens_first(base.module))
     for way in ways:
         plans = [Plan(way, masks) for masks in mask_sources(base.module, way)]
         if len(plans) > 1 and not first:  # whose a mask is shows best where lengths differ
             plans.sort(key=lambda plan: _with_required_masks(base, plan, []) is None)
         for plan in plans:
-            found = _first_layout(base, plan, layout, first, tried)
-            if found is not None:
-                return found
-    raise CannotCallError(tried)
+            candidate = _first_layout(base, plan, layout, first, attempts)
+            if candidate is not None:
+                return candidate
+    raise CannotCallError(attempts)
 
 
-def _first_layout(base: Subject, plan: Plan, layout: str | None, first: bool, tried: list[str]) -> Plan | None:
+def _first_layout(base: Subject, plan: Plan, layout: str | None, first: bool, attempts: list[str]) -> Plan | None:
     """Find the layout in which one assignment works."""
 
     def attempt(**changes: Any) -> Plan | None:
-        return _with_required_masks(base, replace(plan, **changes), tried)
+        return _with_required_masks(base, replace(plan, **changes), attempts)
 
     if "merged" in plan.arguments.values() or any("[1]" in name for name in plan.masks):
         return attempt()
     if first:
-        found = attempt(tokens_first=True)
-        if found is not None and (layout or not lets_each_sample_stand_alone(subject_of(base, found))):
-            return found
+        candidate = attempt(tokens_first=True)
+        if candidate is not None and (layout or not lets_each_sample_stand_alone(subject_of(base, candidate))):
+            return candidate
     if layout == "pooled":
         return attempt(layout=("pooled", "pooled"))
     both = attempt()
     if both is not None or layout == "tokens":
         return both or attempt(equal=True)
-    mixed = [found for pair in LAYOUTS[1:3] if (found := attempt(layout=pair)) is not None]
-    for found in mixed:  # the wrong one may run too: an unbatched recurrence, a lucky broadcast
-        if not lets_each_sample_stand_alone(subject_of(base, found)):
-            return found
+    mixed = [candidate for pair in LAYOUTS[1:3] if (candidate := attempt(layout=pair)) is not None]
+    for candidate in mixed:  # the wrong one may run too: an unbatched recurrence, a lucky broadcast
+        if not lets_each_sample_stand_alone(subject_of(base, candidate)):
+            return candidate
     equal, pooled = attempt(equal=True), attempt(layout=("pooled", "pooled"))
     if equal is not None and (pooled is None or plan.masks or says_tokens(base.module) or _attends(base, equal)):
         return equal
@@ -151,10 +151,10 @@ def _first_layout(base: Subject, plan: Plan, layout: str | None, first: bool, tr
     return next(iter(mixed), None) or attempt(layout=LAYOUTS[4]) or attempt(layout=LAYOUTS[5])
 
 
-def _with_required_masks(base: Subject, plan: Plan, tried: list[str]) -> Plan | None:
+def _with_required_masks(base: Subject, plan: Plan, attempts: list[str]) -> Plan | None:
     """Run a plan; masks that must be given are tried in each convention, alike first, then each in its own."""
-    given = arguments(base.module)
-    needed = [n for n in plan.masks if n not in given or given[n].default is inspect.Parameter.empty]
+    parameters = arguments(base.module)
+    needed = [n for n in plan.masks if n not in parameters or parameters[n].default is inspect.Parameter.empty]
     for how in CONVENTIONS if needed else ("",):
         candidate = replace(plan, conventions=dict.fromkeys(needed, how))
         error = _works(subject_of(base, candidate))
@@ -166,17 +166,17 @@ def _with_required_masks(base: Subject, plan: Plan, tried: list[str]) -> Plan | 
             mixed = replace(plan, conventions=dict(zip(needed, hows, strict=True)))
             if _works(subject_of(base, mixed)) is None:
                 return mixed
-    tried.append(f"{candidate}: {error}")
+    attempts.append(f"{candidate}: {error}")
     return None
 
 
 def _attends(base: Subject, plan: Plan) -> bool:
-    """Tell whether a softmax runs over an axis of as many keys as there are tokens."""
+    """Return whether a softmax runs over an axis of as many keys as there are tokens."""
     subject = subject_of(base, plan)
-    watch = _Softmaxes()
-    with watch:
+    softmaxes = _Softmaxes()
+    with softmaxes:
         subject.look(subject.inputs())
-    return subject.sizes.image in watch.sizes
+    return subject.sizes.image in softmaxes.sizes
 
 
 class _Softmaxes(OneKeySoftmax):

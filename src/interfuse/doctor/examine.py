@@ -117,9 +117,9 @@ def examine(module: nn.Module, *, image_dim: int, text_dim: int, **options: Unpa
     count = sum(p.numel() for p in module.parameters() if not isinstance(p, nn.UninitializedParameter))
     subject = f"{where_is(module)}: {count:,} parameters"
     with untouched_randomness():
-        findings, kept, skipped = _examine(module, image_dim, text_dim, dict(options))
+        findings, promises, skipped = _examine(module, image_dim, text_dim, dict(options))
     seconds = time.perf_counter() - started
-    return Report(subject, by_harm(findings), tuple(kept), tuple(skipped), seconds)
+    return Report(subject, by_harm(findings), tuple(promises), tuple(skipped), seconds)
 
 
 def _examine(
@@ -135,8 +135,8 @@ def _examine(
         return [*findings, Finding("cannot-call", "error", title, raised(error), where, fix)], [], []
     if any(tensor.is_meta for tensor in (*work.parameters(), *work.buffers())):
         title, fix = "It lies on the meta device", "module.to_empty(device='cpu'), then initialise it."
-        seen = "its parameters have shapes and no values"
-        return [*findings, Finding("cannot-call", "error", title, seen, where, fix)], [], []
+        evidence = "its parameters have shapes and no values"
+        return [*findings, Finding("cannot-call", "error", title, evidence, where, fix)], [], []
     try:
         subject, plan = adapt(work, image_dim, text_dim, options)
     except CannotCallError as error:
@@ -155,30 +155,30 @@ def _as_vectors(subject: Subject, plan: Plan | None) -> list[Finding]:
     pooled = subject_of(subject.variant(sizes=Sizes()), replace(plan, layout=LAYOUTS[3], equal=False))
     try:
         here, there = subject.look(subject.inputs()), pooled.look(pooled.inputs())
-        found = gives_every_parameter_a_gradient(pooled)
+        findings = gives_every_parameter_a_gradient(pooled)
     except Exception:
         return []
     same = [n for n, marks in subject.labels().items() if n in there and _loses_its_tokens(marks, here[n], there[n])]
-    return [finding for finding in found if finding.kind == "one-key-softmax" and same]
+    return [finding for finding in findings if finding.kind == "one-key-softmax" and same]
 
 
 def _loses_its_tokens(marks: Labels, tokens: Tensor, vectors: Tensor) -> bool:
-    """Tell whether the output for vectors is that for tokens without its axis of tokens."""
-    kept = [size for size, mark in zip(tokens.shape, marks, strict=True) if mark not in ("image", "text")]
-    return len(kept) == tokens.dim() - 1 and list(vectors.shape) == kept
+    """Return whether the output for vectors is that for tokens without its axis of tokens."""
+    sizes = [size for size, mark in zip(tokens.shape, marks, strict=True) if mark not in ("image", "text")]
+    return len(sizes) == tokens.dim() - 1 and list(vectors.shape) == sizes
 
 
 def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[Finding], list[str], list[str]]:
     kept: list[str] = []
     skipped: list[str] = []
-    found = _guarded(Promise("deterministic in eval", is_deterministic_in_eval), subject)
-    findings = findings + found
-    random = any(finding.kind == "random-in-eval" for finding in found)
+    breaches = _guarded(Promise("deterministic in eval", is_deterministic_in_eval), subject)
+    findings = findings + breaches
+    random = any(finding.kind == "random-in-eval" for finding in breaches)
     subject = subject.variant(seeded=random)
     steady = not random or repeats(subject)
     if not random:
-        kept += ["deterministic in eval"] if not found else []
-    if any(finding.kind == "state-moves" for finding in found):
+        kept += ["deterministic in eval"] if not breaches else []
+    if any(finding.kind == "state-moves" for finding in breaches):
         subject = subject.variant(call=_restoring(subject))
     for promise in PROMISES:
         reason = _reason_to_skip(promise, subject, export)
@@ -188,24 +188,24 @@ def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[
             skipped.append(f"{promise.name} ({reason})")
             continue
         try:
-            found = _guarded(promise, subject)
+            breaches = _guarded(promise, subject)
         except NotExaminedError as reason_given:
             skipped.append(f"{promise.name} ({reason_given})")
             continue
-        findings += found
-        if not any(finding.severity != "info" for finding in found):
+        findings += breaches
+        if not any(finding.severity != "info" for finding in breaches):
             kept.append(promise.name)
     return findings, kept, skipped
 
 
 def _restoring(subject: Subject) -> Call:
     """Put the buffers back before each call, so that one call does not change the next."""
-    kept = {name: buffer.clone() for name, buffer in subject.module.named_buffers()}
+    buffers = {name: buffer.clone() for name, buffer in subject.module.named_buffers()}
 
     def call(module: nn.Module, *inputs: Any) -> Any:
         for name, buffer in module.named_buffers():
-            if name in kept:
-                buffer.data.copy_(kept[name])
+            if name in buffers:
+                buffer.data.copy_(buffers[name])
         return subject.call(module, *inputs)
 
     return call
@@ -241,9 +241,9 @@ def _cannot(error: CannotCallError, where: str) -> Finding:
         "module(…)), with tokens (batch, tokens, dim) and masks True = real; image_tokens=49 where only "
         "that many fit."
     )
-    tried = dict.fromkeys(error.tried)
-    seen = f"{len(tried)} ways tried. {some(list(tried), 8)}"
-    return Finding("cannot-call", "error", "No way of calling it worked", seen, where, fix)
+    attempts = dict.fromkeys(error.attempts)
+    evidence = f"{len(attempts)} ways tried. {some(list(attempts), 8)}"
+    return Finding("cannot-call", "error", "No way of calling it worked", evidence, where, fix)
 
 
 def _ignored(subject: Subject, plan: Plan | None) -> set[str]:
@@ -252,50 +252,50 @@ def _ignored(subject: Subject, plan: Plan | None) -> set[str]:
 
 
 def _about_the_call(subject: Subject, plan: Plan | None) -> list[Finding]:
-    """Say how it was called, and which mask arguments have no effect."""
+    """Return the findings on how it was called, and on mask arguments without effect."""
     if plan is None:
         return []
-    found = [Finding("how-called", "info", "How it was called", str(plan), "", "If that is wrong, give call=…")]
+    findings = [Finding("how-called", "info", "How it was called", str(plan), "", "If that is wrong, give call=…")]
     for name in contradictions(plan.conventions):
-        seen = f"padding moves the output least where {name} is given as: {plan.conventions[name]}"
+        evidence = f"padding moves the output least where {name} is given as: {plan.conventions[name]}"
         fix = (
             "key_padding_mask: True = ignore; the attn_mask of F.scaled_dot_product_attention: True = attend. "
             "Turn it with ~, or call it by what its True means."
         )
         title = f"The mask {name!r} acts against its name"
-        found.append(Finding("inverted-mask", "error", title, seen, where_is(subject.module), fix))
+        findings.append(Finding("inverted-mask", "error", title, evidence, where_is(subject.module), fix))
     for name, modality in ignored_masks(subject, plan).items():
         harmful = any(
             finding.where and f" {part} " in f" {finding.title} "
             for finding in hides_values_under_the_mask(subject)
             for part in modality.split(" and ")
         )
-        seen = f"the output at real tokens is the same with {name} and with all tokens real"
-        found.append(
+        evidence = f"the output at real tokens is the same with {name} and with all tokens real"
+        findings.append(
             Finding(
                 "ignored-argument",
                 "error" if harmful else "info",
                 f"The argument {name!r} has no effect",
-                seen + ("" if harmful else "; nor does padding"),
+                evidence + ("" if harmful else "; nor does padding"),
                 where_is(subject.module),
                 "Hand it to the attention and leave padding out of every mean, maximum and softmax over tokens.",
             )
         )
-    return found
+    return findings
 
 
-def assert_sound(module: nn.Module, *, allow: Collection[str] = (), **told: Any) -> Report:
+def assert_sound(module: nn.Module, *, allow: Collection[str] = (), **options: Any) -> Report:
     """Raise an AssertionError that holds the printed report if `examine` finds an error.
 
     Args:
         module: the module.
         allow: kinds of finding that are let pass.
-        told: image_dim, text_dim and the options of `examine`.
+        options: image_dim, text_dim and the options of `examine`.
 
     Raises:
         AssertionError: there is an error of a kind that is not allowed.
     """
-    report = examine(module, **told)
+    report = examine(module, **options)
     if any(finding.kind not in allow for finding in report.of("error")):
         raise AssertionError(f"the module is not sound\n{report}")
     return report

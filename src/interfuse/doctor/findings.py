@@ -119,8 +119,8 @@ class Report:
     def verdict(self) -> str:
         """One line: how many of what."""
         counts = [f"{len(self.of(s))} {s}{'s' if s != 'info' and len(self.of(s)) != 1 else ''}" for s in SEVERITIES]
-        kept = f"{len(self.kept)} of {len(self.kept) + len(self.broken)} promises kept"
-        return f"{', '.join(counts)}; {kept}; {self.seconds:.1f} s"
+        count = f"{len(self.kept)} of {len(self.kept) + len(self.broken)} promises kept"
+        return f"{', '.join(counts)}; {count}; {self.seconds:.1f} s"
 
     @property
     def broken(self) -> frozenset[str]:

@@ -63,7 +63,7 @@ def words_of(name: str) -> list[str]:
 
 
 def role(name: str) -> str | None:
-    """Tell "image" or "text" from a name, or None.
+    """Return "image" or "text" from a name, or None.
 
     >>> [role(name) for name in ("visual_feats", "langMask", "x2", "v_dim", "query")]
     ['image', 'text', 'text', 'image', None]
@@ -76,22 +76,22 @@ def role(name: str) -> str | None:
 
 
 def is_mask(name: str) -> bool:
-    """Tell whether an argument is a mask over tokens."""
+    """Return whether an argument is a mask over tokens."""
     return bool(MASK.search(name.lower()))
 
 
 def says_ignore(name: str) -> bool:
-    """Tell whether a mask's name says that True = ignore, as PyTorch's own `key_padding_mask` does."""
+    """Return whether a mask's name says that True = ignore, as PyTorch's own `key_padding_mask` does."""
     return bool(re.search(r"key_padding|(^|_)ignored?($|_)", name.lower()))
 
 
 def says_real(name: str) -> bool:
-    """Tell whether a mask's name says that True = real."""
+    """Return whether a mask's name says that True = real."""
     return bool(re.search(r"valid|(^|_)(keep|kept|real|present|presence)($|_)", name.lower()))
 
 
 def stream(name: str) -> str | None:
-    """Tell "query" or "context" from a name of attention, or None."""
+    """Return "query" or "context" from a name of attention, or None."""
     if name in CONTEXT or any(name.startswith(f"{word}_") for word in ("encoder", "context", "memory", "key", "media")):
         return "context"
     if name in QUERY or any(name.startswith(f"{word}_") for word in ("query", "tgt", "target")):

@@ -41,45 +41,45 @@ def _walk(output: Any, name: str) -> Iterator[tuple[str, Tensor]]:
 
 
 def label(first: Tensor, second: Tensor, sizes: tuple[int, int, int], others: tuple[int, int, int]) -> Labels:
-    """Tell what each axis is from one tensor at two sizes (batch, image tokens, text tokens)."""
+    """Return what each axis is from one tensor at two sizes (batch, image tokens, text tokens)."""
     if first.dim() != second.dim():
         return (None,) * first.dim()
-    found: list[str | None] = []
+    labels: list[str | None] = []
     for a, b in zip(first.shape, second.shape, strict=True):
         own = [a - size if a - size == b - other and a != b else 0 for size, other in zip(sizes, others, strict=True)]
         front = a - sizes[1] - sizes[2]
-        if (a, b) == (sizes[0], others[0]) and "batch" not in found:
-            found.append("batch")
+        if (a, b) == (sizes[0], others[0]) and "batch" not in labels:
+            labels.append("batch")
         elif (a, b) == (sizes[1], others[1]) and sizes[1] != others[1]:
-            found.append("image")
+            labels.append("image")
         elif (a, b) == (sizes[2], others[2]) and sizes[2] != others[2]:
-            found.append("text")
+            labels.append("text")
         elif 0 <= front <= 4 and b - others[1] - others[2] == front and a != b:
-            found.append(f"merged:{front}:image")
+            labels.append(f"merged:{front}:image")
         elif (a, b) == (sizes[0], others[0]) and first.dim() == 2:
-            found.append("pair")
+            labels.append("pair")
         elif 0 < own[1] <= MOST_OWN or 0 < own[2] <= MOST_OWN:
-            found.append(f"image:{own[1]}" if 0 < own[1] <= MOST_OWN else f"text:{own[2]}")
+            labels.append(f"image:{own[1]}" if 0 < own[1] <= MOST_OWN else f"text:{own[2]}")
         else:
-            found.append(None if a == b else "loose")
-    return tuple(found)
+            labels.append(None if a == b else "loose")
+    return tuple(labels)
 
 
 def visible(leaf: Tensor, labels: Labels, image_mask: Tensor, text_mask: Tensor) -> list[Tensor]:
     """Take each row's values at real tokens, flat; masks (batch, tokens), True = real."""
     rows = leaf.movedim(labels.index("batch"), 0)
     rest = [mark for mark in labels if mark != "batch"]
-    picked: list[Tensor] = []
+    values_by_row: list[Tensor] = []
     for number, (row, image, text) in enumerate(zip(rows, image_mask, text_mask, strict=True)):
-        kept = row
+        values = row
         for axis, mark in enumerate(rest):
             if mark == "pair":  # image i against text j: a sample's own is i = j
-                kept = kept.narrow(axis, number, 1)
+                values = values.narrow(axis, number, 1)
             keep = _keep(mark, row.shape[axis], image, text)
             if keep is not None and len(keep) == row.shape[axis]:
-                kept = kept.index_select(axis, keep.nonzero().flatten())
-        picked.append(kept.flatten())
-    return picked
+                values = values.index_select(axis, keep.nonzero().flatten())
+        values_by_row.append(values.flatten())
+    return values_by_row
 
 
 def _keep(mark: str | None, size: int, image: Tensor, text: Tensor) -> Tensor | None:

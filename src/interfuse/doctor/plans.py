@@ -62,18 +62,18 @@ class Plan:
             "image": self._lay(image, self.layout[0]),
             "text": self._lay(text, self.layout[1]),
         }
-        given = {name: _pack(source, values) for name, source in self.arguments.items()}
+        keywords = {name: _pack(source, values) for name, source in self.arguments.items()}
         masks = {"image": image_mask, "text": text_mask}
         for name, source in self.masks.items():
             if name in self.conventions:
                 turn = CONVENTIONS[self.conventions[name]]
-                _put(given, name, _pack_masks(source, masks, turn, image.dtype))
-        star = [given.pop(name) for name, source in self.arguments.items() if source == "star"]
+                _put(keywords, name, _pack_masks(source, masks, turn, image.dtype))
+        star = [keywords.pop(name) for name, source in self.arguments.items() if source == "star"]
         if star:
             return module(*star[0])
-        first = [n for n, p in arguments(module).items() if p.kind is p.POSITIONAL_ONLY and n in given]
-        before = [given.pop(name) for name in first]
-        return module(*before, **given)
+        first = [n for n, p in arguments(module).items() if p.kind is p.POSITIONAL_ONLY and n in keywords]
+        before = [keywords.pop(name) for name in first]
+        return module(*before, **keywords)
 
     def _lay(self, values: Tensor, layout: str) -> Tensor:
         if layout == "pooled":
@@ -113,16 +113,16 @@ def _pack(source: str, values: dict[str, Tensor]) -> Any:
     return {image: pair[0], text: pair[1]}
 
 
-def _put(given: dict[str, Any], name: str, mask: Any) -> None:
+def _put(keywords: dict[str, Any], name: str, mask: Any) -> None:
     """Put a mask in its place: an argument of its own, a key of a container, or behind what it belongs to."""
     argument, inside, _ = name.partition("[")
     if not inside:
-        given[name] = mask
-    elif isinstance(given[argument], dict):
-        given[argument][key_of(name)] = mask
+        keywords[name] = mask
+    elif isinstance(keywords[argument], dict):
+        keywords[argument][key_of(name)] = mask
     else:
-        held = given[argument]
-        given[argument] = (*held, mask) if isinstance(held, tuple) else (held, mask)
+        value = keywords[argument]
+        keywords[argument] = (*value, mask) if isinstance(value, tuple) else (value, mask)
 
 
 def _pack_masks(source: str, masks: dict[str, Tensor], turn: Convention, dtype: torch.dtype) -> Any:
@@ -134,27 +134,29 @@ def _pack_masks(source: str, masks: dict[str, Tensor], turn: Convention, dtype: 
 
 def assignments(module: nn.Module) -> Iterator[dict[str, str]]:
     """Guess which arguments are image and text, the likeliest first; a required unknown one is given None."""
-    given = arguments(module)
+    parameters = arguments(module)
     yield from _starred(module)
-    plain = [n for n, p in given.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not takes_mask(n, p)]
-    needed = [name for name in plain if given[name].default is inspect.Parameter.empty]
+    plain = [
+        n for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not takes_mask(n, p)
+    ]
+    needed = [name for name in plain if parameters[name].default is inspect.Parameter.empty]
 
-    def complete(chosen: dict[str, str]) -> dict[str, str]:
-        return {name: chosen.get(name, "none") for name in plain if name in chosen or name in needed}
+    def complete(sources: dict[str, str]) -> dict[str, str]:
+        return {name: sources.get(name, "none") for name in plain if name in sources or name in needed}
 
-    named: dict[str, str] = {}
+    roles: dict[str, str] = {}
     for name in plain:
-        meant = role(name)
-        if meant and meant not in named.values():
-            named[name] = meant
-    if len(named) == 2:
-        yield complete(named)
-    yield from _one_named(needed, named, complete)
-    asks = [name for name in plain if stream(name) == "query" and (name in needed or len(needed) < 2)]
-    gives = [name for name in plain if stream(name) == "context" and (name in needed or len(needed) < 2)]
-    if asks and gives:
-        for ask, give in (("text", "image"), ("image", "text")):
-            yield complete({asks[0]: ask, **dict.fromkeys(gives, give)})
+        modality = role(name)
+        if modality and modality not in roles.values():
+            roles[name] = modality
+    if len(roles) == 2:
+        yield complete(roles)
+    yield from _one_named(needed, roles, complete)
+    queries = [name for name in plain if stream(name) == "query" and (name in needed or len(needed) < 2)]
+    contexts = [name for name in plain if stream(name) == "context" and (name in needed or len(needed) < 2)]
+    if queries and contexts:
+        for query, context in (("text", "image"), ("image", "text")):
+            yield complete({queries[0]: query, **dict.fromkeys(contexts, context)})
     pool = needed if len(needed) >= 2 else plain
     if len(pool) >= 2:
         yield complete({pool[0]: "image", pool[1]: "text"})
@@ -170,23 +172,23 @@ def _starred(module: nn.Module) -> Iterator[dict[str, str]]:
         if parameter.kind is parameter.VAR_POSITIONAL:
             yield {name: "star"}
         if parameter.kind is parameter.VAR_KEYWORD and len(_keys(module)) == 2:
-            yield {key: meant for meant, key in _keys(module).items()}
+            yield {key: modality for modality, key in _keys(module).items()}
 
 
 def _one_named(
-    needed: list[str], named: dict[str, str], complete: Callable[[dict[str, str]], dict[str, str]]
+    needed: list[str], roles: dict[str, str], complete: Callable[[dict[str, str]], dict[str, str]]
 ) -> Iterator[dict[str, str]]:
     """One argument says image or text and another required one says nothing: that is the other modality."""
-    rest = [name for name in needed if name not in named]
-    if len(named) == 1 and rest:
-        ((name, meant),) = named.items()
-        yield complete({name: meant, rest[0]: "text" if meant == "image" else "image"})
+    rest = [name for name in needed if name not in roles]
+    if len(roles) == 1 and rest:
+        ((name, modality),) = roles.items()
+        yield complete({name: modality, rest[0]: "text" if modality == "image" else "image"})
 
 
 def _keys(module: nn.Module) -> dict[str, str]:
     """Read which constant keys forward takes image and text from."""
-    read = [(role(key), key) for key in keys_read(getattr(type(module), "forward", None)) if not is_mask(key)]
-    return {meant: key for meant, key in read if meant is not None}
+    roles = [(role(key), key) for key in keys_read(getattr(type(module), "forward", None)) if not is_mask(key)]
+    return {modality: key for modality, key in roles if modality is not None}
 
 
 def _containers(module: nn.Module) -> Iterator[str]:
@@ -199,12 +201,12 @@ def _containers(module: nn.Module) -> Iterator[str]:
 
 
 def says_tokens(module: nn.Module) -> bool:
-    """Tell whether the arguments' names say that they are tokens."""
+    """Return whether the arguments' names say that they are tokens."""
     return bool(re.search(r"token|seq|region|patch|word|length|grid|mask", " ".join(arguments(module)).lower()))
 
 
 def says_tokens_first(module: nn.Module) -> bool:
-    """Tell whether the source says (tokens, batch, dim)."""
+    """Return whether the source says (tokens, batch, dim)."""
     try:
         text = inspect.getsource(type(module))
     except (OSError, TypeError):

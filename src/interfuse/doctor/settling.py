@@ -15,29 +15,29 @@ Scored = tuple[float, Plan]
 
 def subject_of(base: Subject, plan: Plan) -> Subject:
     """Make the subject that a plan means."""
-    given = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "tokens")
+    tokens = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "tokens")
     maps = frozenset(m for m, layout in zip(MODALITIES, plan.layout, strict=True) if layout == "map")
     sizes = base.sizes
     if maps and "image" in base.varying:
         sizes = replace(sizes, image=6)
     if plan.equal:
         sizes = replace(sizes, text=sizes.image)
-    masked = {part for name in plan.conventions for part in owners(plan.masks[name])}
+    modalities = {part for name in plan.conventions for part in owners(plan.masks[name])}
     return base.variant(
         call=plan.call,
-        masks=frozenset(masked) & given,
-        tokens=given,
+        masks=frozenset(modalities) & tokens,
+        tokens=tokens,
         sizes=sizes,
         maps=maps,
-        varying=base.varying & given,
+        varying=base.varying & tokens,
         equal=plan.equal,
     )
 
 
 def owners(source: str) -> set[str]:
-    """Tell which modalities a mask is of; a container of masks is of both."""
-    named = set(source.split("+")) & set(MODALITIES)
-    return named or set(MODALITIES)
+    """Return which modalities a mask is of; a container of masks is of both."""
+    modalities = set(source.split("+")) & set(MODALITIES)
+    return modalities or set(MODALITIES)
 
 
 def settle_masks(base: Subject, plan: Plan) -> Plan:
@@ -68,9 +68,9 @@ def _some_alike(base: Subject, plan: Plan, best: Scored) -> Scored:
     """Leave out one optional mask, then all but one: what fails is perhaps no mask."""
     names = [name for name in plan.masks if name not in plan.conventions]
     for left in (*([n for n in names if n != out] for out in names), *([name] for name in names)):
-        kept = [*plan.conventions, *left]
-        for how in likely(kept) if best[0] > 0 and kept else ():
-            best = _better(base, replace(plan, conventions=dict.fromkeys(kept, how)), best)
+        subset = [*plan.conventions, *left]
+        for how in likely(subset) if best[0] > 0 and subset else ():
+            best = _better(base, replace(plan, conventions=dict.fromkeys(subset, how)), best)
     return best
 
 
@@ -113,8 +113,8 @@ def _leak(subject: Subject) -> float | None:
             values, mask, fresh = inputs.values(modality), inputs.mask(modality).unsqueeze(-1), other.values(modality)
             padding = subject.look(inputs.having(modality, torch.where(mask, values, fresh)))
             real = subject.look(inputs.having(modality, torch.where(mask, fresh, values)))
-            moved = max(subject.compare(plain, padding, inputs))
-            total += min(moved / (1e-9 + min(max(subject.compare(plain, real, inputs)), 1e6)), 1e6)
+            shift = max(subject.compare(plain, padding, inputs))
+            total += min(shift / (1e-9 + min(max(subject.compare(plain, real, inputs)), 1e6)), 1e6)
         nothing = {name: torch.zeros_like(leaf) for name, leaf in plain.items()}
         rest = torch.arange(len(inputs.image), device=subject.device)[:, None, None] > 0
         first = {m: torch.where(rest, inputs.values(m), other.values(m)) for m in MODALITIES}
@@ -127,7 +127,7 @@ def _leak(subject: Subject) -> float | None:
 
 
 def heeds(subject: Subject, modality: str) -> bool:
-    """Tell whether a mask of one modality has any effect on what real tokens give."""
+    """Return whether a mask of one modality has any effect on what real tokens give."""
     if modality not in subject.tokens:
         return False
     inputs = subject.inputs()

@@ -17,27 +17,29 @@ RANDOM = ("rand", "randn", "randint", "randperm", "normal_", "uniform_", "bernou
 
 def reads_every_argument(module: nn.Module) -> list[Finding]:
     """Read every argument of `__init__` and `forward`, of the module and of its own parts."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for cls in dict.fromkeys(type(part) for part in module.modules()):
         if cls.__module__.split(".")[0] in FOREIGN:
             continue
         for name in _unread(cls.__dict__.get("__init__")):
-            seen = f"__init__ takes {name!r} and never reads it"
+            evidence = f"__init__ takes {name!r} and never reads it"
             fix = "Use it, or take it away: whoever sets it believes that it acts."
-            found.append(
-                Finding("ignored-setting", "warning", f"The setting {name!r} has no effect", seen, where_is(cls), fix)
+            findings.append(
+                Finding(
+                    "ignored-setting", "warning", f"The setting {name!r} has no effect", evidence, where_is(cls), fix
+                )
             )
         for name in _stored_only(cls, module):
-            seen = f"__init__ keeps {name!r} in an attribute of self that nothing of the module reads"
+            evidence = f"__init__ keeps {name!r} in an attribute of self that nothing of the module reads"
             fix = "Use it, or take it away: whoever sets it believes that it acts."
             title = f"The setting {name!r} has no effect"
-            found.append(Finding("ignored-setting", "warning", title, seen, where_is(cls), fix))
+            findings.append(Finding("ignored-setting", "warning", title, evidence, where_is(cls), fix))
         for name in _unread(cls.__dict__.get("forward")):
-            seen = f"forward takes {name!r} and never reads it"
+            evidence = f"forward takes {name!r} and never reads it"
             fix = "Use it, or take it away."
             title = f"The argument {name!r} has no effect"
-            found.append(Finding("ignored-argument", "warning", title, seen, where_is(cls), fix))
-    return found
+            findings.append(Finding("ignored-argument", "warning", title, evidence, where_is(cls), fix))
+    return findings
 
 
 def _unread(function: object) -> list[str]:
@@ -45,12 +47,12 @@ def _unread(function: object) -> list[str]:
     tree = _parse(function)
     if tree is None or _is_stub(tree):
         return []
-    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store)}
-    if "locals" in read:
+    uses = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store)}
+    if "locals" in uses:
         return []
-    given = tree.args
-    names = [argument.arg for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs)][1:]
-    return [name for name in names if name not in read and not name.startswith("_")]
+    signature = tree.args
+    names = [argument.arg for argument in (*signature.posonlyargs, *signature.args, *signature.kwonlyargs)][1:]
+    return [name for name in names if name not in uses and not name.startswith("_")]
 
 
 def _stored_only(cls: type, module: nn.Module) -> list[str]:
@@ -59,7 +61,7 @@ def _stored_only(cls: type, module: nn.Module) -> list[str]:
     if tree is None or not tree.args.args:
         return []
     own = tree.args.args[0].arg
-    kept = {
+    attributes = {
         node.value.id: target.attr
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
@@ -67,17 +69,19 @@ def _stored_only(cls: type, module: nn.Module) -> list[str]:
         if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == own
     }
     reads = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
-    given = {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
-    kept = {name: attribute for name, attribute in kept.items() if name in given and reads.count(name) == 1}
-    if not kept or {"locals", "vars", "getattr", "setattr"} & set(reads):
+    parameters = {argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)}
+    attributes = {
+        name: attribute for name, attribute in attributes.items() if name in parameters and reads.count(name) == 1
+    }
+    if not attributes or {"locals", "vars", "getattr", "setattr"} & set(reads):
         return []
-    loaded = _attributes_read(cls, module)
-    return [name for name, attribute in kept.items() if loaded is not None and attribute not in loaded]
+    names_read = _attributes_read(cls, module)
+    return [name for name, attribute in attributes.items() if names_read is not None and attribute not in names_read]
 
 
 def _attributes_read(cls: type, module: nn.Module) -> set[str] | None:
     """List the attributes that the sources of a module's own classes read; None where they may read any."""
-    loaded: set[str] = set()
+    names: set[str] = set()
     classes = {base for part in module.modules() for base in type(part).__mro__} | set(cls.__mro__)
     for base in classes:
         if base is object or base.__module__.split(".")[0] in FOREIGN:
@@ -88,10 +92,10 @@ def _attributes_read(cls: type, module: nn.Module) -> set[str] | None:
             return None
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-                loaded.add(node.attr)
+                names.add(node.attr)
             if isinstance(node, ast.Name) and node.id in ("getattr", "vars"):
                 return None
-    return None if "__dict__" in loaded else loaded
+    return None if "__dict__" in names else names
 
 
 def _is_stub(tree: ast.FunctionDef) -> bool:
@@ -110,7 +114,7 @@ def _parse(function: object) -> ast.FunctionDef | None:
 
 
 def drawn_at_random(cls: type, attribute: str) -> bool:
-    """Tell whether a class gives an attribute, or a buffer of that name, a value that it draws at random."""
+    """Return whether a class gives an attribute, or a buffer of that name, a value that it draws at random."""
     for base in cls.__mro__:
         for function in vars(base).values() if base not in (nn.Module, object) else ():
             tree = _parse(function) if inspect.isfunction(function) else None
@@ -164,20 +168,22 @@ def arguments(module: nn.Module) -> dict[str, inspect.Parameter]:
         schema = getattr(module.forward, "schema", None)
         if schema is None:
             raise
-    found: dict[str, inspect.Parameter] = {}
-    for given in list(schema.arguments)[1:]:
-        default = given.default_value if given.has_default_value() else inspect.Parameter.empty
-        found[given.name] = inspect.Parameter(given.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
-    return found
+    parameters: dict[str, inspect.Parameter] = {}
+    for argument in list(schema.arguments)[1:]:
+        default = argument.default_value if argument.has_default_value() else inspect.Parameter.empty
+        parameters[argument.name] = inspect.Parameter(
+            argument.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default
+        )
+    return parameters
 
 
 def words_held(module: nn.Module) -> Iterator[tuple[str, str]]:
     """List the pairs of words that the module holds, as names or as keys: what a loop over a mapping may ask for."""
     own = [value for name, value in vars(module).items() if not name.startswith("_")]
     for value in (*own, *module.children()):
-        held = value.keys() if isinstance(value, dict | nn.ModuleDict | nn.ParameterDict) else value
-        if not isinstance(held, str | bytes) and isinstance(held, Iterable) and not isinstance(held, Tensor | Iterator):
-            words = list(held) if isinstance(held, Sized) and len(held) == 2 else []
+        keys = value.keys() if isinstance(value, dict | nn.ModuleDict | nn.ParameterDict) else value
+        if not isinstance(keys, str | bytes) and isinstance(keys, Iterable) and not isinstance(keys, Tensor | Iterator):
+            words = list(keys) if isinstance(keys, Sized) and len(keys) == 2 else []
             if words and all(isinstance(word, str) for word in words):
                 yield words[0], words[1]
 

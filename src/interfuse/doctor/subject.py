@@ -47,8 +47,8 @@ class Inputs(NamedTuple):
 
     def having(self, modality: str, values: Tensor | None = None, mask: Tensor | None = None) -> "Inputs":
         """Put other values or another mask in one modality's place."""
-        given = {modality: values, f"{modality}_mask": mask}
-        return self._replace(**{name: value for name, value in given.items() if value is not None})
+        changes = {modality: values, f"{modality}_mask": mask}
+        return self._replace(**{name: value for name, value in changes.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,15 @@ class Subject:
         """Draw a batch whose rows have unequal length; the first is full."""
         sizes = self.sizes if sizes is None else sizes
         draw = torch.Generator().manual_seed(seed)
-        made: dict[str, Tensor] = {}
+        batch: dict[str, Tensor] = {}
         for name, count, dim in (("image", sizes.image, self.image_dim), ("text", sizes.text, self.text_dim)):
             count = count if name in self.tokens | self.maps else 1
             values = torch.randn(sizes.batch, count, dim, generator=draw, dtype=self.exact)
             step = 1 if name == "image" or self.equal else 2
             short = torch.zeros(sizes.batch) if full or name in self.maps else step * (torch.arange(sizes.batch) % 3)
             mask = torch.arange(count) < (count - short).clamp_min(1)[:, None]
-            made |= {name: values.to(self.device), f"{name}_mask": mask.to(self.device)}
-        return Inputs(**made)
+            batch |= {name: values.to(self.device), f"{name}_mask": mask.to(self.device)}
+        return Inputs(**batch)
 
     def other_sizes(self) -> Sizes:
         """Choose a batch of another size in every axis that may vary."""
@@ -145,11 +145,11 @@ class Subject:
         return Sizes(self.sizes.batch - 1, image, image if self.equal else text)
 
     def is_layer(self) -> bool:
-        """Tell whether it gives sequences of tokens alone, and no vector a row: a layer of some model."""
+        """Return whether it gives sequences of tokens alone, and no vector a row: a layer of some model."""
         return all(any(mark and mark.split(":")[0] in TOKENS for mark in marks) for marks in self.labels().values())
 
     def labels(self) -> dict[str, Labels]:
-        """Tell what the axes of every output are; an output without a batch axis is left out."""
+        """Return what the axes of every output are; an output without a batch axis is left out."""
         if not self._labels:
             self._labels.update(self._find_labels())
         return self._labels
@@ -157,20 +157,20 @@ class Subject:
     def _find_labels(self) -> dict[str, Labels]:
         other = self.other_sizes()
         here, there = self.look(self.inputs(full=True)), self.look(self.inputs(other, full=True))
-        found = {
+        all_labels = {
             name: label(leaf, there[name], self._counts(self.sizes), self._counts(other))
             for name, leaf in here.items()
             if name in there
         }
-        found = {name: labels for name, labels in found.items() if "batch" in labels}
-        known = {name: labels for name, labels in found.items() if "loose" not in labels}
-        found = known or found  # what changes its size in no known way cannot be compared
-        for name, labels in found.items():
+        all_labels = {name: labels for name, labels in all_labels.items() if "batch" in labels}
+        known = {name: labels for name, labels in all_labels.items() if "loose" not in labels}
+        all_labels = known or all_labels  # what changes its size in no known way cannot be compared
+        for name, labels in all_labels.items():
             for axis, mark in enumerate(labels):
                 if mark and ":" in mark:
-                    placed = self._place(here[name], name, axis, mark)
-                    found[name] = (*found[name][:axis], placed, *found[name][axis + 1 :])
-        return found
+                    token_mark = self._place(here[name], name, axis, mark)
+                    all_labels[name] = (*all_labels[name][:axis], token_mark, *all_labels[name][axis + 1 :])
+        return all_labels
 
     def _counts(self, sizes: Sizes) -> tuple[int, int, int]:
         image = sizes.image if "image" in self.tokens | self.maps else 1
@@ -184,8 +184,8 @@ class Subject:
             inputs = self.inputs(full=True)
             values = inputs.values(modality).clone()
             values[:, 0] = values[:, 0].flip(-1) * 3
-            moved = (self.look(inputs.having(modality, values))[name] - leaf).abs()
-            spots[modality] = int(moved.movedim(axis, 0).flatten(1).sum(1).argmax())
+            shift = (self.look(inputs.having(modality, values))[name] - leaf).abs()
+            spots[modality] = int(shift.movedim(axis, 0).flatten(1).sum(1).argmax())
         first, front = min(spots, key=lambda m: spots[m]), min(int(own), *spots.values())
         return f"merged:{front}:{first}" if kind == "merged" else f"{kind}:{front}"
 
@@ -258,13 +258,13 @@ def _remember(value: Any, memo: dict[int, Any]) -> None:
 
 def opened(module: nn.Module) -> nn.Module:
     """Copy a module and move every parameter that is all zeros, so that no closed gate hides what lies behind it."""
-    copied = duplicate(module)
+    twin = duplicate(module)
     draw = torch.Generator().manual_seed(4)
-    for parameter in copied.parameters():
+    for parameter in twin.parameters():
         if parameter.is_floating_point() and parameter.numel() and not parameter.detach().any():
             noise = 0.3 * torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
             parameter.data = noise.to(parameter)
-    return copied
+    return twin
 
 
 def seed_all(seed: int) -> None:
@@ -276,7 +276,7 @@ def seed_all(seed: int) -> None:
 
 @contextlib.contextmanager
 def untouched_randomness(seed: int = 0) -> Iterator[None]:
-    """Seed every stream inside, and give back the state that was before."""
+    """Seed every stream inside, and restore the state that was before."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         seed_all(seed)

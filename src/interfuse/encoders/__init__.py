@@ -25,7 +25,7 @@ def load_image_encoder(
     Args:
         name: `efficientnet-lite0` or `efficientnet-lite0-stride16` (packaged), `resnet50`, a hub id, or a local folder.
         image_size: height and width of its input in pixels; none: its own.
-        dtype: number format it runs in.
+        dtype: what it computes in.
         device: where it runs.
         finetuned: weights that replace its own, as a run whose encoders learnt keeps them.
 
@@ -44,7 +44,7 @@ def load_image_encoder(
 
 
 def default_image_size(name: str = PACKAGED_IMAGE) -> int:
-    """Tell the side in pixels of the pictures that an encoder takes where no size is given; weights stay closed.
+    """Return the side in pixels of the pictures that an encoder takes where no size is given; weights stay closed.
 
     Raises:
         EncoderError: there is no such model, it cannot be reached, or it takes no pictures.
@@ -59,7 +59,7 @@ def load_text_encoder(
 
     Args:
         name: `minilm` (packaged), `bert-base-uncased`, a hub id, or a local folder.
-        dtype: number format it runs in.
+        dtype: what it computes in.
         device: where it runs.
         finetuned: weights that replace its own, as a run whose encoders learnt keeps them.
 

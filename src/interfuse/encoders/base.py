@@ -22,7 +22,7 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class PreparedTexts:
-    """Token numbers of texts, and how many texts were cut at the encoder's limit."""
+    """Token ids of texts, and how many texts were cut at the encoder's limit."""
 
     ids: list[list[int]]
     cut: int
@@ -63,10 +63,10 @@ class TextEncoder(Protocol):
         """Plain JSON values: name, weights' hash, preprocessing, dtype."""
 
     def prepare(self, texts: Sequence[str]) -> PreparedTexts:
-        """Split texts into token numbers."""
+        """Tokenize texts into token ids."""
 
     def encode(self, ids: list[list[int]]) -> Tokens:
-        """Encode a batch of token numbers; every state is kept, special tokens too."""
+        """Encode a batch of token ids; every state is kept, special tokens too."""
 
 
 def resolve_dtype(dtype: str, device: str) -> Literal["float32", "bfloat16"]:
@@ -77,7 +77,7 @@ def resolve_dtype(dtype: str, device: str) -> Literal["float32", "bfloat16"]:
     token to its float32 form was 0.998 or more (docs/scale.md).
 
     Raises:
-        ConfigError: the number format is none of those offered.
+        ConfigError: the dtype is none of those offered.
     """
     if dtype == "float32":
         return "float32"
@@ -92,14 +92,14 @@ def resolve_dtype(dtype: str, device: str) -> Literal["float32", "bfloat16"]:
 
 
 def autocast(dtype: str, device: str) -> AbstractContextManager[Any]:
-    """Run a block in the chosen number format."""
+    """Run a block in the chosen dtype (autocast)."""
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=dtype == "bfloat16")
 
 
 def to_square(picture: Image.Image, size: int) -> Float[Tensor, "3 height width"]:
     """Resize a picture to a square, bicubic, values 0 to 255; the aspect changes but nothing is cropped away."""
-    resized = picture.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(resized, dtype=np.float32)).permute(2, 0, 1)
+    square = picture.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(square, dtype=np.float32)).permute(2, 0, 1)
 
 
 def hash_files(paths: Iterable[Path]) -> str:
@@ -121,7 +121,7 @@ def _hash_content(path: Path, size: int, changed_ns: int) -> bytes:  # noqa: ARG
 
 
 def pad(rows: list[list[int]], value: int) -> tuple[Tensor, Tensor]:
-    """Pad token numbers to the longest; give them and their mask."""
+    """Pad token ids to the longest; return them and their mask."""
     width = max(1, max(len(row) for row in rows))
     ids = torch.full((len(rows), width), value, dtype=torch.int64)
     mask = torch.zeros(len(rows), width, dtype=torch.bool)

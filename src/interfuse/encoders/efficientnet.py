@@ -76,7 +76,7 @@ class EfficientNetLite:
         return tokens.float().cpu()
 
     def compute(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens dim"]:
-        """Return the tokens and nothing else, for tracing: no move, no change of number format."""
+        """Return the tokens and nothing else, for tracing: no move, no change of dtype."""
         return self._map(pictures).flatten(2).transpose(1, 2)
 
     def _cut(self, network: Any) -> None:

@@ -54,7 +54,7 @@ def load_model(name: str, folder: Path) -> Any:
 
     try:
         with _quiet():
-            model, found = AutoModel.from_pretrained(
+            model, report = AutoModel.from_pretrained(
                 folder,
                 use_safetensors=True,
                 local_files_only=True,
@@ -64,7 +64,7 @@ def load_model(name: str, folder: Path) -> Any:
             )
     except _OPENING_ERRORS as error:
         raise _refusal(name, "model", error) from error
-    absent = sorted(key for key in found["missing_keys"] if "pooler" not in key)  # a pooler is not used
+    absent = sorted(key for key in report["missing_keys"] if "pooler" not in key)  # a pooler is not used
     if absent:
         raise EncoderError(
             f"{name}: the weights lack {len(absent):,} tensors that a {type(model).__name__} needs; the first: "
@@ -128,10 +128,10 @@ def _refusal(name: str, what: str, error: BaseException) -> EncoderError:
 def _download(name: str, packaged: str) -> Path:
     from huggingface_hub import HfApi, snapshot_download
 
-    wanted = ["*.json", "*.safetensors", "*.txt", "*.model"]
+    patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
     reason = "offline mode"
     try:
-        folder = Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+        folder = Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
         if _is_complete(folder):
             return folder
     except Exception as error:  # not in the cache: any of several errors
@@ -139,7 +139,7 @@ def _download(name: str, packaged: str) -> Path:
     if os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("0", "", "false", "no", "off"):
         try:  # the download itself waits minutes for a hub that accepts and never answers, so ask it something first
             revision = HfApi().model_info(name, timeout=HUB_TIMEOUT_S).sha
-            return Path(snapshot_download(name, revision=revision, allow_patterns=wanted, ignore_patterns=["*/*"]))
+            return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"]))
         except Exception as error:  # no network, no such model, no access: any of several errors
             reason = type(error).__name__
     raise EncoderError(
@@ -150,7 +150,7 @@ def _download(name: str, packaged: str) -> Path:
 
 
 def _is_complete(folder: Path) -> bool:
-    """Tell whether an earlier download was finished."""
+    """Return whether an earlier download was finished."""
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         return False
     index = folder / "model.safetensors.index.json"

@@ -67,7 +67,7 @@ class HubImageEncoder:
         return tokens.float().cpu()
 
     def compute(self, pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch tokens dim"]:
-        """Return the tokens and nothing else, for tracing: no move, no change of number format."""
+        """Return the tokens and nothing else, for tracing: no move, no change of dtype."""
         return self._grid(pictures)[0]
 
     def _read_scaling(self, processor: Any) -> None:

@@ -58,7 +58,7 @@ class HubTextEncoder:
         }
 
     def prepare(self, texts: Sequence[str]) -> PreparedTexts:
-        """Split texts into token numbers, special ones added; a longer text is cut and counted.
+        """Tokenize texts into token ids, special ones added; a longer text is cut and counted.
 
         A text that a tokenizer without special tokens splits into nothing becomes one end-of-text token, so that it
         is not mistaken for a missing one.
@@ -71,7 +71,7 @@ class HubTextEncoder:
 
     @torch.inference_mode()
     def encode(self, ids: list[list[int]]) -> Tokens:
-        """Encode a batch of token numbers."""
+        """Encode a batch of token ids."""
         padded, mask = pad(ids, self.tokenizer.pad_token_id or 0)
         with autocast(self.dtype, self.device):
             states = self.compute(padded.to(self.device), mask.to(self.device))
@@ -80,6 +80,6 @@ class HubTextEncoder:
     def compute(
         self, ids: Int64[Tensor, "batch tokens"], mask: Bool[Tensor, "batch tokens"]
     ) -> Float[Tensor, "batch tokens dim"]:
-        """Return the states and nothing else, for tracing: no move, no change of number format."""
+        """Return the states and nothing else, for tracing: no move, no change of dtype."""
         states: Tensor = self.network(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         return states

@@ -13,7 +13,7 @@ from interfuse.encoders.base import hash_files
 
 
 def save_finetuned(network: torch.nn.Module, path: Path) -> None:
-    """Write the parameters of an encoder that learnt; the others are its own, wherever it came from."""
+    """Write the trainable parameters of a fine-tuned encoder as a checkpoint; the frozen ones are its own."""
     learnt = {name: p.detach().cpu().contiguous() for name, p in network.named_parameters() if p.requires_grad}
     write_atomically(path, lambda temporary: save_file(learnt, temporary))
 

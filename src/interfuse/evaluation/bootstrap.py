@@ -70,8 +70,8 @@ def bootstrap_interval(
     own = _score(metric, sides, labels, everything)
     if own is None:
         raise ConfigError("The metric is not defined on these rows: it gives no finite number.")
-    drawn = _resample(metric, sides, labels, members, how)
-    return _combine(own, drawn, len(members), how.level)
+    draws = _resample(metric, sides, labels, members, how)
+    return _combine(own, draws, len(members), how.level)
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ class Drawn:
         Raises:
             ConfigError: it is undefined on these rows, or on most resamples.
         """
-        kept = self.draws[np.isfinite(self.draws).all(1)]
-        if not np.isfinite(self.own).all() or len(kept) < max(2, len(self.draws) / 2):
+        draws = self.draws[np.isfinite(self.draws).all(1)]
+        if not np.isfinite(self.own).all() or len(draws) < max(2, len(self.draws) / 2):
             raise ConfigError("The metric is undefined on most resamples: too few rows of some class.")
-        return _combine(self.own, kept, self.groups, level)
+        return _combine(self.own, draws, self.groups, level)
 
 
 def draw_metric(seeds: Sequence[Weighted], weights: Float[np.ndarray, "draws rows"], groups: int) -> Drawn:
@@ -121,19 +121,19 @@ def draw_weights(groups: Int[np.ndarray, " rows"], how: Resampling | None = None
     count = int(member.max()) + 1
     if count < 2:
         raise ConfigError("A bootstrap needs at least two groups.")
-    drawn = np.random.default_rng(how.seed).multinomial(count, np.full(count, 1 / count), size=how.draws)
-    return drawn[:, member].astype(np.float64)
+    counts = np.random.default_rng(how.seed).multinomial(count, np.full(count, 1 / count), size=how.draws)
+    return counts[:, member].astype(np.float64)
 
 
-def _combine(own: np.ndarray, drawn: np.ndarray, count: int, level: float) -> Interval:
+def _combine(own: np.ndarray, draws: np.ndarray, count: int, level: float) -> Interval:
     """Join the spread over groups and the spread over seeds."""
     seeds, mean = len(own), float(own.mean())
-    by_item = float(drawn.mean(1).var(ddof=1))
+    by_item = float(draws.mean(1).var(ddof=1))
     if seeds == 1:
         variance, df = by_item, count - 1.0
     else:
         by_seed = float(own.var(ddof=1) / seeds)
-        rest = max(0.0, float(drawn.var(axis=0, ddof=1).mean()) - by_item) / (seeds - 1)
+        rest = max(0.0, float(draws.var(axis=0, ddof=1).mean()) - by_item) / (seeds - 1)
         cells = seeds * count
         variance, df = combine((by_seed * cells, by_item * cells, rest * cells), seeds, count)
     error = float(np.sqrt(variance))
@@ -148,23 +148,23 @@ def _resample(
 ) -> np.ndarray:
     """Score resamples of the groups: (draws, seeds)."""
     draw, tries = np.random.default_rng(how.seed), 0
-    found: list[np.ndarray] = []
-    while len(found) < how.draws:
+    resamples: list[np.ndarray] = []
+    while len(resamples) < how.draws:
         tries += 1
         if tries > 4 * how.draws:
             raise ConfigError("The metric is undefined on most resamples: too few rows of some class.")
-        chosen = draw.integers(len(members), size=len(members))
-        scores = _score(metric, sides, labels, np.concatenate([members[number] for number in chosen]))
+        sample = draw.integers(len(members), size=len(members))
+        scores = _score(metric, sides, labels, np.concatenate([members[number] for number in sample]))
         if scores is not None:
-            found.append(scores)
-    return np.array(found)
+            resamples.append(scores)
+    return np.array(resamples)
 
 
 def _score(metric: Metric, sides: list[np.ndarray], labels: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
     """Score every seed on these rows; the difference where there are two sides; None where it is undefined."""
-    picked = labels[rows]
+    true = labels[rows]
     try:
-        scores = np.array([[metric(seed[rows], picked) for seed in side] for side in sides], dtype=np.float64)
+        scores = np.array([[metric(seed[rows], true) for seed in side] for side in sides], dtype=np.float64)
     except ValueError:
         return None
     result: np.ndarray = scores[0] if len(scores) == 1 else scores[0] - scores[1]

@@ -51,10 +51,10 @@ def _average_precision(scores: np.ndarray, true: np.ndarray) -> Weighted:
     count, positive = int(place.max()) + 1, true.astype(np.float64)
 
     def score(weights: np.ndarray) -> float:
-        hits, taken = np.bincount(place, weights * positive, count), np.bincount(place, weights, count)
-        found, total = hits.cumsum(), taken.cumsum()
-        precision = np.divide(found, total, out=np.zeros_like(found), where=total > 0)
-        return float((hits * precision).sum() / found[-1]) if found[-1] else float("nan")
+        hits, retrieved = np.bincount(place, weights * positive, count), np.bincount(place, weights, count)
+        true_positives, total = hits.cumsum(), retrieved.cumsum()
+        precision = np.divide(true_positives, total, out=np.zeros_like(true_positives), where=total > 0)
+        return float((hits * precision).sum() / true_positives[-1]) if true_positives[-1] else float("nan")
 
     return score
 

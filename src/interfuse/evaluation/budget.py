@@ -38,9 +38,9 @@ def say_budget(curves: Mapping[str, Sequence[Sequence[float]]], margin: float, m
     slow = sorted((name for name, gain in gains.items() if gain > margin), key=lambda name: -gains[name])
     if not slow:
         return []
-    named = ", ".join(f"{name} (+{100 * gains[name]:.1f})" for name in slow[:NAMED])
+    names = ", ".join(f"{name} (+{100 * gains[name]:.1f})" for name in slow[:NAMED])
     more = f" and {len(slow) - NAMED} more" if len(slow) > NAMED else ""
     return [
         f"Still learning when the epochs ended, by points of validation {metric} gained in the last quarter of "
-        f"them: {named}{more}. The ranking is that of this budget; more epochs may change it."
+        f"them: {names}{more}. The ranking is that of this budget; more epochs may change it."
     ]

@@ -70,8 +70,10 @@ def fit_temperature(logits: Float[np.ndarray, "rows classes"], labels: Num[np.nd
     def loss(log_temperature: float) -> float:
         return negative_log_likelihood(wide / np.exp(log_temperature), labels, task)
 
-    found = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    optimum = minimize_scalar(
+        loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded", options={"xatol": 1e-6}
+    )
+    return float(np.exp(optimum.x))
 
 
 def is_at_bound(temperature: float) -> bool:

@@ -101,25 +101,25 @@ def compare_designs(
     others = [name for name in scores if name != baseline]
     lowest = lowest_score(task)
     deltas = {name: difference(scores[name], base, lowest) for name in others}
-    adjusted = dict(zip(others, holm([deltas[name].p for name in others]), strict=True))
+    p_holm = dict(zip(others, holm([deltas[name].p for name in others]), strict=True))
     results = []
     for name, entry in scores.items():
         mean = _mean(entry, lowest).within(*((0.0, math.inf) if lower else (lowest, 1.0)))
         if name == baseline:
             results.append(DesignResult(name, mean, None, None, "baseline"))
             continue
-        word = "floor" if entry.floor else judge(deltas[name].mean, adjusted[name], margin, lower)
-        results.append(DesignResult(name, mean, deltas[name], adjusted[name], word))
+        word = "floor" if entry.floor else judge(deltas[name].mean, p_holm[name], margin, lower)
+        results.append(DesignResult(name, mean, deltas[name], p_holm[name], word))
     return _conclude(scores, results, baseline, margin, task, lower)
 
 
 def difference(first: DesignScores, second: DesignScores, lowest: float) -> Interval:
     """Return the interval of one design's score minus the other's; `lowest` is the smallest that a score can be."""
     if first.drawn is not None and second.drawn is not None:
-        found = (first.drawn - second.drawn).interval()
+        interval = (first.drawn - second.drawn).interval()
     else:
-        found = mean_interval(first.test - second.test, first.groups, lowest=lowest - 1.0)
-    return found.within(lowest - 1.0, 1.0 - lowest)
+        interval = mean_interval(first.test - second.test, first.groups, lowest=lowest - 1.0)
+    return interval.within(lowest - 1.0, 1.0 - lowest)
 
 
 def _mean(entry: DesignScores, lowest: float) -> Interval:
@@ -134,11 +134,11 @@ def _conclude(
     task: str,
     lower: bool,
 ) -> Comparison:
-    """Choose fusion and control on validation, contrast them on test, and say what else must be known."""
+    """Choose fusion and control on validation, contrast them on test, and add the details that go with the verdict."""
     controls = [name for name, entry in scores.items() if entry.unimodal]
     fusions = [name for name, entry in scores.items() if not entry.unimodal and name != MAJORITY]
     fusions.sort(key=lambda name: (scores[name].floor, name == baseline))  # of equals one that was asked for
-    found = {result.design: result for result in results}
+    by_design = {result.design: result for result in results}
     caveats = [ONE_SEED] if scores[baseline].test.shape[0] == 1 else []
     if not controls or not fusions:
         return Comparison(results, NO_VERDICT, caveats)
@@ -149,13 +149,13 @@ def _conclude(
     contrast = difference(scores[fusion], scores[control], lowest)
     tied = [name for names in (fusions, controls) for name in names if _as_good(scores, name, (fusion, control))]
     details = [say_choice(fusion, control, tied, alone=len(controls) == 1)]
-    delta, p = found[fusion].delta, found[fusion].p_holm
+    delta, p = by_design[fusion].delta, by_design[fusion].p_holm
     details.append(say_against_baseline(fusion, baseline, delta, 1.0 if p is None else p, margin, lower))
     beaten = True
     if MAJORITY in scores:
         above = difference(scores[fusion], scores[MAJORITY], lowest)
         constant = "mean of the train rows" if task == "regression" else "most frequent label"
-        details.append(say_majority(found[MAJORITY].mean.mean, fusion, above, constant, lower))
+        details.append(say_majority(by_design[MAJORITY].mean.mean, fusion, above, constant, lower))
         beaten = judge(above.mean, above.p, 0.0, lower) == "wins"
     verdict = say_study(fusion, control, contrast, margin, lower) if beaten else say_no_model(fusion, control, contrast)
     return Comparison(results, verdict, details + caveats, fusion, control, contrast)

@@ -59,6 +59,6 @@ def measure_coverage(simulation: Simulation, repeats: int = 10_000, grouped: boo
     random, covered = np.random.default_rng(seed), 0
     for _ in range(repeats):
         scores, groups = simulation.draw(random)
-        found = mean_interval(scores, groups if grouped else None)
-        covered += found.low <= simulation.effect <= found.high
+        interval = mean_interval(scores, groups if grouped else None)
+        covered += interval.low <= simulation.effect <= interval.high
     return covered / repeats

@@ -206,6 +206,6 @@ def _dot_log(weights: np.ndarray, values: np.ndarray) -> float:
 
 
 def _divide(upper: np.ndarray, lower: np.ndarray, empty: float = 0.0) -> np.ndarray:
-    """Divide, and give `empty` where the divisor is 0."""
+    """Divide, and return `empty` where the divisor is 0."""
     shape = np.broadcast_shapes(upper.shape, lower.shape)
     return np.asarray(np.divide(upper, lower, out=np.full(shape, empty), where=np.broadcast_to(lower > 0, shape)))

@@ -65,12 +65,12 @@ def measure_emap(
     table = logits.astype(np.float64)
     own, additive = diagonal(table), diagonal(project_additive(table))
     spread = float(table.std())
-    found = (tied_scores(values, labels, task, spread) for values in (own, additive))
-    scores, projected = (vary_as_metric(values, labels, task) for values in found)
-    delta = mean_interval((scores - projected)[None], groups)
+    row_scores = (tied_scores(values, labels, task, spread) for values in (own, additive))
+    scores, additive_scores = (vary_as_metric(values, labels, task) for values in row_scores)
+    delta = mean_interval((scores - additive_scores)[None], groups)
     share = interaction_share(table, task)
     widest = 1.0 - lowest_score(task)
-    return Emap(float(scores.mean()), float(projected.mean()), delta.within(-widest, widest), share)
+    return Emap(float(scores.mean()), float(additive_scores.mean()), delta.within(-widest, widest), share)
 
 
 def interaction_share(logits: Table, task: str = "multiclass") -> float:

@@ -31,7 +31,7 @@ ACROSS = (
     ("shapley", "part of the image"),
     ("shapley", "part of the text"),
 )
-"""Numbers that are told for every training."""
+"""Numbers that are reported for every training."""
 MOSTLY = 0.9
 """An interaction share above which the additive rest is chance."""
 
@@ -47,7 +47,7 @@ def spared(drop: Interval) -> bool:
 
 
 def say_diagnosis(emap: Emap, permutation: Permutation, metric: str) -> str:
-    """Say in one sentence what the model's score rests on: its two modalities, and their interaction."""
+    """Return one sentence on what the model's score rests on: its two modalities, and their interaction."""
     image, text = needed(permutation.image.drop), needed(permutation.text.drop)
     losses = f"permuting the image costs {_points(permutation.image.drop.mean)} points of {metric}, the text "
     losses += f"{_points(permutation.text.drop.mean)}"
@@ -73,7 +73,7 @@ def say_diagnosis(emap: Emap, permutation: Permutation, metric: str) -> str:
 
 
 def say_spared(permutation: Permutation, absent: Mapping[str, Interval]) -> str:
-    """Say of which modality only another row's content costs points, and its absence does not; else nothing.
+    """Return a sentence on the modality of which another row's content costs points, but not its absence; else nothing.
 
     Args:
         permutation: what another row's content costs.
@@ -90,42 +90,44 @@ def say_spared(permutation: Permutation, absent: Mapping[str, Interval]) -> str:
     return f" Yet {enough}: {' and '.join(losses)}; it is another row's {' or '.join(free)} that misleads."
 
 
-def say_seeds(found: Sequence[Diagnosis]) -> Measure:
-    """Say whether every seed's training is of the same kind, with the range of each number."""
-    kinds = [one.verdict.partition(":")[0].partition(" (")[0] for one in found]
+def say_seeds(diagnoses: Sequence[Diagnosis]) -> Measure:
+    """Return the measure of whether every seed's training is of the same kind, with the range of each number."""
+    kinds = [one.verdict.partition(":")[0].partition(" (")[0] for one in diagnoses]
     same = sum(kind == kinds[0] for kind in kinds)
-    if same == len(found):
-        verdict = f"All {len(found)} trainings agree: {kinds[0]}."
+    if same == len(diagnoses):
+        verdict = f"All {len(diagnoses)} trainings agree: {kinds[0]}."
     else:
         others = sorted({kind for kind in kinds if kind != kinds[0]})
-        verdict = f"Of {len(found)} trainings {same} agree ({kinds[0]}); others: {'; '.join(others)}."
+        verdict = f"Of {len(diagnoses)} trainings {same} agree ({kinds[0]}); others: {'; '.join(others)}."
     values = []
     for key, name in ACROSS:
-        numbers = [next(v for v in one.measure(key).values if v.name == name) for one in found]
+        numbers = [next(v for v in one.measure(key).values if v.name == name) for one in diagnoses]
         each = [number.value for number in numbers]
         values.append(Value(f"{name}, {key}", sum(each) / len(each), numbers[0].unit, min(each), max(each)))
     meaning = "Each number's mean over the trainings, and in brackets the lowest and the highest: a range, no interval."
-    return Measure("seeds", "Is every training like this?", verdict, meaning, tuple(values), found[0].measures[0].rows)
+    return Measure(
+        "seeds", "Is every training like this?", verdict, meaning, tuple(values), diagnoses[0].measures[0].rows
+    )
 
 
-def say_emap(found: Emap, rows: int) -> Measure:
-    """Say whether the interaction is needed."""
-    if found.interaction_share <= IDLE:
+def say_emap(emap: Emap, rows: int) -> Measure:
+    """Return the measure of whether the interaction is needed."""
+    if emap.interaction_share <= IDLE:
         verdict = "The logits are a sum of an image part and a text part: this model has no interaction at all."
-    elif needed(found.delta):
+    elif needed(emap.delta):
         verdict = (
-            f"The interaction is needed: without it the score falls by {_points(found.delta.mean)} points "
-            f"({_interval(found.delta)})."
+            f"The interaction is needed: without it the score falls by {_points(emap.delta.mean)} points "
+            f"({_interval(emap.delta)})."
         )
-    elif spared(found.delta):
+    elif spared(emap.delta):
         verdict = (
-            f"The interaction is not needed on these rows (Δ {_points(found.delta.mean)}, {_interval(found.delta)}); "
-            f"it is used all the same: {100 * found.interaction_share:.1f} % of the logits' variance is interaction."
+            f"The interaction is not needed on these rows (Δ {_points(emap.delta.mean)}, {_interval(emap.delta)}); "
+            f"it is used all the same: {100 * emap.interaction_share:.1f} % of the logits' variance is interaction."
         )
     else:
         verdict = (
-            f"These rows cannot tell whether the interaction is needed (Δ {_points(found.delta.mean)}, "
-            f"{_interval(found.delta)}): take more. {100 * found.interaction_share:.1f} % of the logits' variance is "
+            f"These rows cannot tell whether the interaction is needed (Δ {_points(emap.delta.mean)}, "
+            f"{_interval(emap.delta)}): take more. {100 * emap.interaction_share:.1f} % of the logits' variance is "
             "interaction, so it is used."
         )
     meaning = (
@@ -134,30 +136,30 @@ def say_emap(found: Emap, rows: int) -> Measure:
         "interaction share tells how much of the logits no sum can give."
     )
     notes: tuple[str, ...] = ()
-    if found.interaction_share > MOSTLY:
+    if emap.interaction_share > MOSTLY:
         notes = (
             "Nearly all of the logits is interaction: what the sum is left with is chance, such as unequal numbers of "
             "rows, and its score with it. Read the interaction share.",
         )
     values = (
-        Value("model", found.score),
-        Value("additive projection", found.additive_score),
-        _value("Δ", found.delta),
-        Value("interaction share", found.interaction_share, "share"),
+        Value("model", emap.score),
+        Value("additive projection", emap.additive_score),
+        _value("Δ", emap.delta),
+        Value("interaction share", emap.interaction_share, "share"),
     )
     return Measure("emap", "Does it need the interaction?", verdict, meaning, values, rows, notes)
 
 
-def say_permutation(found: Permutation, rows: int, majority: float) -> Measure:
-    """Say which modality the score goes with."""
-    either = Modalities(found.image, found.text)
+def say_permutation(permutation: Permutation, rows: int, majority: float) -> Measure:
+    """Return the measure of which modality the score goes with."""
+    either = Modalities(permutation.image, permutation.text)
     sentences = [_say_perceptual(name, one) for name, one in either.named()]
     meaning = (
         "The score lost when one modality is taken from a random other row, exactly averaged over all permutations; "
         "the perceptual score divides the loss by the score, or by what lies above the majority. A score of 0 means "
         "that the modality does not help; 'answers changed' tells whether it is used at all."
     )
-    values = [Value("model", found.score), Value("majority", majority)]
+    values = [Value("model", permutation.score), Value("majority", majority)]
     for name, one in either.named():
         values += [
             Value(f"{name} permuted", one.permuted),
@@ -169,19 +171,19 @@ def say_permutation(found: Permutation, rows: int, majority: float) -> Measure:
     return Measure("permutation", "Which modality does it look at?", " ".join(sentences), meaning, tuple(values), rows)
 
 
-def say_shapley(found: Shapley, rows: int, doubts: tuple[str, ...]) -> Measure:
-    """Say how the score is shared."""
-    above = found.both - found.neither
+def say_shapley(shapley: Shapley, rows: int, doubts: tuple[str, ...]) -> Measure:
+    """Return the measure of how the score is shared."""
+    above = shapley.both - shapley.neither
     verdict = (
-        f"Of the {_points(above)} points above no input at all, {_points(found.image.mean)} go to the image and "
-        f"{_points(found.text.mean)} to the text; "
+        f"Of the {_points(above)} points above no input at all, {_points(shapley.image.mean)} go to the image and "
+        f"{_points(shapley.text.mean)} to the text; "
         if above >= 0
         else f"With both modalities the score is {_points(-above)} points below that of no input at all; the image's "
-        f"part is {_points(found.image.mean)}, the text's {_points(found.text.mean)}; "
+        f"part is {_points(shapley.image.mean)}, the text's {_points(shapley.text.mean)}; "
     )
-    if found.interaction.low > 0:
+    if shapley.interaction.low > 0:
         verdict += "together they are worth more than apart."
-    elif found.interaction.high < 0:
+    elif shapley.interaction.high < 0:
         verdict += "they partly say the same."
     else:
         verdict += "no evidence that together they are worth more or less than apart."
@@ -191,47 +193,47 @@ def say_shapley(found: Shapley, rows: int, doubts: tuple[str, ...]) -> Measure:
         "is the share of the score that a modality adds to the other, (v(both) − v(other alone)) / v(both): what only "
         "both together give counts in full for each."
     )
-    utilisation = Modalities(found.image_utilisation, found.text_utilisation)
-    used = [
+    utilisation = Modalities(shapley.image_utilisation, shapley.text_utilisation)
+    shares = [
         Value(f"conditional utilisation of the {name}", share, "share")
         for name, share in utilisation.named()
         if share is not None
     ]
-    if not used:
+    if not shares:
         doubts = (*doubts, "The score is not above 0, so there is no share of it: conditional utilisation is left out.")
     values = (
-        *(_value(f"part of the {name}", part) for name, part in Modalities(found.image, found.text).named()),
-        _value("worth more together", found.interaction),
-        *used,
-        Value("both", found.both),
-        Value("image alone", found.image_alone),
-        Value("text alone", found.text_alone),
-        Value("neither", found.neither),
+        *(_value(f"part of the {name}", part) for name, part in Modalities(shapley.image, shapley.text).named()),
+        _value("worth more together", shapley.interaction),
+        *shares,
+        Value("both", shapley.both),
+        Value("image alone", shapley.image_alone),
+        Value("text alone", shapley.text_alone),
+        Value("neither", shapley.neither),
     )
     return Measure("shapley", "How is the score shared?", verdict, meaning, values, rows, doubts)
 
 
-def say_decomposition(found: EstimatedDecomposition, rows: int, answers: float, chance: float) -> Measure:
-    """Say where the information lies, with the null beside it; nothing where the cells lose most of it.
+def say_decomposition(estimate: EstimatedDecomposition, rows: int, answers: float, chance: float) -> Measure:
+    """Return the measure of where the information lies, beside the null; no verdict where the cells lose most of it.
 
     Args:
-        found: the decomposition of the cells.
+        estimate: the decomposition of the cells.
         rows: how many there are.
         answers: what the model's own answers tell of the label, bits.
         chance: what they tell of permuted labels.
     """
-    value, null = found.value, found.null
+    value, null = estimate.value, estimate.null
     parts = {
         "told by either alone": (value.redundancy, null.redundancy),
         "told by the image only": (value.unique_first, null.unique_first),
         "told by the text only": (value.unique_second, null.unique_second),
         "told only by both together": (value.synergy, null.synergy),
     }
-    if found.advice is not None:
+    if estimate.advice is not None:
         verdict = "Too few rows for so many cells to say where the information lies."
     elif answers > 2 * chance and value.total < answers / 2:
         verdict = (
-            f"{found.clusters} cells a modality keep {value.total:.2f} of the {answers:.2f} bit that the model's "
+            f"{estimate.clusters} cells a modality keep {value.total:.2f} of the {answers:.2f} bit that the model's "
             "answers tell of the label: where the information lies cannot be said. More rows allow more cells, 20 at "
             "most, which may still be too few."
         )
@@ -256,22 +258,22 @@ def say_decomposition(found: EstimatedDecomposition, rows: int, answers: float, 
         values += [Value(name, own, "bits"), Value(f"{name}, permuted labels", chance, "bits")]
     values += [Value("told by the model's answers", answers, "bits")]
     values += [Value("told by the model's answers, permuted labels", chance, "bits")]
-    values += [Value("cells a modality", float(found.clusters), ""), Value("solver's bound", value.gap, "bits")]
-    notes = () if found.advice is None else (found.advice,)
+    values += [Value("cells a modality", float(estimate.clusters), ""), Value("solver's bound", value.gap, "bits")]
+    notes = () if estimate.advice is None else (estimate.advice,)
     return Measure("decomposition", "Where does the information lie?", verdict, meaning, tuple(values), rows, notes)
 
 
 def say_undecomposed(why: str) -> Measure:
-    """Say that the information is not decomposed, and why."""
+    """Return the measure that stands for a decomposition that was not computed, with the reason."""
     meaning = "Partial information decomposition parts the information about one class a row, over many rows."
     return Measure("decomposition", "Where does the information lie?", f"Not computed: {why}.", meaning, (), 0)
 
 
-def say_needs_both(found: NeedsBoth, rows: int, doubts: tuple[str, ...]) -> Measure:
-    """Say how many rows need both."""
-    count = len(found.rows)
+def say_needs_both(both: NeedsBoth, rows: int, doubts: tuple[str, ...]) -> Measure:
+    """Return the measure of how many rows need both modalities."""
+    count = len(both.rows)
     verdict = (
-        f"{count:,} of {rows:,} rows ({100 * found.share.mean:.1f} %) are right with both modalities and wrong with "
+        f"{count:,} of {rows:,} rows ({100 * both.share.mean:.1f} %) are right with both modalities and wrong with "
         "either alone."
         if count
         else f"No row of {rows:,} is right with both modalities and wrong with either alone."
@@ -280,23 +282,23 @@ def say_needs_both(found: NeedsBoth, rows: int, doubts: tuple[str, ...]) -> Meas
         "A row counts as right where its score is above ½. Alone means that the other is the model's absent token."
     )
     values = (
-        _value("need both", found.share, "share"),
-        Value("right with the image alone", found.image_suffices, "share"),
-        Value("right with the text alone", found.text_suffices, "share"),
+        _value("need both", both.share, "share"),
+        Value("right with the image alone", both.image_suffices, "share"),
+        Value("right with the text alone", both.text_suffices, "share"),
     )
     return Measure("needs_both", "Which examples need both?", verdict, meaning, values, rows, doubts)
 
 
 def say_missing(curves: dict[str, list[MissingPoint]], rows: int, doubts: tuple[str, ...]) -> Measure:
-    """Say what is left when a modality is absent."""
+    """Return the measure of what is left when a modality is absent."""
     ends = {name: points[-1].score for name, points in curves.items()}
     whole = next(iter(curves.values()))[0].score
     goes = {
         name: "falls to" if whole - end >= SMALL else "rises to" if end - whole >= SMALL else "stays at"
         for name, end in ends.items()
     }
-    left = " and ".join(f"{goes[name]} {_points(ends[name])} when every {name} is absent" for name in MODALITIES)
-    verdict = f"From {_points(whole)} points the score {left}."
+    sentence = " and ".join(f"{goes[name]} {_points(ends[name])} when every {name} is absent" for name in MODALITIES)
+    verdict = f"From {_points(whole)} points the score {sentence}."
     meaning = (
         "The score when 0, 10, … 100 % of the rows lack one modality, exactly averaged over which rows. Training with "
         "modality dropout is what makes the right end useful."
@@ -310,7 +312,7 @@ def say_missing(curves: dict[str, list[MissingPoint]], rows: int, doubts: tuple[
 
 
 def say_calibration(before: Calibration, rows: int, temperature: float | None, after: Calibration | None) -> Measure:
-    """Say whether the probabilities can be trusted."""
+    """Return the measure of calibration: whether the probabilities can be trusted."""
     verdict = f"Probabilities are off by {_points(before.ece)} points on average (ECE, 15 bins)."
     if before.ece < SMALL:
         verdict = f"Yes: they are off by {_points(before.ece)} points on average (ECE, 15 bins)."
@@ -320,13 +322,15 @@ def say_calibration(before: Calibration, rows: int, temperature: float | None, a
         notes = ("There are no validation rows to fit a temperature on.",)
     else:
         if before.ece >= SMALL:
-            sure = "too sure of itself" if temperature > 1 else "not sure enough"
-            verdict += f" The model is {sure} on validation: temperature {temperature:.2f}"
+            phrase = "too sure of itself" if temperature > 1 else "not sure enough"
+            verdict += f" The model is {phrase} on validation: temperature {temperature:.2f}"
             if is_at_bound(temperature):
                 verdict += f" (the end of the range that is searched, {COLDEST:g} to {HOTTEST:g})"
-            left = f"{_points(after.ece)} points"
+            remainder = f"{_points(after.ece)} points"
             verdict += (
-                f" leaves {left} here." if after.ece < before.ece else f", which does not fix these rows ({left})."
+                f" leaves {remainder} here."
+                if after.ece < before.ece
+                else f", which does not fix these rows ({remainder})."
             )
         values += [
             Value("temperature", temperature, ""),
@@ -345,9 +349,11 @@ def say_calibration(before: Calibration, rows: int, temperature: float | None, a
 
 
 def say_attention(spread: dict[str, float], rows: int, attends: bool) -> Measure:
-    """Say how widely the attention is spread: effective keys / keys of each direction; else why there is no map."""
-    said = [f"{name} spreads over {100 * share:.0f} % of its tokens" for name, share in spread.items()]
-    verdict = f"Attention {' and '.join(said)}." if said else "The fusion does not attend: there is no map to draw."
+    """Return the measure of attention's spread: effective keys / keys of each direction; else why there is no map."""
+    phrases = [f"{name} spreads over {100 * share:.0f} % of its tokens" for name, share in spread.items()]
+    verdict = (
+        f"Attention {' and '.join(phrases)}." if phrases else "The fusion does not attend: there is no map to draw."
+    )
     if list(spread) == [QUERIES]:
         verdict += " Its queries are latents or the pooled text: there is no map between image and text tokens to draw."
     elif attends and not spread:
@@ -378,8 +384,8 @@ def _say_perceptual(name: str, one: Perceptual) -> str:
     )
 
 
-def _value(name: str, found: Interval, unit: str = "points") -> Value:
-    return Value(name, found.mean, unit, found.low, found.high)
+def _value(name: str, interval: Interval, unit: str = "points") -> Value:
+    return Value(name, interval.mean, unit, interval.low, interval.high)
 
 
 def _points(value: float) -> str:
@@ -387,5 +393,5 @@ def _points(value: float) -> str:
     return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
-def _interval(found: Interval) -> str:
-    return f"95 % CI {_points(found.low)} to {_points(found.high)}"
+def _interval(interval: Interval) -> str:
+    return f"95 % CI {_points(interval.low)} to {_points(interval.high)}"

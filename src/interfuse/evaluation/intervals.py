@@ -118,9 +118,9 @@ def fold_groups(
     """Fold rows that share a group into one column, `(G/N) Σ` over the group, so that the mean stays the rows' mean."""
     _, column = np.unique(groups, return_inverse=True)
     count = int(column.max()) + 1
-    folded = np.stack([np.bincount(column, weights=row, minlength=count) for row in scores])
-    folded *= count / scores.shape[1]
-    return folded
+    columns = np.stack([np.bincount(column, weights=row, minlength=count) for row in scores])
+    columns *= count / scores.shape[1]
+    return columns
 
 
 def _two_way(table: np.ndarray) -> tuple[float, float]:

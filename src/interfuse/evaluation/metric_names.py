@@ -43,8 +43,8 @@ def check_defined(metric: str, task: str, label_names: Sequence[str], labels: Te
     if metric not in WEIGHTED.get(task, {}) or not len(labels):
         return
     true = labels.numpy()
-    alike = np.full((len(true), len(label_names)), 0.5)
-    if not np.isnan(make_metric(metric, alike, true, task)(np.ones(len(true)))):
+    constant = np.full((len(true), len(label_names)), 0.5)
+    if not np.isnan(make_metric(metric, constant, true, task)(np.ones(len(true)))):
         return
     why = "none of them has a label" if task == "multilabel" else f"all of them are of class {label_names[true[0]]!r}"
     others = [name for name in _names(task) if name != metric]

@@ -40,6 +40,6 @@ def find_needs_both(
         groups: rows of one group are one item of the interval.
     """
     image, text = image_alone > RIGHT, text_alone > RIGHT
-    needed = (both > RIGHT) & ~image & ~text
-    share = mean_interval(needed.astype(np.float64)[None], groups, lowest=0.0).within(0.0, 1.0)
-    return NeedsBoth(np.flatnonzero(needed), share, float(image.mean()), float(text.mean()))
+    needs_both = (both > RIGHT) & ~image & ~text
+    share = mean_interval(needs_both.astype(np.float64)[None], groups, lowest=0.0).within(0.0, 1.0)
+    return NeedsBoth(np.flatnonzero(needs_both), share, float(image.mean()), float(text.mean()))

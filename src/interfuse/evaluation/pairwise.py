@@ -23,11 +23,11 @@ def compare_pairs(scores: Mapping[str, DesignScores], task: str = "multiclass") 
     """
     lowest = lowest_score(task)
     names = list(itertools.combinations(scores, 2))
-    found: list[Interval] = [difference(scores[first], scores[second], lowest) for first, second in names]
-    adjusted = holm([interval.p for interval in found])
+    intervals: list[Interval] = [difference(scores[first], scores[second], lowest) for first, second in names]
+    p_values = holm([interval.p for interval in intervals])
     return [
         Contrast(*pair, interval.mean, _finite(interval.low), _finite(interval.high), p)
-        for pair, interval, p in zip(names, found, adjusted, strict=True)
+        for pair, interval, p in zip(names, intervals, p_values, strict=True)
     ]
 
 

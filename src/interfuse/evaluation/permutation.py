@@ -72,18 +72,20 @@ def measure_permutation(
     own = vary_as_metric(tied_scores(diagonal(table), labels, task, spread), labels, task)
     answers = _answers(table, task)
     rows = np.arange(len(table))
-    kept = answers[rows, rows]
+    own_answers = answers[rows, rows]
     step = CHANGED * float(np.std(labels)) if task == "regression" else 0.0
-    made = {}
-    for modality, turned, answered in (
+    by_modality = {}
+    for modality, pairs, pair_answers in (
         ("image", table, answers),
         ("text", table.swapaxes(0, 1), answers.swapaxes(0, 1)),
     ):
-        partner = np.stack([tied_scores(turned[:, j], labels, task, spread) for j in rows], 1).mean(1)
+        partner = np.stack([tied_scores(pairs[:, j], labels, task, spread) for j in rows], 1).mean(1)
         partner = vary_as_metric(partner, labels, task)
-        differs = (np.abs(answered - kept[:, None]) > step).any(-1)
-        made[modality] = perceptual_score(own, partner, majority, float(differs.mean()), groups, lowest_score(task))
-    return Permutation(float(own.mean()), made["image"], made["text"])
+        differs = (np.abs(pair_answers - own_answers[:, None]) > step).any(-1)
+        by_modality[modality] = perceptual_score(
+            own, partner, majority, float(differs.mean()), groups, lowest_score(task)
+        )
+    return Permutation(float(own.mean()), by_modality["image"], by_modality["text"])
 
 
 def perceptual_score(

@@ -17,9 +17,9 @@ def profile_rows(logits: Table) -> tuple[Float[np.ndarray, "texts features"], Fl
     model takes from one modality, without an absent state that it may never have been trained for.
     """
     probs = softmax(logits.astype(np.float64), -1)
-    chosen = np.linspace(0, len(probs) - 1, min(PARTNERS, len(probs))).astype(int)
-    by_text = probs[:, chosen].reshape(len(probs), -1)
-    by_image = probs[chosen].swapaxes(0, 1).reshape(probs.shape[1], -1)
+    partners = np.linspace(0, len(probs) - 1, min(PARTNERS, len(probs))).astype(int)
+    by_text = probs[:, partners].reshape(len(probs), -1)
+    by_image = probs[partners].swapaxes(0, 1).reshape(probs.shape[1], -1)
     return by_text, by_image
 
 

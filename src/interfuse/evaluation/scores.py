@@ -36,8 +36,8 @@ def example_scores(probs: Float[np.ndarray, "rows classes"], labels: Labels, tas
         return _explained(probs[:, 0].astype(np.float64), labels.astype(np.float64))
     if is_single_class(task):
         return np.asarray(probs.argmax(1) == labels, dtype=np.float64)
-    chosen, true = probs >= 0.5, labels.astype(bool)
-    both, either = 2.0 * (chosen & true).sum(1), (chosen.sum(1) + true.sum(1)).astype(np.float64)
+    answers, true = probs >= 0.5, labels.astype(bool)
+    both, either = 2.0 * (answers & true).sum(1), (answers.sum(1) + true.sum(1)).astype(np.float64)
     return np.where(either > 0, both / np.maximum(either, 1), 1.0)
 
 
@@ -70,27 +70,27 @@ def aggregate_scores(probs: Float[np.ndarray, "rows classes"], labels: Labels, t
     if task == "multilabel":
         return _multilabel_scores(probs, labels, scores)
     classes = labels.astype(int)
-    picked = probs[np.arange(len(probs)), classes].astype(np.float64)
+    true_probs = probs[np.arange(len(probs)), classes].astype(np.float64)
     hot = np.eye(probs.shape[1])[classes]
     both = task == "matching" and 0 < classes.mean() < 1
     return {
         "accuracy": float(scores.mean()),
         **({"AUC": float(roc_auc_score(classes, probs[:, 1]))} if both else {}),
         "macro F1": float(f1_score(classes, probs.argmax(1), average="macro", zero_division=0.0)),
-        "NLL": float(-np.log(np.maximum(picked, _TINY)).mean()),
+        "NLL": float(-np.log(np.maximum(true_probs, _TINY)).mean()),
         "ECE": calibration_error(probs, classes),
         "Brier": float(np.square(probs - hot).sum(1).mean()),
     }
 
 
 def _multilabel_scores(probs: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
-    chosen, true = (probs >= 0.5).astype(int), labels.astype(int)
+    answers, true = (probs >= 0.5).astype(int), labels.astype(int)
     occurring = true.any(0)
     precision = average_precision_score(true[:, occurring], probs[:, occurring]) if occurring.any() else 0.0
     return {
         "example F1": float(scores.mean()),
-        "micro F1": float(f1_score(true, chosen, average="micro", zero_division=0.0)),
-        "macro F1": float(f1_score(true, chosen, average="macro", zero_division=0.0)),
+        "micro F1": float(f1_score(true, answers, average="micro", zero_division=0.0)),
+        "macro F1": float(f1_score(true, answers, average="macro", zero_division=0.0)),
         "mAP": float(precision),
     }
 

@@ -19,7 +19,7 @@ ONE_SEED = (
 
 
 def judge(delta: float, p: float, margin: float, lower: bool = False) -> str:
-    """Say `wins` or `loses` where the difference is sure and above the margin, else `no evidence`.
+    """Return `wins` or `loses` where the difference is sure and above the margin, else `no evidence`.
 
     `lower`: the score is an error, less of it is better.
 
@@ -32,7 +32,7 @@ def judge(delta: float, p: float, margin: float, lower: bool = False) -> str:
 
 
 def say_study(fusion: str, control: str, contrast: Interval, margin: float, lower: bool = False) -> str:
-    """Say whether the chosen fusion beats the chosen unimodal control."""
+    """Return the sentence on whether the chosen fusion beats the chosen unimodal control."""
     rival, verdict = _spoken(control), judge(contrast.mean, contrast.p, margin, lower)
     if verdict == "no evidence":
         opening = f"No evidence that fusion beats {rival}"
@@ -44,7 +44,7 @@ def say_study(fusion: str, control: str, contrast: Interval, margin: float, lowe
 
 
 def say_no_model(fusion: str, control: str, contrast: Interval) -> str:
-    """Say that there is no evidence for fusion where the chosen one is not shown to beat the constant answer."""
+    """Return the sentence that fusion has no evidence where the chosen one is not shown to beat the constant answer."""
     return (
         f"No evidence that fusion helps: {fusion} is not shown to do better than no model at all (over "
         f"{_spoken(control)} Δ {_points(contrast.mean)}, {_interval(contrast)}, {_seeds(contrast)})."
@@ -52,7 +52,7 @@ def say_no_model(fusion: str, control: str, contrast: Interval) -> str:
 
 
 def say_primary(first: str, second: str, contrast: Interval, margin: float, lower: bool = False) -> str:
-    """Say how the one contrast came out that was declared before the study; its p needs no adjustment."""
+    """Return the sentence on the one contrast that was declared before the study; its p needs no adjustment."""
     verdict, p = judge(contrast.mean, contrast.p, margin, lower), f"p {_p_value(contrast.p)}"
     opening = DECLARED
     if verdict == "no evidence":
@@ -66,33 +66,33 @@ def say_primary(first: str, second: str, contrast: Interval, margin: float, lowe
 
 
 def say_tuning(tuning: Mapping[str, Any] | None) -> list[str]:
-    """Say how the designs were tuned."""
+    """Return the sentences on how the designs were tuned."""
     if not tuning:
         return []
     draws, own = len(tuning["draws"]), sum(1 for number in tuning["chosen"].values() if number == 0)
-    kept = f"; {own} of {len(tuning['chosen'])} designs kept their own settings" if own else ""
+    untuned = f"; {own} of {len(tuning['chosen'])} designs kept their own settings" if own else ""
     return [
         f"Tuned: {draws} draws of {tuning['space']}, the same for every design, and each design's own settings; "
-        f"validation chose by {tuning['metric']}{kept}. Tuning never saw test."
+        f"validation chose by {tuning['metric']}{untuned}. Tuning never saw test."
     ]
 
 
 def say_choice(fusion: str, control: str, tied: Sequence[str], alone: bool) -> str:
-    """Say how the two designs of the study's verdict were chosen.
+    """Return the sentence on how the two designs of the study's verdict were chosen.
 
     `tied`: others that were as good on validation; `alone`: no other control was compared.
     """
     equals = f" As good there: {', '.join(tied)}." if tied else ""
-    chosen = f"Chosen on validation, never on test: {fusion} is the best fusion there"
+    opening = f"Chosen on validation, never on test: {fusion} is the best fusion there"
     if alone:
-        return f"{chosen}. {control} is the only unimodal control; the other modality alone may do better.{equals}"
-    return f"{chosen}, {control} the best unimodal control.{equals}"
+        return f"{opening}. {control} is the only unimodal control; the other modality alone may do better.{equals}"
+    return f"{opening}, {control} the best unimodal control.{equals}"
 
 
 def say_against_baseline(
     fusion: str, baseline: str, delta: Interval | None, p_holm: float, margin: float, lower: bool = False
 ) -> str:
-    """Say how the chosen fusion stands against the baseline, with the p value that the table shows."""
+    """Return the sentence on the chosen fusion against the baseline, with the p value that the table shows."""
     if delta is None:
         return f"That fusion is the baseline itself: no other design did better than {baseline} on validation."
     verdict, p = judge(delta.mean, p_holm, margin, lower), f"Holm-adjusted p {_p_value(p_holm)}"
@@ -109,7 +109,7 @@ def say_against_baseline(
 def say_majority(
     share: float, fusion: str, above: Interval, constant: str = "most frequent label", lower: bool = False
 ) -> str:
-    """Say what the constant answer scores, and warn where the chosen fusion is not shown to do better."""
+    """Return the sentence on the constant answer's score: a warning where the fusion is not shown to do better."""
     sentence = f"Always answering the {constant} scores {_points(share)} points."
     if judge(above.mean, above.p, 0.0, lower) == "wins":
         return sentence
@@ -150,15 +150,15 @@ def _p_value(p: float) -> str:
 
 
 def say_metric(metric: str, declared: str, headline: str) -> list[str]:
-    """Say what kind of interval a metric has that is no mean over rows, and whether it was declared beforehand."""
-    said = []
+    """Return the sentences on the interval of a metric that is no mean over rows, and on whether it was declared."""
+    sentences = []
     if metric in LOWER_IS_BETTER:
-        said.append(
+        sentences.append(
             "Every score here is relative MSE, lower is better: 100 points are the variance of the test rows' numbers. "
             "A negative difference is a smaller error; MSE in the number's own unit stands with every metric."
         )
     elif metric != headline:
-        said.append(f"Every score here is {metric}: groups of test rows are bootstrapped, crossed with the seeds.")
+        sentences.append(f"Every score here is {metric}: groups of test rows are bootstrapped, crossed with the seeds.")
     if metric != declared:
-        said.append(f"This study declared {declared} before it began; {metric} was chosen afterwards.")
-    return said
+        sentences.append(f"This study declared {declared} before it began; {metric} was chosen afterwards.")
+    return sentences

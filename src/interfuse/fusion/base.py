@@ -76,7 +76,7 @@ class LayeredConfig(AttentionConfig):
 
 
 class FusionMechanism(nn.Module, ABC):
-    """Let image and text tokens interact; give one vector a row, and the updated tokens where they are kept.
+    """Let image and text tokens interact; return one vector a row, and the updated tokens where they are kept.
 
     A row whose mask is all False is a missing modality and counts as zeros. A pooled vector (batch, dim) counts
     as one token. A subclass is final: it takes its config and defines `fuse` on clean, masked tokens.
@@ -168,19 +168,21 @@ class FusionMechanism(nn.Module, ABC):
 
     def closed_gates(self) -> list[str]:
         """List the parameters of `zero_gates` that are still zero."""
-        named = self.named_parameters()
-        return [name for name, p in named if name.rpartition(".")[2] in self.zero_gates and not bool(p.detach().any())]
+        parameters = self.named_parameters()
+        return [
+            name for name, p in parameters if name.rpartition(".")[2] in self.zero_gates and not bool(p.detach().any())
+        ]
 
     def extra_repr(self) -> str:
         """Show the settings when printed."""
         return str(self.config)
 
-    def _check_dtypes(self, **given: Tensor) -> None:
+    def _check_dtypes(self, **inputs: Tensor) -> None:
         """Refuse tokens of another dtype than the weights, which autocast alone brings together."""
         weight = next((p for p in self.parameters() if p.is_floating_point()), None)
         if weight is None:
             return
-        for name, values in given.items():
+        for name, values in inputs.items():
             if values.dtype != weight.dtype and not torch.is_autocast_enabled(values.device.type):
                 raise ShapeError(
                     f"{name} is {values.dtype} and the weights are {weight.dtype}: give {name}.to({weight.dtype}), "
@@ -235,10 +237,10 @@ def list_fusions(pattern: str = "*") -> list[str]:
 def _enter(name: str, values: Any, mask: Any, dim: int) -> Tokens:
     """Check one modality's input, make it tokens, and zero what is masked."""
     if not isinstance(values, Tensor) or not values.is_floating_point():
-        given = f"of {values.dtype}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
+        kind = f"of {values.dtype}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
         hint = f"; a missing {name} is a row whose {name}_mask is all False" if values is None else ""
         raise ShapeError(
-            f"{name} is {given}; expected a float tensor (batch, {name}_tokens, {name}_dim={dim}): "
+            f"{name} is {kind}; expected a float tensor (batch, {name}_tokens, {name}_dim={dim}): "
             f"use torch.as_tensor(…).float(){hint}."
         )
     if values.dim() == 2:
@@ -251,9 +253,9 @@ def _enter(name: str, values: Any, mask: Any, dim: int) -> Tokens:
     if mask is None:
         return Tokens(values, full_mask(values))
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        given = f"is of {mask.dtype}" if isinstance(mask, Tensor) else f"is a {type(mask).__name__}"
+        kind = f"is of {mask.dtype}" if isinstance(mask, Tensor) else f"is a {type(mask).__name__}"
         way = "mask.bool()" if isinstance(mask, Tensor) else "torch.as_tensor(mask).bool()"
-        raise ShapeError(f"{name}_mask {given}; expected a bool tensor, True = a real token: use {way}.")
+        raise ShapeError(f"{name}_mask {kind}; expected a bool tensor, True = a real token: use {way}.")
     if mask.shape != values.shape[:2]:
         raise ShapeError(
             f"{name}_mask has shape {tuple(mask.shape)}; expected (batch, {name}_tokens) = {tuple(values.shape[:2])}, "

@@ -90,11 +90,11 @@ def _settings(entry: Entry[FusionMechanism]) -> tuple[Setting, ...]:
     docs: dict[str, str] = {}
     for config in reversed(entry.config.__mro__[:-1]):
         docs |= describe(config)
-    found = []
+    settings = []
     for name, field in entry.config.__dataclass_fields__.items():
         default = "" if repr(field.default).startswith("<dataclasses._MISSING") else repr(field.default)
-        found.append(Setting(name, default, docs.get(name, "")))
-    return tuple(found)
+        settings.append(Setting(name, default, docs.get(name, "")))
+    return tuple(settings)
 
 
 def mechanisms_page() -> str:
@@ -109,8 +109,8 @@ def mechanisms_page() -> str:
         lines += ["", f"## {f.name}", "", *_plain(f.doc), "", f"Checked besides against: {f.oracle}.", ""]
         lines += ["| setting | default | meaning |", "|---|---|---|"]
         own = [s for s in f.settings if s.name not in WIDTHS]
-        shown = own or [Setting("–", "–", "none beside the widths")]
-        lines += [f"| {_code(s.name)} | {_code(s.default)} | {s.doc} |" for s in shown]
+        rows = own or [Setting("–", "–", "none beside the widths")]
+        lines += [f"| {_code(s.name)} | {_code(s.default)} | {s.doc} |" for s in rows]
     return "\n".join(lines) + "\n"
 
 

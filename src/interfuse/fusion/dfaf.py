@@ -25,15 +25,15 @@ class Flow(nn.Module):
 
     def between(self, stream: Tokens, other: Tokens) -> Tokens:
         """Attend to the other stream and merge what was found: `W [x; Att(x → y)]`."""
-        found = self.dropout(self.inter(stream.tokens, other.tokens, other.mask))
-        return Tokens(self.merge(torch.cat([stream.tokens, found], -1)), stream.mask)
+        context = self.dropout(self.inter(stream.tokens, other.tokens, other.mask))
+        return Tokens(self.merge(torch.cat([stream.tokens, context], -1)), stream.mask)
 
     def within(self, stream: Tokens, other: Float[Tensor, "batch fused_dim"]) -> Tokens:
         """Attend to itself with queries and keys scaled by `1 + σ(W mean(y))`: `W (x + Att)`."""
         scale = 1 + torch.sigmoid(self.gate(other)).unsqueeze(1)  # (batch, 1, fused_dim)
         query, key, value = self.intra.project(stream.tokens)
-        found = self.dropout(self.intra.attend(query * scale, key * scale, value, stream.mask))
-        return Tokens(self.output(stream.tokens + found), stream.mask)
+        context = self.dropout(self.intra.attend(query * scale, key * scale, value, stream.mask))
+        return Tokens(self.output(stream.tokens + context), stream.mask)
 
 
 class FlowBlock(nn.Module):

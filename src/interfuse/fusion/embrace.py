@@ -64,9 +64,9 @@ class EmbraceFusion(FusionMechanism):
     def shares(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch 2"]:
         """Compute the probability of image and text in each row; they sum to 1, or are 0 where both are missing."""
         present = torch.stack([image.mask.any(1), text.mask.any(1)], -1).to(image.tokens.dtype)
-        weighed = present * present.new_tensor([self.image_share, 1 - self.image_share])
-        total = weighed.sum(-1, keepdim=True)
-        return weighed / total.where(total > 0, torch.ones_like(total))
+        weights = present * present.new_tensor([self.image_share, 1 - self.image_share])
+        total = weights.sum(-1, keepdim=True)
+        return weights / total.where(total > 0, torch.ones_like(total))
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
         """Average, dock, choose channel by channel, map."""
@@ -74,6 +74,6 @@ class EmbraceFusion(FusionMechanism):
         image_part, text_part = self.shares(image, text).split(1, -1)
         if self.training:
             lot = torch.rand(docked_image.shape, device=docked_image.device)  # in [0, 1): a share of 0 never wins
-            chosen = lot < image_part
-            image_part, text_part = chosen.to(image_part.dtype), (~chosen & (text_part > 0)).to(text_part.dtype)
+            from_image = lot < image_part
+            image_part, text_part = from_image.to(image_part.dtype), (~from_image & (text_part > 0)).to(text_part.dtype)
         return Fused(self.terminal(image_part * docked_image + text_part * docked_text))

@@ -109,7 +109,7 @@ class EvidentialFusion(LateFusion):
     def combine(
         self, logits: Float[Tensor, "modalities batch classes"], present: Bool[Tensor, "modalities batch 1"]
     ) -> Float[Tensor, "batch classes"]:
-        """Turn logits to opinions, combine them, give the logarithm of the expected probabilities."""
+        """Turn logits to opinions, combine them, return the logarithm of the expected probabilities."""
         alpha = self._opinions(logits, present).combined
         return alpha.log() - alpha.sum(-1, keepdim=True).log()
 

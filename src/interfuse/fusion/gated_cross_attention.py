@@ -25,8 +25,8 @@ class GatedCrossLayer(nn.Module):
         self, text: Float[Tensor, "batch text_tokens fused_dim"], image: Tokens
     ) -> Float[Tensor, "batch text_tokens fused_dim"]:
         """Update the text by what it finds in the image."""
-        found = self.dropout(self.attention(self.attention_norm(text), image.tokens, image.mask))
-        text = text + self.attention_gate.tanh() * found
+        context = self.dropout(self.attention(self.attention_norm(text), image.tokens, image.mask))
+        text = text + self.attention_gate.tanh() * context
         updated: Tensor = text + self.forward_gate.tanh() * self.dropout(self.feed_forward(self.forward_norm(text)))
         return updated
 

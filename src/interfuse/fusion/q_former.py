@@ -53,10 +53,10 @@ class QFormerLayer(nn.Module):
         asking = self.attention_norm(asking + self.dropout(self.attention(asking, states, mask)))
         queries, text = asking[:, :num_queries], asking[:, num_queries:]
         queries = self.cross_norm(queries + self.dropout(self.cross(queries, image.tokens, image.mask)))
-        answered: Tensor = self.query_norm(queries + self.dropout(self.query_forward(queries)))
+        answer: Tensor = self.query_norm(queries + self.dropout(self.query_forward(queries)))
         if self.text_forward is None or self.text_norm is None:
-            return answered
-        return torch.cat([answered, self.text_norm(text + self.dropout(self.text_forward(text)))], 1)
+            return answer
+        return torch.cat([answer, self.text_norm(text + self.dropout(self.text_forward(text)))], 1)
 
 
 @FUSIONS.register(

@@ -47,9 +47,9 @@ class SharedCrossAttentionFusion(FusionMechanism):
         """Project, attend both ways, add the residual, normalise, read out."""
         p, q = self.image(image.tokens), self.text(text.tokens)
         old = (image.tokens, text.tokens) if self.plain_residual else (p, q)
-        added = map(self.dropout, self.attend_both_ways(Tokens(p, image.mask), Tokens(q, text.mask)))
+        updates = map(self.dropout, self.attend_both_ways(Tokens(p, image.mask), Tokens(q, text.mask)))
         new_image, new_text = (  # an update without a name is gone from memory once it is added
-            F.layer_norm(stream + update, (self.config.fused_dim,)) for stream, update in zip(old, added, strict=True)
+            F.layer_norm(stream + update, (self.config.fused_dim,)) for stream, update in zip(old, updates, strict=True)
         )
         vector = self.readout(Tokens(new_image, image.mask), Tokens(new_text, text.mask))
         return Fused(vector, new_image, new_text)

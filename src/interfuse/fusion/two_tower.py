@@ -60,10 +60,10 @@ class TwoTowerFusion(FusionMechanism):
 
     def towers(self, image: Tokens, text: Tokens) -> Modalities[Float[Tensor, "batch fused_dim"]]:
         """Return the unit vectors of pictures and texts."""
-        seen, read = self.dropout(masked_mean(*image)), self.dropout(masked_mean(*text))
-        return Modalities(F.normalize(self.image(seen), dim=-1), F.normalize(self.text(read), dim=-1))
+        image_vector, text_vector = self.dropout(masked_mean(*image)), self.dropout(masked_mean(*text))
+        return Modalities(F.normalize(self.image(image_vector), dim=-1), F.normalize(self.text(text_vector), dim=-1))
 
     def fuse(self, image: Tokens, text: Tokens) -> Fused:
         """Multiply the channels of both unit vectors."""
-        seen, read = self.towers(image, text)
-        return Fused(seen * read * seen.shape[1])
+        image_code, text_code = self.towers(image, text)
+        return Fused(image_code * text_code * image_code.shape[1])

@@ -21,8 +21,8 @@ class TwoWayBlock(nn.Module):
     def forward(self, image: Tokens, text: Tokens) -> tuple[Tokens, Tokens]:
         """Update the text, then the image by the updated text."""
         text = self.text(text, image)
-        found = self.dropout(self.image(image.tokens, text.tokens, text.mask))
-        return Tokens(self.image_norm(image.tokens + found), image.mask), text
+        update = self.dropout(self.image(image.tokens, text.tokens, text.mask))
+        return Tokens(self.image_norm(image.tokens + update), image.mask), text
 
 
 @FUSIONS.register(

@@ -124,8 +124,8 @@ class Attention(nn.Module):
         q, k, v = (x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for x in (query, key, value))
         keys = None if mask is None else mask[:, None, None, :]
         answer = dot_product_attention(q, k, v, keys)
-        projected: Tensor = self.out(answer.transpose(1, 2).flatten(2))
-        return projected
+        output: Tensor = self.out(answer.transpose(1, 2).flatten(2))
+        return output
 
     def weights(
         self,

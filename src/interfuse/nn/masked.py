@@ -40,8 +40,8 @@ def masked_softmax(scores: Float[Tensor, "*axes keys"], mask: Bool[Tensor, "... 
     constant).
     """
     lowest = torch.finfo(scores.dtype).min
-    kept = scores.where(mask, torch.full((), lowest, dtype=scores.dtype, device=scores.device))
-    return kept.softmax(-1).where(mask, kept.new_zeros(()))
+    masked = scores.where(mask, torch.full((), lowest, dtype=scores.dtype, device=scores.device))
+    return masked.softmax(-1).where(mask, masked.new_zeros(()))
 
 
 def one_at_least(mask: Bool[Tensor, "batch tokens"]) -> Bool[Tensor, "batch tokens"]:

@@ -1,4 +1,4 @@
-"""Codes that tell a token where it stands: in a sentence, or on the grid of a picture."""
+"""Positional encodings: where a token stands in a sentence, or on the grid of a picture."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def sinusoid(places: Float[Tensor, " places"], dim: int) -> Float[Tensor, "places dim"]:
-    """Code places on a line: `sin(p ω_i), cos(p ω_i)` with `ω_i = 10000^(-2i/dim)`, sines first.
+    """Encode positions on a line: `sin(p ω_i), cos(p ω_i)` with `ω_i = 10000^(-2i/dim)`, sines first.
 
     Reference:
         Vaswani et al. 2017, section 3.5. An odd `dim` leaves its last channel zero.
@@ -20,7 +20,7 @@ def sinusoid(places: Float[Tensor, " places"], dim: int) -> Float[Tensor, "place
 
 
 class Positions(nn.Module):
-    """Add sinusoidal codes times a learned scale: one line for a text, rows and columns for a picture's grid.
+    """Add sinusoidal encodings times a learned scale: one line for a text, rows and columns for a picture's grid.
 
     Shape:
         (batch, tokens, dim) -> (batch, tokens, dim).

@@ -37,18 +37,18 @@ class Buffers:
         idle = [buffer for buffer in self._all if sys.getrefcount(buffer) <= _IDLE]
         fitting = [buffer for buffer in idle if size <= len(buffer) <= 2 * size]
         if fitting:
-            found = min(fitting, key=len)
-            self._all.remove(found)  # to the end: what was used last is dropped last
-            self._all.append(found)
-            return found
-        made = mmap.mmap(-1, size + size // 8)  # a little more, for the next batch that is a little longer
-        self._all.append(made)
+            smallest = min(fitting, key=len)
+            self._all.remove(smallest)  # to the end: what was used last is dropped last
+            self._all.append(smallest)
+            return smallest
+        fresh = mmap.mmap(-1, size + size // 8)  # a little more, for the next batch that is a little longer
+        self._all.append(fresh)
         over = sum(map(len, self._all)) - self.kept_bytes
         for buffer in idle:
             if over > 0:
                 over -= len(buffer)
                 self._all.remove(buffer)
-        return made
+        return fresh
 
 
 BUFFERS = Buffers()

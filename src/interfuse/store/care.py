@@ -39,7 +39,7 @@ class Check:
 
 
 def list_holdings(root: Path) -> list[Holding]:
-    """Say what each encoder's folder in a store holds.
+    """Return what each encoder's folder in a store holds.
 
     Raises:
         StoreError: there is no such folder.
@@ -57,14 +57,14 @@ def verify(root: Path) -> Iterator[Check]:
         items, damaged, broken, known = 0, 0, [], buried(folder)
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             try:
-                found = _read(path)
+                columns = _read(path)
                 tokens = map_tokens(path)
             except StoreError as error:
                 broken.append(str(error))
                 continue
-            keys = found["keys"].tobytes()
+            keys = columns["keys"].tobytes()
             for place, (start, length, expected) in enumerate(
-                zip(*(found[name].tolist() for name in ("start", "length", "checksum")), strict=True)
+                zip(*(columns[name].tolist() for name in ("start", "length", "checksum")), strict=True)
             ):
                 items += 1
                 key = keys[16 * place : 16 * place + 16].hex()
@@ -75,13 +75,13 @@ def verify(root: Path) -> Iterator[Check]:
         yield Check(folder, items, damaged, tuple(broken))
 
 
-def unused(root: Path, used: Collection[str]) -> list[Holding]:
+def unused(root: Path, names: Collection[str]) -> list[Holding]:
     """List what is in no folder of these names.
 
     Raises:
         StoreError: there is no such folder.
     """
-    return [holding for holding in list_holdings(root) if holding.folder.name not in used]
+    return [holding for holding in list_holdings(root) if holding.folder.name not in names]
 
 
 def remove(holding: Holding) -> None:

@@ -15,7 +15,7 @@ _SCALE_BYTES = 4
 
 
 def row_format(coding: Coding, dim: int) -> tuple[torch.dtype, int]:
-    """Return number format and width of a token's row on disk."""
+    """Return dtype and width of a token's row on disk."""
     if coding == "int8":
         return torch.int8, dim + _SCALE_BYTES
     return torch.float32 if coding == "float32" else torch.bfloat16, dim

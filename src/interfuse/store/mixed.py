@@ -52,19 +52,19 @@ class MixedTable:
     def lengths(self, items: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
         """Count the tokens of these items; item -1 has none."""
         first = len(self.stored)
-        kept = self.stored.lengths(items.where(items < first, -1))
+        lengths = self.stored.lengths(items.where(items < first, -1))
         return torch.tensor(
             [len(self._fresh[item - first]) if item >= first else 0 for item in items.tolist()], dtype=torch.int64
-        ).add(kept)
+        ).add(lengths)
 
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:
-        """Copy the tokens of these items, float32, padded to the longest; item -1 is missing."""
+        """Collate the tokens of these items, float32, padded to the longest; item -1 is missing."""
         first, lengths = len(self.stored), self.lengths(items)
         tokens = torch.zeros(len(items), max(1, int(lengths.max()) if len(items) else 1), self.dim)
-        kept = torch.nonzero((items >= 0) & (items < first)).flatten()
-        if len(kept):
-            found = self.stored.gather(items[kept]).tokens
-            tokens[kept, : found.shape[1]] = found
+        slots = torch.nonzero((items >= 0) & (items < first)).flatten()
+        if len(slots):
+            copies = self.stored.gather(items[slots]).tokens
+            tokens[slots, : copies.shape[1]] = copies
         for slot, item in enumerate(items.tolist()):
             if item >= first:
                 rows = self._fresh[item - first]

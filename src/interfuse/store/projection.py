@@ -24,7 +24,7 @@ class Projection:
     """`(x - mean) basis`: a token on the directions in which the train tokens vary most."""
 
     mean: Float[Tensor, " dim"]
-    basis: Float[Tensor, "dim kept"]
+    basis: Float[Tensor, "dim components"]
     """Orthonormal columns that span the principal components, turned so that each carries a like share of them."""
     explained: float = 1.0
     """Fraction of the train tokens' variance that is kept."""
@@ -38,7 +38,7 @@ class Projection:
         if self.basis.ndim != 2 or self.mean.shape != self.basis.shape[:1] or self.mean.dtype != torch.float32:
             raise StoreError(
                 f"A projection has mean {tuple(self.mean.shape)} and basis {tuple(self.basis.shape)}; expected (dim) "
-                "and (dim, kept), float32."
+                "and (dim, components), float32."
             )
         content = b"".join(part.contiguous().numpy().tobytes() for part in (self.mean, self.basis))
         object.__setattr__(self, "digest", hashlib.blake2b(content, digest_size=16).hexdigest())
@@ -48,21 +48,21 @@ class Projection:
         """Width of a projected token."""
         return self.basis.shape[1]
 
-    def apply(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch kept"]:
+    def apply(self, tokens: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch components"]:
         """Project tokens, float32."""
         mean, basis = self.mean.to(tokens.device), self.basis.to(tokens.device)
         return (tokens.float() - mean) @ basis
 
 
-def fit_projection(chunks: Iterable[Float[Tensor, "_ dim"]], kept: int) -> Projection:
-    """Fit the `kept` principal components of at most `SAMPLE_TOKENS` tokens.
+def fit_projection(chunks: Iterable[Float[Tensor, "_ dim"]], components: int) -> Projection:
+    """Fit the first `components` principal components of at most `SAMPLE_TOKENS` tokens.
 
     The covariance is summed up chunk by chunk, so that no more than a chunk lies in memory. The components are turned
     among themselves by a fixed random rotation: it loses nothing, and standardising the channels later, as an adapter
     does, does not blow the last and noisiest component up to the size of the first. An 8-bit scale gains by it too.
 
     Raises:
-        StoreError: there is no token, or `kept` is not below their width.
+        StoreError: there is no token, or `components` is not below their width.
     """
     count, shift = 0, torch.zeros(())
     total, square = torch.zeros(()), torch.zeros(())
@@ -79,15 +79,15 @@ def fit_projection(chunks: Iterable[Float[Tensor, "_ dim"]], kept: int) -> Proje
         square = square + (values.T @ values).double()
         if count >= SAMPLE_TOKENS:
             break
-    if not count or not 1 <= kept < len(total):
-        raise StoreError(f"Cannot keep {kept} of {total.numel()} numbers a token, fitted on {count:,} tokens.")
+    if not count or not 1 <= components < len(total):
+        raise StoreError(f"Cannot keep {components} of {total.numel()} numbers a token, fitted on {count:,} tokens.")
     offset = total / count
     variances, vectors = torch.linalg.eigh(square / count - offset.outer(offset))
-    basis = vectors.flip(1)[:, :kept]
-    drawn = torch.randn(kept, kept, generator=generator(0, "projection"), dtype=torch.float64)
-    basis = basis * basis.gather(0, basis.abs().argmax(0, keepdim=True)).sign() @ torch.linalg.qr(drawn)[0]
+    basis = vectors.flip(1)[:, :components]
+    noise = torch.randn(components, components, generator=generator(0, "projection"), dtype=torch.float64)
+    basis = basis * basis.gather(0, basis.abs().argmax(0, keepdim=True)).sign() @ torch.linalg.qr(noise)[0]
     variances = variances.clamp_min(0)
-    explained = variances[-kept:].sum() / variances.sum().clamp_min(torch.finfo(torch.float64).tiny)
+    explained = variances[-components:].sum() / variances.sum().clamp_min(torch.finfo(torch.float64).tiny)
     return Projection((shift + offset).float(), basis.float().contiguous(), float(explained), count)
 
 

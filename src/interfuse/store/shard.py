@@ -46,9 +46,9 @@ class Header:
                 self.entries: dict[str, Any] = json.loads(handle.read(size))
             self.metadata: dict[str, str] = self.entries.pop("__metadata__", None) or {}
             self.begin = 8 + size
-            promised = self.begin + max(entry["data_offsets"][1] for entry in self.entries.values())
-            if path.stat().st_size != promised:
-                raise StoreError(f"{path.name} has {path.stat().st_size:,} bytes, its header promises {promised:,}.")
+            end = self.begin + max(entry["data_offsets"][1] for entry in self.entries.values())
+            if path.stat().st_size != end:
+                raise StoreError(f"{path.name} has {path.stat().st_size:,} bytes, its header promises {end:,}.")
         except _DAMAGE as error:
             raise StoreError(f"{path.name} is no shard: {error}") from error
 
@@ -58,7 +58,7 @@ class Header:
         return self.begin + int(entry["data_offsets"][0]), tuple(entry["shape"])
 
     def map(self, name: str, dtype: str) -> np.ndarray:
-        """Map a tensor as an array of this number format."""
+        """Map a tensor as an array of this dtype."""
         offset, shape = self.place(name)
         array: np.ndarray = np.frombuffer(map_file(self.path), dtype, int(np.prod(shape)), offset).reshape(shape)
         return array
@@ -95,16 +95,16 @@ def read_items(path: Path, width: int, dtype: torch.dtype) -> dict[str, np.ndarr
     try:
         lengths, checksums = (header.map(name, "<i8") for name in ("lengths", "checksums"))
         keys = header.map("keys", "u1")
-        (total, found), kind = header.place("tokens")[1], _DTYPES.get(header.entries["tokens"]["dtype"])
+        (total, token_width), kind = header.place("tokens")[1], _DTYPES.get(header.entries["tokens"]["dtype"])
         spans = {name: header.entries[name]["data_offsets"] for name in header.entries}
-        fits = spans["tokens"][1] - spans["tokens"][0] == total * found * dtype.itemsize
+        fits = spans["tokens"][1] - spans["tokens"][0] == total * token_width * dtype.itemsize
     except _DAMAGE as error:
         raise StoreError(f"{path.name} is no shard: {error}") from error
     form = header.metadata.get("format", "1")
     if form != FORMAT:
         raise StoreError(f"{path.name} has the format {form}, expected {FORMAT}.")
-    if found != width or kind != dtype:
-        raise StoreError(f"{path.name} has {kind} tokens of width {found}, expected {width} of {dtype}.")
+    if token_width != width or kind != dtype:
+        raise StoreError(f"{path.name} has {kind} tokens of width {token_width}, expected {width} of {dtype}.")
     if (
         not fits
         or keys.shape[1:] != (16,)
@@ -132,7 +132,7 @@ def map_tokens(path: Path) -> Tensor:
 
 
 def tensor_dtype(header: Header) -> torch.dtype:
-    """Return the number format of a shard's tokens.
+    """Return the dtype of a shard's tokens.
 
     Raises:
         LookupError: it is none that a store writes.

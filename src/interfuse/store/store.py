@@ -66,9 +66,9 @@ class TokenStore:
             ) from error
         self._check_owner(dict(signature))
         self.warnings: list[str] = []
-        """What was found damaged, in words."""
+        """What is damaged, in words."""
         self._guard = threading.RLock()  # a writer looks things up from its own thread
-        self._seen: set[str] = set()
+        self._shards: set[str] = set()
         self._names: list[str] = []
         self._in_snapshot = 0
         self._snapshot, self._loose = EMPTY, EMPTY
@@ -82,11 +82,11 @@ class TokenStore:
         """Take notice of shards that were written or removed since."""
         with self._guard:
             facts = self._scan()
-            if not self._seen <= facts.keys():
+            if not self._shards <= facts.keys():
                 self._forget()
-            if not self._seen:
+            if not self._shards:
                 self._open_snapshot(facts)
-            new = sorted(facts.keys() - self._seen)
+            new = sorted(facts.keys() - self._shards)
             parts = [self._loose, *(part for name in new if (part := self._read(name)) is not None)]
             if len(parts) > 1:
                 self._loose = merge(parts, self._names)
@@ -162,7 +162,7 @@ class TokenStore:
         )
 
     def _number_anew(self, shard: np.ndarray) -> tuple[Path, ...]:
-        """Number the shards that a table uses from 0, in place, and give their paths."""
+        """Number the shards that a table uses from 0, in place, and return their paths."""
         used = np.zeros(len(self._names), dtype=bool)
         parts = [slice(first, first + CHUNK) for first in range(0, len(shard), CHUNK)]
         for part in parts:
@@ -181,9 +181,9 @@ class TokenStore:
             part[place] = first.index(min(first))
         row = np.where(part == 0, rows[0], rows[1])
         if self._buried:
-            found = np.flatnonzero(part >= 0)
-            columns = self._take(part[found], row[found])
-            for place, shard, start in zip(found, columns["shard"], columns["start"], strict=True):
+            places = np.flatnonzero(part >= 0)
+            columns = self._take(part[places], row[places])
+            for place, shard, start in zip(places, columns["shard"], columns["start"], strict=True):
                 if (self._names[shard], int(start)) in self._buried:
                     part[place], row[place] = self._sound_copy(keys[place : place + 1])
         return part, row
@@ -194,27 +194,27 @@ class TokenStore:
 
     def _sound_copy(self, key: np.ndarray) -> tuple[int, int]:
         """Look through all copies of a key (an array of one), past those that are known to be damaged."""
-        left = []
+        copies = []
         for number, index in enumerate(self._parts):
             for row in index.copies(key):
                 name = self._names[index.shard[row]]
                 if (name, int(index.start[row])) not in self._buried:
-                    left.append((name, number, row))
-        return min(left)[1:] if left else (-1, -1)
+                    copies.append((name, number, row))
+        return min(copies)[1:] if copies else (-1, -1)
 
     def _take(self, part: np.ndarray, row: np.ndarray) -> dict[str, np.ndarray]:
         """Take the columns of located copies."""
-        taken = {}
+        columns = {}
         for name, dtype in COLUMNS.items():
             column = np.empty(len(part), dtype)
             for number, index in enumerate(self._parts):
                 here = part == number
                 column[here] = getattr(index, name)[row[here]]
-            taken[name] = column
-        return taken
+            columns[name] = column
+        return columns
 
     def _flags(self, part: np.ndarray, row: np.ndarray) -> np.ndarray:
-        """Tell which located copies were compared with their checksums."""
+        """Return which located copies were compared with their checksums."""
         flags = np.zeros(len(part), dtype=bool)
         for number, sound in enumerate(self._sound):
             here = part == number
@@ -235,11 +235,13 @@ class TokenStore:
         order = np.lexsort((columns["start"], columns["shard"]))
         size = columns["length"][order].astype(np.int64) * self._width * self._dtype.itemsize
         total = size.cumsum()
-        chosen = places[order[: int(np.searchsorted(total, limit, "right"))]]
+        selection = places[order[: int(np.searchsorted(total, limit, "right"))]]
         maps: dict[int, Tensor] = {}
-        for place, number, at in zip(chosen.tolist(), part[chosen].tolist(), row[chosen].tolist(), strict=True):
+        for place, number, at in zip(
+            selection.tolist(), part[selection].tolist(), row[selection].tolist(), strict=True
+        ):
             self._verify_item(keys[place], number, at, maps)
-        return limit if len(chosen) < len(places) else int(size.sum())
+        return limit if len(selection) < len(places) else int(size.sum())
 
     def _verify_item(self, key: str, number: int, row: int, maps: dict[int, Tensor]) -> None:
         """Compare one item; a sound copy elsewhere stands in for a damaged one."""
@@ -275,23 +277,23 @@ class TokenStore:
 
     def _forget(self) -> None:
         """Begin with nothing known."""
-        self._seen, self._names = set(), []
+        self._shards, self._names = set(), []
         self._in_snapshot = 0
         self._snapshot, self._loose = EMPTY, EMPTY
         self._sound = [np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)]
         self._buried = buried(self.folder)
 
     def _open_snapshot(self, facts: Mapping[str, tuple[int, int]]) -> None:
-        found = read_snapshot(self.folder, facts, self._width)
-        if found is not None:
-            self._snapshot, names = found
-            self._names, self._seen = list(names), set(names)
+        snapshot = read_snapshot(self.folder, facts, self._width)
+        if snapshot is not None:
+            self._snapshot, names = snapshot
+            self._names, self._shards = list(names), set(names)
             self._in_snapshot = len(names)
             self._sound[0] = np.zeros(len(self._snapshot), dtype=bool)
 
     def _read(self, name: str) -> Index | None:
         """Read one shard's own index; say so where it is no sound shard."""
-        self._seen.add(name)
+        self._shards.add(name)
         try:
             items = read_items(self.folder / name, self._width, self._dtype)
         except StoreError as error:
@@ -305,10 +307,10 @@ class TokenStore:
         """Write the index of all shards as one file and map it; without it opening is slower, nothing else."""
         with suppress(OSError, SafetensorError):  # no lock: it is renamed into its place, and any one will do
             write_snapshot(self.folder, merge(self._parts, self._names), self._names, facts, self._width)
-        found = read_snapshot(self.folder, facts, self._width)
-        if found is not None and len(found[1]) == len(self._names):
-            self._snapshot, self._loose = found[0], EMPTY
-            self._names, self._in_snapshot = list(found[1]), len(found[1])
+        snapshot = read_snapshot(self.folder, facts, self._width)
+        if snapshot is not None and len(snapshot[1]) == len(self._names):
+            self._snapshot, self._loose = snapshot[0], EMPTY
+            self._names, self._in_snapshot = list(snapshot[1]), len(snapshot[1])
             self._sound = [np.zeros(len(self._snapshot), dtype=bool), np.zeros(0, dtype=bool)]
 
     def _check_owner(self, signature: dict[str, Any]) -> None:
@@ -336,5 +338,5 @@ def folder_name(signature: Mapping[str, Any]) -> str:
 
 def _bytes(keys: np.ndarray) -> Iterator[bytes]:
     """Return each key's 16 bytes; numpy alone would drop zeros at the end."""
-    joined = keys.tobytes()
-    return (joined[start : start + 16] for start in range(0, len(joined), 16))
+    content = keys.tobytes()
+    return (content[start : start + 16] for start in range(0, len(content), 16))

@@ -53,16 +53,16 @@ class StoredTable:
         return torch.from_numpy(self._lengths(items.numpy()))
 
     def gather(self, items: Int64[Tensor, " batch"]) -> Tokens:
-        """Copy the tokens of these items, float32, padded to the longest; item -1 is missing.
+        """Collate the tokens of these items, float32, padded to the longest; item -1 is missing.
 
         Raises:
             StoreError: an item is damaged; it is listed, so that the next encoding replaces it.
         """
-        chosen = items.numpy()
-        lengths = self._lengths(chosen)
+        numbers = items.numpy()
+        lengths = self._lengths(numbers)
         width = max(1, int(lengths.max(initial=1)))
-        tokens = BUFFERS.empty(len(chosen), width, self.dim)
-        for slot, (item, length) in enumerate(zip(chosen.tolist(), lengths.tolist(), strict=True)):
+        tokens = BUFFERS.empty(len(numbers), width, self.dim)
+        for slot, (item, length) in enumerate(zip(numbers.tolist(), lengths.tolist(), strict=True)):
             if item >= 0:
                 from_rows(self.coding, self._rows(item, length), tokens[slot, :length])
             tokens[slot, length:] = 0

@@ -131,10 +131,10 @@ class Writer:
         try:
             if items:
                 with locked(folder / ".lock"):
-                    there = self.store.peek(items)
-                    left = {key: value for key, value in items.items() if key not in there}
-                    if left:
-                        write_shard(folder / f"{uuid.uuid4().hex}{SUFFIX}", left)
+                    present = self.store.peek(items)
+                    fresh = {key: value for key, value in items.items() if key not in present}
+                    if fresh:
+                        write_shard(folder / f"{uuid.uuid4().hex}{SUFFIX}", fresh)
         except (OSError, SafetensorError) as error:
             raise StoreError(
                 f"The token store {folder} cannot be written: {error}. "

@@ -46,17 +46,17 @@ def exports_with_dynamic_axes(subject: Subject) -> list[Finding]:
             shapes = (image, text, image, text)
             program = torch.export.export(_Called(subject), tuple(inputs), dynamic_shapes=shapes, strict=False).module()
             other = _other(subject)
-            got = program(*other)
+            output = program(*other)
     except Exception as error:
         return [Finding("export", "info", "torch.export with dynamic axes fails", raised(error), where, fix)]
     finally:
         logger.setLevel(level)
-    gap = max(subject.compare(subject.look(other), got, other))
+    gap = max(subject.compare(subject.look(other), output, other))
     if gap <= subject.tolerance:
         return []
-    seen = f"at {tuple(other.image.shape)} with {tuple(other.text.shape)} it differs by {number(gap)}"
+    evidence = f"at {tuple(other.image.shape)} with {tuple(other.text.shape)} it differs by {number(gap)}"
     title = "What torch.export gives computes something else at another size"
-    return [Finding("export", "warning", title, seen, where, fix)]
+    return [Finding("export", "warning", title, evidence, where, fix)]
 
 
 def _varies(subject: Subject, modality: str) -> bool:

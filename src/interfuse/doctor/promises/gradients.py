@@ -26,16 +26,16 @@ class OneKeySoftmax(TorchDispatchMode):
     def __init__(self) -> None:
         """Start at none."""
         super().__init__()  # type: ignore[no-untyped-call]
-        self.seen = 0
+        self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Look at a call and let it pass."""
         name = str(func)
         softmax = name.startswith(("aten._softmax.", "aten._log_softmax."))
         if softmax and args[0].dim() and args[0].shape[args[1]] == 1:
-            self.seen += args[0].numel() > 0
+            self.count += args[0].numel() > 0
         elif "scaled_dot_product" in name and "backward" not in name and args[1].shape[-2] == 1:
-            self.seen += 1
+            self.count += 1
         return func(*args, **(kwargs or {}))
 
 
@@ -48,14 +48,14 @@ class Learning:
     opened: tuple[str, ...]
     """Blocked at step 0, open after a step."""
     one_key: int
-    """Softmaxes over one key that were seen."""
+    """Softmaxes over one key."""
     bad: tuple[str, ...]
     """Parameters whose gradient is not finite."""
     floor: float
     """At or below it a gradient counts as none."""
 
     def learns(self, name: str) -> bool:
-        """Tell whether a part has a gradient at step 0 or after steps."""
+        """Return whether a part has a gradient at step 0 or after steps."""
         return self.largest.get(name, 0.0) > self.floor or name in self.opened
 
     @property
@@ -69,30 +69,30 @@ def gives_every_parameter_a_gradient(
 ) -> list[Finding]:
     """Return each parameter a finite, non-zero gradient at step 0, or, behind a zero gate, after a step."""
     learning = learn(subject, floor, passes)
-    found: list[Finding] = []
+    findings: list[Finding] = []
     where = where_is(subject.module)
     if learning.bad:
         fix = "Add an eps inside square roots, norms, logarithms and quotients; start from smaller weights."
-        seen = f"NaN or inf at {some(list(learning.bad))}"
-        found.append(Finding("bad-gradient", "error", "A gradient is not finite", seen, where, fix))
+        evidence = f"NaN or inf at {some(list(learning.bad))}"
+        findings.append(Finding("bad-gradient", "error", "A gradient is not finite", evidence, where, fix))
     cancelled = [name for name in learning.dead if _cancels(name, learning.learns)]
     dead = [name for name in learning.dead if name not in cancelled]
     if cancelled:
-        seen = f"its weight learns, the bias has gradient 0: {some(cancelled)}"
+        evidence = f"its weight learns, the bias has gradient 0: {some(cancelled)}"
         title = "A bias that cancels: softmax does not see what is added to every score"
         fix = "Harmless; bias=False saves it."
-        found.append(Finding("cancelled-bias", "info", title, seen, some(cancelled), fix))
+        findings.append(Finding("cancelled-bias", "info", title, evidence, some(cancelled), fix))
     if dead and learning.one_key:
-        found.append(_one_key(dead, learning, where))
+        findings.append(_one_key(dead, learning, where))
     elif dead:
-        found.append(_dead(subject, dead, learning, where))
+        findings.append(_dead(subject, dead, learning, where))
     gated = [name for name in learning.opened if not subject.zero_gates]
     if gated:
-        seen = f"gradient exactly 0 at step 0 and not after a step: {some(gated)}"
+        evidence = f"gradient exactly 0 at step 0 and not after a step: {some(gated)}"
         title = "Closed at the start: a parameter that starts at zero blocks the gradient of others for one step"
         fix = "Meant so in Flamingo's gates, LoRA and adaLN-zero; else start from small random weights."
-        found.append(Finding("zero-gate", "info", title, seen, some(gated), fix))
-    return found
+        findings.append(Finding("zero-gate", "info", title, evidence, some(gated), fix))
+    return findings
 
 
 def _one_key(dead: list[str], learning: Learning, where: str) -> Finding:
@@ -134,8 +134,8 @@ def _cancels(name: str, learns: Callable[[str], bool]) -> bool:
 
 def _blocked(largest: dict[str, float], limit: float) -> list[str]:
     """List the parts without a gradient, but for biases that cancel."""
-    found = [part for part, size in largest.items() if size <= limit]
-    return [part for part in found if not _cancels(part, lambda name: largest.get(name, 0.0) > limit)]
+    parts = [part for part, size in largest.items() if size <= limit]
+    return [part for part in parts if not _cancels(part, lambda name: largest.get(name, 0.0) > limit)]
 
 
 def learn(subject: Subject, floor: float | None = None, passes: Sequence[str] = EVERY) -> Learning:
@@ -143,7 +143,7 @@ def learn(subject: Subject, floor: float | None = None, passes: Sequence[str] = 
     module = _first(subject)
     largest: dict[str, float] = {}
     bad: set[str] = set()
-    with OneKeySoftmax() as watch:
+    with OneKeySoftmax() as softmaxes:
         subject.run(subject.inputs())
     limit = floor if floor is not None else 0.0
     for name in passes:
@@ -161,7 +161,7 @@ def learn(subject: Subject, floor: float | None = None, passes: Sequence[str] = 
         later = stepped(subject)
         for name in passes:
             opened |= {part for part, size in _measure(subject, later, name) if part in blocked and size > limit}
-    return Learning(largest, tuple(sorted(opened)), watch.seen, tuple(sorted(bad)), limit)
+    return Learning(largest, tuple(sorted(opened)), softmaxes.count, tuple(sorted(bad)), limit)
 
 
 def _rounding(sizes: list[float], exact: torch.dtype) -> float:
@@ -172,7 +172,7 @@ def _rounding(sizes: list[float], exact: torch.dtype) -> float:
 
 
 def _measure(subject: Subject, module: nn.Module, name: str) -> Iterator[tuple[str, float]]:
-    """Take the gradients of one pass and give the size of each part of each parameter."""
+    """Take the gradients of one pass and return the size of each part of each parameter."""
     inputs = subject.inputs()
     if name == "more rows":
         inputs = subject.inputs(Sizes(31, subject.sizes.image, subject.sizes.text), seed=5)
@@ -207,16 +207,16 @@ def _measure(subject: Subject, module: nn.Module, name: str) -> Iterator[tuple[s
 
 def _grads(subject: Subject, module: nn.Module, inputs: Inputs) -> dict[str, tuple[Tensor, Tensor | None]]:
     output = subject.run(inputs, module)
-    named = {name: p for name, p in module.named_parameters() if p.requires_grad and p.is_floating_point()}
+    parameters = {name: p for name, p in module.named_parameters() if p.requires_grad and p.is_floating_point()}
     draw = torch.Generator().manual_seed(2)
     total = torch.zeros((), dtype=subject.exact, device=subject.device)
     for leaf in output.values():
         weights = torch.randn(leaf.shape, generator=draw, dtype=torch.float64).to(leaf)
         total = total + (leaf * weights).sum()
     if not total.requires_grad:
-        return {name: (p, None) for name, p in named.items()}
-    grads = torch.autograd.grad(total, list(named.values()), allow_unused=True)
-    return {name: (p, grad) for (name, p), grad in zip(named.items(), grads, strict=True)}
+        return {name: (p, None) for name, p in parameters.items()}
+    grads = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
+    return {name: (p, grad) for (name, p), grad in zip(parameters.items(), grads, strict=True)}
 
 
 def _parts(name: str, parameter: Tensor, grad: Tensor | None) -> Iterator[tuple[str, Tensor | None]]:
@@ -246,7 +246,7 @@ def depends_on_both(subject: Subject) -> list[Finding]:
     """Change the output when image or text changes, for every modality it is meant to depend on."""
     reach = _reach(subject, _first(subject))
     later: dict[str, dict[str, float]] | None = None
-    found: list[Finding] = []
+    findings: list[Finding] = []
     where = where_is(subject.module)
     for modality in sorted(subject.modalities):
         if any(size > 1e-9 for size in reach[modality].values()):
@@ -254,20 +254,24 @@ def depends_on_both(subject: Subject) -> list[Finding]:
         later = _reach(subject, stepped(subject)) if later is None else later
         if any(size > 1e-9 for size in later[modality].values()):
             most = number(max(later[modality].values()))
-            seen = f"at step 0 another {modality} changes nothing; after two steps by {most}"
+            evidence = f"at step 0 another {modality} changes nothing; after two steps by {most}"
             fix = "Meant so behind a zero-initialised gate; else look for a weight that starts at zero."
-            found.append(Finding("zero-gate", "info", f"The {modality} enters through a closed gate", seen, where, fix))
+            findings.append(
+                Finding("zero-gate", "info", f"The {modality} enters through a closed gate", evidence, where, fix)
+            )
             continue
-        seen = f"another {modality} in every row moves the output by {number(max(reach[modality].values(), default=0))}"
+        evidence = (
+            f"another {modality} in every row moves the output by {number(max(reach[modality].values(), default=0))}"
+        )
         fix = f"Use the {modality} in what forward returns; an attention over one key ignores its query."
-        found.append(Finding("modality-ignored", "error", f"The {modality} is ignored", seen, where, fix))
+        findings.append(Finding("modality-ignored", "error", f"The {modality} is ignored", evidence, where, fix))
     for modality in sorted(set(MODALITIES) - subject.modalities):
         if any(size > 1e-9 for size in reach[modality].values()):
-            seen = f"declared unimodal, but another {modality} moves the output"
-            found.append(Finding("modality-ignored", "error", f"The {modality} is not ignored", seen, where, ""))
-    if not found and len(subject.modalities) > 1:
-        found += _fusing(subject, reach, where)
-    return found
+            evidence = f"declared unimodal, but another {modality} moves the output"
+            findings.append(Finding("modality-ignored", "error", f"The {modality} is not ignored", evidence, where, ""))
+    if not findings and len(subject.modalities) > 1:
+        findings += _fusing(subject, reach, where)
+    return findings
 
 
 def lets_gradients_reach_both_inputs(subject: Subject, floor: float = 0.0) -> list[Finding]:
@@ -276,10 +280,10 @@ def lets_gradients_reach_both_inputs(subject: Subject, floor: float = 0.0) -> li
     leaves = {m: inputs.values(m).clone().requires_grad_() for m in MODALITIES}
     output = subject.run(inputs._replace(**leaves))
     draw = torch.Generator().manual_seed(2)
-    weighed = [
+    sums = [
         (leaf * torch.randn(leaf.shape, generator=draw, dtype=torch.float64).to(leaf)).sum() for leaf in output.values()
     ]
-    total = torch.stack(weighed).sum()
+    total = torch.stack(sums).sum()
     blocked = sorted(subject.modalities)
     if total.requires_grad:
         grads = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
@@ -287,10 +291,10 @@ def lets_gradients_reach_both_inputs(subject: Subject, floor: float = 0.0) -> li
         blocked = [m for m in blocked if not sizes[m] > floor]
     if not blocked:
         return []
-    seen = f"the gradient at the {' and the '.join(blocked)} is 0"
+    evidence = f"the gradient at the {' and the '.join(blocked)} is 0"
     fix = "Harmless on frozen features; with a trainable encoder in front take away detach() or no_grad()."
     title = "No gradient reaches what stands in front"
-    return [Finding("blocked-input", "info", title, seen, where_is(subject.module), fix)]
+    return [Finding("blocked-input", "info", title, evidence, where_is(subject.module), fix)]
 
 
 def _fusing(subject: Subject, reach: dict[str, dict[str, float]], where: str) -> list[Finding]:
@@ -300,9 +304,9 @@ def _fusing(subject: Subject, reach: dict[str, dict[str, float]], where: str) ->
     later = _reach(subject, stepped(subject))
     if any(min(later[m].get(name, 0.0) for m in MODALITIES) > 1e-9 for name in later["image"]):
         return []
-    seen = ", ".join(f"{name} from {'image' if reach['image'][name] > 1e-9 else 'text'}" for name in reach["image"])
+    evidence = ", ".join(f"{name} from {'image' if reach['image'][name] > 1e-9 else 'text'}" for name in reach["image"])
     fix = "Meant so in a dual encoder trained by contrast; a fusion needs an output of both."
-    return [Finding("no-fusion", "info", "No output depends on both modalities", seen, where, fix)]
+    return [Finding("no-fusion", "info", "No output depends on both modalities", evidence, where, fix)]
 
 
 def _reach(subject: Subject, module: nn.Module) -> dict[str, dict[str, float]]:
@@ -311,6 +315,6 @@ def _reach(subject: Subject, module: nn.Module) -> dict[str, dict[str, float]]:
     plain = subject.look(inputs, module)
     reach: dict[str, dict[str, float]] = {}
     for modality in MODALITIES:
-        moved = subject.look(inputs.having(modality, other.values(modality)), module)
-        reach[modality] = {n: change(moved[n], leaf) for n, leaf in plain.items() if n in moved and leaf.dim()}
+        output = subject.look(inputs.having(modality, other.values(modality)), module)
+        reach[modality] = {n: change(output[n], leaf) for n, leaf in plain.items() if n in output and leaf.dim()}
     return reach

@@ -19,20 +19,22 @@ def is_deterministic_in_eval(subject: Subject) -> list[Finding]:
     before = {key: value.clone() for key, value in subject.module.state_dict().items()}
     first, second = plain.look(inputs), plain.look(inputs)
     after = subject.module.state_dict()
-    moved = [key for key, value in after.items() if key not in before or not _same(before[key], value)]
-    found: list[Finding] = []
-    if moved:
-        evidence = f"one call without gradient changed {', '.join(moved)}"
+    changes = [key for key, value in after.items() if key not in before or not _same(before[key], value)]
+    findings: list[Finding] = []
+    if changes:
+        evidence = f"one call without gradient changed {', '.join(changes)}"
         fix = "Update buffers under `if self.training:` alone."
         where = where_is(subject.module)
-        found.append(Finding("state-moves", "warning", "A call in eval mode changes the state", evidence, where, fix))
-    given = Inputs(*(value.clone() for value in inputs))
+        findings.append(
+            Finding("state-moves", "warning", "A call in eval mode changes the state", evidence, where, fix)
+        )
+    copies = Inputs(*(value.clone() for value in inputs))
     with torch.no_grad():
-        subject.call(subject.module, *given)
-    if any(change(a, b) > 0 for a, b in zip(given[:2], inputs[:2], strict=True)):
+        subject.call(subject.module, *copies)
+    if any(change(a, b) > 0 for a, b in zip(copies[:2], inputs[:2], strict=True)):
         evidence, fix = "after a call the tensors given hold other values", "x = x / n instead of x /= n."
         where = where_is(subject.module)
-        found.append(Finding("inputs-change", "warning", "It changes its inputs in place", evidence, where, fix))
+        findings.append(Finding("inputs-change", "warning", "It changes its inputs in place", evidence, where, fix))
     gap = _largest(first, second)
     slack = plain.rounding
     draws = gap <= slack and _draws(plain, inputs)
@@ -40,17 +42,17 @@ def is_deterministic_in_eval(subject: Subject) -> list[Finding]:
         gap, calls = _until_it_differs(plain, inputs, first)
     how = f"one of {calls} calls of the same batch" if draws else "the same batch twice"
     differs = gap > slack
-    if (differs and not moved) or draws:
-        seen = f"{how} differs by {number(gap)}" if differs else f"a call draws random numbers; {calls} calls agree"
+    if (differs and not changes) or draws:
+        evidence = f"{how} differs by {number(gap)}" if differs else f"a call draws random numbers; {calls} calls agree"
         fix = "Draw only `if self.training:`; give F.dropout training=self.training; fix noise or choices in eval."
         severity: Severity = "error" if differs else "warning"
         title = "The output is random in eval mode" if differs else "It draws random numbers in eval mode"
-        found.append(Finding("random-in-eval", severity, title, seen, where_is(subject.module), fix))
-    return found
+        findings.append(Finding("random-in-eval", severity, title, evidence, where_is(subject.module), fix))
+    return findings
 
 
 def repeats(subject: Subject) -> bool:
-    """Tell whether a seeded call gives the same output again."""
+    """Return whether a seeded call gives the same output again."""
     inputs, seeded = subject.inputs(), subject.variant(seeded=True)
     return _largest(seeded.look(inputs), seeded.look(inputs)) <= subject.rounding
 
@@ -60,7 +62,7 @@ def _largest(first: Leaves, second: Leaves) -> float:
 
 
 def _draws(subject: Subject, inputs: Inputs) -> bool:
-    """Tell whether a call moves a stream of random numbers."""
+    """Return whether a call moves a stream of random numbers."""
     before = _streams()
     subject.look(inputs)
     return _streams() != before
@@ -76,7 +78,7 @@ def _streams() -> tuple[object, ...]:
 def _until_it_differs(
     subject: Subject, inputs: Inputs, first: Leaves, most: int = 300, limit_s: float = 2.0
 ) -> tuple[float, int]:
-    """Call again and again, at most `limit_s` seconds; give the first difference and the number of calls."""
+    """Call again and again, at most `limit_s` seconds; return the first difference and the number of calls."""
     started = time.thread_time()
     for calls in range(3, most):  # noqa: B007
         gap = _largest(first, subject.look(inputs))
@@ -90,14 +92,14 @@ def _same(first: torch.Tensor, second: torch.Tensor) -> bool:
 
 
 def _similarities(subject: Subject) -> list[Finding]:
-    """Say where an output is a matrix of every row against every row, as in a contrastive loss."""
+    """Return a finding where an output is a matrix of every row against every row, as in a contrastive loss."""
     names = [name for name, marks in subject.labels().items() if "pair" in marks]
     if not names:
         return []
-    seen = f"{', '.join(names)}: (batch, batch); a row's own entry, on the diagonal, stands alone"
+    evidence = f"{', '.join(names)}: (batch, batch); a row's own entry, on the diagonal, stands alone"
     fix = "Meant so for a contrastive loss; to predict a row, take the diagonal."
     title = "It compares every row with every row"
-    return [Finding("similarities", "info", title, seen, where_is(subject.module), fix)]
+    return [Finding("similarities", "info", title, evidence, where_is(subject.module), fix)]
 
 
 def _own(leaf: torch.Tensor, marks: Labels, row: int) -> torch.Tensor:

@@ -11,7 +11,7 @@ from interfuse.doctor.subject import MODALITIES, Inputs, Subject
 from interfuse.doctor.words import number, raised, where_is
 
 POISON = (float("nan"), float("inf"))
-MEND_NO_MASK = (
+FIX_NO_MASK = (
     "Take a mask (batch, tokens) for each modality, True = a real token; give it to the attention and leave padding "
     "out of every mean, maximum and softmax over tokens."
 )
@@ -33,10 +33,10 @@ def hides_poison_under_the_mask(
     worst = {value: gap for value, gap in gaps.items() if gap > (subject.rounding if slack is None else slack)}
     if not worst:
         return []
-    seen = ", ".join(f"{value:g} moves the output by {number(gap)}" for value, gap in worst.items())
+    evidence = ", ".join(f"{value:g} moves the output by {number(gap)}" for value, gap in worst.items())
     fix = "Put zeros under the mask on entry with torch.where (0 * NaN is NaN, so multiplying does not)."
     title = "Huge values, NaN or inf under the mask would reach the output"
-    return [Finding("poison-leak", "info", title, seen, where_is(subject.module), fix)]
+    return [Finding("poison-leak", "info", title, evidence, where_is(subject.module), fix)]
 
 
 def _gap(subject: Subject, value: float, modalities: Sequence[str]) -> float:
@@ -51,7 +51,7 @@ def _gap(subject: Subject, value: float, modalities: Sequence[str]) -> float:
 def _leaks(
     subject: Subject, garbage: Sequence[float], modalities: Sequence[str], slack: float | None = None
 ) -> list[Finding]:
-    found: list[Finding] = []
+    findings: list[Finding] = []
     slack = subject.rounding if slack is None else slack
     for modality in modalities:
         if modality not in subject.tokens or (modality not in subject.masks and modality not in subject.varying):
@@ -59,31 +59,31 @@ def _leaks(
         gaps = {value: _gap(subject, value, [modality]) for value in garbage}
         worst = max(gaps, key=lambda value: gaps[value])
         if gaps[worst] > slack:
-            seen = f"{worst:g} under the {modality} mask moves the output at real tokens by {number(gaps[worst])}"
-            found.append(_leak(subject, modality, seen))
-    return found
+            evidence = f"{worst:g} under the {modality} mask moves the output at real tokens by {number(gaps[worst])}"
+            findings.append(_leak(subject, modality, evidence))
+    return findings
 
 
-def _leak(subject: Subject, modality: str, seen: str) -> Finding:
+def _leak(subject: Subject, modality: str, evidence: str) -> Finding:
     where = where_is(subject.module)
     if modality in subject.masks:
         fix = (
             "Hand the mask to every attention (key_padding_mask: True = ignore; SDPA: True = attend), and to every "
             "mean, maximum, norm, convolution or recurrence over tokens."
         )
-        return Finding("padding-leak", "error", f"Padding of the {modality} changes the output", seen, where, fix)
+        return Finding("padding-leak", "error", f"Padding of the {modality} changes the output", evidence, where, fix)
     title = f"Takes no {modality} mask: padded {modality} tokens count as real"
     # A picture's grid may always be whole, sentences never are of one length.
     severity: Severity = "error" if modality == "text" and not subject.masks else "warning"
-    fix = f"{MEND_NO_MASK} Where their number is always the same, say so: examine(…, {modality}_tokens=N)."
-    return Finding("no-mask", severity, title, seen, where, fix)
+    fix = f"{FIX_NO_MASK} Where their number is always the same, say so: examine(…, {modality}_tokens=N)."
+    return Finding("no-mask", severity, title, evidence, where, fix)
 
 
 def ignores_wider_padding(subject: Subject, left: int = 0, right: tuple[int, int] = (4, 6)) -> list[Finding]:
     """Return the same output with more padding on the right (and `left` places on the image's left)."""
     inputs = subject.inputs()
     plain = subject.look(inputs)
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for modality, wider in zip(MODALITIES, right, strict=True):
         if modality not in subject.varying or modality not in subject.tokens or modality not in subject.masks:
             continue
@@ -95,12 +95,12 @@ def ignores_wider_padding(subject: Subject, left: int = 0, right: tuple[int, int
         try:
             gap = max(subject.compare(plain, subject.look(padded), inputs, padded))
         except Exception as error:
-            found.append(_leak(subject, modality, f"{wider} more padded {modality} tokens: {raised(error)}"))
+            findings.append(_leak(subject, modality, f"{wider} more padded {modality} tokens: {raised(error)}"))
             continue
         if gap > subject.tolerance:
-            seen = f"{wider} more padded {modality} tokens move the output by {number(gap)}"
-            found.append(_leak(subject, modality, seen))
-    return found
+            evidence = f"{wider} more padded {modality} tokens move the output by {number(gap)}"
+            findings.append(_leak(subject, modality, evidence))
+    return findings
 
 
 def takes_no_mask_for_all_real(subject: Subject, unmasked: Subject) -> list[Finding]:
@@ -109,9 +109,9 @@ def takes_no_mask_for_all_real(subject: Subject, unmasked: Subject) -> list[Find
     gap = max(subject.compare(subject.look(inputs), unmasked.look(inputs), inputs))
     if gap <= subject.rounding:
         return []
-    seen = f"masks that are all real differ from no mask by {number(gap)}"
+    evidence = f"masks that are all real differ from no mask by {number(gap)}"
     fix = "Treat a mask of None as all real."
-    return [Finding("padding-leak", "warning", "No mask is not all real", seen, where_is(subject.module), fix)]
+    return [Finding("padding-leak", "warning", "No mask is not all real", evidence, where_is(subject.module), fix)]
 
 
 def survives_a_missing_modality(subject: Subject, slack: float | None = None) -> list[Finding]:
@@ -119,27 +119,27 @@ def survives_a_missing_modality(subject: Subject, slack: float | None = None) ->
 
     Missing is a mask all False; to a module that takes no mask of the modality it is a row of zeros.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for missing in (("image",), ("text",), MODALITIES):
         inputs = subject.inputs()
         for modality in missing:
             inputs = _without(subject, inputs, modality)
         name = " and ".join(missing)
-        seen = _not_finite(subject, inputs)
-        if seen:
-            found.append(_missing("missing-nan", subject, name, f"Missing {name} gives NaN or inf", seen))
+        evidence = _not_finite(subject, inputs)
+        if evidence:
+            findings.append(_missing("missing-nan", subject, name, f"Missing {name} gives NaN or inf", evidence))
             continue
         gap = _content(subject, inputs, missing)
         if gap > (subject.rounding if slack is None else slack):
-            seen = f"row 0's {name} mask is all False; changing what stands there moves its output by {number(gap)}"
-            found.append(_missing("missing-leak", subject, name, f"Missing {name} leaks its content", seen))
-    return _once(found)
+            evidence = f"row 0's {name} mask is all False; changing what stands there moves its output by {number(gap)}"
+            findings.append(_missing("missing-leak", subject, name, f"Missing {name} leaks its content", evidence))
+    return _once(findings)
 
 
-def _once(found: list[Finding]) -> list[Finding]:
+def _once(findings: list[Finding]) -> list[Finding]:
     """Leave out "image and text" where image or text alone already breaks it the same way."""
-    single = {finding.kind for finding in found if " and text " not in finding.title}
-    return [finding for finding in found if " and text " not in finding.title or finding.kind not in single]
+    single = {finding.kind for finding in findings if " and text " not in finding.title}
+    return [finding for finding in findings if " and text " not in finding.title or finding.kind not in single]
 
 
 def _without(subject: Subject, inputs: Inputs, modality: str) -> Inputs:
@@ -151,7 +151,7 @@ def _without(subject: Subject, inputs: Inputs, modality: str) -> Inputs:
 
 
 def _not_finite(subject: Subject, inputs: Inputs) -> str:
-    """Run forward and backward with a missing row; say what is not finite, or nothing."""
+    """Run forward and backward with a missing row; return what is not finite, or nothing."""
     image, text = (values.clone().requires_grad_() for values in (inputs.image, inputs.text))
     try:
         output = subject.run(inputs._replace(image=image, text=text))
@@ -194,7 +194,7 @@ def _content(subject: Subject, inputs: Inputs, missing: Sequence[str]) -> float:
     return subject.compare(plain, subject.look(other), inputs)[0]
 
 
-def _missing(kind: str, subject: Subject, name: str, title: str, seen: str) -> Finding:
+def _missing(kind: str, subject: Subject, name: str, title: str, evidence: str) -> Finding:
     modality = name.split()[0]
     way = "a mask all False" if modality in subject.masks else "a row of zeros"
     fix = (
@@ -207,4 +207,4 @@ def _missing(kind: str, subject: Subject, name: str, title: str, seen: str) -> F
     if subject.is_layer():
         severity, title = "warning", f"{title}, as a layer by itself"
         fix = f"The model around it must give an absent modality a token of its own; or: {fix}"
-    return Finding(kind, severity, title, seen, where_is(subject.module), fix)
+    return Finding(kind, severity, title, evidence, where_is(subject.module), fix)

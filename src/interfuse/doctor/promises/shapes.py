@@ -10,7 +10,7 @@ from interfuse.doctor.words import number, raised, where_is
 
 def keeps_its_shape(subject: Subject) -> list[Finding]:
     """Return one row of output a row of input, for a batch of one and for one token too."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     labels = subject.labels()
     usual = subject.look(subject.inputs())
     one_token = Sizes(
@@ -21,18 +21,18 @@ def keeps_its_shape(subject: Subject) -> list[Finding]:
     one_row = Sizes(1, subject.sizes.image, subject.sizes.text)
     for what, sizes in (("a batch of one", one_row), ("one token each", one_token)):
         try:
-            got = subject.look(subject.inputs(sizes))
+            output = subject.look(subject.inputs(sizes))
         except Exception as error:
-            found.append(_shape(subject, f"{what} fails", raised(error)))
+            findings.append(_shape(subject, f"{what} fails", raised(error)))
             continue
         for name, marks in labels.items():
-            wanted = list(usual[name].shape)
-            wanted[marks.index("batch")] = sizes.batch
+            expected = list(usual[name].shape)
+            expected[marks.index("batch")] = sizes.batch
             loose = [i for i, mark in enumerate(marks) if mark not in ("batch", None)]
-            shape = list(got[name].shape) if name in got else None
-            if shape is None or _without(shape, loose) != _without(wanted, loose):
-                found.append(_shape(subject, f"{what} gives another shape", f"{name}: {shape}, expected {wanted}"))
-    return found
+            shape = list(output[name].shape) if name in output else None
+            if shape is None or _without(shape, loose) != _without(expected, loose):
+                findings.append(_shape(subject, f"{what} gives another shape", f"{name}: {shape}, expected {expected}"))
+    return findings
 
 
 def _without(shape: list[int], axes: list[int]) -> list[int]:
@@ -46,20 +46,20 @@ def _shape(subject: Subject, title: str, evidence: str) -> Finding:
 
 def keeps_its_dtype(subject: Subject) -> list[Finding]:
     """Return float32, float64 and bfloat16 for the same dtype of weights and inputs."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     module = duplicate(subject.module)
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         try:
             output = subject.look(subject.inputs().to(dtype), module.to(dtype))
         except Exception as error:
             severity: Severity = "error" if dtype == subject.dtype else "info"
-            found.append(_dtype(subject, severity, f"{_name(dtype)} fails", raised(error)))
+            findings.append(_dtype(subject, severity, f"{_name(dtype)} fails", raised(error)))
             continue
         other = {name: _name(leaf.dtype) for name, leaf in output.items() if leaf.dtype != dtype}
         if other:
             severity = "warning" if dtype == subject.dtype else "info"
-            found.append(_dtype(subject, severity, f"{_name(dtype)} in, another dtype out", str(other)))
-    return found
+            findings.append(_dtype(subject, severity, f"{_name(dtype)} in, another dtype out", str(other)))
+    return findings
 
 
 def stays_near_in_autocast(subject: Subject, tolerance: float = 0.1) -> list[Finding]:
@@ -72,11 +72,11 @@ def stays_near_in_autocast(subject: Subject, tolerance: float = 0.1) -> list[Fin
         with torch.autocast(subject.device.type, torch.bfloat16):
             near = subject.look(inputs, module)
     except Exception as error:
-        slow, said = _without_fast_path(subject, inputs, module), raised(error)
+        slow, message = _without_fast_path(subject, inputs, module), raised(error)
         if slow is None or max(subject.compare(plain, slow, inputs)) > tolerance:
-            return [_dtype(subject, "warning", "bfloat16 autocast fails", said)]
+            return [_dtype(subject, "warning", "bfloat16 autocast fails", message)]
         title = "bfloat16 autocast fails in PyTorch's fast path for inference"
-        return [_dtype(subject, "info", title, f"{said}; torch.backends.mha.set_fastpath_enabled(False) helps")]
+        return [_dtype(subject, "info", title, f"{message}; torch.backends.mha.set_fastpath_enabled(False) helps")]
     gap = max(subject.compare(plain, near, inputs))
     if gap <= tolerance:
         return []

@@ -24,16 +24,18 @@ def registers_every_parameter(subject: Subject) -> list[Finding]:
     hidden = {name: t for name, t in hidden_tensors(subject.module) if t.requires_grad}
     if not hidden:
         return _reached_from_nowhere(subject)
-    moved = max((_moves(subject, name) for name in list(hidden)[:4]), default=0.0)
+    shift = max((_moves(subject, name) for name in list(hidden)[:4]), default=0.0)
     count = sum(tensor.numel() for tensor in hidden.values())
-    seen = f"{len(hidden)} tensors of {count:,} weights require a gradient and are not in parameters() or state_dict()"
-    seen += f"; changing one moves the output by {number(moved)}" if moved else "; none of them moves the output"
+    evidence = (
+        f"{len(hidden)} tensors of {count:,} weights require a gradient and are not in parameters() or state_dict()"
+    )
+    evidence += f"; changing one moves the output by {number(shift)}" if shift else "; none of them moves the output"
     return [
         Finding(
             "unregistered-parameters",
-            "error" if moved else "warning",
+            "error" if shift else "warning",
             "Parameters that no optimiser sees and no checkpoint saves",
-            seen,
+            evidence,
             f"{some(list(hidden))}; {where_is(subject.module)}",
             "Use nn.ParameterList, nn.ModuleList, nn.ParameterDict or nn.ModuleDict, or assign nn.Parameter to self.",
         )
@@ -63,19 +65,19 @@ def _reached_from_nowhere(subject: Subject) -> list[Finding]:
 
 
 def _graph_leaves(outputs: dict[str, Tensor]) -> list[Tensor]:
-    """Walk the graph behind the outputs; give the leaves that a gradient would be gathered in."""
+    """Walk the graph behind the outputs; return the leaves that a gradient would be gathered in."""
     todo = [output.grad_fn for output in outputs.values() if output.grad_fn is not None]
-    seen, found = set(todo), dict[int, Tensor]()
+    visited, leaves = set(todo), dict[int, Tensor]()
     while todo:
         node = todo.pop()
         leaf = getattr(node, "variable", None)
         if isinstance(leaf, Tensor) and leaf.numel():
-            found[id(leaf)] = leaf
+            leaves[id(leaf)] = leaf
         for following, _ in node.next_functions:
-            if following is not None and following not in seen:
-                seen.add(following)
+            if following is not None and following not in visited:
+                visited.add(following)
                 todo.append(following)
-    return list(found.values())
+    return list(leaves.values())
 
 
 def hidden_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -112,8 +114,8 @@ def _tensors(value: Any, path: str, known: set[int], parts: set[int], depth: int
 
 def _moves(subject: Subject, path: str) -> float:
     """Measure what a change of one hidden tensor does to the output."""
-    changed = duplicate(subject.module)
-    tensor = dict(hidden_tensors(changed)).get(path)
+    variant = duplicate(subject.module)
+    tensor = dict(hidden_tensors(variant)).get(path)
     if tensor is None:
         return 0.0
     with torch.no_grad():
@@ -123,7 +125,7 @@ def _moves(subject: Subject, path: str) -> float:
             tensor.data = tensor.data.roll(1, 0)
     inputs = subject.inputs()
     try:
-        gap = max(subject.compare(subject.look(inputs), subject.look(inputs, changed), inputs))
+        gap = max(subject.compare(subject.look(inputs), subject.look(inputs, variant), inputs))
     except Exception:
         return 0.0
     return gap
@@ -136,13 +138,13 @@ def survives_saving_and_loading(subject: Subject) -> list[Finding]:
         NotExaminedError: it could not be made again, and nothing else shows that state is lost.
     """
     remake = subject.remake or guess_remake(subject)
-    found = _reload(subject, remake) if remake is not None else None
-    if found is None:
-        found = _moved_in_training(subject) or _unsaved(subject)
-        if not found:
+    findings = _reload(subject, remake) if remake is not None else None
+    if findings is None:
+        findings = _moved_in_training(subject) or _unsaved(subject)
+        if not findings:
             raise NotExaminedError("it could not be made again: give remake=…")
-        return found
-    return found or _moved_in_training(subject) or [f for f in _unsaved(subject) if f.severity == "info"]
+        return findings
+    return findings or _moved_in_training(subject) or [f for f in _unsaved(subject) if f.severity == "info"]
 
 
 def _moved_in_training(subject: Subject) -> list[Finding]:
@@ -159,11 +161,11 @@ def _moved_in_training(subject: Subject) -> list[Finding]:
     if gap <= subject.tolerance or subject.seeded:
         return []
     before = dict(hidden_tensors(subject.module))
-    moved = [n for n, t in hidden_tensors(trained) if n not in before or not torch.equal(before[n].to(t), t)]
-    seen = f"after two calls in training mode a copy with its state differs by {number(gap)}: {some(moved) or '?'}"
+    names = [n for n, t in hidden_tensors(trained) if n not in before or not torch.equal(before[n].to(t), t)]
+    evidence = f"after two calls in training mode a copy with its state differs by {number(gap)}: {some(names) or '?'}"
     fix = "Hold what training updates in register_buffer (persistent), as batch norm does."
     title = "What training updates is not in state_dict()"
-    return [Finding("state-lost", "error", title, seen, where_is(subject.module), fix)]
+    return [Finding("state-lost", "error", title, evidence, where_is(subject.module), fix)]
 
 
 def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] | None:
@@ -177,9 +179,9 @@ def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] 
         except Exception as error:
             if subject.remake is None:
                 return None
-            seen = f"its own settings fail: {raised(error)}"
+            evidence = f"its own settings fail: {raised(error)}"
             fix = "Keep the settings as they were given."
-            return [Finding("state-lost", "error", "It cannot be made again from its settings", seen, where, fix)]
+            return [Finding("state-lost", "error", "It cannot be made again from its settings", evidence, where, fix)]
     if subject.remake is None and not _fits(again, state):
         return None
     try:
@@ -191,10 +193,12 @@ def _reload(subject: Subject, remake: Callable[[], nn.Module]) -> list[Finding] 
     gap = max(subject.compare(subject.look(inputs), subject.look(inputs, again), inputs))
     if gap <= subject.rounding or subject.seeded:
         return []
-    lost = [name for name, _ in hidden_tensors(subject.module)] + sorted(_unsaved_buffers(subject.module))
-    seen = f"made again and loaded, the same batch differs by {number(gap)}; not in state_dict(): {some(lost) or '?'}"
+    names = [name for name, _ in hidden_tensors(subject.module)] + sorted(_unsaved_buffers(subject.module))
+    evidence = (
+        f"made again and loaded, the same batch differs by {number(gap)}; not in state_dict(): {some(names) or '?'}"
+    )
     fix = "Hold what is drawn or counted in register_buffer (persistent), what is learned in nn.Parameter."
-    return [Finding("state-lost", "error", "State does not survive saving and loading", seen, where, fix)]
+    return [Finding("state-lost", "error", "State does not survive saving and loading", evidence, where, fix)]
 
 
 def _fits(module: nn.Module, state: dict[str, Tensor]) -> bool:
@@ -205,13 +209,13 @@ def _fits(module: nn.Module, state: dict[str, Tensor]) -> bool:
 
 
 def _unsaved_buffers(module: nn.Module) -> dict[str, Tensor]:
-    saved = set(module.state_dict())
-    return {name: buffer for name, buffer in module.named_buffers() if name not in saved}
+    keys = set(module.state_dict())
+    return {name: buffer for name, buffer in module.named_buffers() if name not in keys}
 
 
 def _unsaved(subject: Subject) -> list[Finding]:
     """Judge unsaved tensors from the source, where the module cannot be made again."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     hidden = {name: t for name, t in hidden_tensors(subject.module) if not t.requires_grad}
     for name in [*hidden, *_unsaved_buffers(subject.module)]:
         path, _, attribute = name.split("[")[0].rpartition(".")
@@ -219,37 +223,41 @@ def _unsaved(subject: Subject) -> list[Finding]:
         random = drawn_at_random(type(owner), attribute)
         if name not in hidden and not random:
             continue
-        moved = _moves(subject, name) if name in hidden else 1.0
-        if not moved:
+        shift = _moves(subject, name) if name in hidden else 1.0
+        if not shift:
             continue
         severity: Severity = "error" if random else "info"
         how = "drawn at random when made" if random else "a plain attribute"
-        seen = f"{name} is {how}, is not in state_dict() and shapes the output (a change moves it by {number(moved)})"
+        evidence = (
+            f"{name} is {how}, is not in state_dict() and shapes the output (a change moves it by {number(shift)})"
+        )
         title = "State does not survive saving and loading" if random else "A constant that does not follow .to(device)"
         fix = "register_buffer(name, tensor) saves it and moves it."
-        found.append(Finding("state-lost" if random else "not-a-buffer", severity, title, seen, where_is(owner), fix))
-    return found
+        findings.append(
+            Finding("state-lost" if random else "not-a-buffer", severity, title, evidence, where_is(owner), fix)
+        )
+    return findings
 
 
 def guess_remake(subject: Subject) -> Callable[[], nn.Module] | None:
     """Guess how the module was made: from a config, or from attributes and widths named like the arguments."""
     cls, module = type(subject.module), subject.module
-    given: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         value = getattr(module, name, parameter.empty)
         plain = isinstance(value, int | float | str | bool | type(None)) or "config" in name.lower()
         if value is not parameter.empty and plain and not isinstance(value, nn.Module):
-            given[name] = value
+            settings[name] = value
         elif parameter.default is parameter.empty:
-            meant = role(name)
-            if meant is None or not any(
+            modality = role(name)
+            if modality is None or not any(
                 word in name.lower() for word in ("dim", "size", "width", "d_", "_d", "in", "ch")
             ):
                 return None
-            given[name] = subject.image_dim if meant == "image" else subject.text_dim
-    return lambda: cls(**given)
+            settings[name] = subject.image_dim if modality == "image" else subject.text_dim
+    return lambda: cls(**settings)
 
 
 def makes_its_layers_at_once(before: nn.Module, after: nn.Module) -> list[Finding]:
@@ -258,8 +266,8 @@ def makes_its_layers_at_once(before: nn.Module, after: nn.Module) -> list[Findin
     new = sorted(set(after.state_dict()) - set(before.state_dict()))
     if not new or uninitialised:
         return []
-    seen = f"the first call made {len(new)} tensors, {some(new)}: an optimiser made before it never sees them, "
-    seen += "and load_state_dict refuses them"
+    evidence = f"the first call made {len(new)} tensors, {some(new)}: an optimiser made before it never sees them, "
+    evidence += "and load_state_dict refuses them"
     fix = "Make every layer in __init__ from widths given there, or use nn.LazyLinear and run one batch first."
     title = "Layers are made in forward"
-    return [Finding("lazy-layers", "error", title, seen, where_is(after), fix)]
+    return [Finding("lazy-layers", "error", title, evidence, where_is(after), fix)]
