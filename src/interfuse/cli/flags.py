@@ -10,7 +10,7 @@ from interfuse.workflows import CompareSettings, DiagnoseSettings, StreamSetting
 from interfuse.workflows.source import EncoderSettings
 
 CONFIGS = (SourceSettings, EncoderSettings, Design, CompareSettings, StreamSettings, DiagnoseSettings)
-UNTYPED = {*RARE, "base", "finetuned", "fusion", "name", "portion", "settings", "tuned"}
+UNTYPED = {*RARE, "base", "finetuned", "fusion", "name", "portion", "settings"}
 """Fields that are no option of every command that has their settings."""
 NAMES = {field.name for config in CONFIGS for field in fields(config)} - UNTYPED | {"out", "start_from", "unfreeze"}
 ASSIGNMENT = re.compile(rf"(?<![\w:+/.=\-'\"`])({'|'.join(sorted(NAMES))})=(…|[^\s,;()'\"]*[^\s,;().:'\"])")
@@ -22,7 +22,7 @@ def spell_flags(sentence: str) -> str:
     >>> spell_flags("Fix: clip=1, residual=True or another out=…. The design is concat:dim=64.")
     'Fix: --clip 1, --residual or another --out. The design is concat:dim=64.'
     """
-    return ASSIGNMENT.sub(lambda found: _spell(found[1], found[2]), sentence)
+    return ASSIGNMENT.sub(lambda match: _spell(match[1], match[2]), sentence)
 
 
 def _spell(name: str, value: str) -> str:

@@ -64,15 +64,15 @@ def serve(
         room.run_server(page, uploads, responder.limits, names, login)
 
 
-def read_auth(given: str | None) -> tuple[str, str] | None:
+def read_auth(login: str | None) -> tuple[str, str] | None:
     """Split user:password.
 
     Raises:
         ConfigError: there is no colon, or one side is empty.
     """
-    if given is None:
+    if login is None:
         return None
-    user, _, password = given.partition(":")
+    user, _, password = login.partition(":")
     if not user or not password:
         raise ConfigError("--auth is user:password, and neither may be empty.")
     return user, password
