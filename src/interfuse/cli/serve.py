@@ -55,9 +55,9 @@ def serve(
             typer.echo(
                 f"warning: anyone who reaches {host} may use this model. Fix: set {AUTH_VARIABLE}=user:password."
             )
-        opened = load_run(run)
-        responder = room.Responder(opened, room.Limits(max_bytes, max_pixels))
-        rows = room.validation_examples(opened, examples, image_folder) if examples else []
+        loaded_run = load_run(run)
+        responder = room.Responder(loaded_run, room.Limits(max_bytes, max_pixels))
+        rows = room.validation_examples(loaded_run, examples, image_folder) if examples else []
         uploads = room.Uploads(folder)
         page = room.build_page(responder, rows, uploads, max_batch)
         typer.echo(f"http://{host}:{port}")

@@ -27,9 +27,9 @@ def read_column(table: Any, name: str, what: str) -> list[Any]:
         DataError: it is no table, or has no such column.
     """
     if isinstance(table, list) and table and all(isinstance(row, Mapping) for row in table):
-        known = dict.fromkeys(key for row in table for key in row)
-        if name not in known:
-            raise DataError(unknown(f"column for {what}:", name, list(known)))
+        columns = dict.fromkeys(key for row in table for key in row)
+        if name not in columns:
+            raise DataError(unknown(f"column for {what}:", name, list(columns)))
         return [row.get(name) for row in table]
     if isinstance(table, pl.DataFrame):
         names = list(table.columns)
