@@ -17,7 +17,7 @@ from rich.console import Console
 
 from interfuse.cli.app import app
 from interfuse.cli.main import run
-from interfuse.cli.options import TERMS
+from interfuse.cli.options import ELSEWHERE
 from interfuse.cli.progress import ConsoleProgress
 from interfuse.cli.train import train as train_command
 from interfuse.core.design import Design
@@ -245,10 +245,10 @@ def test_a_term_on_the_command_line_reaches_the_trained_design(tmp_path):
     assert stop.value.code == 2
 
 
-def test_each_field_of_a_design_is_a_term_or_given_otherwise():
+def test_each_field_of_a_design_is_an_option_or_set_elsewhere():
     names = {field.name for field in fields(Design)}
-    assert names > set(TERMS)
-    assert names - {*TERMS, "settings"} <= set(inspect.signature(train_command).parameters)
+    assert names > set(ELSEWHERE)
+    assert names - {*ELSEWHERE, "settings"} <= set(inspect.signature(train_command).parameters)
 
 
 def test_the_package_is_a_command_too(monkeypatch, capsys):

@@ -108,7 +108,7 @@ def test_what_the_command_line_adds_to_a_field_names_a_field():
     }
     assert set(CHOICES) <= names
     assert set(SMALLEST) <= names
-    assert set(options.TERMS) | set(RARE) <= names
+    assert set(options.ELSEWHERE) | set(RARE) <= names
 
 
 def test_the_help_of_a_setting_is_the_line_of_docs_below_its_field():
@@ -148,7 +148,7 @@ def make_app(**more: Any) -> tuple[typer.Typer, list[Any]]:
 
 
 def test_a_command_gets_its_settings_made():
-    tiny, got = make_app(spelled={"width": "how_wide"})
+    tiny, got = make_app(option_names={"width": "how_wide"})
     assert CliRunner().invoke(tiny, ["--need", "a", "--how-wide", "5", "--no-keep"]).exit_code == 0
     assert CliRunner().invoke(tiny, ["--seeds", "1"]).exit_code == 0
     assert got == [(Sizes("a", 5, Path.cwd(), False), 3), (None, 1)]

@@ -38,12 +38,12 @@ def test_many_epochs_share_columns():
 
 def test_verdicts_and_findings_are_counted_over_seeds():
     seeds = {0: health_history(), 1: health_history(word="vanishing"), 2: health_history(word="vanishing")}
-    card = examine_histories({"a": seeds}).cards[0]
-    assert card.words == [("vanishing", 2), ("healthy", 1)]
-    assert [(a.word, a.where, a.fix, a.seeds) for a in card.advice] == [
+    training = examine_histories({"a": seeds}).trainings[0]
+    assert training.words == [("vanishing", 2), ("healthy", 1)]
+    assert [(a.word, a.where, a.fix, a.seeds) for a in training.advice] == [
         ("vanishing", "image_adapter", "norm=standard", 2)
     ]
-    assert not card.healthy
+    assert not training.healthy
     assert examine_histories({"a": {0: [{"epoch": 1}]}}) is None
 
 

@@ -54,12 +54,12 @@ for module in COMMANDS:
     module.add_to(app)
 
 
-def show_version(wanted: bool) -> bool:
-    """Print the version and stop, if it is wanted."""
-    if wanted:
+def show_version(value: bool) -> bool:
+    """Print the version and stop, where the flag is given."""
+    if value:
         typer.echo(f"interfuse {metadata.version('interfuse')}")
         raise typer.Exit
-    return wanted
+    return value
 
 
 @app.callback()

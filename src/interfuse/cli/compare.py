@@ -33,9 +33,9 @@ def read_file(context: Context, path: Path | None) -> Path | None:
     if path is not None:
         from interfuse.workflows.compare import read_config
 
-        values, offered = read_config(path), {parameter.name for parameter in context.command.params}
-        context.default_map = {name: value for name, value in values.items() if name in offered}
-        context.meta[FILE] = {name: value for name, value in values.items() if name not in offered}
+        values, names = read_config(path), {parameter.name for parameter in context.command.params}
+        context.default_map = {name: value for name, value in values.items() if name in names}
+        context.meta[FILE] = {name: value for name, value in values.items() if name not in names}
     return path
 
 
@@ -53,7 +53,7 @@ def compare_command(
         Fields(CompareSettings, "Designs", without=RARE, panels={**MACHINE, "train_rows": "Rows"}),
     ],
     encode: options.Encoders,
-    terms: Annotated[dict[str, Any], Fields(Design, "Training", without=(*options.TERMS, *RARE))],
+    base: Annotated[dict[str, Any], Fields(Design, "Training", without=(*options.ELSEWHERE, *RARE))],
     config: Annotated[
         Path | None,
         typer.Option(
@@ -77,7 +77,7 @@ def compare_command(
     rare = context.meta[FILE] if config else {}
     settings = prefer_typed(context, settings)
     source = Source(data, replace(read, **pick(SourceSettings, rare)), replace(encode, **pick(EncoderSettings, rare)))
-    base = {**terms, **pick(Design, rare)}
+    base = {**base, **pick(Design, rare)}
     with options.watching() as progress:
         study = compare(source, out, replace(settings, base=base, **pick(CompareSettings, rare)), progress)
     show(study, format)

@@ -26,7 +26,7 @@ def diagnose_command(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or of a study (then the fusion of its verdict).")],
     data: options.Data,
     settings: Annotated[DiagnoseSettings, Fields(DiagnoseSettings, panels={"seed": "Training", "threads": "Machine"})],
-    read: options.RowsAsTrained,
+    read: options.ReadingAsTrained,
     encode: options.EncodersAsTrained,
     design: Annotated[str | None, typer.Option(help="Of a study: the design to diagnose, first seed.")] = None,
     all_seeds: Annotated[
@@ -52,11 +52,11 @@ def diagnose_command(
             every = diagnose_seeds(run, source, settings, design, progress)
         typer.echo(FORMATS[format](every[0]))
         return
-    opened = open_for_diagnosis(run, design)
+    loaded_run = open_for_diagnosis(run, design)
     page = out if out is None or out.suffix != ".md" else None
     with options.watching() as progress:
-        diagnosis = diagnose(opened, source, settings, page, progress)
-        record = opened.folder / "diagnosis.json"
+        diagnosis = diagnose(loaded_run, source, settings, page, progress)
+        record = loaded_run.folder / "diagnosis.json"
         progress.say(f"Page: {page or record.with_suffix('.html')}. Record: {record}.")
     if out is not None and page is None:
         write_atomically(out, lambda path: path.write_text(diagnosis_to_markdown(diagnosis), encoding="utf-8"))

@@ -52,11 +52,11 @@ def doctor(
     - `interfuse doctor mypackage.fusion:CrossModal hidden=512 heads=8 --image-dim 2048 --text-dim 768`
     - `interfuse doctor models/fusion.py:CrossModal --format json`
     """
-    given = _settings(settings or [])
-    remake = _maker(target, given, {"image_dim": image_dim, "text_dim": text_dim})
-    told: dict[str, Any] = {"layout": layout, "image_tokens": image_tokens, "text_tokens": text_tokens}
-    told = {name: value for name, value in told.items() if value is not None}
-    report = examine(remake(), image_dim=image_dim, text_dim=text_dim, remake=remake, **told)
+    arguments = _read_arguments(settings or [])
+    remake = _find_maker(target, arguments, {"image_dim": image_dim, "text_dim": text_dim})
+    signature: dict[str, Any] = {"layout": layout, "image_tokens": image_tokens, "text_tokens": text_tokens}
+    signature = {name: value for name, value in signature.items() if value is not None}
+    report = examine(remake(), image_dim=image_dim, text_dim=text_dim, remake=remake, **signature)
     if format == "json":
         print(report.to_json())  # noqa: T201
     else:
@@ -65,42 +65,42 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _settings(pairs: list[str]) -> dict[str, Any]:
+def _read_arguments(pairs: list[str]) -> dict[str, Any]:
     """Read name=value pairs; a value that is no Python literal is a text."""
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.isidentifier():
             raise typer.BadParameter(f"Cannot read {pair!r}: write name=value, such as hidden=512.")
         try:
-            given[name] = ast.literal_eval(value)
+            arguments[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            given[name] = value
-    return given
+            arguments[name] = value
+    return arguments
 
 
-def _maker(target: str, given: dict[str, Any], widths: dict[str, int]) -> Callable[[], nn.Module]:
-    """Find what makes the module, and try it once."""
+def _find_maker(target: str, arguments: dict[str, Any], widths: dict[str, int]) -> Callable[[], nn.Module]:
+    """Return the function that makes the module."""
     if ":" not in target:
         if target not in list_fusions():
             hint = "" if not ("." in target or "/" in target) else " A class of your own is package.module:Class."
             raise ConfigError(unknown("fusion mechanism", target, list_fusions()) + hint)
         fields = {field.name for field in dataclasses.fields(FUSIONS.entry(target).config)}
-        settings = {**{name: value for name, value in widths.items() if name in fields}, **given}
+        settings = {**{name: value for name, value in widths.items() if name in fields}, **arguments}
         return lambda: create_fusion(target, **settings)
     cls = _find(target)
 
     def make() -> nn.Module:
         try:
-            made = cls(**given)
+            module = cls(**arguments)
         except Exception as error:
             raise ConfigError(
-                f"{target} cannot be made with {given or 'no settings'}: {type(error).__name__}: {error}. "
+                f"{target} cannot be made with {arguments or 'no settings'}: {type(error).__name__}: {error}. "
                 "Give its arguments as name=value."
             ) from error
-        if not isinstance(made, nn.Module):
-            raise ConfigError(f"{target} makes a {type(made).__name__}; expected a torch.nn.Module.")
-        return made
+        if not isinstance(module, nn.Module):
+            raise ConfigError(f"{target} makes a {type(module).__name__}; expected a torch.nn.Module.")
+        return module
 
     return make
 
@@ -114,8 +114,8 @@ def _find(target: str) -> Callable[..., Any]:
             key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, nn.Module)
         ]
         raise ConfigError(unknown(f"class of {place}:", name, classes))
-    found: Callable[..., Any] = getattr(module, name)
-    return found
+    cls: Callable[..., Any] = getattr(module, name)
+    return cls
 
 
 def _from_package(place: str) -> Any:

@@ -49,8 +49,8 @@ def encode(
         raise typer.BadParameter("Give --shard or --launcher, not both: a launcher deals the portions itself.")
     with options.watching() as progress:
         if launcher is None:
-            filled = encode_source(source, progress, portion)
+            stores = encode_source(source, progress, portion)
         else:
-            filled = encode_on_workers(source, progress, launcher, workers)
-        if filled is not None:
-            keep_troubles(filled.troubles, quarantine or place_in_store(source, portion), progress)
+            stores = encode_on_workers(source, progress, launcher, workers)
+        if stores is not None:
+            keep_troubles(stores.troubles, quarantine or place_in_store(source, portion), progress)

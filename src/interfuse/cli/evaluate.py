@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 def evaluate_command(
     run: options.RunFolder,
     data: options.Data,
-    read: options.RowsAsTrained,
+    read: options.ReadingAsTrained,
     encode: options.EncodersAsTrained,
     on: Annotated[str, Field(DiagnoseSettings)] = "all",
     missing: Annotated[
@@ -39,9 +39,9 @@ def evaluate_command(
     - `interfuse evaluate run products.csv --on test --missing image=0.5`
     """
     shares, source = read_shares(missing or []), Source(data, read, encode)
-    opened = load_run(run)
+    loaded_run = load_run(run)
     with options.watching() as progress:
-        metrics = evaluate(opened, source, on, progress, shares, quarantine)
+        metrics = evaluate(loaded_run, source, on, progress, shares, quarantine)
     if format == "json":
         typer.echo(json.dumps(dict(metrics), indent=2))
         return

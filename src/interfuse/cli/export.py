@@ -53,21 +53,21 @@ def export(
     if to == "onnx":
         for module in ("onnx", "onnxscript", "onnxruntime"):
             require(module, "export")
-    told = []
+    lines = []
     with options.watching() as progress:
-        opened = load_run(run)
-        done = export_run(opened, out, to, whole, progress)
+        loaded_run = load_run(run)
+        artifact = export_run(loaded_run, out, to, whole, progress)
         rows: dict[str, Rows] = {}
         for data in filter(None, (check, int8)):
             if data not in rows:
                 source = Source(data, SourceSettings(image_folder=image_folder), encode)
-                rows[data] = read_rows(opened, source, progress)
+                rows[data] = read_rows(loaded_run, source, progress)
         if rows:
-            told.append(check_rows(opened, rows[check or str(int8)], out, progress).tell("export"))
+            lines.append(check_rows(loaded_run, rows[check or str(int8)], out, progress).tell("export"))
         if int8:
-            told.append(quantise(opened, rows[int8], out).tell("int8"))
-    for kind, value in done.differences.items():
+            lines.append(quantise(loaded_run, rows[int8], out).tell("int8"))
+    for kind, value in artifact.differences.items():
         typer.echo(f"{kind}: largest difference of a probability {value:.1e}")
-    for line in told:
+    for line in lines:
         typer.echo(line)
-    typer.echo(f"{done.file} ({done.file.stat().st_size / 1e6:,.1f} MB)")
+    typer.echo(f"{artifact.file} ({artifact.file.stat().st_size / 1e6:,.1f} MB)")

@@ -31,7 +31,7 @@ def spell_flags(sentence: str) -> str:
     >>> spell_flags("Fix: clip=1, residual=True or another out=…. The design is concat:dim=64.")
     'Fix: --clip 1, --residual or another --out. The design is concat:dim=64.'
     """
-    return ASSIGNMENT.sub(lambda found: _spell(found[1], found[2]), sentence)
+    return ASSIGNMENT.sub(lambda match: _spell(match[1], match[2]), sentence)
 
 
 def _spell(name: str, value: str) -> str:

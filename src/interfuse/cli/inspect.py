@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 @takes_settings
 def inspect(
     data: options.Data,
-    read: options.Rows,
+    read: options.Reading,
     out: Annotated[Path | None, options.out("Page with sample rows, .html.")] = None,
     format: options.Format = "text",
     quarantine: options.Quarantine = None,
@@ -41,13 +41,14 @@ def inspect(
     source = Source(data, read)
     quarantine = quarantine or (out and Path(f"{out}.{FILE}"))
     with options.watching() as progress:
-        found = inspect_source(source, progress, quarantine)
-        for note in found.notes:
+        inspection = inspect_source(source, progress, quarantine)
+        for note in inspection.notes:
             progress.say(note)
     if format == "json":
-        typer.echo(inspection_to_json(found))
+        typer.echo(inspection_to_json(inspection))
     else:
-        print_inspection(replace(found, warnings=[spell_flags(one) for one in found.warnings]), Console())
+        warnings = [spell_flags(warning) for warning in inspection.warnings]
+        print_inspection(replace(inspection, warnings=warnings), Console())
     if out is not None:
-        write_atomically(out, lambda temporary: temporary.write_text(inspection_to_html(found), encoding="utf-8"))
+        write_atomically(out, lambda temporary: temporary.write_text(inspection_to_html(inspection), encoding="utf-8"))
         typer.echo(f"Page: {out}", err=format == "json")

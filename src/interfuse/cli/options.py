@@ -23,8 +23,8 @@ READ: dict[str, Any] = {"panel": "Rows", "panels": {"seed": "Training"}}
 ENCODE: dict[str, Any] = {"panel": "Encoders", "panels": {"device": "Machine"}}
 WORKERS = 2
 """Workers of a launcher where it is not said."""
-TERMS = ("fusion", "name", "image_encoder", "text_encoder", "image_size", "store_dtype", "store_dim")
-"""Fields of a design that a command is given otherwise: by `--fusions`, `--designs` or the encoders' options."""
+ELSEWHERE = ("fusion", "name", "image_encoder", "text_encoder", "image_size", "store_dtype", "store_dim")
+"""Fields of a design that no option of their own sets, but `--fusions`, `--designs` or the encoders' options."""
 
 Data = Annotated[
     str,
@@ -53,14 +53,14 @@ Shard = Annotated[
         rich_help_panel="Machine",
     ),
 ]
-Rows = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds"), **READ)]
+Reading = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds"), **READ)]
 """How rows are read where their split may have to be made."""
-RowsAsTrained = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds", "task"), **READ)]
+ReadingAsTrained = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds", "task"), **READ)]
 """How rows are read for a run, which knows its task."""
 Encoders = Annotated[EncoderSettings, Fields(EncoderSettings, without=RARE, **ENCODE)]
 EncodersAsTrained = Annotated[EncoderSettings, Fields(EncoderSettings, only=("store", "device"), **ENCODE)]
 """Where tokens are kept and encoders run, for a run, which knows its encoders."""
-Terms = Annotated[dict[str, Any], Fields(Design, "Training", without=TERMS)]
+DesignSettings = Annotated[dict[str, Any], Fields(Design, "Training", without=ELSEWHERE)]
 """Settings of a design."""
 
 
@@ -98,16 +98,16 @@ def count_workers(jobs: int | None, launcher: str | None) -> int:
 
 @contextmanager
 def watching() -> Iterator[ConsoleProgress]:
-    """Draw progress on stderr while a workflow runs; our own warnings are said there too, each once."""
+    """Return a progress bar on stderr while a workflow runs; our own warnings are shown there too, each once."""
     console = Console(stderr=True, quiet=not launched().leads)
     with ConsoleProgress(console) as progress, warnings.catch_warnings():
-        show, said = warnings.showwarning, set[str]()
+        show, messages = warnings.showwarning, set[str]()
 
         def say(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if not issubclass(category, OneKeyAttentionWarning):
                 show(message, category, *place, **more)
-            elif str(message) not in said:
-                said.add(str(message))
+            elif str(message) not in messages:
+                messages.add(str(message))
                 progress.say(f"warning: {message}")
 
         warnings.showwarning = say

@@ -60,12 +60,12 @@ def predict_command(
     if launcher is not None and portion.of > 1:
         raise typer.BadParameter("Give --shard or --launcher, not both: a launcher deals the parts itself.")
     settings = replace(parts, portion=portion)
-    opened = load_run(run)
+    loaded_run = load_run(run)
     with options.watching() as progress:
         if launcher is None:
-            done = predict_stream(opened, source, out, settings, progress)
+            done = predict_stream(loaded_run, source, out, settings, progress)
         else:
-            task = PredictTask(opened.folder, source, out, settings)
+            task = PredictTask(loaded_run.folder, source, out, settings)
             done = predict_on_workers(task, progress, launcher, workers)
     if done.joined is None:
         typer.echo(f"{done.predicted:,} parts predicted, {done.found:,} were there; the last --shard writes {out}")

@@ -66,14 +66,14 @@ class ConsoleProgress:
         now = time.monotonic()
         if not self.console.is_terminal and now - state.last_line >= SECONDS_BETWEEN_LINES:
             state.last_line = now
-            left = f", {state.left():.0f} s left" if state.rate() > 0 else ""
+            left = f", {state.seconds_left():.0f} s left" if state.rate() > 0 else ""
             self.say(f"{stage}: {state.done:,} of {state.total:,} {state.unit}, {rate}{left}. {state.note}".rstrip())
 
     def finish(self, stage: str) -> None:
         """End a stage."""
         state = self.stages.pop(stage)
         self.bars.remove_task(state.task)
-        seconds = time.monotonic() - state.begun
+        seconds = time.monotonic() - state.start_time
         if state.done:
             self.say(f"{stage}: {state.done:,} {state.unit} in {seconds:.1f} s.")
 
@@ -88,13 +88,13 @@ class _Stage:
     def __init__(self, task: TaskID, total: int, unit: str) -> None:
         self.task, self.total, self.unit = task, total, unit
         self.done, self.note = 0, ""
-        self.begun = time.monotonic()
-        self.last_line = self.begun
+        self.start_time = time.monotonic()
+        self.last_line = self.start_time
 
     def rate(self) -> float:
-        """Units a second so far."""
-        return self.done / max(time.monotonic() - self.begun, 1e-9)
+        """Return the units a second so far."""
+        return self.done / max(time.monotonic() - self.start_time, 1e-9)
 
-    def left(self) -> float:
-        """Seconds left at this rate."""
+    def seconds_left(self) -> float:
+        """Return the seconds left at this rate."""
         return (self.total - self.done) / max(self.rate(), 1e-9)

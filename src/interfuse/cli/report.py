@@ -30,8 +30,8 @@ def report(
     - `interfuse report study --out study.md`
     - `interfuse report study --out table.tex`
     """
-    opened = Study.open(study)
-    written = opened.report(out, metric)
-    show(opened, format, metric, written)
+    loaded_study = Study.open(study)
+    path = loaded_study.report(out, metric)
+    show(loaded_study, format, metric, path)
     if out and format == "json":
-        typer.echo(f"Report: {written}", err=True)
+        typer.echo(f"Report: {path}", err=True)

@@ -55,24 +55,24 @@ def serve(
             typer.echo(
                 f"warning: anyone who reaches {host} may use this model. Fix: set {AUTH_VARIABLE}=user:password."
             )
-        opened = load_run(run)
-        responder = room.Responder(opened, room.Limits(max_bytes, max_pixels))
-        rows = room.validation_examples(opened, examples, image_folder) if examples else []
+        loaded_run = load_run(run)
+        responder = room.Responder(loaded_run, room.Limits(max_bytes, max_pixels))
+        rows = room.validation_examples(loaded_run, examples, image_folder) if examples else []
         uploads = room.Uploads(folder)
         page = room.build_page(responder, rows, uploads, max_batch)
         typer.echo(f"http://{host}:{port}")
         room.run_server(page, uploads, responder.limits, names, login)
 
 
-def read_auth(given: str | None) -> tuple[str, str] | None:
+def read_auth(login: str | None) -> tuple[str, str] | None:
     """Split user:password.
 
     Raises:
         ConfigError: there is no colon, or one side is empty.
     """
-    if given is None:
+    if login is None:
         return None
-    user, _, password = given.partition(":")
+    user, _, password = login.partition(":")
     if not user or not password:
         raise ConfigError("--auth is user:password, and neither may be empty.")
     return user, password

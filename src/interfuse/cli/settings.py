@@ -61,15 +61,15 @@ class Fields:
     """Fields that are not offered."""
     panels: Mapping[str, str] = field(default_factory=dict)
     """Fields that stand in another panel."""
-    spelled: Mapping[str, str] = field(default_factory=dict)
+    option_names: Mapping[str, str] = field(default_factory=dict)
     """Fields whose option has another name."""
 
     def names(self) -> dict[str, str]:
         """Return the names of the options, to those of the fields."""
         hints = _hints(self.config)
         names = [one.name for one in fields(self.config) if get_origin(hints[one.name]) is not Mapping]
-        offered = [name for name in names if (not self.only or name in self.only) and name not in self.without]
-        return {self.spelled.get(name, name): name for name in offered}
+        names = [name for name in names if (not self.only or name in self.only) and name not in self.without]
+        return {self.option_names.get(name, name): name for name in names}
 
     def options(self) -> list[inspect.Parameter]:
         """Return the options."""
@@ -85,19 +85,20 @@ class Fields:
             typer.BadParameter: options are given without the one that they need.
         """
         names = self.names()
-        given = {name: values[option] for option, name in names.items()}
+        settings = {name: values[option] for option, name in names.items()}
         if get_origin(kind) is dict:
-            return given
+            return settings
         own = self.config.__dataclass_fields__
-        needed = next((name for name, one in own.items() if is_needed(one)), None)
-        if needed is not None and given.get(needed) is None:
-            others = [(option, name) for option, name in names.items() if name != needed]
-            more = [flag(option) for option, name in others if given[name] != default_of(own[name])]
+        requirement = next((name for name, one in own.items() if is_needed(one)), None)
+        if requirement is not None and settings.get(requirement) is None:
+            others = [(option, name) for option, name in names.items() if name != requirement]
+            more = [flag(option) for option, name in others if settings[name] != default_of(own[name])]
             if more:
-                raise typer.BadParameter(f"{', '.join(more)} would change nothing: they need {flag(needed)}.")
+                raise typer.BadParameter(f"{', '.join(more)} would change nothing: they need {flag(requirement)}.")
             return None
-        made = {name for name, one in own.items() if one.default_factory is not MISSING}
-        return self.config(**{name: value for name, value in given.items() if value is not None or name not in made})
+        factories = {name for name, one in own.items() if one.default_factory is not MISSING}
+        plain = {name: value for name, value in settings.items() if value is not None or name not in factories}
+        return self.config(**plain)
 
 
 def takes_settings(command: Command) -> Command:
@@ -137,14 +138,14 @@ def make_option(config: type[Any], name: str, option: str, panel: str | None) ->
     default = default_of(own)
     if optional or default is None:
         kind = kind | None
-    declared = f"{flag(option)}/{flag(f'no_{option}')}" if bool in (hint, *get_args(hint)) else flag(option)
-    told = typer.Option(
-        declared,
+    flags = f"{flag(option)}/{flag(f'no_{option}')}" if bool in (hint, *get_args(hint)) else flag(option)
+    info = typer.Option(
+        flags,
         help=" ".join(_docs(config)[name].split()),
         min=SMALLEST.get(option),
         rich_help_panel=panel,
     )
-    return inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told])
+    return inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
 
 def flag(name: str) -> str:
@@ -162,7 +163,7 @@ def default_of(one: Any) -> Any:
 
 
 def is_needed(one: Any) -> bool:
-    """Whether a field of a dataclass has no default."""
+    """Return whether a field of a dataclass has no default."""
     return one.default is MISSING and one.default_factory is MISSING
 
 

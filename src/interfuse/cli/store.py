@@ -42,13 +42,13 @@ def verify_command(encode: Store) -> None:
 
     Example: `interfuse store verify`
     """
-    bad = 0
+    num_damaged = 0
     for check in verify(encode.store):
-        bad += check.damaged + len(check.broken)
+        num_damaged += check.damaged + len(check.broken)
         typer.echo(f"{check.folder.name}: {check.items:,} items, {check.damaged:,} damaged")
         for sentence in check.broken:
             typer.echo(f"  warning: {sentence}")
-    if bad:
+    if num_damaged:
         raise typer.Exit(1)
 
 
@@ -67,18 +67,18 @@ def collect_command(
     Example: `interfuse store gc study other-study --delete`
     """
     root = encode.store
-    left, projections = unused(root, used_folders(studies)), unused_projections(root, studies)
-    for holding in left:
+    holdings, projections = unused(root, used_folders(studies)), unused_projections(root, studies)
+    for holding in holdings:
         if delete:
             remove(holding)
         typer.echo(("removed " if delete else "would remove ") + _line(holding))
-    freed = sum(holding.bytes for holding in left) + sum(path.stat().st_size for path in projections)
+    num_bytes = sum(holding.bytes for holding in holdings) + sum(path.stat().st_size for path in projections)
     for path in projections:
         size = _size(path.stat().st_size)
         if delete:
             path.unlink()
         typer.echo(f"{'removed' if delete else 'would remove'} {path.parent.name}/{path.name}: {size}")
-    total = _size(freed)
+    total = _size(num_bytes)
     typer.echo(f"{total} freed" if delete else f"{total} would be freed; --delete removes it")
 
 

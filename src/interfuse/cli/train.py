@@ -15,7 +15,7 @@ from interfuse.workflows import CompareSettings, Compute, finetune_run, train_ru
 from interfuse.workflows.source import Source
 from interfuse.workflows.train import FINETUNE_NAMES
 
-FINETUNING = Fields(FinetuneSettings, "Fine-tuning", spelled=FINETUNE_NAMES)
+FINETUNING = Fields(FinetuneSettings, "Fine-tuning", option_names=FINETUNE_NAMES)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,9 +26,9 @@ def add_to(app: typer.Typer) -> None:
 @takes_settings
 def train(
     data: options.Data,
-    read: options.Rows,
+    read: options.Reading,
     encode: options.Encoders,
-    terms: options.Terms,
+    base: options.DesignSettings,
     finetune: Annotated[FinetuneSettings | None, FINETUNING],
     fusion: Annotated[str, typer.Option(help="One design, as cross_attention:num_layers=2.")] = "cross_attention",
     out: Annotated[Path, options.out("Folder of the run.")] = Path("run"),
@@ -52,7 +52,7 @@ def train(
     - `interfuse train products.csv --image photo --text title --label category --unfreeze last-2 --out finetuned`
     """
     source = Source(data, read, encode)
-    designs = parse_designs(fusion, {**terms, **source.encoder_settings()})
+    designs = parse_designs(fusion, {**base, **source.encoder_settings()})
     if len(designs) != 1:
         raise typer.BadParameter(f"train takes one design, got {len(designs)}; compare takes several.")
     if finetune is None and start_from is not None:
@@ -71,16 +71,16 @@ def train(
 
 
 def _check_start(design: Design, start: Path) -> None:
-    """Refuse terms that are neither the defaults nor those of the run to start from: its network is what learns on.
+    """Refuse settings that are neither the defaults nor those of the run to start from: its network is what learns on.
 
     Raises:
-        ConfigError: there is such a term.
+        ConfigError: there is such a setting.
     """
     own, plain = load_run(start).design, Design("cross_attention")
     for name in (field.name for field in fields(Design) if field.name != "name"):
-        asked = getattr(design, name)
-        if asked not in (getattr(own, name), getattr(plain, name)):
+        value = getattr(design, name)
+        if value not in (getattr(own, name), getattr(plain, name)):
             raise ConfigError(
                 f"--start-from {start} takes the design of that run, whose {name} is {getattr(own, name)!r}, got "
-                f"{asked!r}. Leave it out; --finetune-batch and --finetune-epochs are this training's own."
+                f"{value!r}. Leave it out; --finetune-batch and --finetune-epochs are this training's own."
             )

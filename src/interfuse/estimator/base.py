@@ -114,7 +114,7 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
             precision: auto, float32 or bfloat16 training steps.
             device: cpu, cuda, mps.
             threads: CPU threads of the training.
-            progress: told how far it is.
+            progress: callback for how far it is.
             seed: of the validation split and of the training.
         """
         self.image = image
@@ -172,7 +172,7 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
             ConfigError: the folder is not empty.
             NotFittedError: `fit` was not called.
         """
-        run, out = self._fitted(), Path(folder)
+        run, out = self._fitted_run(), Path(folder)
         if out.is_dir() and any(out.iterdir()):
             raise ConfigError(f"{out} is not empty. Give a new folder.")
         for name, table in self._tables.items():
@@ -203,9 +203,9 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
         record = read_json(path)
         if record.get("estimator") != cls.__name__:
             raise DataError(f"{folder} holds a {record.get('estimator')}, not a {cls.__name__}.")
-        made = cls(**record["params"])
-        made._take(load_run(Path(folder)), record)
-        return made
+        estimator = cls(**record["params"])
+        estimator._take(load_run(Path(folder)), record)
+        return estimator
 
     @classmethod
     def from_run(cls: type[E], folder: str | Path, **params: Any) -> E:
@@ -225,22 +225,22 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
         further = {f.name for f in fields(Design)} - {"fusion", "name", "settings", *_DESIGN}
         default = to_plain(Design(run.design.fusion))
         rest = {name: plain[name] for name in sorted(further) if plain[name] != default[name]}
-        found = {name: plain[name] for name in ("fusion", *_DESIGN)} | run.info["encoder_settings"]
+        settings = {name: plain[name] for name in ("fusion", *_DESIGN)} | run.info["encoder_settings"]
         columns = {name: run.info["columns"].get(name) for name in ("image", "text")}
-        made = cls(
+        estimator = cls(
             **{
-                **found,
+                **settings,
                 **columns,
                 "seed": run.info["seed"],
                 "settings": {**plain["settings"], **rest} or None,
                 **params,
             }
         )
-        made._take(run, {})
-        return made
+        estimator._take(run, {})
+        return estimator
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell scikit-learn whether there is a trained network."""
+        """Return whether there is a trained network, as scikit-learn asks."""
         return hasattr(self, "run_")
 
     def _train(self, X: Any, labels: list[Any], task: str) -> None:
@@ -250,25 +250,25 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
         if any(len(column) != count for column in columns.values()):
             raise DataError(f"X has {len(next(iter(columns.values()))):,} rows and y {count:,}: give a label a row.")
         label = next(name for name in ("label", "target", "interfuse_label") if name not in columns)
-        hears = Listener(self.progress)
+        listener = Listener(self.progress)
         with picture_files(pictures) as (names, folder), TemporaryDirectory(prefix="interfuse-run-") as home:
             frame = self._frame(columns, names).with_columns(pl.Series(label, labels))
             source = self._source(frame, folder, label=label, task=task, test_share=0.0)
-            run = train_run(source, Path(home) / "run", self.design, self.seed, self.precision, self.threads, hears)
+            run = train_run(source, Path(home) / "run", self.design, self.seed, self.precision, self.threads, listener)
             tables = {name: read_table(run.folder / f"{name}.parquet") for name in _TABLES}
         self._tables = tables
         self.run_ = replace(run, folder=Path())
-        self.notes_: list[str] = hears.said
+        self.notes_: list[str] = listener.messages
         self.feature_names_in_ = np.array([name for name in (self.image, self.text) if name], dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
-        hears.warn()
+        listener.warn()
 
     def _predict(self, X: Any) -> Predictions:
         """Predict every row of a table, in its order."""
-        run = self._fitted()
+        run = self._fitted_run()
         columns, pictures = self._columns(X, ("image", "text"))
         count = len(next(iter(columns.values())))
-        hears = Listener(self.progress)
+        listener = Listener(self.progress)
         with picture_files(pictures) as (names, folder):
             frame = self._frame(columns, names)
             empty = [what for what in ("image", "text") if (c := getattr(self, what)) and frame[c].is_null().all()]
@@ -276,22 +276,22 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
                 raise DataError("Every row has neither picture nor text, so nothing can be predicted.")
             blank = dict.fromkeys(empty)  # a column that is blank as a whole is left unread
             run = replace(run, info={**run.info, "columns": {**run.info["columns"], **blank}})
-            found = predict(run, self._source(frame, folder, group=None, **blank), hears)
-        hears.warn()
-        lost = sorted(set(range(count)) - set(found.rows))
-        if lost:
+            predictions = predict(run, self._source(frame, folder, group=None, **blank), listener)
+        listener.warn()
+        gaps = sorted(set(range(count)) - set(predictions.rows))
+        if gaps:
             raise DataError(
-                f"{len(lost):,} rows have neither a readable picture nor a text, so nothing can be predicted; the "
-                f"first: row {lost[0]}. Leave them out, or give them a text."
+                f"{len(gaps):,} rows have neither a readable picture nor a text, so nothing can be predicted; the "
+                f"first: row {gaps[0]}. Leave them out, or give them a text."
             )
-        return found
+        return predictions
 
-    def _columns(self, X: Any, wanted: tuple[str, ...]) -> tuple[dict[str, list[Any]], list[Any]]:
+    def _columns(self, X: Any, roles: tuple[str, ...]) -> tuple[dict[str, list[Any]], list[Any]]:
         """Read the columns that the settings name; the pictures come a second time, by themselves."""
         if self.image is None and self.text is None:
             raise ConfigError("Which columns are the picture and the text? Give image=… and text=….")
-        named = {what: getattr(self, what) for what in wanted if getattr(self, what) is not None}
-        columns = {name: read_column(X, name, what) for what, name in named.items()}
+        names = {what: getattr(self, what) for what in roles if getattr(self, what) is not None}
+        columns = {name: read_column(X, name, what) for what, name in names.items()}
         if not len(next(iter(columns.values()))):
             raise DataError("X has no row.")
         return columns, columns[self.image] if self.image else []
@@ -309,7 +309,7 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
         store = Path(self.store) if self.store else default_store()
         return Source(frame, SourceSettings(**{**settings, **read}), EncoderSettings(**encode, store=store))
 
-    def _fitted(self) -> Run:
+    def _fitted_run(self) -> Run:
         if not hasattr(self, "run_"):
             raise NotFittedError(f"This {type(self).__name__} is not fitted: call fit, load or from_run first.")
         run: Run = self.run_

@@ -53,8 +53,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         _check(values)
         if values.ndim == 2:
             classes = np.array(names) if names else np.arange(values.shape[1])
-            spelled = [_spell(name) for name in classes]
-            labels: list[Any] = [[spelled[i] for i in np.flatnonzero(row)] for row in values]
+            class_names = [_spell(name) for name in classes]
+            labels: list[Any] = [[class_names[i] for i in np.flatnonzero(row)] for row in values]
         else:
             classes = np.unique(values)
             labels = [_spell(value) for value in values.tolist()]
@@ -66,8 +66,8 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         self.classes_ = classes
         values_of = {_spell(value): value for value in classes.tolist()}
         if all(isinstance(value, bool | int | float) for value in values_of.values()):  # from_run gives them back
-            named = {"label_values": [values_of[name] for name in self.run_.label_names]}
-            self.run_ = replace(self.run_, info={**self.run_.info, **named})
+            extra = {"label_values": [values_of[name] for name in self.run_.label_names]}
+            self.run_ = replace(self.run_, info={**self.run_.info, **extra})
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -76,13 +76,13 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         Args:
             X: table as in `fit`; a row may lack its picture or its text.
         """
-        found = self._predict(X)
-        named = (*map(_spell, np.array(_values(self._fitted())).tolist()), *found.label_names)
-        columns = {name: place % len(found.label_names) for place, name in enumerate(named)}
-        probs = np.zeros((len(found.probs), len(self.classes_)), dtype=np.float32)
+        predictions = self._predict(X)
+        names = (*map(_spell, np.array(_values(self._fitted_run())).tolist()), *predictions.label_names)
+        columns = {name: place % len(predictions.label_names) for place, name in enumerate(names)}
+        probs = np.zeros((len(predictions.probs), len(self.classes_)), dtype=np.float32)
         for place, name in enumerate(self.classes_.tolist()):
             if _spell(name) in columns:  # a class whose rows were all left out was never learned
-                probs[:, place] = found.probs[:, columns[_spell(name)]]
+                probs[:, place] = predictions.probs[:, columns[_spell(name)]]
         return probs
 
     def predict(self, X: Any) -> np.ndarray:
@@ -92,10 +92,10 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
             X: table as in `fit`; a row may lack its picture or its text.
         """
         probs = self.predict_proba(X)
-        if self._fitted().task == "multilabel":
+        if self._fitted_run().task == "multilabel":
             return (probs >= 0.5).astype(np.int64)
-        chosen: np.ndarray = self.classes_[probs.argmax(1)]
-        return chosen
+        labels: np.ndarray = self.classes_[probs.argmax(1)]
+        return labels
 
     def predictions(self, X: Any) -> Predictions:
         """Predict as `interfuse predict` does: a table to show or to write.
@@ -106,7 +106,7 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         return self._predict(X)
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn what is taken: texts, gaps, several labels a row."""
+        """Return scikit-learn's tags of what is taken: texts, gaps, several labels a row."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string = tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_label = True

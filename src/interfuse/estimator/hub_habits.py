@@ -17,7 +17,7 @@ class HubHabits(ModelHubMixin, library_name="interfuse"):
     """`save_pretrained`, `push_to_hub` and `from_pretrained` of a fitted estimator."""
 
     if TYPE_CHECKING:  # what an estimator brings
-        _fitted: Any
+        _fitted_run: Any
         save: Any
         load: Any
         from_run: Any
@@ -41,14 +41,14 @@ class HubHabits(ModelHubMixin, library_name="interfuse"):
             DataError: the folder is not empty.
             NotFittedError: `fit` was not called.
         """
-        self._fitted()
+        self._fitted_run()
         if Path(save_directory).is_dir() and any(Path(save_directory).iterdir()):
             raise DataError(f"{save_directory} is not empty. Give a new folder.")
-        found: str | None = super().save_pretrained(save_directory, **options)
-        return found
+        address: str | None = super().save_pretrained(save_directory, **options)
+        return address
 
     def push_to_hub(self, repo_id: str, *, private: bool | None = True, **options: Any) -> str:
-        """Upload the fitted estimator to the Hugging Face hub; give the address of the commit.
+        """Upload the fitted estimator to the Hugging Face hub; return the address of the commit.
 
         Args:
             repo_id: owner/name; made where it is not there.
@@ -59,13 +59,13 @@ class HubHabits(ModelHubMixin, library_name="interfuse"):
             HubError: the hub did not take it.
             NotFittedError: `fit` was not called.
         """
-        self._fitted()
+        self._fitted_run()
         options.setdefault("commit_message", f"Upload a {type(self).__name__}")
         try:
-            done = super().push_to_hub(repo_id, private=private, **options)
+            commit = super().push_to_hub(repo_id, private=private, **options)
         except Exception as error:  # no network, no such owner, no access: any of several errors
             raise HubError(f"The hub did not take {repo_id} ({type(error).__name__}: {error}).") from error
-        return str(getattr(done, "commit_url", done))
+        return str(getattr(commit, "commit_url", commit))
 
     @classmethod
     def from_pretrained(cls: type[E], pretrained_model_name_or_path: str | Path, **options: Any) -> E:
@@ -84,18 +84,18 @@ class HubHabits(ModelHubMixin, library_name="interfuse"):
         if not Path(name).is_dir() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
             raise HubError(f"There is no folder {name}.")
         try:
-            found: E = super().from_pretrained(name, **options)
+            estimator: E = super().from_pretrained(name, **options)
         except InterfuseError:
             raise
         except Exception as error:  # no network, no such repository, no access: any of several errors
             raise HubError(
                 f"{name!r} is no local folder and the hub did not give it ({type(error).__name__}: {error})."
             ) from error
-        return found
+        return estimator
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """Write the files of the mixin's folder; its card tells of the study that the run stands in."""
-        home = self._fitted().folder
+        home = self._fitted_run().folder
         with TemporaryDirectory(prefix="interfuse-run-") as folder:
             self.save(folder)
             hub.write_shared(Path(folder), save_directory, None if home == Path() else home)
@@ -103,9 +103,9 @@ class HubHabits(ModelHubMixin, library_name="interfuse"):
     @classmethod
     def _from_pretrained(cls: type[E], *, model_id: str, **options: Any) -> E:
         """Open the mixin's folder or repository."""
-        known = ("revision", "cache_dir", "force_download", "local_files_only", "token")
-        fetch = {name: options.pop(name) for name in known if name in options}
+        hub_options = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+        fetch = {name: options.pop(name) for name in hub_options if name in options}
         folder = hub.find(model_id, **fetch)
-        found: E = cls.load(folder) if (folder / RECORD).is_file() else cls.from_run(folder)
-        found.set_params(**options)
-        return found
+        estimator: E = cls.load(folder) if (folder / RECORD).is_file() else cls.from_run(folder)
+        estimator.set_params(**options)
+        return estimator

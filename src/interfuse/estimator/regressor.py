@@ -58,7 +58,7 @@ class FusionRegressor(RegressorMixin, FusionEstimator):  # type: ignore[misc]
         return np.asarray(self._predict(X).probs[:, 0])
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn what is taken: texts and gaps."""
+        """Return scikit-learn's tags of what is taken: texts and gaps."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string = tags.input_tags.allow_nan = True
         tags.target_tags.required = True

@@ -27,9 +27,9 @@ def read_column(table: Any, name: str, what: str) -> list[Any]:
         DataError: it is no table, or has no such column.
     """
     if isinstance(table, list) and table and all(isinstance(row, Mapping) for row in table):
-        known = dict.fromkeys(key for row in table for key in row)
-        if name not in known:
-            raise DataError(unknown(f"column for {what}:", name, list(known)))
+        columns = dict.fromkeys(key for row in table for key in row)
+        if name not in columns:
+            raise DataError(unknown(f"column for {what}:", name, list(columns)))
         return [row.get(name) for row in table]
     if isinstance(table, pl.DataFrame):
         names = list(table.columns)
@@ -49,7 +49,7 @@ def read_column(table: Any, name: str, what: str) -> list[Any]:
 
 
 def is_blank(cell: Any) -> bool:
-    """Tell whether a cell holds nothing: None, NaN, pandas' NA, or a text of spaces."""
+    """Return whether a cell holds nothing: None, NaN, pandas' NA, or a text of spaces."""
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return True
     return type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and bool(cell != cell))
@@ -94,7 +94,7 @@ def _unpack(cell: Any) -> Any:
 
 
 def _write(cell: Any, folder: Path, row: int) -> str:
-    """Write one picture under the hash of its content; give the file's name."""
+    """Write one picture under the hash of its content; return the file's name."""
     if isinstance(cell, bytes | bytearray | memoryview):
         content = bytes(cell)
     else:

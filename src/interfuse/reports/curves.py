@@ -27,7 +27,7 @@ class Curve:
 
 def find_curves(histories: Mapping[str, History]) -> dict[str, Curve]:
     """Return every design's curve up to the last epoch that all of its seeds reached; none where nothing was scored."""
-    found = {}
+    curves = {}
     for design, history in histories.items():
         values = by_epoch(
             [{int(row["epoch"]): row.get("validation_score") for row in rows} for rows in history.values()]
@@ -36,8 +36,8 @@ def find_curves(histories: Mapping[str, History]) -> dict[str, Curve]:
             mean, low, high = (
                 [(float(epoch), 100 * pick(scores)) for epoch, scores in values.items()] for pick in (_mean, min, max)
             )
-            found[design] = Curve(mean, low, high, len(history))
-    return found
+            curves[design] = Curve(mean, low, high, len(history))
+    return curves
 
 
 def draw_learning(curves: Mapping[str, Curve], looks: Mapping[str, Look], baseline: str | None) -> dict[str, Markup]:
@@ -48,7 +48,7 @@ def draw_learning(curves: Mapping[str, Curve], looks: Mapping[str, Look], baseli
     longest = max(curve.mean[-1][0] for curve in curves.values())
     x = Scale(1, max(longest, 2))
     ghost = curves.get(baseline or "")
-    drawn = {}
+    figures = {}
     for design, curve in curves.items():
         frame, look = Frame(x, y, HEIGHT), looks[design]
         frame.grid(ticks_of(y, 4))
@@ -58,23 +58,23 @@ def draw_learning(curves: Mapping[str, Curve], looks: Mapping[str, Look], baseli
         if curve.seeds > 1 and len(curve.mean) > 1:
             frame.band(curve.low, curve.high, look.colour)
         frame.line(curve.mean, look.colour)
-        told = f"{curve.mean[0][1]:.1f} points at epoch {curve.mean[0][0]:.0f}, {curve.mean[-1][1]:.1f} at the last"
+        ends = f"{curve.mean[0][1]:.1f} points at epoch {curve.mean[0][0]:.0f}, {curve.mean[-1][1]:.1f} at the last"
         best = max(curve.mean, key=lambda point: point[1])
         frame.marker(*best, look, f"{design}: best on average at epoch {best[0]:.0f}, {best[1]:.1f} points")
-        drawn[design] = frame.close(f"Validation score of {design} by epoch: {told}", left=34, foot=22)
-    return drawn
+        figures[design] = frame.close(f"Validation score of {design} by epoch: {ends}", left=34, foot=22)
+    return figures
 
 
 def draw_expected(lines: Mapping[str, Sequence[int | float]], looks: Mapping[str, Look], metric: str) -> Markup | None:
     """Draw the expected best validation score by the number of draws, a line a design; scores are fractions."""
-    known = {design: [100 * value for value in values] for design, values in lines.items() if len(values)}
-    if not known:
+    scores = {design: [100 * value for value in values] for design, values in lines.items() if len(values)}
+    if not scores:
         return None
-    longest = max(len(values) for values in known.values())
-    frame = Frame(Scale(1, max(longest, 2)), spread(value for values in known.values() for value in values), 230)
+    longest = max(len(values) for values in scores.values())
+    frame = Frame(Scale(1, max(longest, 2)), spread(value for values in scores.values() for value in values), 230)
     frame.grid(ticks_of(frame.y))
     frame.axis([(tick, spell_tick(tick)) for tick in _epochs(longest)], "draws of the settings")
-    for design, values in known.items():
+    for design, values in scores.items():
         look = looks[design]
         places = [(float(number), value) for number, value in enumerate(values, 1)]
         frame.line(places, look.colour, look.pattern, name=design)
@@ -85,13 +85,13 @@ def draw_expected(lines: Mapping[str, Sequence[int | float]], looks: Mapping[str
 
 def by_epoch(seeds: Sequence[Mapping[int, int | float | None]]) -> dict[int, list[int | float]]:
     """Gather the seeds' values at every epoch that all of them reached with a finite value."""
-    found: dict[int, list[int | float]] = {}
+    epochs: dict[int, list[int | float]] = {}
     for epoch in sorted(set().union(*seeds)) if seeds else []:
         values = [seed.get(epoch) for seed in seeds]
         finite = [value for value in values if value is not None and math.isfinite(value)]
         if len(finite) == len(seeds):
-            found[epoch] = finite
-    return found
+            epochs[epoch] = finite
+    return epochs
 
 
 def _mean(values: Sequence[int | float]) -> float:
@@ -99,7 +99,7 @@ def _mean(values: Sequence[int | float]) -> float:
 
 
 def _epochs(longest: int | float, most: int = 6) -> list[float]:
-    """Ticks on whole numbers from 1, at most so many."""
+    """Return ticks on whole numbers from 1, at most so many."""
     step = max(1, -(-int(longest) // most))
     return [
         float(tick) for tick in range(1, int(longest) + 1) if tick == 1 or (tick % step == 0 and tick > step / 2 + 1)

@@ -58,19 +58,19 @@ def diagnosis_to_html(diagnosis: Diagnosis, illustrations: Mapping[int, Illustra
         lstrip_blocks=True,
     )
     environment.filters |= {"spell_value": spell_value, "is_jpeg": is_jpeg}
-    shown = illustrations or {}
+    by_row = illustrations or {}
     return environment.get_template("diagnosis.html.j2").render(
         diagnosis=diagnosis,
         about=about(diagnosis),
         tone=_tone(diagnosis.verdict),
-        examples=[(example, shown.get(example.row, Illustration())) for example in diagnosis.examples],
+        examples=[(example, by_row.get(example.row, Illustration())) for example in diagnosis.examples],
         curves={measure.key: draw_curves(measure) for measure in diagnosis.measures if measure.curves},
         frame={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "bottom": BOTTOM, "top": TOP},
     )
 
 
 def about(diagnosis: Diagnosis) -> str:
-    """Say what was diagnosed."""
+    """Return what was diagnosed: design, seed, source and split."""
     return f"{diagnosis.design} (seed {diagnosis.seed}) on {diagnosis.source}, {diagnosis.split} rows"
 
 
@@ -90,15 +90,15 @@ def spell_value(value: Value) -> str:
 
 def draw_curves(measure: Measure) -> list[dict[str, str]]:
     """Return each curve of a measure as an SVG path in a frame from 0 to 1 either way."""
-    drawn = []
+    curves = []
     for number, (name, points) in enumerate(measure.curves.items()):
         places = [
             (LEFT + x * (WIDTH - LEFT - RIGHT), TOP + (1 - min(max(y, 0.0), 1.0)) * (HEIGHT - TOP - BOTTOM))
             for x, y in sorted(points)
         ]
         path = " ".join(f"{'L' if at else 'M'}{x:.1f} {y:.1f}" for at, (x, y) in enumerate(places))
-        drawn.append({"name": name, "path": path, "colour": f"var(--series-{number % 8})"})
-    return drawn
+        curves.append({"name": name, "path": path, "colour": f"var(--series-{number % 8})"})
+    return curves
 
 
 def _tone(verdict: str) -> str:

@@ -79,14 +79,14 @@ def design_settings(study: Mapping[str, Any]) -> tuple[Facts, Facts]:
 
 
 def spell_folds(study: Mapping[str, Any]) -> str | None:
-    """Say how many rows were tested in how many folds; None where there is one split, or no count of rows.
+    """Return how many rows were tested in how many folds; None where there is one split, or no count of rows.
 
     >>> spell_folds({"folds": 3, "data": {"rows": {"train": 136, "validation": 24, "test": 80}}})
     '240 in 3 folds, each tested once'
     """
     data, folds = _table(study, "data"), study.get("folds") or 1
-    tested = data.get("tested") or sum(_table(data, "rows").values())  # older records know the first fold only
-    return f"{tested:,} in {folds} folds, each tested once" if folds > 1 and tested else None
+    count = data.get("tested") or sum(_table(data, "rows").values())  # older records know the first fold only
+    return f"{count:,} in {folds} folds, each tested once" if folds > 1 and count else None
 
 
 def spell(value: Any) -> str:
@@ -109,8 +109,8 @@ def spell_seconds(seconds: float) -> str:
 def _spell_classes(names: list[str], regression: bool) -> str:
     if regression:
         return names[0]
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    return f"{len(names):,} ({shown})"
+    listing = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"{len(names):,} ({listing})"
 
 
 def _table(record: Mapping[str, Any], name: str) -> dict[str, Any]:

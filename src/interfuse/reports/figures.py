@@ -37,21 +37,21 @@ class Forest:
 def draw_forest(rows: Sequence[LeaderboardRow], looks: Mapping[str, Look], margin: float) -> Forest:
     """Draw mean and difference from the baseline of every design with their 95 % intervals, the best on top."""
     means, deltas = mean_scale(rows), delta_scale(rows, margin)
-    drawn = [
+    forest_rows = [
         ForestRow(row.design, looks[row.design], _mean(row, means, looks), _delta(row, deltas, looks, 100 * margin))
         for row in rows
     ]
     metric = rows[0].metric if rows else "score"
-    return Forest(drawn, _axis(means, f"{metric} on test, points"), _axis(deltas, "difference, points"))
+    return Forest(forest_rows, _axis(means, f"{metric} on test, points"), _axis(deltas, "difference, points"))
 
 
 def draw_cost(
     rows: Sequence[LeaderboardRow], looks: Mapping[str, Look], costs: Mapping[str, float], title: str
 ) -> Markup:
     """Draw score with its interval against a cost; the axis is logarithmic where the costs span a factor of ten."""
-    known = [costs[row.design] for row in rows]
-    wide = min(known) > 0 and max(known) >= 10 * min(known)
-    x = Scale(min(known) / 1.35, max(known) * 1.35, True) if wide else Scale(0, 1.08 * max(known))
+    values = [costs[row.design] for row in rows]
+    wide = min(values) > 0 and max(values) >= 10 * min(values)
+    x = Scale(min(values) / 1.35, max(values) * 1.35, True) if wide else Scale(0, 1.08 * max(values))
     frame = Frame(x, spread(_ends(rows)), 210)
     frame.grid(ticks_of(frame.y))
     frame.axis(ticks_of(frame.x, 5), title)
@@ -70,10 +70,10 @@ def draw_use(image: tuple[float, float, float], text: tuple[float, float, float]
         frame.add('<line class="grid" x1="{0}" x2="{0}" y1="0" y2="34"/>', frame.across(value))
     for down, name, (mean, low, high) in ((3, "image", image), (18, "text", text)):
         seeds = f"(seeds {points(low)} to {points(high)})"
-        told = f"another row's {name} moves the prediction by {points(mean)} of 100 {seeds}"
+        title = f"another row's {name} moves the prediction by {points(mean)} of 100 {seeds}"
         frame.add(
             '<rect class="use {}" x="0" y="{}" width="{}" height="12" rx="1.5"><title>{}</title></rect>',
-            *(name, down, frame.across(mean), told),
+            *(name, down, frame.across(mean), title),
         )
         if high - low > 0.005:
             middle = down + 6
@@ -85,20 +85,20 @@ def draw_use(image: tuple[float, float, float], text: tuple[float, float, float]
 
 
 def mean_scale(rows: Sequence[LeaderboardRow]) -> Scale:
-    """Range of the means, in points; a floor more than two spans below the others must not squeeze them."""
-    judged = [row for row in rows if row.verdict != "floor"] or list(rows)
-    low, high = min(_ends(judged)), max(_ends(judged))
+    """Return the range of the means, in points; a floor more than two spans below the others must not squeeze them."""
+    contenders = [row for row in rows if row.verdict != "floor"] or list(rows)
+    low, high = min(_ends(contenders)), max(_ends(contenders))
     slack = 2 * max(high - low, 1.0)
     near = [row for row in rows if low - slack <= 100 * row.mean <= high + slack]
     return spread(_ends(near))
 
 
 def delta_scale(rows: Sequence[LeaderboardRow], margin: float) -> Scale:
-    """Range of the differences that are judged, in points; a floor far away must not squeeze them."""
-    judged = [row for row in rows if row.delta is not None and row.verdict != "floor"]
-    shown = judged or [row for row in rows if row.delta is not None]
+    """Return the range of the differences that are judged, in points; a floor far away must not squeeze them."""
+    contenders = [row for row in rows if row.delta is not None and row.verdict != "floor"]
+    differing = contenders or [row for row in rows if row.delta is not None]
     ends = [0.0, 160 * margin, -160 * margin]
-    for row in shown:
+    for row in differing:
         ends += [100 * end for end in (row.delta, row.delta_ci_low, row.delta_ci_high) if end is not None]
     return spread(ends, 0.08) if max(ends) > min(ends) else Scale(-1, 1)
 
@@ -135,7 +135,7 @@ def _delta(row: LeaderboardRow, scale: Scale, looks: Mapping[str, Look], margin:
 
 
 def _edge(frame: Frame, value: float) -> Markup:
-    """Tell a value that lies outside the scale, at the edge where it would be."""
+    """Draw a value that lies outside the scale, at the edge where it would be."""
     below = 100 * value < frame.x.low
     text = f"◂ {points(value)}" if below else f"{points(value)} ▸"
     where, anchor = ("0.5%", "start") if below else ("99.5%", "end")

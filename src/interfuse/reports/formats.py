@@ -67,8 +67,8 @@ def to_markdown(summary: StudySummary) -> str:
         lines += ["", "## Every metric on test", "", "| design | " + " | ".join(names) + " |"]
         lines.append("|---|" + "---:|" * len(names))
         for row in filter(lambda row: row.metrics, rows):
-            told = (row.design, *(spell_metric(row.metrics.get(name)) for name in names))
-            lines.append("| " + " | ".join(escape_markdown(cell, bare_brackets=True) for cell in told) + " |")
+            scores = (row.design, *(spell_metric(row.metrics.get(name)) for name in names))
+            lines.append("| " + " | ".join(escape_markdown(cell, bare_brackets=True) for cell in scores) + " |")
     lines += ["", "## Data", ""]
     lines += [f"- {name}: {escape_markdown(value)}" for name, value in data_card(summary.study)]
     lines += [f"- {escape_markdown(note)}" for note in notes(summary.study)]
@@ -84,7 +84,7 @@ def known_costs(summary: StudySummary) -> dict[str, str]:
 
 def spell_declared(summary: StudySummary) -> str | None:
     """Return the sentence on the contrast that was declared beforehand; None where none was."""
-    return next((said for said in summary.details if said.startswith(DECLARED)), None)
+    return next((detail for detail in summary.details if detail.startswith(DECLARED)), None)
 
 
 def metric_names(summary: StudySummary) -> list[str]:
@@ -168,12 +168,12 @@ def escape_markdown(text: str, bare_brackets: bool = False) -> str:
 
 
 def _records(summary: StudySummary) -> list[dict[str, Any]]:
-    told = {"study_verdict": summary.verdict, "primary": spell_declared(summary)}
+    study_columns = {"study_verdict": summary.verdict, "primary": spell_declared(summary)}
     records = []
     for row in (dataclasses.asdict(row) for row in sort_rows(summary)):
-        metrics, measured = row.pop("metrics"), summary.costs.get(row["design"], {})
-        costs = _finite({name: measured.get(name) for name in COSTS})
-        records.append({**_finite(row), **costs, **told, "metrics": _finite(metrics)})
+        metrics, all_costs = row.pop("metrics"), summary.costs.get(row["design"], {})
+        costs = _finite({name: all_costs.get(name) for name in COSTS})
+        records.append({**_finite(row), **costs, **study_columns, "metrics": _finite(metrics)})
     return records
 
 

@@ -9,14 +9,14 @@ from interfuse.reports.maps import Maps, read_maps
 
 BUDGET = 5_000_000
 """Most characters that pictures may take of the page."""
-KINDS = {
+SHELVES = {
     "needs both": ("Needs both", "Right with both modalities, wrong with either alone."),
     "wrong with both": ("Wrong even with both", "The surest mistakes: least probability on the truth."),
     "missing image": ("No picture", "Rows that come without one."),
     "missing text": ("No text", "Rows that come without one."),
 }
 """Kind to its heading and its meaning."""
-NUMBERS = {
+NUMBER_SHELVES = {
     "needs both": ("Needs both", "Near with both modalities, far off with either alone."),
     "wrong with both": ("Far off even with both", "The largest errors."),
 }
@@ -36,7 +36,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Card:
+class GalleryRow:
     """One row."""
 
     id: str
@@ -49,7 +49,7 @@ class Card:
     """The text's words, each with its relevance, fraction 0 to 1."""
     maps: Maps = field(default_factory=Maps)
     """Attention word by word and region by region."""
-    drawn_by: str | None = None
+    heat_design: str | None = None
     """The design whose heat lies over picture and words."""
 
 
@@ -60,7 +60,7 @@ class Shelf:
     key: str
     title: str
     meaning: str
-    cards: list[Card]
+    rows: list[GalleryRow]
 
 
 def fill_shelves(
@@ -73,24 +73,24 @@ def fill_shelves(
         diagnoses: of the study's runs.
         numbers: whether the truth is a number.
     """
-    left, shelves = BUDGET, []
-    for kind, (title, meaning) in {**KINDS, **(NUMBERS if numbers else {})}.items():
-        cards = []
+    budget, shelves = BUDGET, []
+    for kind, (title, meaning) in {**SHELVES, **(NUMBER_SHELVES if numbers else {})}.items():
+        rows = []
         for example in examples:
             if example["kind"] != kind:
                 continue
-            drawn = _find_drawn(example, diagnoses)
-            card = _make_card(example, drawn, numbers)
-            size = sum(len(uri) for uri in card.pictures.values())
-            if size > left and drawn:
-                card = _make_card(example, {}, numbers)
-                size = sum(len(uri) for uri in card.pictures.values())
-            if size > left:
-                card, size = Card(card.id, card.text, card.label, card.answers), 0
-            left -= size
-            cards.append(card)
-        if cards or (examples and kind == "needs both"):
-            shelves.append(Shelf(kind.replace(" ", "-"), title, meaning, cards))
+            illustration = _find_illustration(example, diagnoses)
+            shelf_row = _make_row(example, illustration, numbers)
+            size = sum(len(uri) for uri in shelf_row.pictures.values())
+            if size > budget and illustration:
+                shelf_row = _make_row(example, {}, numbers)
+                size = sum(len(uri) for uri in shelf_row.pictures.values())
+            if size > budget:
+                shelf_row, size = GalleryRow(shelf_row.id, shelf_row.text, shelf_row.label, shelf_row.answers), 0
+            budget -= size
+            rows.append(shelf_row)
+        if rows or (examples and kind == "needs both"):
+            shelves.append(Shelf(kind.replace(" ", "-"), title, meaning, rows))
     return shelves
 
 
@@ -123,17 +123,17 @@ def join_pieces(pieces: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     return [(word, max(weights[place] for place in places)) for word, places in grouped]
 
 
-def _find_drawn(example: Mapping[str, Any], diagnoses: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _find_illustration(example: Mapping[str, Any], diagnoses: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Find what was drawn of a row: by a diagnosis of its design, else by one of another design."""
-    drawn = {d.get("design"): (d.get("illustrations") or {}).get(str(example["row"])) for d in diagnoses}
-    known = {name: one for name, one in drawn.items() if one and len(one.get("pictures") or {}) > 1}
-    if not known:
+    illustrations = {d.get("design"): (d.get("illustrations") or {}).get(str(example["row"])) for d in diagnoses}
+    pictured = {name: one for name, one in illustrations.items() if one and len(one.get("pictures") or {}) > 1}
+    if not pictured:
         return {}
-    design = example["design"] if example["design"] in known else next(iter(known))
-    return {**known[design], "design": design}
+    design = example["design"] if example["design"] in pictured else next(iter(pictured))
+    return {**pictured[design], "design": design}
 
 
-def _make_card(example: Mapping[str, Any], drawn: Mapping[str, Any], numbers: bool) -> Card:
+def _make_row(example: Mapping[str, Any], illustration: Mapping[str, Any], numbers: bool) -> GalleryRow:
     label = example["label"]
     sights = (("both", "answer"), ("image alone", "image_answer"), ("text alone", "text_answer"))
     answers = [
@@ -142,10 +142,10 @@ def _make_card(example: Mapping[str, Any], drawn: Mapping[str, Any], numbers: bo
         if example.get(column) is not None
     ]
     pictures = {"picture": _uri(example["picture"])} if example.get("picture") else {}
-    pictures |= {name: uri for name, uri in (drawn.get("pictures") or {}).items() if _is_picture(uri)}
-    words = [(str(word), min(1.0, max(0.0, float(weight)))) for word, weight in drawn.get("words") or []]
+    pictures |= {name: uri for name, uri in (illustration.get("pictures") or {}).items() if _is_picture(uri)}
+    words = [(str(word), min(1.0, max(0.0, float(weight)))) for word, weight in illustration.get("words") or []]
     own = str(example["id"]), example["text"], label, answers, pictures
-    return Card(*own, join_pieces(words), read_maps(drawn.get("maps")), drawn.get("design"))
+    return GalleryRow(*own, join_pieces(words), read_maps(illustration.get("maps")), illustration.get("design"))
 
 
 def _uri(picture: bytes) -> str:

@@ -36,7 +36,7 @@ class Advice:
 
 
 @dataclass(frozen=True)
-class HealthCard:
+class TrainingHealth:
     """What the page shows of one design's training."""
 
     design: str
@@ -56,16 +56,16 @@ class HealthCard:
 
 @dataclass(frozen=True)
 class Health:
-    """The cards, and the scale that all of them share."""
+    """The training of every design, and the scale that all of them share."""
 
-    cards: list[HealthCard]
+    trainings: list[TrainingHealth]
     low: str
     high: str
 
     @property
-    def told(self) -> bool:
-        """Whether any card has more to tell than norms."""
-        return any(card.vitals for card in self.cards)
+    def has_vitals(self) -> bool:
+        """Whether any training has more to show than gradient norms."""
+        return any(training.vitals for training in self.trainings)
 
 
 def examine_histories(histories: Mapping[str, History]) -> Health | None:
@@ -75,25 +75,25 @@ def examine_histories(histories: Mapping[str, History]) -> Health | None:
     if not every:
         return None
     scale = Scale(min(every), max(every), log=True)
-    cards = []
+    trainings = []
     for design, history in histories.items():
         last = [rows[-1] for rows in history.values() if rows]
         words = Counter(str(row["health"]) for row in last if row.get("health")).most_common()
         heat = draw_heat_map(norms[design], scale, design) if norms[design] else None
         blocks, vitals = list(norms[design]), gather_vitals(history)
-        cards.append(HealthCard(design, words, len(history), blocks, heat, gather_advice(last), vitals))
-    return Health(cards, f"{scale.low:.1g}", f"{scale.high:.1g}")
+        trainings.append(TrainingHealth(design, words, len(history), blocks, heat, gather_advice(last), vitals))
+    return Health(trainings, f"{scale.low:.1g}", f"{scale.high:.1g}")
 
 
 def gather_norms(history: History) -> Norms:
     """Return every block's and layer's gradient norm by epoch, the median over seeds."""
-    found: dict[str, dict[int, list[float]]] = {}
+    norms: dict[str, dict[int, list[float]]] = {}
     for rows in history.values():
         for row in rows:
             for part, norm in _parts(row):
                 if norm is not None and math.isfinite(norm):
-                    found.setdefault(part, {}).setdefault(int(row["epoch"]), []).append(norm)
-    medians = {part: {e: statistics.median(v) for e, v in sorted(by.items())} for part, by in found.items()}
+                    norms.setdefault(part, {}).setdefault(int(row["epoch"]), []).append(norm)
+    medians = {part: {e: statistics.median(v) for e, v in sorted(by.items())} for part, by in norms.items()}
     order = {part: place for place, part in enumerate(medians)}
     blocks = [part for part in medians if "." not in part]
     rank = {block: place for place, block in enumerate(blocks)}  # a layer stands below its block
@@ -102,11 +102,11 @@ def gather_norms(history: History) -> Norms:
 
 def gather_advice(last: Sequence[Mapping[str, Any]]) -> list[Advice]:
     """Gather the findings of the seeds' last rows: the same thing at the same place counts its seeds."""
-    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    findings: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in last:
         for finding in row.get("findings") or []:
-            found.setdefault((finding["word"], finding["where"]), []).append(finding)
-    return [Advice(*key, ones[0]["evidence"], ones[0]["fix"], len(ones)) for key, ones in found.items()]
+            findings.setdefault((finding["word"], finding["where"]), []).append(finding)
+    return [Advice(*key, ones[0]["evidence"], ones[0]["fix"], len(ones)) for key, ones in findings.items()]
 
 
 def draw_heat_map(norms: Norms, scale: Scale, design: str) -> Markup:
@@ -118,10 +118,10 @@ def draw_heat_map(norms: Norms, scale: Scale, design: str) -> Markup:
     wide = f"{100 / len(columns):.3f}%"
     for place, (part, values) in enumerate(norms.items()):
         for at, column in enumerate(columns):
-            known = [values[epoch] for epoch in column if epoch in values]
-            if not known:
+            column_norms = [values[epoch] for epoch in column if epoch in values]
+            if not column_norms:
                 continue
-            norm = statistics.median(known)
+            norm = statistics.median(column_norms)
             when = f"epoch {column[0]}" if len(column) == 1 else f"epochs {column[0]} to {column[-1]}"
             zero = norm <= 0
             strength = 0 if zero else 0.07 + 0.93 * scale.at(norm)
@@ -152,8 +152,8 @@ def find_use(history: History) -> tuple[tuple[float, float, float], tuple[float,
     ends: dict[str, list[float]] = {"image_use": [], "text_use": []}
     for rows in history.values():
         for name, values in ends.items():
-            known = [row[name] for row in rows if row.get(name) is not None and math.isfinite(row[name])]
-            values += known[-1:]
+            measurements = [row[name] for row in rows if row.get(name) is not None and math.isfinite(row[name])]
+            values += measurements[-1:]
     if not ends["image_use"] or not ends["text_use"]:
         return None
     image, text = ((statistics.fmean(values), min(values), max(values)) for values in ends.values())

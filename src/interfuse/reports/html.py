@@ -73,22 +73,22 @@ def to_html(summary: StudySummary) -> str:
 def _leaderboard(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[str, Look]) -> dict[str, Any]:
     """Return the table, the interval plot, and the score against every cost that is known."""
     costs = {row.design: _costs(summary, row) for row in rows}
-    shown = [name for name in COSTS if any(name in costs[row.design] for row in rows)]
-    plots, plotted = [], set()
+    extra_costs = [name for name in COSTS if any(name in costs[row.design] for row in rows)]
+    plots, plot_designs = [], set()
     axes = {"parameters": "trained parameters", "flops": COSTS["flops"][1], "seconds": "training seconds a run"}
     for name, title in axes.items():
-        known = {row.design: costs[row.design][name] for row in rows if costs[row.design].get(name, 0) > 0}
-        if known:
-            plotted |= set(known)
-            plots.append(draw_cost([row for row in rows if row.design in known], looks, known, title))
+        values = {row.design: costs[row.design][name] for row in rows if costs[row.design].get(name, 0) > 0}
+        if values:
+            plot_designs |= set(values)
+            plots.append(draw_cost([row for row in rows if row.design in values], looks, values, title))
     margin = float(summary.study.get("margin") or 0.0)
     names = metric_names(summary)
     return {
-        "rows": [_cells(row, looks[row.design], costs[row.design], shown) for row in rows],
-        "more_costs": [COSTS[name][0] for name in shown],
+        "rows": [_cells(row, looks[row.design], costs[row.design], extra_costs) for row in rows],
+        "more_costs": [COSTS[name][0] for name in extra_costs],
         "forest": draw_forest(rows, looks, margin) if rows else None,
         "cost_plots": plots,
-        "plotted": {design: look for design, look in looks.items() if design in plotted},
+        "plotted": {design: look for design, look in looks.items() if design in plot_designs},
         "metric_names": names,
         "metrics": [(r.design, [spell_metric(r.metrics.get(n)) for n in names], r.metrics) for r in rows if r.metrics],
     }
@@ -98,8 +98,8 @@ def _training(summary: StudySummary, rows: list[LeaderboardRow], looks: dict[str
     """Return learning curves, health, the use of the modalities and the tuning curve."""
     histories = {row.design: summary.histories[row.design] for row in rows if summary.histories.get(row.design)}
     uses = {design: find_use(history) for design, history in histories.items()}
-    known = {row.design for row in rows}
-    lines = {design: values for design, values in expected_lines(summary.study).items() if design in known}
+    designs = {row.design for row in rows}
+    lines = {design: values for design, values in expected_lines(summary.study).items() if design in designs}
     baseline = next((row.design for row in rows if row.baseline), None)
     tuned_by = (summary.study.get("tuning") or {}).get("metric") or _metric(rows)
     return {
@@ -154,16 +154,16 @@ def _is_paired(summary: StudySummary, row: LeaderboardRow) -> bool:
 
 def _costs(summary: StudySummary, row: LeaderboardRow) -> dict[str, float]:
     """Gather what a design costs, as far as it was measured."""
-    found = {"parameters": float(row.parameters), "seconds": row.train_seconds}
+    costs = {"parameters": float(row.parameters), "seconds": row.train_seconds}
     for name, (_, _, factor) in COSTS.items():
         value = getattr(row, name, None)
         value = summary.costs.get(row.design, {}).get(name) if value is None else value
         if value is not None:
-            found[name] = factor * float(value)
-    return found
+            costs[name] = factor * float(value)
+    return costs
 
 
-def _cells(row: LeaderboardRow, look: Look, costs: dict[str, float], shown: list[str]) -> dict[str, Any]:
+def _cells(row: LeaderboardRow, look: Look, costs: dict[str, float], extra_costs: list[str]) -> dict[str, Any]:
     """Return what the table shows of a design, and the values it sorts by."""
     parameters, seconds = spell_cost(row)
     mean, _, mean_interval = spell_mean(row).partition(" ")
@@ -176,7 +176,7 @@ def _cells(row: LeaderboardRow, look: Look, costs: dict[str, float], shown: list
         "p": spell_p(row),
         "parameters": parameters,
         "seconds": seconds,
-        "more": [(spell_big(costs.get(name)), costs.get(name, "")) for name in shown],
+        "more": [(spell_big(costs.get(name)), costs.get(name, "")) for name in extra_costs],
     }
 
 

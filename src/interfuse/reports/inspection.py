@@ -1,4 +1,4 @@
-"""What a dry run found, as one self-contained page, on the terminal, and as JSON."""
+"""The rows as a dry run saw them, as one self-contained page, on the terminal, and as JSON."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ def inspection_to_html(inspection: Inspection) -> str:
     )
     labels = _bars(inspection)
     context = {
-        "found": inspection,
+        "inspection": inspection,
         "total": sum(inspection.rows.values()),
         "parts": list(inspection.rows),
         "labels": labels[:SHOWN],
@@ -63,9 +63,9 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
         say(f"Rows without {modality}: {', '.join(cells)}.")
     if inspection.labels:
         entries = list(inspection.labels.items())
-        told = [f"{name} {sum(by.values()):,}" for name, by in entries[:8]]
+        counts = [f"{name} {sum(by.values()):,}" for name, by in entries[:8]]
         more = f", and {len(entries) - 8:,} more" if len(entries) > 8 else ""
-        say(f"Labels: {', '.join(told)}{more}.")
+        say(f"Labels: {', '.join(counts)}{more}.")
     if inspection.unlabelled:
         say(f"Rows with an empty label set: {inspection.unlabelled:,}.")
     spreads = _spreads(inspection)
@@ -107,9 +107,9 @@ def _missing(inspection: Inspection) -> list[tuple[str, list[str]]]:
 
 def _spreads(inspection: Inspection) -> list[tuple[str, Spread]]:
     names = {"width": "picture width, px", "height": "picture height, px", "bytes": "picture file, bytes"}
-    named = [(names[name], spread) for name, spread in inspection.sizes.items()]
-    named += [(f"text length, {name}", spread) for name, spread in inspection.lengths.items()]
-    return named + [(f"number to predict, {part}", spread) for part, spread in inspection.target.items()]
+    spreads = [(names[name], spread) for name, spread in inspection.sizes.items()]
+    spreads += [(f"text length, {name}", spread) for name, spread in inspection.lengths.items()]
+    return spreads + [(f"number to predict, {part}", spread) for part, spread in inspection.target.items()]
 
 
 def _spell_spread(spread: Spread) -> list[str]:

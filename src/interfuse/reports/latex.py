@@ -41,8 +41,8 @@ def to_latex(summary: StudySummary) -> str:
         more = [spell_big(summary.costs.get(row.design, {}).get(name)) for name in costs]
         others = (spell_delta(row), spell_p(row), *spell_cost(row), *more)
         lines.append(" & ".join([escape_latex(row.design), best, *map(escape_latex, others)]) + r" \\")
-    said = " ".join(filter(None, (summary.verdict, spell_declared(summary))))
-    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{escape_latex(said)}}}", r"\end{table}"]
+    caption = " ".join(filter(None, (summary.verdict, spell_declared(summary))))
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{escape_latex(caption)}}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 

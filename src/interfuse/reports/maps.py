@@ -80,11 +80,11 @@ def map_words(
             by_word.append(WordMap(word, cells))
     if to_text is not None and len(to_text) == grid[0] * grid[1] and words:
         table = np.stack([to_text[:, list(places)].mean(1) for _, places in words], 1)  # (regions, words)
-        choosing = table.max(1) / np.maximum(table.mean(1), 1e-12)
-        for at in np.argsort(-choosing, kind="stable")[:REGIONS].tolist():
+        selectivity = table.max(1) / np.maximum(table.mean(1), 1e-12)
+        for at in np.argsort(-selectivity, kind="stable")[:REGIONS].tolist():
             shares = np.round(table[at] / max(float(table[at].max()), 1e-12), 3).tolist()
-            named = [(word, share) for (word, _), share in zip(words, shares, strict=True)]
-            by_region.append(RegionMap(at % grid[1], at // grid[1], named))
+            word_shares = [(word, share) for (word, _), share in zip(words, shares, strict=True)]
+            by_region.append(RegionMap(at % grid[1], at // grid[1], word_shares))
     return Maps(grid, ratio, by_word, by_region)
 
 

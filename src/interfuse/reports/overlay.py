@@ -34,13 +34,13 @@ def draw_heat(picture: Image.Image, heat: Float[np.ndarray, "rows columns"]) -> 
 
     Weights below 0 count as 0; a grid of equal weights gives no heat at all, for it points at nothing.
     """
-    shown = shrink(picture)
+    small = shrink(picture)
     values = np.clip(heat.astype(np.float64), 0, None)
     spread = float(values.max() - values.min())
     strength = (values - values.min()) / spread if spread > 1e-12 else np.zeros_like(values)
     mask = Image.fromarray(np.round(255 * STRONGEST * strength).astype(np.uint8))
-    mask = mask.resize(shown.size, Image.Resampling.BICUBIC)
-    return Image.composite(Image.new("RGB", shown.size, HEAT), shown, mask)
+    mask = mask.resize(small.size, Image.Resampling.BICUBIC)
+    return Image.composite(Image.new("RGB", small.size, HEAT), small, mask)
 
 
 def shrink(picture: Image.Image) -> Image.Image:

@@ -27,13 +27,13 @@ def build_matrix(
 ) -> dict[str, list[PairCell | None]]:
     """Lay out the matrix: design to its cells in the order of `designs`; None on the diagonal."""
     better = -1 if metric in LOWER_IS_BETTER else 1
-    known = {(c.first, c.second): c for c in contrasts}
+    pairs = {(c.first, c.second): c for c in contrasts}
     largest = max((abs(c.delta) for c in contrasts), default=0.0) or 1.0
     matrix: dict[str, list[PairCell | None]] = {}
     for at, row in enumerate(designs):
         cells: list[PairCell | None] = []
         for place, column in enumerate(designs):
-            contrast, sign = (known.get((row, column)), 1) if (row, column) in known else (known.get((column, row)), -1)
+            contrast, sign = (pairs.get((row, column)), 1) if (row, column) in pairs else (pairs.get((column, row)), -1)
             share = (better if place > at else 0) / largest
             cells.append(_cell(contrast, sign, f"{row} − {column}", share) if contrast else None)
         matrix[row] = cells

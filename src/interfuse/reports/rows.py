@@ -58,22 +58,22 @@ def class_table(data: Mapping[str, Any]) -> ClassTable | None:
     splits = list(rows)
     lines = []
     for name, counts in classes.items():
-        found = [int(counts.get(split, 0)) for split in splits]
-        shares = [count / max(1, int(rows[split])) for count, split in zip(found, splits, strict=True)]
-        lines.append(ClassLine(str(name), sum(found), found, shares))
+        numbers = [int(counts.get(split, 0)) for split in splits]
+        shares = [count / max(1, int(rows[split])) for count, split in zip(numbers, splits, strict=True)]
+        lines.append(ClassLine(str(name), sum(numbers), numbers, shares))
     widest = max((share for line in lines for share in line.shares), default=0.0) or 1.0
     return ClassTable(splits, lines, max(0, len(data.get("label_names") or []) - len(lines)), widest)
 
 
 def leak_facts(data: Mapping[str, Any]) -> Facts:
-    """Say how many pictures, texts and pairs stand in two splits or more."""
-    found = []
+    """Return how many pictures, texts and pairs stand in two splits or more."""
+    facts = []
     for what, count in _table(data, "leaks").items():
         leak = count and what != "text"  # one text may well go with many pictures
-        found.append(
+        facts.append(
             (f"{what} in two splits or more", spell(count) + (" (a leak: test scores flatter)" if leak else ""))
         )
-    return found
+    return facts
 
 
 def _share(count: int, rows: int) -> str:

@@ -51,16 +51,16 @@ class Scale:
     def _log_ticks(self, most: int) -> list[float]:
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         for steps in ((1, 2, 5), (1, 3), (1,)):
-            found = [s * 10.0**p for p in powers for s in steps if self.low * 0.999 <= s * 10.0**p <= self.high * 1.001]
-            if len(found) <= most:
-                return found if len(found) > 1 else self._linear_ticks(most)
-        return found[:: -(-len(found) // most)]
+            ticks = [s * 10.0**p for p in powers for s in steps if self.low * 0.999 <= s * 10.0**p <= self.high * 1.001]
+            if len(ticks) <= most:
+                return ticks if len(ticks) > 1 else self._linear_ticks(most)
+        return ticks[:: -(-len(ticks) // most)]
 
 
 def spread(values: Iterable[Number], pad: Number = 0.06) -> Scale:
     """Return a linear scale around these values with some room at either end."""
-    found = list(values)
-    low, high = min(found), max(found)
+    numbers = list(values)
+    low, high = min(numbers), max(numbers)
     room = pad * (high - low) or max(abs(high) * pad, 1e-9)
     return Scale(low - room, high + room)
 
@@ -131,7 +131,7 @@ class Frame:
                 *(style, self.across(x), self.down(y), colour, colour, name),
             )
             return
-        self._stretched(
+        self._add_stretched(
             '<path class="{}" d="{}" stroke="{}" stroke-dasharray="{}" data-design="{}"/>',
             *(style, self._path(points), colour, dash, name),
         )
@@ -139,7 +139,7 @@ class Frame:
     def band(self, low: Sequence[Point], high: Sequence[Point], colour: str, name: str = "") -> None:
         """Fill what lies between two lines."""
         path = self._path([*high, *reversed(low)]) + "Z"
-        self._stretched('<path class="band" d="{}" fill="{}" data-design="{}"/>', path, colour, name)
+        self._add_stretched('<path class="band" d="{}" fill="{}" data-design="{}"/>', path, colour, name)
 
     def add(self, template: str, *values: object) -> None:
         """Add an element; the values are escaped."""
@@ -156,7 +156,7 @@ class Frame:
         places = (f"{WIDTH * self.x.at(x):.1f} {self.down(y)}" for x, y in points)
         return "M" + "L".join(places)
 
-    def _stretched(self, template: str, *values: object) -> None:
+    def _add_stretched(self, template: str, *values: object) -> None:
         opening = Markup('<svg width="100%" height="{0}" viewBox="0 0 {1} {0}" preserveAspectRatio="none">').format(
             self.height, WIDTH
         )

@@ -68,17 +68,17 @@ def _print_lines(rows: list[LeaderboardRow], metric: str, console: Console) -> N
 
 
 def _headline(summary: StudySummary) -> str:
-    """Say what was tested, as far as the record tells."""
+    """Return what was tested, as far as the record has it."""
     data, seeds = summary.study.get("data") or {}, len(summary.study.get("seeds") or [])
     rows = ", ".join(f"{count:,} {split}" for split, count in (data.get("rows") or {}).items())
     folds = spell_folds(summary.study)
-    told = [
+    facts = [
         folds.replace(" in ", " rows in ") if folds else f"{rows} rows" if rows else "",
         f"{seeds} seed{'s' if seeds > 1 else ''}" if seeds else "",
     ]
     opening = f"{data['source']}: " if data.get("source") else ""
     model = " (intervals are for the one trained model only)" if seeds == 1 else ""
-    return _printable(opening + "; ".join([*filter(None, told), f"test scores in points, 95 % intervals{model}"]))
+    return _printable(opening + "; ".join([*filter(None, facts), f"test scores in points, 95 % intervals{model}"]))
 
 
 def _plain(text: str, style: str = "") -> Text:

@@ -1,4 +1,4 @@
-"""What a study's record says of tuning."""
+"""What a study's record says of hyperparameter tuning."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,8 +16,8 @@ def expected_lines(study: Mapping[str, Any]) -> dict[str, list[float]]:
     """
     lines = {}
     for design, scores in (study.get("trials") or {}).items():
-        known = [float(score) for score in scores if score is not None]
-        if known:
-            filled = known + [min(known)] * (len(scores) - len(known))
-            lines[str(design)] = expected_maximum(np.array(filled)).tolist()
+        successes = [float(score) for score in scores if score is not None]
+        if successes:
+            draws = successes + [min(successes)] * (len(scores) - len(successes))
+            lines[str(design)] = expected_maximum(np.array(draws)).tolist()
     return lines

@@ -12,7 +12,8 @@ from interfuse.reports.curves import History
 MOST = 12
 """Most lines of a table: deep stacks have an attention in every layer."""
 ABSENT = "–"
-Rows = Sequence[Mapping[str, Any]]
+Epochs = Sequence[Mapping[str, Any]]
+"""Rows of `history.parquet`, in their order."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,10 @@ class Vitals:
 
 
 def gather_vitals(history: History) -> list[Vitals]:
-    """Tell a design's updates and zeros, attention, gates and learning speeds; what no record knows has no line.
+    """Return a design's updates and zeros, attention, gates and learning speeds; what no record knows has no line.
 
     Each number is the median over the last fifth of a training's epochs, and of these over the seeds; beside the late
-    update, which falls with the learning rate, stands the largest that any look at the training saw.
+    update, which falls with the learning rate, stands the largest that was measured at any epoch.
     """
     blocks = {name: one for name, one in sum_up(history, "parts", "part").items() if "." not in name}
     largest = sum_up(history, "parts", "part", rows_of=list, by=max)
@@ -39,12 +40,12 @@ def gather_vitals(history: History) -> list[Vitals]:
         name: [_number(largest[name].get("update_ratio")), _number(one.get("update_ratio")), _percent(one.get("zeros"))]
         for name, one in blocks.items()
     }
-    looks = {
+    entropies = {
         name.removesuffix(".attention"): [_number(one.get("entropy")), _count(one)] for name, one in attention.items()
     }
     tables = [
         _table(("block", "largest update", "late update", "zeros"), updates),
-        _table(("attention", "entropy", "dead heads"), looks),
+        _table(("attention", "entropy", "dead heads"), entropies),
         _table(("gate", "saturated"), {name: [_percent(one.get("saturation"))] for name, one in gates.items()}),
         _table(("speed", "image : text"), {name: [_number(one.get("ogm_ratio"))] for name, one in speeds.items()}),
     ]
@@ -55,7 +56,7 @@ def sum_up(
     history: History,
     column: str,
     label: str,
-    rows_of: Callable[[Rows], Rows] = late_rows,
+    rows_of: Callable[[Epochs], Epochs] = late_rows,
     by: Callable[[list[int | float]], int | float] = statistics.median,
 ) -> dict[str, dict[str, int | float]]:
     """Return each value of each named thing of a column: one number a training, and of these the median over seeds.
@@ -89,8 +90,8 @@ def _numbers(one: Mapping[str, Any]) -> Iterable[tuple[str, int | float]]:
 
 
 def _table(head: tuple[str, ...], lines: Mapping[str, list[str]]) -> Vitals:
-    known = [(name, cells) for name, cells in lines.items() if set(cells) != {ABSENT}]
-    return Vitals(head, known[:MOST], max(0, len(known) - MOST))
+    entries = [(name, cells) for name, cells in lines.items() if set(cells) != {ABSENT}]
+    return Vitals(head, entries[:MOST], max(0, len(entries) - MOST))
 
 
 def _number(value: int | float | None) -> str:
