@@ -52,7 +52,7 @@ class Batch:
 def make_batch(
     features: Features, rows: Int64[Tensor, " batch"], dropped: Bool[Tensor, "batch 2"] | None = None
 ) -> Batch:
-    """Gather some rows.
+    """Collate some rows into a batch.
 
     Args:
         features: the rows.
@@ -76,7 +76,7 @@ def epoch_batches(
     order: torch.Generator,
     modality_dropout: float = 0.0,
 ) -> Iterator[Batch]:
-    """Return every row once, in an order that the generator draws anew, as `plan_epoch` says.
+    """Return the batches of an epoch: every row once, in an order that the generator draws anew, as `plan_epoch` says.
 
     Args:
         features: the rows.
@@ -122,7 +122,7 @@ def plan_epoch(
 
 
 def eval_batches(features: Features, rows: Int64[Tensor, " rows"], batch_size: int) -> Iterator[Batch]:
-    """Return the rows in order."""
+    """Return the rows in order, in batches, as an evaluation dataloader does."""
     for chosen in rows.split(batch_size):
         if len(chosen):
             yield make_batch(features, chosen)

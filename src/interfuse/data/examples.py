@@ -96,14 +96,14 @@ class Examples:
         return self._distinct("text_key", "text")
 
     def _distinct(self, key: str, value: str) -> dict[str, str]:
-        found: dict[str, str] = {}
+        values_by_key: dict[str, str] = {}
         for batch in self.table.select([key, value]).to_batches(BATCH_ROWS):
             coded = batch[key].dictionary_encode()
             numbers, firsts = np.unique(coded.indices.fill_null(-1).to_numpy(), return_index=True)
             values = batch[value].take(pa.array(firsts[numbers >= 0])).to_pylist()
             for name, cell in zip(coded.dictionary.to_pylist(), values, strict=True):
-                found.setdefault(name, cell)
-        return found
+                values_by_key.setdefault(name, cell)
+        return values_by_key
 
     def without(
         self, modality: str, reasons: Mapping[str, str], strict: bool = False, may_be_empty: bool = False
@@ -127,13 +127,11 @@ class Examples:
         for batch in self.table.to_batches(BATCH_ROWS):
             bad = pc.is_in(batch[mine], names)
             empty = pc.and_(bad, pc.is_null(batch[others]))
-            told = batch.select(["row", "id", modality, mine]).append_column("gone", empty).filter(bad)
-            for cell in told.to_pylist():
-                item = cell[modality] if modality == "image" else shorten(cell[modality], SHOWN)
-                consequence = LEFT_OUT if cell["gone"] else missing
-                troubles.append(
-                    Trouble(cell["row"], cell["id"], modality, f"{reasons[cell[mine]]}: {item}", consequence)
-                )
+            rows = batch.select(["row", "id", modality, mine]).append_column("gone", empty).filter(bad)
+            for row in rows.to_pylist():
+                item = row[modality] if modality == "image" else shorten(row[modality], SHOWN)
+                consequence = LEFT_OUT if row["gone"] else missing
+                troubles.append(Trouble(row["row"], row["id"], modality, f"{reasons[row[mine]]}: {item}", consequence))
             if strict and troubles:
                 first = troubles[0]
                 raise DataError(f"Row {first.row} ({first.id}): {first.reason}. With strict=False {first.consequence}.")

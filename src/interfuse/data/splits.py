@@ -97,8 +97,8 @@ def make_parts(
         return _complete(table, read_split(given, str(settings.split)), settings)
     parts = np.full(len(table.groups), "train", dtype=object)
     parts = _carve(table, parts, "test", settings.test_share, settings.seed)
-    kept = settings.validation_share / (1 - settings.test_share)
-    parts = _carve(table, parts, "validation", kept, settings.seed)
+    share = settings.validation_share / (1 - settings.test_share)
+    parts = _carve(table, parts, "validation", share, settings.seed)
     note = f"Split: made, by group (seed {settings.seed}): {_counts(parts)}. split=COL or test=FILE give your own."
     return parts, [note]
 
