@@ -70,11 +70,11 @@ def identify_names(
         numbers, distinct = number_series(take(names, rows))
         of_row[rows] = np.where(numbers < 0, -1, numbers + count)
         for part in _cut(distinct):
-            found = [resolve(folder, name, bounded, allow_outside) for name in part.to_list()]
-            outside += sum(leads_outside(folder, path) for path, reason in found if reason is None)
-            reasons |= {place: reason for place, (_, reason) in enumerate(found, count) if reason is not None}
-            paths.append(pl.Series([path for path, _ in found], dtype=pl.String))
-            count += len(found)
+            resolutions = [resolve(folder, name, bounded, allow_outside) for name in part.to_list()]
+            outside += sum(leads_outside(folder, path) for path, reason in resolutions if reason is None)
+            reasons |= {place: reason for place, (_, reason) in enumerate(resolutions, count) if reason is not None}
+            paths.append(pl.Series([path for path, _ in resolutions], dtype=pl.String))
+            count += len(resolutions)
     return _identify(of_row, pl.concat(paths), reasons, outside, cache)
 
 
@@ -102,8 +102,8 @@ def _identify(
     file_of[places] = rank[numbers]
     reasons |= {int(place): bad[int(file_of[place])] for place in np.flatnonzero(np.isin(file_of, list(bad)))}
     chosen = pa.array(file_of, mask=file_of < 0)
-    found = pc.coalesce(_array(files).take(chosen), _array([paths]))
-    return NamedPictures(of_row, found, _array(keys).take(chosen), reasons, outside)
+    locations = pc.coalesce(_array(files).take(chosen), _array([paths]))
+    return NamedPictures(of_row, locations, _array(keys).take(chosen), reasons, outside)
 
 
 def _cut(names: pl.Series) -> Iterator[pl.Series]:
