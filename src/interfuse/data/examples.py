@@ -88,11 +88,11 @@ class Examples:
         return digest.hexdigest()
 
     def pictures(self) -> dict[str, str]:
-        """Map each distinct picture's key to a path that holds it, in the order of first use."""
+        """Return each distinct picture's key and a path that holds it, in the order of first use."""
         return self._distinct("image_key", "image")
 
     def texts(self) -> dict[str, str]:
-        """Map each distinct text's key to the text, in the order of first use."""
+        """Return each distinct text's key and the text, in the order of first use."""
         return self._distinct("text_key", "text")
 
     def _distinct(self, key: str, value: str) -> dict[str, str]:

@@ -68,7 +68,7 @@ def make_known(name: str, seed: int = 0, rows: tuple[int, int, int] | None = Non
 
 
 def _project(values: Tensor, dim: int, world: torch.Generator, draw: torch.Generator) -> Tensor:
-    """Map channels to a random orthonormal frame and add a little noise."""
+    """Return channels in a random orthonormal frame, with a little noise."""
     frame, _ = torch.linalg.qr(torch.randn(dim, dim, generator=world))
     tokens: Tensor = values @ frame[: values.shape[-1]]
     return tokens + NOISE * torch.randn(tokens.shape, generator=draw)

@@ -158,7 +158,7 @@ def _pair(rows: Rows, groups: np.ndarray, pools: np.ndarray, parts: np.ndarray, 
 
 
 def _group(rows: Rows) -> np.ndarray:
-    """Number the groups of rows with the same picture, or the same value in the column for it."""
+    """Return the number of each row's group: of rows with the same picture, or the same value in the column for it."""
     columns = [rows.pictures.key_numbers()[rows.places]]
     if rows.settings.group:
         columns.append(number_values(len(rows), lambda places: rows.cells("group", places))[0])
@@ -166,7 +166,7 @@ def _group(rows: Rows) -> np.ndarray:
 
 
 def _names(rows: Rows) -> tuple[pl.Series, np.ndarray]:
-    """Name each row by what does not depend on the order of the rows, as far as it has such a thing.
+    """Return a name for each row by what does not depend on the order of the rows, as far as it has such a thing.
 
     Returns:
         The distinct pictures' keys, then the names of the rows without a picture; and which of them each row has.

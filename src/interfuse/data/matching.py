@@ -119,7 +119,7 @@ class _Pool:
 
 
 def _nearest(texts: Sequence[str]) -> np.ndarray:
-    """List for each text the others by falling cosine of their TF-IDF vectors, at most 64; time is quadratic."""
+    """Return for each text the others by falling cosine of their TF-IDF vectors, at most 64; time is quadratic."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:

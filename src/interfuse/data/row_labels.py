@@ -90,7 +90,7 @@ def read_row_labels(rows: Rows, task: str, known: Sequence[str] | None = None) -
 
 
 def _name_classes(labels: Sequence[tuple[str, ...] | None], numbers: np.ndarray, rows: Rows) -> tuple[str, ...]:
-    """List the classes; where they are too many and nearly all are numbers, say which labels are none.
+    """Return the classes; where they are too many and nearly all are numbers, say which labels are none.
 
     Args:
         labels: the distinct ones.

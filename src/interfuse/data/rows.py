@@ -75,7 +75,7 @@ class Rows:
         return numbers if self.captions is None else 2 * numbers + rows % 2
 
     def ids(self, rows: np.ndarray) -> pl.Series:
-        """Name the rows by their column, or else by their numbers in the source."""
+        """Return the rows' names by their column, or else by their numbers in the source."""
         numbers = pl.Series(self.places[rows].astype(np.int64) + self.first).cast(pl.String)
         ids = numbers if self.settings.id is None else self.cells("id", rows).fill_null(numbers)
         if self.captions is None:
@@ -186,7 +186,7 @@ def check_columns(opened: Opened) -> None:
 
 
 def _lay_out(opened: Opened, first: int) -> Rows:
-    """Take the columns, every row of them; no picture is looked at yet."""
+    """Return all rows with the columns that are used; no picture is looked at yet."""
     frame, settings = opened.frame, opened.settings
     if settings.image is None and settings.text is None:
         raise DataError(

@@ -26,7 +26,7 @@ NAMES = {
 
 
 def group_rows(*columns: Sequence[str | None] | np.ndarray) -> np.ndarray:
-    """Number the groups: two rows are one group if they share a value in any column, directly or through others.
+    """Return each row's group: two rows are one group if they share a value in any column, directly or through others.
 
     Args:
         columns: the values, or their numbers from 0; None, or below 0, is no value.
@@ -72,7 +72,7 @@ class Table:
         return [self.names[row] for row in rows]
 
     def __getitem__(self, rows: np.ndarray) -> "Table":
-        """Take some rows."""
+        """Return some rows."""
         places = rows if self.places is None else self.places[rows]
         return Table(self.groups[rows], self.classes[rows], self.names, places)
 
@@ -122,7 +122,7 @@ def deal_folds(table: Table, settings: SourceSettings) -> np.ndarray:
 
 
 def _complete(table: Table, parts: np.ndarray, settings: SourceSettings) -> tuple[np.ndarray, list[str]]:
-    """Take a split as it is given, count its leaks, and carve from train what it lacks."""
+    """Return a declared split as it is, count its leaks, and carve from train what it lacks."""
     notes = []
     if not (parts == "train").any():
         raise DataError(f"Column {settings.split!r} calls no row train.")
@@ -202,7 +202,7 @@ def deal(table: Table, shares: Mapping[str, float], seed: int) -> np.ndarray:
 
 
 def _draw_groups(table: Table, order: np.ndarray, sizes: np.ndarray, seed: int) -> np.ndarray:
-    """Draw a number for each group, by the least name in it.
+    """Return a random number for each group, drawn by the least name in it.
 
     Args:
         table: the rows.
@@ -257,7 +257,7 @@ def read_split(column: Sequence[str | None] | pl.Series, name: str) -> np.ndarra
 
 
 def leaks(groups: np.ndarray, parts: np.ndarray) -> list[int]:
-    """List the groups that straddle two parts or more."""
+    """Return the groups that straddle two parts or more."""
     inside = [np.unique(groups[parts == part]) for part in set(parts.tolist())]
     numbers, counts = np.unique(np.concatenate([*inside, groups[:0]]), return_counts=True)
     return [int(group) for group in numbers[counts > 1]]

@@ -144,7 +144,7 @@ def _scan_delimited(path: Path, separator: str) -> tuple[pl.DataFrame, int, dict
 
 
 def _count(frames: Iterator[pl.DataFrame]) -> Pieces:
-    """Number the rows of frames."""
+    """Return frames with the number of their first row."""
     first = 0
     for frame in frames:
         yield first, frame

@@ -177,7 +177,7 @@ def _open(path: str | Path | BufferedReader | BytesIO) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turn a picture as its EXIF says; EXIF that cannot be read turns nothing, since the pixels are sound."""
+    """Return the picture turned as its EXIF says; EXIF that cannot be read turns nothing: the pixels are sound."""
     try:
         return ImageOps.exif_transpose(image) or image
     except Exception:  # whatever the tags hold
@@ -218,7 +218,7 @@ def _reason(error: BaseException) -> str:
 
 
 def resolve(folder: Path, name: str, bounded: bool, allow_outside: bool = False) -> tuple[str, str | None]:
-    """Find a picture's absolute path; the second value says why it may not be used.
+    """Return a picture's absolute path; the second value says why it may not be used.
 
     Args:
         folder: what relative names are relative to.

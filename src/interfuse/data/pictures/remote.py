@@ -83,7 +83,7 @@ class RemoteCache:
         return file
 
     def notes(self) -> list[str]:
-        """Say what was fetched."""
+        """Return a sentence that says what was fetched, if anything was."""
         if not self.downloads + self.hits:
             return []
         return [

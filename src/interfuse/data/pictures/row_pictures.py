@@ -34,7 +34,7 @@ class NamedPictures:
 
     @classmethod
     def none(cls, rows: int) -> "NamedPictures":
-        """Say that no row has a picture."""
+        """Return the pictures of rows of which none has one."""
         return cls(np.full(rows, -1, np.int32), pa.array([], pa.string()), pa.array([], pa.string()), {})
 
     def has_key(self) -> np.ndarray:
@@ -43,7 +43,7 @@ class NamedPictures:
         return usable  # -1 takes the last
 
     def key_numbers(self) -> np.ndarray:
-        """Number the pictures of the rows by their content; -1 where there is none."""
+        """Return the number of each row's picture, by its content; -1 where there is none."""
         numbers, _ = number_series(as_series(self.keys))
         of_row: np.ndarray = np.append(numbers, np.int32(-1))[self.of_row]
         return of_row
@@ -115,5 +115,5 @@ def _array(parts: list[pl.Series]) -> pa.Array:
 
 
 def as_series(array: pa.Array) -> pl.Series:
-    """Take an Arrow array for a column."""
+    """Return an Arrow array as a column."""
     return pl.Series(pl.from_arrow(array))

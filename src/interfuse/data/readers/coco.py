@@ -59,7 +59,7 @@ _SPLIT = {"split": pl.String}
 
 
 def _parts(folder: Path) -> dict[str, dict[str, Path]]:
-    """Find the annotation files of each part, such as train2017."""
+    """Return the annotation files of each part, such as train2017."""
     annotations = folder / "annotations"
     if not annotations.is_dir():
         raise DataError(f"{folder} has no folder annotations: COCO's layout is annotations/instances_train2017.json, …")

@@ -17,7 +17,7 @@ NONE = "none"
 
 
 def find_column(frame: pl.DataFrame, names: Sequence[str]) -> str | None:
-    """Find the first of these names among the columns, in any case of letters."""
+    """Return the first of these names among the columns, in any case of letters."""
     by_lower_case = {column.lower(): column for column in reversed(frame.columns)}
     return next((by_lower_case[name] for name in names if name in by_lower_case), None)
 

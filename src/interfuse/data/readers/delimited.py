@@ -48,7 +48,7 @@ def read_delimited(path: Path, separator: str, used: Used | None = None) -> tupl
 
 
 def note_broken(pieces: Iterator[pl.DataFrame], broken: dict[int, str]) -> Iterator[pl.DataFrame]:
-    """Take the column `BROKEN` off the pieces, and write down the rows and reasons that it holds."""
+    """Return the pieces without the column `BROKEN`, and write down the rows and reasons that it holds."""
     first = 0
     for piece in pieces:
         bad = piece[BROKEN].is_not_null().arg_true()

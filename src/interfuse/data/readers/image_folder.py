@@ -71,7 +71,7 @@ class _Walk:
         self._visit(folder, (self.real,))
 
     def notes(self) -> list[str]:
-        """Say which folders were left out, and why."""
+        """Return a sentence for each reason why folders were left out."""
         return [
             f"warning: {len(paths):,} {why}, such as {readable(paths[0])!r}." for why, paths in self.skipped.items()
         ]

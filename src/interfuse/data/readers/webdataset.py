@@ -72,7 +72,7 @@ def read_shards(pattern: str, unpacked: Unpacked) -> Collection:
 
 
 def expand(pattern: str) -> list[Path]:
-    """List the files that a pattern with braces and stars names.
+    """Return the files that a pattern with braces and stars names.
 
     Raises:
         DataError: there is none.
@@ -108,6 +108,6 @@ def _column(cells: list[Any]) -> pl.Series:
 
 
 def _split_of(path: Path) -> str | None:
-    """Find the word for a split in a shard's name."""
+    """Return the split that a word names in a shard's name."""
     words = re.split(r"[^a-z]+", path.name.lower())
     return next((NAMES[word] for word in words if word in NAMES), None)
