@@ -139,11 +139,11 @@ class Examples:
             batch = batch.set_column(COLUMNS.get_field_index(mine), COLUMNS.field(mine), keys)
             spool.add(batch.filter(pc.invert(empty)))
         table = spool.finish()
-        lost = set(self.table["split"].unique().to_pylist()) - set(table["split"].unique().to_pylist())
-        if lost and not may_be_empty:
+        empty_splits = set(self.table["split"].unique().to_pylist()) - set(table["split"].unique().to_pylist())
+        if empty_splits and not may_be_empty:
             raise DataError(
-                f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the {ITEMS[modality]} cannot be used, and rows "
-                f"that show them have no {other}. The first: {troubles[0].reason}."
+                f"No {sorted(empty_splits)[0]} row is left: {len(reasons):,} of the {ITEMS[modality]} cannot be used, "
+                f"and rows that show them have no {other}. The first: {troubles[0].reason}."
             )
         return replace(self, table=table, troubles=(*self.troubles, *troubles))
 

@@ -120,8 +120,8 @@ class Rows:
         Raises:
             DataError: there is one, and `strict` is set.
         """
-        lost = np.flatnonzero(~mask)
-        new = lost[~np.isin(self.numbers(lost), list(listed))]
+        others = np.flatnonzero(~mask)
+        new = others[~np.isin(self.numbers(others), list(listed))]
         self.list_troubles(new, "row", repeat(reason), repeat(LEFT_OUT), strict)
         self.keep(mask)
 

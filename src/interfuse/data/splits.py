@@ -210,15 +210,15 @@ def _draw_groups(table: Table, order: np.ndarray, sizes: np.ndarray, seed: int) 
         sizes: rows of each group.
         seed: of the draw.
     """
-    draws, number, left = np.empty(len(sizes), np.uint64), 0, int(sizes[0]) if len(sizes) else 0
+    draws, number, rest = np.empty(len(sizes), np.uint64), 0, int(sizes[0]) if len(sizes) else 0
     least: str | None = None
     for piece in ranges(len(order)):
         for name in table.name(order[piece]):
             least = name if least is None or name < least else least
-            left -= 1
-            if not left:
+            rest -= 1
+            if not rest:
                 draws[number], least, number = _draw(seed, least), None, number + 1
-                left = int(sizes[number]) if number < len(sizes) else 0
+                rest = int(sizes[number]) if number < len(sizes) else 0
     return draws
 
 

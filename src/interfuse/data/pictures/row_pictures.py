@@ -90,11 +90,12 @@ def _identify(
     files, keys, bad, first = [pl.Series([], dtype=pl.String)], [pl.Series([], dtype=pl.String)], dict[int, str](), 0
     for part in _cut(distinct.gather(order)):
         names = part.to_list()
-        known = identify_all(names, cache)
-        bad |= {first + n: str(known[name].reason) for n, name in enumerate(names) if known[name].reason is not None}
-        sound = [known[name].file if known[name].reason is None else None for name in names]
-        files.append(pl.Series([file or name for file, name in zip(sound, names, strict=True)], dtype=pl.String))
-        keys.append(pl.Series([known[name].key for name in names], dtype=pl.String))
+        by_name = identify_all(names, cache)
+        identities = [by_name[name] for name in names]
+        bad |= {first + n: each.reason for n, each in enumerate(identities) if each.reason is not None}
+        own_files = [each.file if each.reason is None else None for each in identities]
+        files.append(pl.Series([file or name for file, name in zip(own_files, names, strict=True)], dtype=pl.String))
+        keys.append(pl.Series([each.key for each in identities], dtype=pl.String))
         first += len(names)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))

@@ -29,13 +29,13 @@ def read_dataset(name: str, unpacked: Unpacked) -> Collection:
     dataset = _load(package, name)
     notes = []
     if isinstance(dataset, package.DatasetDict):
-        known = {split: part for split, part in dataset.items() if split.lower() in NAMES}
-        others = [split for split in dataset if split not in known]
+        splits = {split: part for split, part in dataset.items() if split.lower() in NAMES}
+        others = [split for split in dataset if split not in splits]
         if others:
             notes.append(f"warning: the splits {', '.join(others)} of {name} are left out (split=COL uses a column).")
-        if not known:
+        if not splits:
             raise DataError(f"{name} has no split train, validation or test, but: {', '.join(dataset)}.")
-        parts = dict(known)
+        parts = dict(splits)
     else:
         parts = {"": dataset}
     reader = _Reader(package, next(iter(parts.values())).features, unpacked)
@@ -46,17 +46,17 @@ def read_dataset(name: str, unpacked: Unpacked) -> Collection:
             for column in reader.kinds:
                 columns[column].append(reader.read(column, row[column]))
     frame = pl.DataFrame({column: pl.Series(values, dtype=reader.dtype(column)) for column, values in columns.items()})
-    chosen = reader.choose(frame)
+    roles = reader.choose(frame)
     if len(parts) > 1:
-        chosen["split"] = PART
+        roles["split"] = PART
     counts = ", ".join(f"{split} {part.num_rows:,}" for split, part in parts.items()) if len(parts) > 1 else ""
     notes.append(
         f"Dataset: {frame.height:,} rows{f' ({counts})' if counts else ''}; features {', '.join(reader.kinds)}."
     )
     if reader.skipped:
         notes.append(f"Features that are no picture, text, number or class are left out: {', '.join(reader.skipped)}.")
-    names = reader.names.get(chosen.get("label", ""))
-    return Collection(frame, Path.cwd(), chosen, names, notes)
+    names = reader.names.get(roles.get("label", ""))
+    return Collection(frame, Path.cwd(), roles, names, notes)
 
 
 def _load(package: ModuleType, name: str) -> Any:
