@@ -10,7 +10,7 @@ from interfuse.core.tokens import MemoryTable, Tokens
 from interfuse.data import Features
 from interfuse.evaluation import QUERIES, say_attention
 from interfuse.explain import attention_maps, relevance
-from interfuse.explain.attention import tell_kinds
+from interfuse.explain.attention import find_kinds
 from interfuse.fusion import FUSIONS
 from interfuse.training import Network
 from interfuse.workflows.diagnose.measures import measure_attention
@@ -187,8 +187,8 @@ def test_tokens_that_stand_in_another_order_are_not_taken_for_the_image():
             return self.layer(torch.cat([text, image], 1), torch.cat([text_mask, image_mask], 1))
 
     tokens = Tokens(torch.zeros(1, 1, 16), torch.ones(1, 1, dtype=torch.bool))
-    assert tell_kinds(TextFirst().eval(), tokens, tokens) == ["other"]
-    assert tell_kinds(network.fusion, tokens, tokens) == ["joint", "joint"]
+    assert find_kinds(TextFirst().eval(), tokens, tokens) == ["other"]
+    assert find_kinds(network.fusion, tokens, tokens) == ["joint", "joint"]
 
 
 def test_the_verdict_on_attention_says_what_there_is():

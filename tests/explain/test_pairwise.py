@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from interfuse.core.tokens import Tokens
 from interfuse.evaluation import interaction_share, project_additive
 from interfuse.explain import pair_logits
-from interfuse.explain.unimodal_cache import Shared, share
+from interfuse.explain.unimodal_cache import UnimodalCache, fill_cache
 from interfuse.fusion import list_fusions
 from tests.training.networks import build, double, inputs
 
@@ -44,7 +44,9 @@ def test_a_network_with_an_interaction_is_not():
 
 def test_what_sees_one_modality_alone_is_computed_once_an_item():
     network, (image, text) = build("cross_attention"), inputs()
-    kinds = share(network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text))))
+    kinds = fill_cache(
+        network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text)))
+    )
     told = {site[-1][0].removesuffix(".forward"): kind for site, kind in kinds.kinds.items()}
     layer = "streams.layers.0"
     assert told == {
@@ -62,7 +64,9 @@ def test_what_sees_one_modality_alone_is_computed_once_an_item():
 
 def test_a_layer_used_for_both_modalities_is_shared_call_by_call():
     network, (image, text) = build("shared_cross_attention"), inputs()
-    kinds = share(network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text))))
+    kinds = fill_cache(
+        network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text)))
+    )
     assert {site[-1]: kind for site, kind in kinds.kinds.items() if site[-1][0] == "attention.project"} == {
         ("attention.project", 0): "image",
         ("attention.project", 1): "text",
@@ -71,7 +75,9 @@ def test_a_layer_used_for_both_modalities_is_shared_call_by_call():
 
 def test_a_block_that_sees_one_modality_alone_is_shared_as_a_whole():
     network, (image, text) = build("two_tower", hidden=8), inputs()
-    kinds = share(network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text))))
+    kinds = fill_cache(
+        network, *(Tokens(*a(*t)) for a, t in ((network.image_adapter, image), (network.text_adapter, text)))
+    )
     assert {"".join(name for name, _ in site) for site in kinds.kinds} == {"image.forward", "text.forward"}
 
 
@@ -91,6 +97,6 @@ def test_an_axis_that_happens_to_be_as_long_as_the_texts_is_not_cut_with_them(fu
 def test_where_sharing_gives_another_answer_nothing_is_shared(monkeypatch):
     network, (image, text) = build("cross_attention"), inputs()
     expected = pair_logits(network, image, text)
-    taken = Shared._take
-    monkeypatch.setattr(Shared, "_take", lambda self, *given: taken(self, *given) + 0.1)
+    take = UnimodalCache._take
+    monkeypatch.setattr(UnimodalCache, "_take", lambda self, *args: take(self, *args) + 0.1)
     assert_close(pair_logits(network, image, text), expected)

@@ -28,26 +28,26 @@ def features():
     return make_known("known:xor", rows=(256, 64, 64))
 
 
-def run(features, fusion, checkpoint=None, watch=None):
+def run(features, fusion, checkpoint=None, on_step=None):
     rows = features.splits["train"]
     specs = (
         measure(features.image, features.image_items[rows]),
         measure(features.text, features.text_items[rows]),
     )
     design = make_design(fusion, DESIGNS[fusion], BASE)
-    return train(design, 3, features, specs, "float32", watch, checkpoint=checkpoint)
+    return train(design, 3, features, specs, "float32", on_step, checkpoint=checkpoint)
 
 
 def cut_after(steps):
     done = 0
 
-    def watch(more, note):
+    def on_step(more, note):
         nonlocal done
         done += more
         if done >= steps:
             raise CutError
 
-    return watch
+    return on_step
 
 
 @pytest.mark.parametrize("fusion", DESIGNS)

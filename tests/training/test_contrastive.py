@@ -97,11 +97,11 @@ def test_a_warm_start_leaves_the_head_as_it_was_made():
     torch.manual_seed(0)
     weights = {}
 
-    def watch(_, message):
+    def on_step(_, message):
         if message.startswith("epoch"):
             weights[message.split()[1]] = None
 
-    trained = train(design, 0, features, specs_of(features), watch=watch)
+    trained = train(design, 0, features, specs_of(features), on_step=on_step)
     assert [*weights] == ["1/2", "2/2"]
     norms = [dict(zip(row["block"], row["gradient_norm"], strict=True)) for row in trained.history]
     assert norms[0]["head"] == 0

@@ -52,7 +52,7 @@ class Batch:
 def make_batch(
     features: Features, rows: Int64[Tensor, " batch"], dropped: Bool[Tensor, "batch 2"] | None = None
 ) -> Batch:
-    """Gather some rows.
+    """Collate some rows into a batch.
 
     Args:
         features: the rows.
@@ -76,7 +76,7 @@ def epoch_batches(
     order: torch.Generator,
     modality_dropout: float = 0.0,
 ) -> Iterator[Batch]:
-    """Return every row once, in an order that the generator draws anew, as `plan_epoch` says.
+    """Return the batches of an epoch: every row once, in an order that the generator draws anew, as `plan_epoch` says.
 
     Args:
         features: the rows.
@@ -85,8 +85,8 @@ def epoch_batches(
         order: decides the order and what is dropped, alike for every design with the same seed.
         modality_dropout: fraction of the rows that have both modalities and lose one of them, either as likely.
     """
-    for chosen, dropped in plan_epoch(features, rows, batch_size, order, modality_dropout):
-        yield make_batch(features, chosen, dropped)
+    for numbers, dropped in plan_epoch(features, rows, batch_size, order, modality_dropout):
+        yield make_batch(features, numbers, dropped)
 
 
 def plan_epoch(
@@ -111,21 +111,21 @@ def plan_epoch(
         parts += run[lengths[run].argsort(stable=True)].split(batch_size)
     for number in torch.randperm(len(parts), generator=order).tolist():
         part = parts[number]
-        chosen = shuffled[part]
+        numbers = shuffled[part]
         if modality_dropout == 0:
-            yield chosen, None
+            yield numbers, None
             continue
-        both = (features.image_items[chosen] >= 0) & (features.text_items[chosen] >= 0)
+        both = (features.image_items[numbers] >= 0) & (features.text_items[numbers] >= 0)
         drop = both & (loses[part] < modality_dropout)
         image = drop & (which[part] < 0.5)
-        yield chosen, torch.stack([image, drop & ~image], 1)
+        yield numbers, torch.stack([image, drop & ~image], 1)
 
 
 def eval_batches(features: Features, rows: Int64[Tensor, " rows"], batch_size: int) -> Iterator[Batch]:
-    """Return the rows in order."""
-    for chosen in rows.split(batch_size):
-        if len(chosen):
-            yield make_batch(features, chosen)
+    """Return the rows in order, in batches, as an evaluation dataloader does."""
+    for numbers in rows.split(batch_size):
+        if len(numbers):
+            yield make_batch(features, numbers)
 
 
 def ahead(batches: Iterator[B]) -> Iterator[B]:

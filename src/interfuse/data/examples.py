@@ -88,22 +88,22 @@ class Examples:
         return digest.hexdigest()
 
     def pictures(self) -> dict[str, str]:
-        """Map each distinct picture's key to a path that holds it, in the order of first use."""
+        """Return each distinct picture's key and a path that holds it, in the order of first use."""
         return self._distinct("image_key", "image")
 
     def texts(self) -> dict[str, str]:
-        """Map each distinct text's key to the text, in the order of first use."""
+        """Return each distinct text's key and the text, in the order of first use."""
         return self._distinct("text_key", "text")
 
     def _distinct(self, key: str, value: str) -> dict[str, str]:
-        found: dict[str, str] = {}
+        values_by_key: dict[str, str] = {}
         for batch in self.table.select([key, value]).to_batches(BATCH_ROWS):
             coded = batch[key].dictionary_encode()
             numbers, firsts = np.unique(coded.indices.fill_null(-1).to_numpy(), return_index=True)
             values = batch[value].take(pa.array(firsts[numbers >= 0])).to_pylist()
             for name, cell in zip(coded.dictionary.to_pylist(), values, strict=True):
-                found.setdefault(name, cell)
-        return found
+                values_by_key.setdefault(name, cell)
+        return values_by_key
 
     def without(
         self, modality: str, reasons: Mapping[str, str], strict: bool = False, may_be_empty: bool = False
@@ -127,13 +127,11 @@ class Examples:
         for batch in self.table.to_batches(BATCH_ROWS):
             bad = pc.is_in(batch[mine], names)
             empty = pc.and_(bad, pc.is_null(batch[others]))
-            told = batch.select(["row", "id", modality, mine]).append_column("gone", empty).filter(bad)
-            for cell in told.to_pylist():
-                item = cell[modality] if modality == "image" else shorten(cell[modality], SHOWN)
-                consequence = LEFT_OUT if cell["gone"] else missing
-                troubles.append(
-                    Trouble(cell["row"], cell["id"], modality, f"{reasons[cell[mine]]}: {item}", consequence)
-                )
+            rows = batch.select(["row", "id", modality, mine]).append_column("gone", empty).filter(bad)
+            for row in rows.to_pylist():
+                item = row[modality] if modality == "image" else shorten(row[modality], SHOWN)
+                consequence = LEFT_OUT if row["gone"] else missing
+                troubles.append(Trouble(row["row"], row["id"], modality, f"{reasons[row[mine]]}: {item}", consequence))
             if strict and troubles:
                 first = troubles[0]
                 raise DataError(f"Row {first.row} ({first.id}): {first.reason}. With strict=False {first.consequence}.")
@@ -141,11 +139,11 @@ class Examples:
             batch = batch.set_column(COLUMNS.get_field_index(mine), COLUMNS.field(mine), keys)
             spool.add(batch.filter(pc.invert(empty)))
         table = spool.finish()
-        lost = set(self.table["split"].unique().to_pylist()) - set(table["split"].unique().to_pylist())
-        if lost and not may_be_empty:
+        empty_splits = set(self.table["split"].unique().to_pylist()) - set(table["split"].unique().to_pylist())
+        if empty_splits and not may_be_empty:
             raise DataError(
-                f"No {sorted(lost)[0]} row is left: {len(reasons):,} of the {ITEMS[modality]} cannot be used, and rows "
-                f"that show them have no {other}. The first: {troubles[0].reason}."
+                f"No {sorted(empty_splits)[0]} row is left: {len(reasons):,} of the {ITEMS[modality]} cannot be used, "
+                f"and rows that show them have no {other}. The first: {troubles[0].reason}."
             )
         return replace(self, table=table, troubles=(*self.troubles, *troubles))
 

@@ -93,16 +93,16 @@ class Features:
 
     def _check_splits(self) -> None:
         """Refuse a row number that is not there, and a row in two splits."""
-        count, taken = len(self.ids), torch.zeros(len(self.ids), dtype=torch.bool)
+        count, occupied = len(self.ids), torch.zeros(len(self.ids), dtype=torch.bool)
         for name, rows in self.splits.items():
             if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < count:
                 raise DataError(
                     f"Features: split {name!r} has row numbers from {int(rows.min())} to {int(rows.max())}, "
                     f"but there are {count} rows."
                 )
-            if taken[rows].any() or len(rows.unique()) < len(rows):
+            if occupied[rows].any() or len(rows.unique()) < len(rows):
                 raise DataError(f"Features: split {name!r} has a row that is there already, in it or in another split.")
-            taken[rows] = True
+            occupied[rows] = True
 
 
 def assemble(
@@ -125,7 +125,7 @@ def assemble(
         DataError: a row's picture or text has no tokens.
     """
     table = examples.table
-    found = ("train", "validation", "test", *table["split"].unique().to_pylist())
+    names = ("train", "validation", "test", *table["split"].unique().to_pylist())
     return Features(
         image,
         text,
@@ -139,13 +139,13 @@ def assemble(
         torch.tensor(table["group"].to_numpy(), dtype=torch.int64),
         {
             name: torch.tensor(np.flatnonzero(pc.equal(table["split"], name).to_numpy()))
-            for name in dict.fromkeys(found)
+            for name in dict.fromkeys(names)
         },
     )
 
 
 def _items(keys: pa.ChunkedArray, index: Mapping[str, int], what: str) -> Tensor:
-    found = [np.zeros(0, np.int64)]
+    parts = [np.zeros(0, np.int64)]
     for chunk in keys.chunks:
         coded = chunk.dictionary_encode()
         names = coded.dictionary.to_pylist()
@@ -153,8 +153,8 @@ def _items(keys: pa.ChunkedArray, index: Mapping[str, int], what: str) -> Tensor
         if unknown is not None:
             raise DataError(f"The {what} {unknown} has no tokens: encode the rows before assembling them.")
         items = np.array([*(index[key] for key in names), -1], np.int64)  # the last is for null
-        found.append(items[coded.indices.fill_null(-1).to_numpy()])
-    return torch.from_numpy(np.concatenate(found))
+        parts.append(items[coded.indices.fill_null(-1).to_numpy()])
+    return torch.from_numpy(np.concatenate(parts))
 
 
 def encode_labels(examples: Examples) -> Tensor:

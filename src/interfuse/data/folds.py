@@ -14,7 +14,7 @@ from interfuse.data.settings import SourceSettings
 
 
 def refold(examples: Examples, settings: SourceSettings) -> Examples:
-    """Return the rows the splits of another fold; nothing is read again, and every row stays.
+    """Return the rows with the splits of another fold; nothing is read again, and every row stays.
 
     Args:
         examples: the rows as one of the folds, nothing left out since.

@@ -19,7 +19,7 @@ PREFIX = "known:"
 
 
 @dataclass(frozen=True)
-class _Made:
+class _RawTokens:
     """Raw tokens before projection: image (rows, tokens, channels), text likewise, labels (rows,)."""
 
     image: Tensor
@@ -47,19 +47,19 @@ def make_known(name: str, seed: int = 0, rows: tuple[int, int, int] | None = Non
     counts = rows or ((6_000 if task == "binding" else 2_000), 1_000, 4_000)
     total = sum(counts)
     draw = generator(seed, "known", task)
-    made = TASKS[task](total, draw)
+    raw = TASKS[task](total, draw)
     world = generator(0, "known world", task)  # what a colour or a word looks like does not depend on the seed
-    image, text = _project(made.image, IMAGE_DIM, world, draw), _project(made.text, TEXT_DIM, world, draw)
+    image, text = _project(raw.image, IMAGE_DIM, world, draw), _project(raw.text, TEXT_DIM, world, draw)
     items = torch.arange(total)
     bounds = [0, counts[0], counts[0] + counts[1], total]
     return Features(
-        MemoryTable(image, torch.ones(image.shape[:2], dtype=torch.bool), made.grid),
+        MemoryTable(image, torch.ones(image.shape[:2], dtype=torch.bool), raw.grid),
         MemoryTable(text, torch.ones(text.shape[:2], dtype=torch.bool)),
         items,
         items,
-        made.labels,
+        raw.labels,
         "multiclass",
-        tuple(str(number) for number in range(made.classes)),
+        tuple(str(number) for number in range(raw.classes)),
         items,
         tuple(str(number) for number in range(total)),
         items,
@@ -68,13 +68,13 @@ def make_known(name: str, seed: int = 0, rows: tuple[int, int, int] | None = Non
 
 
 def _project(values: Tensor, dim: int, world: torch.Generator, draw: torch.Generator) -> Tensor:
-    """Map channels to a random orthonormal frame and add a little noise."""
+    """Return channels in a random orthonormal frame, with a little noise."""
     frame, _ = torch.linalg.qr(torch.randn(dim, dim, generator=world))
     tokens: Tensor = values @ frame[: values.shape[-1]]
     return tokens + NOISE * torch.randn(tokens.shape, generator=draw)
 
 
-def _binding(rows: int, draw: torch.Generator) -> _Made:
+def _binding(rows: int, draw: torch.Generator) -> _RawTokens:
     """Which shape is the <colour> object? Five objects of distinct colours on a 4 × 4 grid; chance 25 %."""
     cells = torch.rand(rows, GRID[0] * GRID[1], generator=draw).argsort(1)[:, :OBJECTS]
     colours = torch.rand(rows, COLOURS, generator=draw).argsort(1)[:, :OBJECTS]
@@ -85,12 +85,12 @@ def _binding(rows: int, draw: torch.Generator) -> _Made:
     image[row, cells, -1] = 0.0
     image[row, cells, colours] = 1.0
     image[row, cells, COLOURS + shapes] = 1.0
-    asked = torch.randint(OBJECTS, (rows,), generator=draw)
+    target = torch.randint(OBJECTS, (rows,), generator=draw)
     words = torch.zeros(rows, 6, 5 + COLOURS)  # which, shape, is, the, <colour>, object
     words[:, torch.arange(4), torch.arange(4)] = 1.0
-    words[torch.arange(rows), 4, 5 + colours[torch.arange(rows), asked]] = 1.0
+    words[torch.arange(rows), 4, 5 + colours[torch.arange(rows), target]] = 1.0
     words[:, 5, 4] = 1.0
-    return _Made(image, words, shapes[torch.arange(rows), asked], SHAPES, GRID)
+    return _RawTokens(image, words, shapes[torch.arange(rows), target], SHAPES, GRID)
 
 
 def _bits(rows: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -105,36 +105,36 @@ def _one_hot(values: Tensor, classes: int) -> Tensor:
     return torch.nn.functional.one_hot(torch.stack([start, values], 1), classes + 1).float()
 
 
-def _xor(rows: int, draw: torch.Generator) -> _Made:
+def _xor(rows: int, draw: torch.Generator) -> _RawTokens:
     image, text = _bits(rows, draw)
-    return _Made(_one_hot(image, 2), _one_hot(text, 2), image ^ text, 2)
+    return _RawTokens(_one_hot(image, 2), _one_hot(text, 2), image ^ text, 2)
 
 
-def _additive(rows: int, draw: torch.Generator) -> _Made:
+def _additive(rows: int, draw: torch.Generator) -> _RawTokens:
     """Labels drawn from softmax(a(v) + b(t)): a linear head on the concatenation is the best there is."""
     image, text = (torch.randint(8, (rows,), generator=draw) for _ in range(2))
     world = generator(0, "known additive")
     logits = 2.0 * (torch.randn(8, 4, generator=world)[image] + torch.randn(8, 4, generator=world)[text])
     labels = torch.multinomial(logits.softmax(-1), 1, generator=draw).squeeze(1)
-    return _Made(_one_hot(image, 8), _one_hot(text, 8), labels, 4)
+    return _RawTokens(_one_hot(image, 8), _one_hot(text, 8), labels, 4)
 
 
-def _unique(which: str) -> Callable[[int, torch.Generator], _Made]:
-    def make(rows: int, draw: torch.Generator) -> _Made:
+def _unique(which: str) -> Callable[[int, torch.Generator], _RawTokens]:
+    def make(rows: int, draw: torch.Generator) -> _RawTokens:
         """One modality holds the label, blurred for a tenth of the rows; the other is noise."""
         labels, noise = (torch.randint(4, (rows,), generator=draw) for _ in range(2))
-        shown = _blur(labels, draw)
-        image, text = (noise, shown) if which == "text" else (shown, noise)
-        return _Made(_one_hot(image, 4), _one_hot(text, 4), labels, 4)
+        signal = _blur(labels, draw)
+        image, text = (noise, signal) if which == "text" else (signal, noise)
+        return _RawTokens(_one_hot(image, 4), _one_hot(text, 4), labels, 4)
 
     return make
 
 
-def _redundant(rows: int, draw: torch.Generator) -> _Made:
+def _redundant(rows: int, draw: torch.Generator) -> _RawTokens:
     """Both modalities show the same blurred label, so that either alone tells all."""
     labels = torch.randint(4, (rows,), generator=draw)
-    shown = _blur(labels, draw)
-    return _Made(_one_hot(shown, 4), _one_hot(shown, 4), labels, 4)
+    signal = _blur(labels, draw)
+    return _RawTokens(_one_hot(signal, 4), _one_hot(signal, 4), labels, 4)
 
 
 def _blur(labels: Tensor, draw: torch.Generator) -> Tensor:
@@ -142,7 +142,7 @@ def _blur(labels: Tensor, draw: torch.Generator) -> Tensor:
     return torch.where(torch.rand(labels.shape, generator=draw) < 0.1, other, labels)
 
 
-TASKS: dict[str, Callable[[int, torch.Generator], _Made]] = {
+TASKS: dict[str, Callable[[int, torch.Generator], _RawTokens]] = {
     "binding": _binding,
     "xor": _xor,
     "additive": _additive,

@@ -17,7 +17,7 @@ TRUTHS = {"1": MATCH, "true": MATCH, "yes": MATCH, "0": NO_MATCH, "false": NO_MA
 
 
 def infer_task(column: pl.Series) -> str:
-    """Tell the task from the labels: lists or `a|b` multilabel, fractions regression, else multiclass."""
+    """Return the task that the labels make: lists or `a|b` multilabel, fractions regression, else multiclass."""
     if isinstance(column.dtype, pl.List | pl.Array):
         return "multilabel"
     numbers, fractions, empty = True, False, True
@@ -100,8 +100,8 @@ def _number(cell: Any) -> float | None:
 
 
 def _read_truths(column: pl.Series) -> list[tuple[str, ...] | None]:
-    """Read whether each pair fits."""
-    found: list[tuple[str, ...] | None] = []
+    """Return whether each pair fits."""
+    truths: list[tuple[str, ...] | None] = []
     for cell in map(_spell_whole, drop_nan(column).to_list()):
         word = "" if cell is None else str(cell).strip().lower()
         if word and word not in TRUTHS:
@@ -110,8 +110,8 @@ def _read_truths(column: pl.Series) -> list[tuple[str, ...] | None]:
                 f"the text fits the picture. Classes {', '.join(PAIR_LABELS)} are made from captions alone without "
                 "label=…."
             )
-        found.append((TRUTHS[word],) if word else None)
-    return found
+        truths.append((TRUTHS[word],) if word else None)
+    return truths
 
 
 def check_labels(column: pl.Series, task: str) -> None:
@@ -148,13 +148,13 @@ def label_values(column: pl.Series, task: str, names: Sequence[str], untyped: bo
         A value a class, in their order; none where the names are the values, or a class does not occur.
     """
     inner = column.explode() if isinstance(column.dtype, pl.List | pl.Array) else column
-    found: dict[str, Any] = {}
+    values_by_name: dict[str, Any] = {}
     for cell in map(_spell_whole, drop_nan(inner).drop_nulls().unique(maintain_order=True).to_list()):
         name = str(cell).strip()
-        found.setdefault(TRUTHS.get(name.lower(), "") if task == "matching" else name, cell)
-    if not all(name in found for name in names):
+        values_by_name.setdefault(TRUTHS.get(name.lower(), "") if task == "matching" else name, cell)
+    if not all(name in values_by_name for name in names):
         return None
-    values = tuple(found[name] for name in names)
+    values = tuple(values_by_name[name] for name in names)
     if untyped and task != "multilabel":
         values = _read_typed([str(value).strip() for value in values])
     return None if values == tuple(names) else values
@@ -170,7 +170,7 @@ def _read_typed(cells: Sequence[str]) -> tuple[Any, ...]:
 
 
 def name_classes(labels: Sequence[tuple[str, ...] | None], labelled: int | None = None) -> tuple[str, ...]:
-    """List the classes: numbers by value, other names by letter.
+    """Return the classes in order: numbers by value, other names by letter.
 
     Args:
         labels: of the rows, or each kind of them once.
@@ -183,8 +183,8 @@ def name_classes(labels: Sequence[tuple[str, ...] | None], labelled: int | None 
     if names and all_numbers(names):
         names.sort(key=float)
     if len(names) < 2:
-        found = f"only {names[0]!r}" if names else "none"
-        raise DataError(f"The label column has {found}: there must be at least two classes to tell apart.")
+        classes = f"only {names[0]!r}" if names else "none"
+        raise DataError(f"The label column has {classes}: there must be at least two classes to tell apart.")
     labelled = sum(1 for row in labels if row) if labelled is None else labelled
     if len(names) > 20 and len(names) > labelled / 2:
         raise DataError(

@@ -149,16 +149,16 @@ def _pair(rows: Rows, groups: np.ndarray, pools: np.ndarray, parts: np.ndarray, 
         f"Pairs: {2 * int(paired.sum()):,}, half of them with {kind} of another picture of the same split, each "
         f"given away once (seed {settings.seed}). Row 2 n is row n of the source as it is, row 2 n + 1 the other pair."
     )
-    chosen = np.repeat(np.flatnonzero(paired), 2)
-    fitting = np.arange(len(chosen)) % 2 == 0
-    source = np.where(fitting, chosen, other[chosen])
-    pairs = replace(rows, places=rows.places[chosen], captions=rows.places[source])
+    images = np.repeat(np.flatnonzero(paired), 2)
+    fitting = np.arange(len(images)) % 2 == 0
+    texts = np.where(fitting, images, other[images])
+    pairs = replace(rows, places=rows.places[images], captions=rows.places[texts])
     labels = Labels.one_each(fitting.astype(np.int64), PAIR_LABELS)
-    return _examples(pairs, labels, groups[chosen], parts[chosen], "matching", settings)
+    return _examples(pairs, labels, groups[images], parts[images], "matching", settings)
 
 
 def _group(rows: Rows) -> np.ndarray:
-    """Number the groups of rows with the same picture, or the same value in the column for it."""
+    """Return the number of each row's group: of rows with the same picture, or the same value in the column for it."""
     columns = [rows.pictures.key_numbers()[rows.places]]
     if rows.settings.group:
         columns.append(number_values(len(rows), lambda places: rows.cells("group", places))[0])
@@ -166,20 +166,21 @@ def _group(rows: Rows) -> np.ndarray:
 
 
 def _names(rows: Rows) -> tuple[pl.Series, np.ndarray]:
-    """Name each row by what does not depend on the order of the rows, as far as it has such a thing.
+    """Return a name for each row by what does not depend on the order of the rows, as far as it has such a thing.
 
     Returns:
         The distinct pictures' keys, then the names of the rows without a picture; and which of them each row has.
     """
-    spool, keys, unseen = Spool(pa.schema([("name", pa.large_string())])), rows.pictures.keys, ~rows.has_key()
+    spool, keys, no_image = Spool(pa.schema([("name", pa.large_string())])), rows.pictures.keys, ~rows.has_key()
     spool.add(pa.table({"name": keys}, spool.schema))
-    bare = np.flatnonzero(unseen)
+    bare = np.flatnonzero(no_image)
     for piece in ranges(len(bare)):
         names = rows.ids(bare[piece])
         if rows.settings.id is None:
             names = hash_texts(rows.cells("text", bare[piece])).fill_null(names)
         spool.add(pa.table({"name": names.to_arrow()}, spool.schema))
-    of_row = np.where(unseen, np.cumsum(unseen, dtype=np.int32) + (len(keys) - 1), rows.pictures.of_row[rows.places])
+    new = np.cumsum(no_image, dtype=np.int32) + (len(keys) - 1)
+    of_row = np.where(no_image, new, rows.pictures.of_row[rows.places])
     return pl.Series(pl.from_arrow(spool.finish()["name"], rechunk=False)), of_row
 
 
@@ -191,12 +192,12 @@ def _note_train(rows: Rows, labels: Labels, parts: np.ndarray) -> None:
             raise DataError(f"The number {labels.names[0]!r} is the same in every train row: nothing can be learned.")
         return
     sizes = np.diff(labels.coded.offsets.to_numpy())
-    seen = set(np.unique(labels.coded.values.to_numpy()[np.repeat(train, sizes)]).tolist())
-    unseen = [name for number, name in enumerate(labels.names) if number not in seen]
-    if unseen:
+    learnable = set(np.unique(labels.coded.values.to_numpy()[np.repeat(train, sizes)]).tolist())
+    absent = [name for number, name in enumerate(labels.names) if number not in learnable]
+    if absent:
         rows.notes.append(
-            f"warning: {len(unseen)} of {len(labels.names)} classes occur in no train row and cannot be learned: "
-            f"{', '.join(unseen[:5])}."
+            f"warning: {len(absent)} of {len(labels.names)} classes occur in no train row and cannot be learned: "
+            f"{', '.join(absent[:5])}."
         )
 
 
@@ -214,5 +215,5 @@ def _examples(
             "target": pa.array([None] * len(part) if labels.targets is None else labels.targets[piece], pa.float64()),
         }
         spool.add(pa.table([columns[cell.name].cast(cell.type) for cell in COLUMNS], COLUMNS))
-    taken = {what: getattr(settings, what) for what in ("image", "text", "label")}
-    return Examples(spool.finish(), task, labels.names, tuple(rows.troubles), tuple(rows.notes), taken)
+    sources = {what: getattr(settings, what) for what in ("image", "text", "label")}
+    return Examples(spool.finish(), task, labels.names, tuple(rows.troubles), tuple(rows.notes), sources)

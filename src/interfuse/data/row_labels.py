@@ -90,7 +90,7 @@ def read_row_labels(rows: Rows, task: str, known: Sequence[str] | None = None) -
 
 
 def _name_classes(labels: Sequence[tuple[str, ...] | None], numbers: np.ndarray, rows: Rows) -> tuple[str, ...]:
-    """List the classes; where they are too many and nearly all are numbers, say which labels are none.
+    """Return the classes; where they are too many and nearly all are numbers, say which labels are none.
 
     Args:
         labels: the distinct ones.
@@ -105,9 +105,9 @@ def _name_classes(labels: Sequence[tuple[str, ...] | None], numbers: np.ndarray,
         if not 0 < odd.sum() < len(odd) / 2:
             raise
         first = odd.argmax()
-        told = f"{'|'.join(labels[numbers[first]] or ())!r} in row {rows.numbers(np.array([first]))[0]}"
+        example = f"{'|'.join(labels[numbers[first]] or ())!r} in row {rows.numbers(np.array([first]))[0]}"
         raise DataError(
-            f"{error} In only {odd.sum():,} rows the label is no number ({told}): if a number is to be predicted, "
+            f"{error} In only {odd.sum():,} rows the label is no number ({example}): if a number is to be predicted, "
             "task=regression tells which rows."
         ) from None
 
@@ -115,7 +115,7 @@ def _name_classes(labels: Sequence[tuple[str, ...] | None], numbers: np.ndarray,
 def _code(
     numbers: np.ndarray, labels: Sequence[tuple[str, ...] | None], classes: tuple[str, ...], owner: str
 ) -> pa.ListArray:
-    """Return each row its class numbers.
+    """Return each row's class numbers.
 
     Args:
         numbers: which of the labels each row has.
@@ -149,9 +149,9 @@ def _lists(sizes: np.ndarray, flat: np.ndarray) -> pa.ListArray:
 def first_classes(labels: pa.ListArray | pa.ChunkedArray) -> np.ndarray:
     """Return each row's first class number, -1 where it has none."""
     chunks = labels.chunks if isinstance(labels, pa.ChunkedArray) else [labels]
-    found = [np.full(len(chunk), -1, np.int32) for chunk in chunks]
-    for chunk, first in zip(chunks, found, strict=True):
+    classes = [np.full(len(chunk), -1, np.int32) for chunk in chunks]
+    for chunk, first in zip(chunks, classes, strict=True):
         offsets = chunk.offsets.to_numpy()
         has = offsets[1:] > offsets[:-1]
         first[has] = chunk.values.to_numpy()[offsets[:-1][has]]
-    return np.concatenate([np.zeros(0, np.int32), *found])
+    return np.concatenate([np.zeros(0, np.int32), *classes])

@@ -50,10 +50,10 @@ class Rows:
         """Count the rows that are left."""
         return len(self.places)
 
-    def keep(self, wanted: np.ndarray) -> None:
-        """Drop the other rows."""
-        if not wanted.all():
-            self.places = self.places[wanted]
+    def keep(self, mask: np.ndarray) -> None:
+        """Drop the rows where the mask is False."""
+        if not mask.all():
+            self.places = self.places[mask]
 
     def cells(self, what: str, rows: np.ndarray | None = None) -> pl.Series:
         """Return a column as texts, blank cells as null; of all rows that are left unless told otherwise.
@@ -75,7 +75,7 @@ class Rows:
         return numbers if self.captions is None else 2 * numbers + rows % 2
 
     def ids(self, rows: np.ndarray) -> pl.Series:
-        """Name the rows by their column, or else by their numbers in the source."""
+        """Return the rows' names by their column, or else by their numbers in the source."""
         numbers = pl.Series(self.places[rows].astype(np.int64) + self.first).cast(pl.String)
         ids = numbers if self.settings.id is None else self.cells("id", rows).fill_null(numbers)
         if self.captions is None:
@@ -108,22 +108,22 @@ class Rows:
         Raises:
             DataError: there is one, and `strict` is set.
         """
-        told = zip(self.numbers(rows).tolist(), self.ids(rows).to_list(), reasons, consequences)  # noqa: B905
-        for number, name, reason, consequence in told:
+        entries = zip(self.numbers(rows).tolist(), self.ids(rows).to_list(), reasons, consequences)  # noqa: B905
+        for number, name, reason, consequence in entries:
             if strict:
                 raise DataError(f"Row {number} ({name}): {reason}. With strict=False {consequence}.")
             self.troubles.append(Trouble(number, name, what, reason, consequence))
 
-    def leave_out(self, wanted: np.ndarray, reason: str, strict: bool, listed: Collection[int] = ()) -> None:
-        """Drop the other rows and list them, but for those whose numbers are `listed` already.
+    def leave_out(self, mask: np.ndarray, reason: str, strict: bool, listed: Collection[int] = ()) -> None:
+        """Drop the rows where the mask is False and list them, but for those whose numbers are `listed` already.
 
         Raises:
             DataError: there is one, and `strict` is set.
         """
-        lost = np.flatnonzero(~wanted)
-        new = lost[~np.isin(self.numbers(lost), list(listed))]
+        others = np.flatnonzero(~mask)
+        new = others[~np.isin(self.numbers(others), list(listed))]
         self.list_troubles(new, "row", repeat(reason), repeat(LEFT_OUT), strict)
-        self.keep(wanted)
+        self.keep(mask)
 
 
 def hash_texts(texts: pl.Series) -> pl.Series:
@@ -186,16 +186,16 @@ def check_columns(opened: Opened) -> None:
 
 
 def _lay_out(opened: Opened, first: int) -> Rows:
-    """Take the columns, every row of them; no picture is looked at yet."""
+    """Return all rows with the columns that are used; no picture is looked at yet."""
     frame, settings = opened.frame, opened.settings
     if settings.image is None and settings.text is None:
         raise DataError(
             f"Which columns are the picture and the text? Give image=… and text=…. Columns: {', '.join(frame.columns)}."
         )
-    for what, told in _COLUMNS.items():
+    for what, title in _COLUMNS.items():
         name = getattr(settings, what)
         if name:
-            check_texts(need_column(frame, name, told))
+            check_texts(need_column(frame, name, title))
     if frame.height > np.iinfo(np.int32).max:
         raise DataError(f"{frame.height:,} rows are too many to be read at once: split them into files.")
     places, no_text = np.arange(frame.height, dtype=np.int32), np.zeros(frame.height, bool)
@@ -208,9 +208,9 @@ def _lay_out(opened: Opened, first: int) -> Rows:
 def _drop_broken(rows: Rows, broken: Mapping[int, str], strict: bool) -> None:
     """Leave out the rows that could not be read, each with its reason."""
     rows.list_troubles(np.array(list(broken), np.int64), "row", broken.values(), repeat(LEFT_OUT), strict)
-    wanted = np.ones(len(rows), bool)
-    wanted[list(broken)] = False
-    rows.keep(wanted)
+    readable = np.ones(len(rows), bool)
+    readable[list(broken)] = False
+    rows.keep(readable)
 
 
 def _check_ids(rows: Rows) -> None:
@@ -240,36 +240,36 @@ def _identify(rows: Rows, opened: Opened) -> None:
     if opened.broken:
         names = names.set(pl.Series(~np.isin(np.arange(frame.height), rows.places)), None)
     cache, bounded = RemoteCache(Unpacked(settings.unpack_to)), settings.image_folder is not None
-    found = rows.pictures = identify_names(names, opened.folders, bounded, settings.allow_outside, cache)
-    shown = found.of_row[rows.places]
-    bad = np.flatnonzero(np.isin(shown, list(found.reasons)))
-    reasons = (f"{found.reasons[picture]}: {found.paths[picture]}" for picture in shown[bad].tolist())
-    consequences = (MISSING_IMAGE if words else LEFT_OUT for words in rows.has_text[rows.places[bad]].tolist())
+    pictures = rows.pictures = identify_names(names, opened.folders, bounded, settings.allow_outside, cache)
+    of_row = pictures.of_row[rows.places]
+    bad = np.flatnonzero(np.isin(of_row, list(pictures.reasons)))
+    reasons = (f"{pictures.reasons[number]}: {pictures.paths[number]}" for number in of_row[bad].tolist())
+    consequences = (MISSING_IMAGE if has_text else LEFT_OUT for has_text in rows.has_text[rows.places[bad]].tolist())
     rows.list_troubles(bad, "image", reasons, consequences, settings.strict)
     rows.notes += cache.notes()
-    if found.outside and not (opened.complete or settings.allow_outside):
+    if pictures.outside and not (opened.complete or settings.allow_outside):
         rows.notes.append(
-            f"{found.outside:,} pictures are named by paths from the root or URLs outside the table's folder, and are "
-            "read. An image_folder bounds them."
+            f"{pictures.outside:,} pictures are named by paths from the root or URLs outside the table's folder, and "
+            "are read. An image_folder bounds them."
         )
 
 
 def _find_lacks(rows: Rows, settings: SourceSettings) -> list[str]:
-    """Say which modality not one row has, although it has a column."""
+    """Return a sentence for each modality that not one row has, although it has a column."""
     lacks = []
     if settings.image and not rows.has_key().any():
         first = rows.troubles[0].reason if rows.troubles else "every cell is blank"
-        asked = " Is image_folder=… right?" if rows.troubles and "allow_outside" not in first else ""
-        lacks.append(f"No picture of column {settings.image!r} could be read; the first: {first}.{asked}")
+        hint = " Is image_folder=… right?" if rows.troubles and "allow_outside" not in first else ""
+        lacks.append(f"No picture of column {settings.image!r} could be read; the first: {first}.{hint}")
     if settings.text and not rows.has_text[rows.places].any():
         lacks.append(f"No row has a text in column {settings.text!r}: every cell is blank.")
     return lacks
 
 
 def _drop_empty(rows: Rows, strict: bool) -> None:
-    wanted = rows.has_key() | rows.has_text[rows.places]
+    usable = rows.has_key() | rows.has_text[rows.places]
     listed = {trouble.row for trouble in rows.troubles if trouble.consequence == LEFT_OUT}
-    rows.leave_out(wanted, "it has neither picture nor text", strict, listed)
+    rows.leave_out(usable, "it has neither picture nor text", strict, listed)
 
 
 def drop_unlabelled(rows: Rows, labelled: np.ndarray, strict: bool) -> None:
@@ -289,7 +289,7 @@ def drop_incomplete(rows: Rows, strict: bool) -> None:
     Raises:
         DataError: no row is left; with `strict`, the first such row.
     """
-    wanted = rows.has_key() & rows.has_text[rows.places]
-    rows.leave_out(wanted, "a pair needs both a picture and a text", strict)
+    complete = rows.has_key() & rows.has_text[rows.places]
+    rows.leave_out(complete, "a pair needs both a picture and a text", strict)
     if not len(rows):
         raise DataError("No row is left: none has both a picture and a text.")

@@ -26,7 +26,7 @@ NAMES = {
 
 
 def group_rows(*columns: Sequence[str | None] | np.ndarray) -> np.ndarray:
-    """Number the groups: two rows are one group if they share a value in any column, directly or through others.
+    """Return each row's group: two rows are one group if they share a value in any column, directly or through others.
 
     Args:
         columns: the values, or their numbers from 0; None, or below 0, is no value.
@@ -72,15 +72,15 @@ class Table:
         return [self.names[row] for row in rows]
 
     def __getitem__(self, rows: np.ndarray) -> "Table":
-        """Take some rows."""
+        """Return some rows."""
         places = rows if self.places is None else self.places[rows]
         return Table(self.groups[rows], self.classes[rows], self.names, places)
 
 
 def make_parts(
-    table: Table, given: Sequence[str | None] | pl.Series | None, settings: SourceSettings
+    table: Table, column: Sequence[str | None] | pl.Series | None, settings: SourceSettings
 ) -> tuple[np.ndarray, list[str]]:
-    """Return each row its part: as the column says, by fold, or dealt by group.
+    """Return the part of each row: as the column says, by fold, or dealt by group.
 
     Returns:
         The part of each row, and the sentences that must be said aloud.
@@ -89,16 +89,16 @@ def make_parts(
         DataError: there are too few groups, or the column names another part.
         ConfigError: both a split and folds are asked for.
     """
-    if given is not None and settings.folds:
+    if column is not None and settings.folds:
         raise ConfigError("Give split=… or folds=…, not both: folds make every row a test row once.")
     if settings.folds:
         return _fold(table, settings)
-    if given is not None:
-        return _complete(table, read_split(given, str(settings.split)), settings)
+    if column is not None:
+        return _complete(table, read_split(column, str(settings.split)), settings)
     parts = np.full(len(table.groups), "train", dtype=object)
     parts = _carve(table, parts, "test", settings.test_share, settings.seed)
-    kept = settings.validation_share / (1 - settings.test_share)
-    parts = _carve(table, parts, "validation", kept, settings.seed)
+    share = settings.validation_share / (1 - settings.test_share)
+    parts = _carve(table, parts, "validation", share, settings.seed)
     note = f"Split: made, by group (seed {settings.seed}): {_counts(parts)}. split=COL or test=FILE give your own."
     return parts, [note]
 
@@ -116,13 +116,13 @@ def _fold(table: Table, settings: SourceSettings) -> tuple[np.ndarray, list[str]
 
 
 def deal_folds(table: Table, settings: SourceSettings) -> np.ndarray:
-    """Return each row the number of its fold, as a text."""
+    """Return the number of each row's fold, as a text."""
     folds = settings.folds or 1
     return deal(table, {str(fold): 1 / folds for fold in range(folds)}, settings.seed)
 
 
 def _complete(table: Table, parts: np.ndarray, settings: SourceSettings) -> tuple[np.ndarray, list[str]]:
-    """Take a split as it is given, count its leaks, and carve from train what it lacks."""
+    """Return a declared split as it is, count its leaks, and carve from train what it lacks."""
     notes = []
     if not (parts == "train").any():
         raise DataError(f"Column {settings.split!r} calls no row train.")
@@ -185,14 +185,14 @@ def deal(table: Table, shares: Mapping[str, float], seed: int) -> np.ndarray:
     largest = max(shares.values())
     last = [name for name in names if shares[name] == largest]
     fits = {name: share * len(order) + mean for name, share in shares.items()}
-    given, dealt, part_of = dict.fromkeys(shares, 0.0), 0, np.empty(len(drawn), np.int8)
+    filled, total, part_of = dict.fromkeys(shares, 0.0), 0, np.empty(len(drawn), np.int8)
     places = {name: place for place, name in enumerate(names)}
     for group, size in zip(drawn.tolist(), sizes[drawn].tolist(), strict=True):
-        open_to = [name for name in names if given[name] + size <= fits[name]] or last
-        ahead = dealt + mean
-        part = max(open_to, key=lambda name: shares[name] * ahead - given[name])
-        given[part] += size
-        dealt += size
+        open_to = [name for name in names if filled[name] + size <= fits[name]] or last
+        ahead = total + mean
+        part = max(open_to, key=lambda name: shares[name] * ahead - filled[name])
+        filled[part] += size
+        total += size
         part_of[group] = places[part]
     parts = np.empty(len(order), dtype=object)
     part_of = np.repeat(part_of, sizes)
@@ -202,7 +202,7 @@ def deal(table: Table, shares: Mapping[str, float], seed: int) -> np.ndarray:
 
 
 def _draw_groups(table: Table, order: np.ndarray, sizes: np.ndarray, seed: int) -> np.ndarray:
-    """Draw a number for each group, by the least name in it.
+    """Return a random number for each group, drawn by the least name in it.
 
     Args:
         table: the rows.
@@ -210,15 +210,15 @@ def _draw_groups(table: Table, order: np.ndarray, sizes: np.ndarray, seed: int) 
         sizes: rows of each group.
         seed: of the draw.
     """
-    draws, number, left = np.empty(len(sizes), np.uint64), 0, int(sizes[0]) if len(sizes) else 0
+    draws, number, rest = np.empty(len(sizes), np.uint64), 0, int(sizes[0]) if len(sizes) else 0
     least: str | None = None
     for piece in ranges(len(order)):
         for name in table.name(order[piece]):
             least = name if least is None or name < least else least
-            left -= 1
-            if not left:
+            rest -= 1
+            if not rest:
                 draws[number], least, number = _draw(seed, least), None, number + 1
-                left = int(sizes[number]) if number < len(sizes) else 0
+                rest = int(sizes[number]) if number < len(sizes) else 0
     return draws
 
 
@@ -244,12 +244,12 @@ def read_split(column: Sequence[str | None] | pl.Series, name: str) -> np.ndarra
         DataError: a value is none of them.
     """
     numbers, values = number_series(pl.Series(column, dtype=pl.String))
-    found = [*values.to_list(), *([None] if (numbers < 0).any() else [])]
-    wrong = sorted({value or "" for value in found if value is None or value.strip().lower() not in NAMES})
+    cells = [*values.to_list(), *([None] if (numbers < 0).any() else [])]
+    wrong = sorted({value or "" for value in cells if value is None or value.strip().lower() not in NAMES})
     if wrong:
-        told = ", ".join(repr(value) if value else "a blank cell" for value in wrong[:5])
+        examples = ", ".join(repr(value) if value else "a blank cell" for value in wrong[:5])
         raise DataError(
-            f"Column {name!r} has the split {told}{', …' if len(wrong) > 5 else ''}; "
+            f"Column {name!r} has the split {examples}{', …' if len(wrong) > 5 else ''}; "
             "expected train, validation (val, valid, dev) or test."
         )
     parts: np.ndarray = np.array([NAMES[value.strip().lower()] for value in values.to_list()], dtype=object)[numbers]
@@ -257,10 +257,10 @@ def read_split(column: Sequence[str | None] | pl.Series, name: str) -> np.ndarra
 
 
 def leaks(groups: np.ndarray, parts: np.ndarray) -> list[int]:
-    """List the groups that straddle two parts or more."""
+    """Return the groups that straddle two parts or more."""
     inside = [np.unique(groups[parts == part]) for part in set(parts.tolist())]
-    found, counts = np.unique(np.concatenate([*inside, groups[:0]]), return_counts=True)
-    return [int(group) for group in found[counts > 1]]
+    numbers, counts = np.unique(np.concatenate([*inside, groups[:0]]), return_counts=True)
+    return [int(group) for group in numbers[counts > 1]]
 
 
 def _draw(seed: int, name: str) -> int:

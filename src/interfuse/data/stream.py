@@ -11,7 +11,7 @@ import polars as pl
 from interfuse.core.errors import DataError
 from interfuse.data.readers import (
     BROKEN,
-    KINDS,
+    COLUMN_TYPES,
     PIECE_ROWS,
     SEPARATORS,
     Opened,
@@ -106,7 +106,7 @@ def _open_file(path: Path, settings: SourceSettings) -> Stream:
         head, rows, broken = _scan_delimited(path, SEPARATORS[ending])
     else:
         kinds, rows, broken = scan_json_lines(path)
-        head = pl.DataFrame(schema={name: KINDS[kind] for name, kind in kinds.items()})
+        head = pl.DataFrame(schema={name: COLUMN_TYPES[kind] for name, kind in kinds.items()})
     if not rows:
         raise DataError(f"{path} has no row.")
     if 2 * len(broken) > rows:
@@ -144,7 +144,7 @@ def _scan_delimited(path: Path, separator: str) -> tuple[pl.DataFrame, int, dict
 
 
 def _count(frames: Iterator[pl.DataFrame]) -> Pieces:
-    """Number the rows of frames."""
+    """Return frames with the number of their first row."""
     first = 0
     for frame in frames:
         yield first, frame
@@ -154,23 +154,23 @@ def _count(frames: Iterator[pl.DataFrame]) -> Pieces:
 def _cut(pieces: Pieces, rows: int, size: int, wanted: Collection[int]) -> Iterator[tuple[int, pl.DataFrame]]:
     """Join and cut pieces of any length to parts of one."""
     last = max(wanted, default=-1)
-    held: list[pl.DataFrame] = []
+    pending: list[pl.DataFrame] = []
     for first, piece in pieces:
-        at, left = first, piece
-        while left.height:
+        at, rest = first, piece
+        while rest.height:
             number = at // size
             if number > last:
                 return
             end = min((number + 1) * size, rows)
-            taken, left = left[: end - at], left[max(0, end - at) :]
-            if not taken.height:
+            head, rest = rest[: end - at], rest[max(0, end - at) :]
+            if not head.height:
                 raise DataError(f"The file has grown since it was opened: it had {rows:,} rows. Start again.")
-            at += taken.height
+            at += head.height
             if number in wanted:
-                held.append(taken)
-            if at == end and held:
-                yield number, pl.concat(held)
-                held = []
+                pending.append(head)
+            if at == end and pending:
+                yield number, pl.concat(pending)
+                pending = []
 
 
 def _digest_frame(frame: pl.DataFrame) -> str:

@@ -27,10 +27,10 @@ def logits_without(
         batch_size: rows a forward pass.
     """
     network.eval()
-    lost = torch.tensor([name in without for name in MODALITIES])
+    dropout = torch.tensor([name in without for name in MODALITIES])
     parts = []
-    for chosen in rows.split(batch_size):
-        batch = make_batch(features, chosen, lost.expand(len(chosen), 2)).to(next(network.parameters()).device)
+    for numbers in rows.split(batch_size):
+        batch = make_batch(features, numbers, dropout.expand(len(numbers), 2)).to(next(network.parameters()).device)
         output: NetworkOutput = network(batch.image, batch.text, batch.image_index, batch.text_index)
         parts.append(output.logits.float().cpu())
     return torch.cat(parts) if parts else torch.empty(0, len(features.label_names))

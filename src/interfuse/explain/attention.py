@@ -23,14 +23,14 @@ and maybe to others behind them; `other`: through latents or bottlenecks.
 
 
 @dataclass
-class Captured:
+class AttentionCall:
     """The weights of one call of one attention."""
 
     name: str
     """Name of the module in the network."""
     weights: Float[Tensor, "batch heads queries keys"]
     answer: Tensor | None = field(default=None, repr=False)
-    """What the call gave; nothing where the module gives weights alone."""
+    """What the call returned; nothing where the module gives weights alone."""
     pairs: bool = False
     """Whether the weights of all queries sum to 1 together, instead of each query's."""
 
@@ -50,7 +50,7 @@ class AttentionMaps:
 
 
 @contextmanager
-def capture_attention(network: torch.nn.Module, differentiable: bool = False) -> Iterator[list[Captured]]:
+def capture_attention(network: torch.nn.Module, differentiable: bool = False) -> Iterator[list[AttentionCall]]:
     """Collect the weights of every call of every `nn.Attention` inside, in the order of the calls.
 
     So are those of every module that gives weights itself and says so by `weighs` (see `nn.AttentionWeights`).
@@ -63,25 +63,25 @@ def capture_attention(network: torch.nn.Module, differentiable: bool = False) ->
         network: any module with attention inside.
         differentiable: whether a gradient shall reach the collected weights.
     """
-    found: list[Captured] = []
+    calls: list[AttentionCall] = []
     modules = {name: module for name, module in network.named_modules() if isinstance(module, Attention)}
     for name, module in modules.items():
-        module.attend = _watched(name, module, found, differentiable)  # type: ignore[method-assign]
+        module.attend = _recording_attend(name, module, calls, differentiable)  # type: ignore[method-assign]
     hooks = [
-        module.register_forward_hook(_heard(name, found, type(module).weighs == "pairs"))
+        module.register_forward_hook(_recording_hook(name, calls, type(module).weighs == "pairs"))
         for name, module in network.named_modules()
         if getattr(type(module), "weighs", None) in ("keys", "pairs")
     ]
     try:
-        yield found
+        yield calls
     finally:
         for hook in hooks:
             hook.remove()
         for module in modules.values():
-            del module.attend  # the class's own is seen again
+            del module.attend  # the class's own takes its place again
 
 
-def _watched(name: str, module: Attention, found: list[Captured], differentiable: bool) -> Any:
+def _recording_attend(name: str, module: Attention, calls: list[AttentionCall], differentiable: bool) -> Any:
     def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
         q, k, v = (x.unflatten(-1, (module.num_heads, -1)).transpose(1, 2) for x in (query, key, value))
         keys = full_mask(key) if mask is None else mask
@@ -90,24 +90,24 @@ def _watched(name: str, module: Attention, found: list[Captured], differentiable
             answer: Tensor = module.out((weights @ v).transpose(1, 2).flatten(2))
         else:
             answer = Attention.attend(module, query, key, value, mask)
-        found.append(Captured(name, weights, answer))
+        calls.append(AttentionCall(name, weights, answer))
         return answer
 
     return attend
 
 
-def _heard(name: str, found: list[Captured], pairs: bool) -> Any:
+def _recording_hook(name: str, calls: list[AttentionCall], pairs: bool) -> Any:
     def hook(_: torch.nn.Module, __: Any, weights: Tensor) -> Tensor:
-        kept = weights if weights.dim() == 4 else weights[:, None, None]
-        found.append(Captured(name, kept, pairs=pairs))
-        return kept.view_as(weights)  # the network goes on with what was kept, so that its gradient reaches it
+        by_head = weights if weights.dim() == 4 else weights[:, None, None]
+        calls.append(AttentionCall(name, by_head, pairs=pairs))
+        return by_head.view_as(weights)  # the network goes on with what was collected, so that its gradient reaches it
 
     return hook
 
 
 @torch.no_grad()
-def tell_kinds(fusion: torch.nn.Module, image: Tokens, text: Tokens) -> list[Kind]:
-    """Tell what each attention of the fusion goes from and to, in the order of the calls.
+def find_kinds(fusion: torch.nn.Module, image: Tokens, text: Tokens) -> list[Kind]:
+    """Return what each attention of the fusion goes from and to, in the order of the calls.
 
     No size tells it: four bottlenecks are as many as the tokens of some text. So one row of zeros is fused at three
     sizes: what grows with the image holds its tokens, what does not change is the fusion's own. The image's second
@@ -122,28 +122,28 @@ def tell_kinds(fusion: torch.nn.Module, image: Tokens, text: Tokens) -> list[Kin
     for images, texts in ((2, 2), (3, 2), (2, 3)):
         v, t = (x.tokens.new_zeros(1, n, x.tokens.shape[2]) for x, n in ((image, images), (text, texts)))
         mask = torch.arange(images, device=v.device)[None] != 1
-        with capture_attention(fusion) as found:
+        with capture_attention(fusion) as calls:
             fusion(v, t, mask, torch.ones(1, texts, dtype=torch.bool, device=t.device))
-        runs.append(found)
-    return [_tell_kind(*calls) for calls in zip(*runs, strict=True)]
+        runs.append(calls)
+    return [_find_kind(*sizes) for sizes in zip(*runs, strict=True)]
 
 
-def _tell_kind(call: Captured, more_image: Captured, more_text: Captured) -> Kind:
-    """Tell one call's kind from its weights at three sizes."""
+def _find_kind(call: AttentionCall, more_image: AttentionCall, more_text: AttentionCall) -> Kind:
+    """Return one call's kind by its weights at three sizes."""
     sizes = zip(call.weights.shape[2:], more_image.weights.shape[2:], more_text.weights.shape[2:], strict=True)
     queries, keys = ((i - n, t - n, n - 2 * (i - n) - 2 * (t - n)) for n, i, t in sizes)  # image, text, own tokens
     if keys[0] and bool(call.weights[..., 1].any()):
         return "other"
     if queries[:2] == (0, 0) and keys[0] == 1:
         return "→image"
-    named: dict[Any, Kind] = {
+    kinds: dict[Any, Kind] = {
         ((1, 0, 0), (1, 0, 0)): "image",
         ((0, 1, 0), (0, 1, 0)): "text",
         ((1, 0, 0), (0, 1, 0)): "pairs" if call.pairs else "image→text",
         ((0, 1, 0), (1, 0, 0)): "text→image",
         ((1, 1, 0), (1, 1, 0)): "joint",
     }
-    return named.get((queries, keys), "other")
+    return kinds.get((queries, keys), "other")
 
 
 @torch.no_grad()
@@ -161,12 +161,12 @@ def attention_maps(network: Network, image: Tokens, text: Tokens) -> AttentionMa
     """
     network.eval()
     adapted_image, adapted_text = Tokens(*network.image_adapter(*image)), Tokens(*network.text_adapter(*text))
-    with capture_attention(network.fusion) as found:
+    with capture_attention(network.fusion) as calls:
         network.interact(adapted_image, adapted_text)
     images = adapted_image.mask.shape[1]
-    kinds = tell_kinds(network.fusion, adapted_image, adapted_text) if found else []
+    kinds = find_kinds(network.fusion, adapted_image, adapted_text) if calls else []
     to_text, to_image, over_image = [], [], []
-    for kind, call in zip(kinds, found, strict=True):
+    for kind, call in zip(kinds, calls, strict=True):
         weights = call.weights.mean(1)
         if kind == "joint":
             to_text.append(weights[:, :images, images:])
@@ -181,7 +181,7 @@ def attention_maps(network: Network, image: Tokens, text: Tokens) -> AttentionMa
         _average(to_text, adapted_image.mask),
         _average(to_image, adapted_text.mask),
         torch.stack(over_image).mean(0) if over_image else None,
-        bool(found),
+        bool(calls),
     )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from interfuse.core.modalities import Modalities
 from interfuse.core.tokens import Tokens
-from interfuse.explain.unimodal_cache import Shared, share
+from interfuse.explain.unimodal_cache import UnimodalCache, fill_cache
 from interfuse.training import Adapter, Network
 
 TOKENS = 4096
@@ -24,28 +24,28 @@ def pair_logits(
     network: Network,
     image: Tokens,
     text: Tokens,
-    tell: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None] | None = None,
     pairs: int | None = None,
 ) -> Float[Tensor, "texts images classes"]:
     """Compute `L[i, j]`, the logits of text i with image j, in eval mode, in the precision of the tokens.
 
     The adapters and whatever blocks of the fusion see one modality alone run once an item; the rest of fusion and head
     runs once a pair, in blocks of texts of one length, so that no padding is computed. Some pairs are computed
-    whole and compared; where they differ, nothing of the fusion is shared.
+    whole and compared; where they differ, nothing of the fusion is cached.
 
     Args:
         network: trained.
         image: tokens of the distinct pictures; a row without any is a missing picture.
         text: tokens of the distinct texts, likewise.
-        tell: called with the number of pairs done since the last call.
+        on_step: callback, called with the number of pairs done since the last call.
         pairs: at most so many at once; none: as many as make 4,096 tokens.
     """
     network.eval()
     images, texts = adapt(network.image_adapter, image), adapt(network.text_adapter, text)
-    shared = share(network, images, texts)
-    table = _fill(network, images, texts, shared, tell, pairs)
-    if shared.answers and not _agrees(network, images, texts, table):
-        return _fill(network, images, texts, Shared(), None, pairs)
+    cache = fill_cache(network, images, texts)
+    table = _fill(network, images, texts, cache, on_step, pairs)
+    if cache.answers and not _agrees(network, images, texts, table):
+        return _fill(network, images, texts, UnimodalCache(), None, pairs)
     return table
 
 
@@ -53,8 +53,8 @@ def _fill(
     network: Network,
     images: Tokens,
     texts: Tokens,
-    shared: Shared,
-    tell: Callable[[int], None] | None,
+    cache: UnimodalCache,
+    on_step: Callable[[int], None] | None,
     pairs: int | None,
 ) -> Float[Tensor, "texts images classes"]:
     """Compute the table block by block."""
@@ -65,13 +65,13 @@ def _fill(
         one = Tokens(*(_repeat(part[rows, :width], len(columns)) for part in texts))
         other = Tokens(*(_tile(part[columns], len(rows)) for part in images))
         items = Modalities(image=_tile(columns, len(rows)), text=_repeat(rows, len(columns)))
-        with shared.instead(network, items, width):
+        with cache.instead(network, items, width):
             logits = network.interact(other, one).unflatten(0, (len(rows), len(columns)))
         if table is None:
             table = logits.new_empty(len(texts.tokens), len(images.tokens), logits.shape[-1])
         table[rows[:, None], columns[None]] = logits
-        if tell is not None:
-            tell(len(rows) * len(columns))
+        if on_step is not None:
+            on_step(len(rows) * len(columns))
     assert table is not None
     return table
 
@@ -93,7 +93,7 @@ def adapt(adapter: Adapter, tokens: Tokens) -> Tokens:
 
 
 def _lengths(texts: Tokens) -> Tensor:
-    """Places up to each text's last real token."""
+    """Return the places up to each text's last real token."""
     places = torch.arange(1, texts.mask.shape[1] + 1, device=texts.mask.device)
     return (texts.mask * places).amax(1).clamp_min(1)
 
@@ -108,10 +108,10 @@ def _blocks(lengths: Tensor, images: int, pairs: int) -> Iterator[tuple[Tensor, 
 
 
 def _repeat(values: Tensor, times: int) -> Tensor:
-    """Each row `times` over, one after the other."""
+    """Return each row `times` over, one after the other."""
     return values.repeat_interleave(times, 0)
 
 
 def _tile(values: Tensor, times: int) -> Tensor:
-    """All rows, then all again."""
+    """Return all rows, then all again."""
     return values.repeat(times, *(1 for _ in values.shape[1:]))

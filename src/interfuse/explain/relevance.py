@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from interfuse.core.tokens import Tokens
-from interfuse.explain.attention import Captured, Kind, capture_attention, tell_kinds
+from interfuse.explain.attention import AttentionCall, Kind, capture_attention, find_kinds
 from interfuse.training import Network
 
 TINY = 1e-12
@@ -47,23 +47,23 @@ def relevance(network: Network, image: Tokens, text: Tokens, classes: Int64[Tens
         0 / 0 where the first layer is cross-attention, and averages rows where theirs reads the [CLS] token's.
     """
     network.eval()
-    with torch.enable_grad(), capture_attention(network, differentiable=True) as found:
+    with torch.enable_grad(), capture_attention(network, differentiable=True) as calls:
         v, t = (Tokens(part.tokens.detach().clone().requires_grad_(), part.mask) for part in (image, text))
         adapted_image, adapted_text = Tokens(*network.image_adapter(*v)), Tokens(*network.text_adapter(*t))
         logits = network.interact(adapted_image, adapted_text)
-        if not found:
+        if not calls:
             return None
-        chosen = logits.gather(1, classes[:, None]).sum()
-        grads = torch.autograd.grad(chosen, [call.weights for call in found], allow_unused=True)
-    kinds = _with_adapters(found, tell_kinds(network.fusion, adapted_image, adapted_text))
-    moving = [(kind, call, grad) for kind, call, grad in zip(kinds, found, grads, strict=True) if grad is not None]
+        answer = logits.gather(1, classes[:, None]).sum()
+        grads = torch.autograd.grad(answer, [call.weights for call in calls], allow_unused=True)
+    kinds = _with_adapters(calls, find_kinds(network.fusion, adapted_image, adapted_text))
+    moving = [(kind, call, grad) for kind, call, grad in zip(kinds, calls, grads, strict=True) if grad is not None]
     if any(kind in ("→image", "other") for kind, _, _ in moving):
         return None
     images, texts = adapted_image.mask.shape[1], adapted_text.mask.shape[1]
     start = torch.eye(images + texts, dtype=logits.dtype, device=logits.device)
     flow = start.expand(len(logits), -1, -1)
-    for layer in _layers(_moved(moving)):
-        flow = flow + sum(_follow(flow, kind, moved, images) for kind, moved in layer)
+    for layer in _layers(_attention_by_gradient(moving)):
+        flow = flow + sum(_follow(flow, kind, attention, images) for kind, attention in layer)
     flow = flow - start
     by_image, by_text = (
         _mean_rows(flow[:, :images], adapted_image.mask),
@@ -74,61 +74,61 @@ def relevance(network: Network, image: Tokens, text: Tokens, classes: Int64[Tens
     return Relevance(both[:, :images], both[:, images:]) if both.any() else None
 
 
-def _with_adapters(found: list[Captured], kinds: list[Kind]) -> list[Kind]:
+def _with_adapters(calls: list[AttentionCall], kinds: list[Kind]) -> list[Kind]:
     """Return every call's kind, from those of the fusion; an adapter attends within its modality."""
     fused = iter(kinds)
     return [
         "image" if call.name.startswith("image_adapter") else "text" if call.name.startswith("text_") else next(fused)
-        for call in found
+        for call in calls
     ]
 
 
-def _moved(moving: list[tuple[Kind, Captured, Tensor]]) -> Iterator[tuple[Kind, Tensor]]:
+def _attention_by_gradient(moving: list[tuple[Kind, AttentionCall, Tensor]]) -> Iterator[tuple[Kind, Tensor]]:
     """Return each call's Ā; pairs are both directions."""
     for kind, call, grad in moving:
-        moved = (grad * call.weights).clamp_min(0).mean(1).detach()
+        attention = (grad * call.weights).clamp_min(0).mean(1).detach()
         if kind == "pairs":
-            yield "image→text", moved
-            yield "text→image", moved.mT
+            yield "image→text", attention
+            yield "text→image", attention.mT
         else:
-            yield kind, moved
+            yield kind, attention
 
 
 def _layers(calls: Iterator[tuple[Kind, Tensor]]) -> list[list[tuple[Kind, Tensor]]]:
-    """Put the two directions of one layer together."""
+    """Return the calls by layer: the two directions of one layer together."""
     layers: list[list[tuple[Kind, Tensor]]] = []
-    for kind, moved in calls:
+    for kind, attention in calls:
         last = layers[-1] if layers else []
         if "→" in kind and len(last) == 1 and "→" in last[0][0] and last[0][0] != kind:
-            last.append((kind, moved))
+            last.append((kind, attention))
         else:
-            layers.append([(kind, moved)])
+            layers.append([(kind, attention)])
     return layers
 
 
-def _follow(flow: Tensor, kind: Kind, moved: Tensor, images: int) -> Tensor:
+def _follow(flow: Tensor, kind: Kind, attention: Tensor, images: int) -> Tensor:
     """Return what one attention adds to R."""
     if kind == "joint":
-        return moved @ flow
+        return attention @ flow
     image, text = slice(None, images), slice(images, None)
     s, q = (image, text) if kind.startswith("image") else (text, image)
-    added = torch.zeros_like(flow)
+    update = torch.zeros_like(flow)
     if "→" in kind:
-        added[:, s, q] = _normalise(flow[:, s, s]).transpose(1, 2) @ moved @ _normalise(flow[:, q, q])
-        added[:, s, s] = moved @ flow[:, q, s]
+        update[:, s, q] = _normalise(flow[:, s, s]).transpose(1, 2) @ attention @ _normalise(flow[:, q, q])
+        update[:, s, s] = attention @ flow[:, q, s]
     else:
-        added[:, s] = moved @ flow[:, s]
-    return added
+        update[:, s] = attention @ flow[:, s]
+    return update
 
 
 def _normalise(square: Float[Tensor, "batch tokens tokens"]) -> Float[Tensor, "batch tokens tokens"]:
-    """`I + rows of (R − I), each divided by its sum`."""
+    """Return `I + rows of (R − I), each divided by its sum`."""
     one = torch.eye(square.shape[1], dtype=square.dtype, device=square.device)
-    gained = square - one
-    return one + gained / gained.sum(-1, keepdim=True).clamp_min(TINY)
+    gain = square - one
+    return one + gain / gain.sum(-1, keepdim=True).clamp_min(TINY)
 
 
 def _mean_rows(rows: Float[Tensor, "batch rows columns"], mask: Bool[Tensor, "batch rows"]) -> Tensor:
     """Average the real rows."""
-    kept = rows.where(mask.unsqueeze(-1), rows.new_zeros(()))
-    return kept.sum(1) / mask.sum(1, keepdim=True).clamp_min(1)
+    real = rows.where(mask.unsqueeze(-1), rows.new_zeros(()))
+    return real.sum(1) / mask.sum(1, keepdim=True).clamp_min(1)

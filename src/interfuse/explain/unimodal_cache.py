@@ -24,7 +24,7 @@ Call = Callable[[Site, Callable[[], Any]], Any]
 
 
 @dataclass
-class Shared:
+class UnimodalCache:
     """Answers of blocks by item: of the calls that see the image alone, or the text alone."""
 
     kinds: dict[Site, str] = field(default_factory=dict)
@@ -41,11 +41,11 @@ class Shared:
                 return compute()
             kind = self.kinds[site]
             axes = self.places.get(site, (0,) * len(self.answers[site]))
-            found = tuple(
+            answers = tuple(
                 self._take(part, items.of(kind), axis, width)
                 for part, axis in zip(self.answers[site], axes, strict=True)
             )
-            return found if len(found) > 1 else found[0]
+            return answers if len(answers) > 1 else answers[0]
 
         with intercepted(network.fusion, call):
             yield
@@ -58,10 +58,10 @@ class Shared:
 def intercepted(fusion: nn.Module, call: Call) -> Iterator[None]:
     """Put `call` in the place of every block that has parameters, and of every joint projection of an attention."""
     around: list[tuple[Site, dict[str, int]]] = [((), {})]
-    taken: list[tuple[nn.Module, str]] = []
+    methods: list[tuple[nn.Module, str]] = []
 
     def wrap(name: str, own: Callable[..., Any]) -> Callable[..., Any]:
-        def instead(*given: Any, **named: Any) -> Any:
+        def instead(*args: Any, **kwargs: Any) -> Any:
             outer, counts = around[-1]
             counts[name] = counts.get(name, -1) + 1
             site = (*outer, (name, counts[name]))
@@ -69,7 +69,7 @@ def intercepted(fusion: nn.Module, call: Call) -> Iterator[None]:
             def compute() -> Any:
                 around.append((site, {}))
                 try:
-                    return own(*given, **named)
+                    return own(*args, **kwargs)
                 finally:
                     around.pop()
 
@@ -82,16 +82,16 @@ def intercepted(fusion: nn.Module, call: Call) -> Iterator[None]:
             continue
         for method in ("forward", "project") if isinstance(module, Attention) else ("forward",):
             setattr(module, method, wrap(f"{name}.{method}", getattr(module, method)))
-            taken.append((module, method))
+            methods.append((module, method))
     try:
         yield
     finally:
-        for module, method in taken:
+        for module, method in methods:
             delattr(module, method)
 
 
-def share(network: Network, images: Tokens, texts: Tokens) -> Shared:
-    """Find the outermost calls that see one modality alone, and answer them for every item.
+def fill_cache(network: Network, images: Tokens, texts: Tokens) -> UnimodalCache:
+    """Find the outermost calls that see one modality alone, and return their answers for every item.
 
     A call sees the image alone where its answer stays the same, bit for bit, when every row is given other texts, and
     changes when it is given other images. Few items are probed, so what is found is to be checked on whole pairs.
@@ -101,64 +101,64 @@ def share(network: Network, images: Tokens, texts: Tokens) -> Shared:
         images: adapted tokens of the distinct pictures.
         texts: adapted tokens of the distinct texts.
     """
-    few, read = (_pick(tokens, torch.arange(min(PROBED, len(tokens.tokens)))) for tokens in (images, texts))
-    shared = Shared()
-    if len(few.tokens) < 2 or len(read.tokens) < 2:
-        return shared
+    image, text = (_pick(tokens, torch.arange(min(PROBED, len(tokens.tokens)))) for tokens in (images, texts))
+    cache = UnimodalCache()
+    if len(image.tokens) < 2 or len(text.tokens) < 2:
+        return cache
     rows = torch.arange(PROBED)
-    first, second = rows % len(few.tokens), rows % len(read.tokens)
-    base = _record(network, _pick(few, first), _pick(read, second))
+    first, second = rows % len(image.tokens), rows % len(text.tokens)
+    base = _record(network, _pick(image, first), _pick(text, second))
     others = {
-        "image": _record(network, _pick(few, first), _pick(read, (second + 1) % len(read.tokens))),
-        "text": _record(network, _pick(few, (first + 1) % len(few.tokens)), _pick(read, second)),
+        "image": _record(network, _pick(image, first), _pick(text, (second + 1) % len(text.tokens))),
+        "text": _record(network, _pick(image, (first + 1) % len(image.tokens)), _pick(text, second)),
     }
-    longer = _record(network, _pick(few, first), _pad(_pick(read, second)))
+    longer = _record(network, _pick(image, first), _pad(_pick(text, second)))
     for site in sorted(base, key=len):
         answer = base[site]
-        if any(site[:depth] in shared.kinds for depth in range(1, len(site))):
+        if any(site[:depth] in cache.kinds for depth in range(1, len(site))):
             continue  # within a block that is answered as a whole
         same = [kind for kind, other in others.items() if _equal(answer, other.get(site), PROBED)]
         if same == ["image"]:
-            shared.kinds[site] = "image"
+            cache.kinds[site] = "image"
         elif same == ["text"] and (axes := _places(answer, longer.get(site), texts.mask.shape[1])) is not None:
-            shared.kinds[site], shared.places[site] = "text", axes
+            cache.kinds[site], cache.places[site] = "text", axes
     for kind in MODALITIES:
-        shared.answers |= _answer(network, shared.kinds, kind, Modalities(images, texts))
-    return shared
+        cache.answers |= _answer(network, cache.kinds, kind, Modalities(images, texts))
+    return cache
 
 
 def _answer(
     network: Network, kinds: dict[Site, str], kind: str, items: Modalities[Tokens]
 ) -> dict[Site, tuple[Tensor, ...]]:
-    """Answer the calls of one kind for every item of it, beside any item of the other modality."""
-    wanted = {site for site, own in kinds.items() if own == kind}
-    parts: dict[Site, list[tuple[Tensor, ...]]] = {site: [] for site in wanted}
-    if not wanted:
+    """Return the answers of the calls of one kind for every item of it, beside any item of the other modality."""
+    sites = {site for site, own in kinds.items() if own == kind}
+    parts: dict[Site, list[tuple[Tensor, ...]]] = {site: [] for site in sites}
+    if not sites:
         return {}
     for rows in torch.arange(len(items.of(kind).tokens)).split(ITEMS):
         image, text = (_pick(tokens, rows % len(tokens.tokens)) for tokens in items)
-        found = _record(network, image, text, wanted)
-        for site in wanted:
-            parts[site].append(found[site])
-    return {site: tuple(torch.cat(group) for group in zip(*found, strict=True)) for site, found in parts.items()}
+        answers = _record(network, image, text, sites)
+        for site in sites:
+            parts[site].append(answers[site])
+    return {site: tuple(torch.cat(group) for group in zip(*calls, strict=True)) for site, calls in parts.items()}
 
 
 def _record(
-    network: Network, image: Tokens, text: Tokens, wanted: set[Site] | None = None
+    network: Network, image: Tokens, text: Tokens, sites: set[Site] | None = None
 ) -> dict[Site, tuple[Tensor, ...]]:
-    """Run the fusion and keep what its blocks answer: a tensor, or a tuple of them."""
-    found: dict[Site, tuple[Tensor, ...]] = {}
+    """Run the fusion and return what its blocks answer: a tensor, or a tuple of them."""
+    answers: dict[Site, tuple[Tensor, ...]] = {}
 
     def call(site: Site, compute: Callable[[], Any]) -> Any:
         answer = compute()
         parts = answer if type(answer) is tuple else (answer,)
-        if (wanted is None or site in wanted) and all(isinstance(part, Tensor) for part in parts):
-            found[site] = parts
+        if (sites is None or site in sites) and all(isinstance(part, Tensor) for part in parts):
+            answers[site] = parts
         return answer
 
     with intercepted(network.fusion, call):
         network.fusion(image.tokens, text.tokens, image.mask, text.mask)
-    return found
+    return answers
 
 
 def _equal(first: tuple[Tensor, ...], second: tuple[Tensor, ...] | None, rows: int) -> bool:
@@ -169,21 +169,21 @@ def _equal(first: tuple[Tensor, ...], second: tuple[Tensor, ...] | None, rows: i
 
 
 def _places(answer: tuple[Tensor, ...], longer: tuple[Tensor, ...] | None, width: int) -> tuple[int, ...] | None:
-    """Find the axis of the text's places in each part: the one that grew with a padded place, 0 where none did.
+    """Return the axis of the text's places in each part: the one that grew with a padded place, 0 where none did.
 
     None where it holds more than them, or another thing grew too: the answer then cannot be had without the padding.
     """
     if longer is None or len(longer) != len(answer):
         return None
-    found = []
-    for part, grown in zip(answer, longer, strict=True):
-        if part.dim() != grown.dim():
+    places = []
+    for part, other in zip(answer, longer, strict=True):
+        if part.dim() != other.dim():
             return None
-        axes = [axis for axis in range(part.dim()) if part.shape[axis] != grown.shape[axis]]
+        axes = [axis for axis in range(part.dim()) if part.shape[axis] != other.shape[axis]]
         if axes and (len(axes) > 1 or axes[0] == 0 or part.shape[axes[0]] != width):
             return None
-        found.append(axes[0] if axes else 0)
-    return tuple(found)
+        places.append(axes[0] if axes else 0)
+    return tuple(places)
 
 
 def _pad(tokens: Tokens) -> Tokens:

@@ -15,7 +15,7 @@ SMALLEST_OVERFITTING = 1e-4
 
 
 def true_class_score(logits: Float[Tensor, "batch classes"], labels: Tensor, task: str) -> Float[Tensor, ""]:
-    """Sum over the batch the probability that these logits give to the truth.
+    """Return the sum over the batch of the probability that these logits give to the truth.
 
     Multilabel: the mean over the labels of the probability of each label's true state. Regression: `exp(−½ (y − ŷ)²)`,
     both standardised.
@@ -61,7 +61,7 @@ class Losses:
 
 
 def blending_weights(before: Losses, after: Losses) -> Float[Tensor, " heads"]:
-    """Weigh each head's loss by how well it generalises for how much it overfits: `w ∝ G / O²`, sum 1.
+    """Return the weight of each head's loss, by how well it generalises for how much it overfits: `w ∝ G / O²`, sum 1.
 
     `G` is the fall of the validation loss between both moments, none where it rose; `O` the growth of the gap between
     validation and train loss, its square at least 1e-4. Where no head generalises, the weights are equal.

@@ -65,23 +65,23 @@ class Checkpoint:
                 header = json.loads((file.metadata() or {}).get("interfuse", "{}"))
         except (SafetensorError, OSError, ValueError):
             return False
-        wanted = json.loads(json.dumps(dict(self.identity)))
-        return bool(header.get("format") == FORMAT and header.get("identity") == wanted)
+        identity = json.loads(json.dumps(dict(self.identity)))
+        return bool(header.get("format") == FORMAT and header.get("identity") == identity)
 
     def remove(self) -> None:
         """Remove the checkpoint and what killed writers left beside it; nothing to remove is fine."""
         self.path.unlink(missing_ok=True)
-        for left in leftovers(self.path.parent):
-            left.unlink(missing_ok=True)
+        for path in leftovers(self.path.parent):
+            path.unlink(missing_ok=True)
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """List the temporary files that killed writers left in a folder."""
+    """Return the temporary files that killed writers left in a folder."""
     return sorted(folder.glob(f".*{SUFFIX}"))
 
 
 def pack_optimiser(optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-    """Take an optimiser apart: its tensors by parameter number and name, and the plain values of its groups."""
+    """Return an optimiser's state: its tensors by parameter number and name, and the plain values of its groups."""
     state = optimiser.state_dict()
     tensors = {f"{number}.{name}": value for number, one in state["state"].items() for name, value in one.items()}
     return tensors, [{"lr": group["lr"], "initial_lr": group["initial_lr"]} for group in state["param_groups"]]
@@ -90,31 +90,31 @@ def pack_optimiser(optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor],
 def unpack_optimiser(
     optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], groups: list[dict[str, Any]]
 ) -> None:
-    """Put an optimiser together again; the groups themselves are made as at the start."""
+    """Restore an optimiser's state; the groups themselves are made as at the start."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split(".", 1)
         state.setdefault(int(number), {})[name] = value
-    made = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": [{**a, **b} for a, b in zip(made, groups, strict=True)]})
-    for parameter, kept in optimiser.state.items():  # a moment lies in memory as its parameter does, channels last too
-        for name, value in kept.items():
+    own = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": [{**a, **b} for a, b in zip(own, groups, strict=True)]})
+    for parameter, moments in optimiser.state.items():  # a moment lies in memory as its parameter does
+        for name, value in moments.items():
             if value.shape == parameter.shape and value.stride() != parameter.stride():
-                kept[name] = torch.empty_like(parameter).copy_(value)
+                moments[name] = torch.empty_like(parameter).copy_(value)
 
 
 def take(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Take the tensors under one prefix, without it."""
+    """Return the tensors under one prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Put a prefix before every name."""
+    """Return the tensors with a prefix before every name."""
     return {prefix + name: value for name, value in tensors.items()}
 
 
 def random_states(order: torch.Generator, device: torch.device) -> dict[str, Tensor]:
-    """Return the states of every stream of random numbers that training draws from."""
+    """Return the states of every random number generator that training draws from."""
     states = {"random.order": order.get_state(), "random.global": torch.get_rng_state()}
     if device.type == "cuda":
         states["random.cuda"] = torch.cuda.get_rng_state(device)
@@ -122,7 +122,7 @@ def random_states(order: torch.Generator, device: torch.device) -> dict[str, Ten
 
 
 def restore_random(tensors: Mapping[str, Tensor], order: torch.Generator, device: torch.device) -> None:
-    """Put the streams of random numbers where they were."""
+    """Restore the random number generators."""
     order.set_state(tensors["random.order"])
     torch.set_rng_state(tensors["random.global"])
     if device.type == "cuda":

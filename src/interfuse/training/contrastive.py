@@ -46,8 +46,8 @@ class Contrast(nn.Module):
             pictures: which picture each pair has.
             texts: which text.
         """
-        seen, read = F.normalize(image.float(), dim=-1), F.normalize(text.float(), dim=-1)
-        similarity = seen @ read.T * self.log_scale.exp().clamp(max=LARGEST_SCALE)
+        image, text = F.normalize(image.float(), dim=-1), F.normalize(text.float(), dim=-1)
+        similarity = image @ text.T * self.log_scale.exp().clamp(max=LARGEST_SCALE)
         if len(similarity) < 2:
             return similarity.sum() * 0
         same = (pictures.unsqueeze(1) == pictures) | (texts.unsqueeze(1) == texts)
@@ -61,8 +61,9 @@ def contrast_pairs(contrast: nn.Module | None, vectors: Modalities[Tensor], batc
     """Compute the contrastive loss of the batch's pairs that belong together and miss neither modality."""
     assert contrast is not None
     image_there, text_there = (part.mask.any(1) for part in (batch.image, batch.text))
-    kept = (batch.labels == 1) & image_there[batch.image_index] & text_there[batch.text_index]
-    loss: Tensor = contrast(vectors.image[kept], vectors.text[kept], batch.image_index[kept], batch.text_index[kept])
+    matches = (batch.labels == 1) & image_there[batch.image_index] & text_there[batch.text_index]
+    pictures, texts = batch.image_index[matches], batch.text_index[matches]
+    loss: Tensor = contrast(vectors.image[matches], vectors.text[matches], pictures, texts)
     return loss
 
 

@@ -100,7 +100,7 @@ class Tally(TorchDispatchMode):
     """Count the bytes of the tensors made while it is entered: how many are alive, and the most there were.
 
     >>> with Tally() as tally:
-    ...     kept = torch.zeros(1000) + torch.zeros(1000)
+    ...     values = torch.zeros(1000) + torch.zeros(1000)
     >>> tally.alive, tally.peak
     (4000, 12000)
     """
@@ -113,7 +113,7 @@ class Tally(TorchDispatchMode):
         """
         super().__init__()  # type: ignore[no-untyped-call]
         self.alive, self.peak, self.besides = 0, 0, besides
-        self._seen: set[int] = set()
+        self._storages: set[int] = set()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -128,21 +128,21 @@ class Tally(TorchDispatchMode):
 
     def _count(self, storage: torch.UntypedStorage, before: set[int]) -> None:
         place = storage._cdata
-        if place in before or place in self._seen:
+        if place in before or place in self._storages:
             return
         size = storage.nbytes()
-        self._seen.add(place)
+        self._storages.add(place)
         self.alive += size
         self.peak = max(self.peak, self.alive)
         weakref.finalize(storage, self._free, place, size)
 
     def _free(self, place: int, size: int) -> None:
-        self._seen.discard(place)
+        self._storages.discard(place)
         self.alive -= size
 
 
 def _each(items: Tokens, index: Tensor) -> Tokens:
-    """Return each row its own copy of its item."""
+    """Return every row's own copy of its item."""
     return Tokens(items.tokens[index], items.mask[index])
 
 

@@ -1,4 +1,4 @@
-"""Training a run on with its encoders learning too."""
+"""Fine-tuning: training a run on with its encoders learning too."""
 
 import os
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from interfuse.training.trainable_encoder import TrainableEncoder, checkpoint_bl
 
 @dataclass(frozen=True)
 class FinetuneSettings:
-    """How encoders learn too; what is not said here is the design's."""
+    """Hyperparameters of fine-tuning; those that are not here are the design's."""
 
     unfreeze: str
     """image, text, both, or last-N: the last N blocks of both and what follows them."""
@@ -71,7 +71,7 @@ class FinetuneSettings:
         return (self.unfreeze,) if self.unfreeze in ("image", "text") else ("image", "text")
 
     def of(self, design: Design) -> Design:
-        """Return the design with this training's own terms; its network is the same."""
+        """Return the design with the hyperparameters of fine-tuning; its network is the same."""
         return replace(
             design,
             epochs=self.epochs,
@@ -107,10 +107,10 @@ def finetune(
     """
     design = settings.of(design)
     join(options.device)
-    unseen = set(encoders) - network.fusion.modalities
-    if unseen:
+    extra = set(encoders) - network.fusion.modalities
+    if extra:
         raise ConfigError(
-            f"{design.fusion} does not see the {sorted(unseen)[0]}, so its encoder cannot learn. "
+            f"{design.fusion} does not see the {sorted(extra)[0]}, so its encoder cannot learn. "
             f"Give unfreeze={sorted(network.fusion.modalities)[0]}."
         )
     with torch.random.fork_rng(devices=[]):
@@ -119,15 +119,15 @@ def finetune(
             tower = TrainableEncoder(encoder, settings.encoder_learning_rate)
             unfreeze(tower, settings.last, _example(features, modality))
             network.towers[modality] = tower
-        undo = [checkpoint_blocks(tower) for tower in _towers(network) if settings.gradient_checkpointing]
+        undos = [checkpoint_blocks(tower) for tower in _towers(network) if settings.gradient_checkpointing]
         need = measure_need(network, features, features.splits["train"], settings.accumulate)
         check_memory(
             need, _own_bytes(options.device), design.batch_size, settings.accumulate, settings.gradient_checkpointing
         )
         torch.manual_seed(derive(seed, "dropout"))
         trained = train_on(design, seed, features, network, settings.accumulate, options)
-    for each in undo:
-        each()
+    for undo in undos:
+        undo()
     network.towers = nn.ModuleDict()
     return trained
 
@@ -137,7 +137,7 @@ def _towers(network: Network) -> list[TrainableEncoder]:
 
 
 def _own_bytes(device: str) -> int:
-    """Tell the bytes that this process may take: those of this machine are shared."""
+    """Return the bytes that this process may take: those of this machine are shared."""
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if device == "cpu" else 1
     return available_bytes(device) // beside
 
@@ -145,7 +145,7 @@ def _own_bytes(device: str) -> int:
 def _example(features: Features, modality: str) -> Tokens:
     """Gather two train items of one modality."""
     items = features.items.of(modality)[features.splits["train"]]
-    there = items[items >= 0].unique()[:2]
-    if len(there) == 0:
+    pair = items[items >= 0].unique()[:2]
+    if len(pair) == 0:
         raise ConfigError(f"No train row has the {modality}, so its encoder cannot learn.")
-    return features.tables.of(modality).gather(there)
+    return features.tables.of(modality).gather(pair)

@@ -36,7 +36,7 @@ from interfuse.training.inference import head_losses, validate
 from interfuse.training.network import ModalitySpec, Network, NetworkOutput, count_parameters
 from interfuse.training.objective import make_objective
 from interfuse.training.optimiser import make_optimiser, make_schedule
-from interfuse.training.options import Callback, Precision, TrainingOptions, nobody, resolve_precision
+from interfuse.training.options import Callback, Precision, TrainingOptions, no_callback, resolve_precision
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def train(  # noqa: PLR0913
     features: Features,
     specs: tuple[ModalitySpec, ModalitySpec],
     precision: Precision = "auto",
-    watch: Callback | None = None,
+    on_step: Callback | None = None,
     device: str = "cpu",
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
@@ -73,7 +73,7 @@ def train(  # noqa: PLR0913
         features: rows with splits `train` and `validation`.
         specs: image and text tokens as `measure` saw them.
         precision: of the training step; evaluation is always float32.
-        watch: told after every step.
+        on_step: callback, called after every step and every epoch.
         device: cpu, or any other word for the accelerator that the machine has.
         checkpoint: where the state is kept between epochs; a training killed and started again goes on from there and
             ends with the same bytes on the same kind of processor. The caller removes it when the run is on disk.
@@ -93,11 +93,11 @@ def train(  # noqa: PLR0913
             network.fusion.fit_prior(_count_labels(features, train_rows), len(train_rows))
         torch.manual_seed(derive(seed, "dropout"))
         accelerator = _accelerator(resolve_precision(precision, design.dim, device), device)
-        return _Loop(design, seed, features, network, accelerator, watch or nobody).run(checkpoint)
+        return _Loop(design, seed, features, network, accelerator, on_step or no_callback).run(checkpoint)
 
 
 def train_on(
-    design: Design, seed: int, features: Features, network: Network, accumulate: int, means: TrainingOptions
+    design: Design, seed: int, features: Features, network: Network, accumulate: int, options: TrainingOptions
 ) -> Trained:
     """Train a network that is trained already.
 
@@ -107,14 +107,14 @@ def train_on(
         features: as in `train`.
         network: as a run holds it; a regression's gives the numbers themselves.
         accumulate: batches whose gradients are added up before a step.
-        means: with what.
+        options: precision, device, callback and checkpoint.
     """
     objective = make_objective(design, features)
     for module in network.tails():
         objective.restandardise(module)
-    accelerator = _accelerator(resolve_precision(means.precision, design.dim, means.device), means.device)
-    loop = _Loop(design, seed, features, network, accelerator, means.watch or nobody, accumulate)
-    return loop.run(means.checkpoint)
+    accelerator = _accelerator(resolve_precision(options.precision, design.dim, options.device), options.device)
+    loop = _Loop(design, seed, features, network, accelerator, options.on_step or no_callback, accumulate)
+    return loop.run(options.checkpoint)
 
 
 def _count_labels(features: Features, rows: Tensor) -> Tensor:
@@ -133,8 +133,8 @@ def _accelerator(precision: str, device: str) -> Accelerator:
 
 
 @dataclass
-class _Kept:
-    """What a training has come to so far."""
+class _Progress:
+    """What a training has come to so far: its best epoch and its history."""
 
     best: tuple[float, float] = (-math.inf, -math.inf)
     """Validation score and negative loss of the best epoch."""
@@ -155,10 +155,10 @@ class _Loop:
         features: Features,
         network: Network,
         accelerator: Accelerator,
-        watch: Callback,
+        on_step: Callback,
         accumulate: int = 1,
     ) -> None:
-        self.design, self.seed, self.features, self.watch = design, seed, features, watch
+        self.design, self.seed, self.features, self.on_step = design, seed, features, on_step
         self.accumulate, self.world = accumulate, world()
         check_contrastive(design, features.task)
         check_shares(design, accumulate, self.world)
@@ -173,7 +173,7 @@ class _Loop:
             for name, block in {**network.blocks(), **network.finetuned()}.items()
         }
         self.health = HealthMonitor(network.blocks(), steps * design.epochs)
-        self.steps = self.passed = 0
+        self.steps = self.past_epochs = 0
         self.contrast = network.contrast
         self.weights = _first_weights(design) if network.unimodal_heads else None  # of fused, image and text loss
         estimates = self.weights is not None and design.balance == "gradient_blending"
@@ -181,38 +181,40 @@ class _Loop:
 
     def run(self, checkpoint: Checkpoint | None = None) -> Trained:
         """Run all epochs, from the checkpoint's on, and keep the best."""
-        kept = _Kept()
-        stored = checkpoint.read() if checkpoint else None
-        if stored:
-            kept = self.restore(*stored)
-            self.watch(self.steps, f"goes on after epoch {len(kept.history)}")
-        start = time.perf_counter() - kept.seconds
-        for epoch in range(len(kept.history) + 1, self.design.epochs + 1):
+        progress = _Progress()
+        state = checkpoint.read() if checkpoint else None
+        if state:
+            progress = self.restore(*state)
+            self.on_step(self.steps, f"goes on after epoch {len(progress.history)}")
+        start = time.perf_counter() - progress.seconds
+        for epoch in range(len(progress.history) + 1, self.design.epochs + 1):
             row = self.epoch(epoch)
             rank = (row["validation_score"], -row["validation_loss"])
-            if rank > kept.best:
-                kept.best, kept.epoch, kept.weights = rank, epoch, copy.deepcopy(self._plain().state_dict())
-            row["seconds"] = kept.seconds = time.perf_counter() - start
-            kept.history.append(row)
-            row |= describe(kept.history)
+            if rank > progress.best:
+                progress.best, progress.epoch = rank, epoch
+                progress.weights = copy.deepcopy(self._plain().state_dict())
+            row["seconds"] = progress.seconds = time.perf_counter() - start
+            progress.history.append(row)
+            row |= describe(progress.history)
             if checkpoint and self.world.leads and checkpoint.due():
-                checkpoint.write(*self.state(kept))
-            self.watch(
+                checkpoint.write(*self.state(progress))
+            self.on_step(
                 0, f"epoch {epoch}/{self.design.epochs} validation {100 * row['validation_score']:.1f}, {row['health']}"
             )
         network = self._plain()
-        network.load_state_dict(kept.weights)
+        network.load_state_dict(progress.weights)
         network.eval().cpu()
         for module in network.tails():
             self.objective.unstandardise(module)
-        return Trained(network, kept.history, kept.epoch, count_parameters(network), time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return Trained(network, progress.history, progress.epoch, count_parameters(network), seconds)
 
-    def state(self, kept: "_Kept") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self, progress: _Progress) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that the rest of the training depends on: tensors, and plain values."""
         moments, groups = pack_optimiser(self.optimiser)
         tensors = {
             **with_prefix("network.", self._plain().state_dict()),
-            **with_prefix("best.", kept.weights),
+            **with_prefix("best.", progress.weights),
             **with_prefix("optimiser.", moments),
             **random_states(self.order, self.accelerator.device),
         }
@@ -224,28 +226,33 @@ class _Loop:
             "steps": self.steps,
             "groups": groups,
             "schedule": {"last_epoch": self.schedule.last_epoch, "_last_lr": self.schedule.get_last_lr()},
-            "kept": {"best": kept.best, "epoch": kept.epoch, "seconds": kept.seconds, "history": kept.history},
+            "kept": {
+                "best": progress.best,
+                "epoch": progress.epoch,
+                "seconds": progress.seconds,
+                "history": progress.history,
+            },
         }
         return tensors, plain
 
-    def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> "_Kept":
-        """Put everything where `state` found it."""
+    def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> _Progress:
+        """Restore what `state` returned."""
         copy_into(self._plain(), take(tensors, "network."))
         unpack_optimiser(self.optimiser, take(tensors, "optimiser."), plain["groups"])
         self.schedule.load_state_dict({**self.schedule.state_dict(), **plain["schedule"]})
         restore_random(tensors, self.order, self.accelerator.device)
         self.steps, self.weights = plain["steps"], tensors.get("weights", self.weights)
-        self.health.seen = self.steps
+        self.health.steps = self.steps
         if self.before is not None:
             self.before = Losses(tensors["before.train"], tensors["before.validation"])
-        kept = plain["kept"]
-        best = (kept["best"][0], kept["best"][1])
-        return _Kept(best, kept["epoch"], take(tensors, "best."), kept["history"], kept["seconds"])
+        values = plain["kept"]
+        best = (values["best"][0], values["best"][1])
+        return _Progress(best, values["epoch"], take(tensors, "best."), values["history"], values["seconds"])
 
     def epoch(self, epoch: int) -> dict[str, Any]:
         """Train over all rows once, then score the validation rows."""
         self.network.train()
-        self.passed = epoch - 1
+        self.past_epochs = epoch - 1
         if self.world.rank:  # dropout of its own, known at each epoch's start: only the first process keeps its stream
             torch.manual_seed(derive(self.seed, "dropout", self.world.rank, epoch))
         rows, losses, norms = 0, torch.zeros(()), torch.zeros(len(self.blocks))
@@ -257,7 +264,7 @@ class _Loop:
             losses += loss * share.rows
             norms += block_norms
             rows, count = rows + share.rows, count + 1
-            self.watch(1, "")
+            self.on_step(1, "")
         train_loss = float(losses) / rows
         if train_loss != train_loss or train_loss == float("inf"):
             raise self.diverged(f"the training loss became {train_loss}", epoch)
@@ -282,25 +289,25 @@ class _Loop:
         }
 
     def diverged(self, what: str, epoch: int) -> ConfigError:
-        """Say which design came to nothing, and what fixes it."""
+        """Return the error that says which design came to nothing, and what fixes it."""
         return ConfigError(
             f"design {self.design.name!r}: {what} in epoch {epoch}. "
             "Fix: a lower learning_rate, clip above 0, or norm=standard."
         )
 
     def step(self, share: Share) -> tuple[Tensor, Tensor]:
-        """Take one optimiser step; give the loss and the gradient norm of each block before clipping."""
-        looked = self.health.begin()
+        """Take one optimiser step; return the loss and the gradient norm of each block before clipping."""
+        is_sampled = self.health.begin()
         loss, scores = torch.zeros(()), torch.zeros(2)
         for number, (batch, weight) in enumerate(zip(share.batches, share.weights, strict=True)):
             last = number == len(share.batches) - 1  # then the processes average their gradients
             with nullcontext() if last else self.accelerator.no_sync(self.network):
-                part, known = self.teach(batch.to(self.accelerator.device), weight)
-            loss, scores = loss + part, scores + known
+                part, part_scores = self.teach(batch.to(self.accelerator.device), weight)
+            loss, scores = loss + part, scores + part_scores
         loss = total(loss) / self.world.size
         if self.weights is not None and self.design.balance == "ogm_ge":
             self.hold_back(scores)
-        if looked:
+        if is_sampled:
             self.health.after_backward(self._plain(), self.features.task, self.ogm_ratio(scores))
         norms = torch.stack([_norm(parameters) for parameters in self.blocks.values()]).cpu()
         if self.design.clip:
@@ -314,22 +321,22 @@ class _Loop:
         return loss, norms
 
     def teach(self, batch: Batch, weight: float) -> tuple[Tensor, Tensor]:
-        """Add one batch's gradients; give its loss times its weight, and how well each modality's head knows it."""
+        """Add one batch's gradients; return its loss times its weight, and how well each modality's head knows it."""
         with self.accelerator.autocast():
-            asked = {"unimodal": self.weights is not None, "vectors": self.contrast is not None}
+            extras = {"unimodal": self.weights is not None, "vectors": self.contrast is not None}
             inputs = (batch.image, batch.text, batch.image_index, batch.text_index)
-            output: NetworkOutput = self.network(*inputs, **asked)
-        loss, taught = self.loss(output, batch.labels)
+            output: NetworkOutput = self.network(*inputs, **extras)
+        loss, target = self.loss(output, batch.labels)
         if output.vectors is not None:
             contrast = contrast_pairs(self.contrast, output.vectors, batch)
-            labels_count = self._plain().contrast_alone or self.passed >= self.design.warm_start
-            taught = taught * float(labels_count) + self.design.contrastive * contrast
-        self.accelerator.backward(taught * weight)
-        known = torch.zeros(2) if output.unimodal is None else self.scores(output.unimodal, batch.labels).cpu()
-        return loss.detach().cpu() * weight, known * float(weight > 0)
+            labels_count = self._plain().contrast_alone or self.past_epochs >= self.design.warm_start
+            target = target * float(labels_count) + self.design.contrastive * contrast
+        self.accelerator.backward(target * weight)
+        scores = torch.zeros(2) if output.unimodal is None else self.scores(output.unimodal, batch.labels).cpu()
+        return loss.detach().cpu() * weight, scores * float(weight > 0)
 
     def loss(self, output: NetworkOutput, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the fused head's loss, and what is differentiated: with unimodal heads a weighted sum."""
+        """Return the fused head's loss, and the loss whose gradient is taken: with unimodal heads a weighted sum."""
         loss = self.objective(output.logits.float(), labels)
         if self.weights is None or output.unimodal is None:
             return loss, loss
@@ -339,7 +346,7 @@ class _Loop:
     def scores(
         self, unimodal: Modalities[Float[Tensor, "batch classes"]], labels: Tensor
     ) -> Float[Tensor, " modalities"]:
-        """Say how well the image's and the text's own head know the truth, summed over the batch."""
+        """Return how well the image's and the text's own head know the truth, summed over the batch."""
         if self.features.task == "regression":
             labels = (labels - self.objective.mean) / self.objective.std
         task = self.features.task

@@ -47,7 +47,7 @@ def measure_need(network: Network, features: Features, rows: Tensor, accumulate:
     shapes = {tuple(p.shape) for p in network.parameters() if p.requires_grad}
     gradients = frozenset(shapes | {shape[::-1] for shape in shapes})  # some are made transposed
     one, two = (step_peak(network, make_batch(features, longest.repeat(2)[:count]), gradients) for count in (1, 2))
-    grown = max(0, two - one)
+    growth = max(0, two - one)
     weights = sum(int(tensor.nbytes) for tensor in network.state_dict().values())  # there; and once more for the best
     learning = 4 * count_parameters(network)
     buckets = learning if world().size > 1 else 0  # what the processes exchange
@@ -56,12 +56,12 @@ def measure_need(network: Network, features: Features, rows: Tensor, accumulate:
         for table, items in zip(features.tables, features.items, strict=True)
         for part in (table.gather(items[longest[:1]]),)
     )
-    constant = max(0, one - grown)
-    return Need(weights + (1 + ADAMW) * learning + buckets + constant, grown + inputs * (1 + accumulate * AHEAD))
+    constant = max(0, one - growth)
+    return Need(weights + (1 + ADAMW) * learning + buckets + constant, growth + inputs * (1 + accumulate * AHEAD))
 
 
 def available_bytes(device: str) -> int:
-    """Tell the bytes that may still be taken: of the device, or of this machine within the limit of its container."""
+    """Return the bytes that may still be taken: of the device, or of this machine within the limit of its container."""
     if device != "cpu" and torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])
     import psutil

@@ -87,8 +87,8 @@ class Adapter(nn.Module):
     def _drop(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
         """Set some channels of each row, the same for all its tokens, to their mean, and stretch the others."""
         share = 1 - self.feature_dropout
-        kept = torch.rand(len(tokens), 1, tokens.shape[2], device=tokens.device) < share
-        return ((tokens - self.mean) / share).where(kept, tokens.new_zeros(())) + self.mean
+        mask = torch.rand(len(tokens), 1, tokens.shape[2], device=tokens.device) < share
+        return ((tokens - self.mean) / share).where(mask, tokens.new_zeros(())) + self.mean
 
 
 class Head(nn.Sequential):
@@ -115,12 +115,12 @@ class Residual(nn.Linear):
                 "combines predictions. Leave out residual for this design."
             )
         super().__init__(len(fusion.modalities) * design.dim, design.dim)
-        self.seen = sorted(fusion.modalities)
+        self.modalities = sorted(fusion.modalities)
 
     def forward(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch dim"]:  # type: ignore[override]
         """Map the means of adapted tokens."""
         tokens = Modalities(image, text)
-        joined: Tensor = super().forward(torch.cat([masked_mean(*tokens.of(name)) for name in self.seen], -1))
+        joined: Tensor = super().forward(torch.cat([masked_mean(*tokens.of(name)) for name in self.modalities], -1))
         return joined
 
 
@@ -200,27 +200,27 @@ class Network(nn.Module):
             adapted_image, image_mask = adapted_image.index_select(0, image_index), image_mask[image_index]
         if text_index is not None:
             adapted_text, text_mask = adapted_text.index_select(0, text_index), text_mask[text_index]
-        seen, read = Tokens(adapted_image, image_mask), Tokens(adapted_text, text_mask)
-        logits = self.interact(seen, read)
-        alone = self._judge_alone(seen, read) if unimodal else None
-        return NetworkOutput(logits, alone, self.fusion.towers(seen, read) if vectors else None)
+        image, text = Tokens(adapted_image, image_mask), Tokens(adapted_text, text_mask)
+        logits = self.interact(image, text)
+        unimodal_logits = self._unimodal_logits(image, text) if unimodal else None
+        return NetworkOutput(logits, unimodal_logits, self.fusion.towers(image, text) if vectors else None)
 
-    def _judge_alone(self, image: Tokens, text: Tokens) -> Modalities[Float[Tensor, "batch classes"]]:
+    def _unimodal_logits(self, image: Tokens, text: Tokens) -> Modalities[Float[Tensor, "batch classes"]]:
         """Compute the logits of each modality's own head."""
         pooled = Modalities(masked_mean(*image), masked_mean(*text))
-        seen = pooled.named() if self.heads_teach else ((name, mean.detach()) for name, mean in pooled.named())
-        return Modalities(**{name: self.unimodal_heads[name](mean) for name, mean in seen})
+        inputs = {name: x if self.heads_teach else x.detach() for name, x in pooled.named()}
+        return Modalities(**{name: self.unimodal_heads[name](x) for name, x in inputs.items()})
 
     def _adapt(self, modality: str, adapter: Adapter, raw: Tokens) -> Tokens:
         """Encode, where the encoder learns too, and adapt; one empty token stands for what the fusion ignores."""
         if modality not in self.fusion.modalities:
             mask = torch.ones_like(raw.mask[:, :1])
             return Tokens(mask.unsqueeze(2) * torch.zeros_like(adapter.absent), mask)
-        seen = self.towers[modality](raw) if modality in self.towers else raw
-        return Tokens(*adapter(*seen))
+        tokens = self.towers[modality](raw) if modality in self.towers else raw
+        return Tokens(*adapter(*tokens))
 
     def tails(self) -> list[nn.Module]:
-        """List the parts whose last linear map gives the predictions: the head, or a late mechanism's own heads."""
+        """Return the parts whose last linear map gives the predictions: the head, or a late mechanism's own heads."""
         return [*(self.fusion.tails() or [self.head]), *self.unimodal_heads.values()]
 
     def interact(self, image: Tokens, text: Tokens) -> Float[Tensor, "batch classes"]:
@@ -234,7 +234,7 @@ class Network(nn.Module):
         return logits
 
     def blocks(self) -> dict[str, nn.Module]:
-        """Name the parts whose training health is watched."""
+        """Return the parts whose training health is watched, by name."""
         blocks = {
             "image_adapter": self.image_adapter,
             "text_adapter": self.text_adapter,
@@ -245,7 +245,7 @@ class Network(nn.Module):
         return blocks | ({"unimodal_heads": self.unimodal_heads} if self.unimodal_heads else {})
 
     def finetuned(self) -> dict[str, nn.Module]:
-        """Name the encoders that learn too."""
+        """Return the encoders that learn too, by name."""
         return {f"{modality}_encoder": tower for modality, tower in self.towers.items()}
 
 
@@ -260,8 +260,8 @@ def _unimodal_heads(design: Design, fusion: FusionMechanism, classes: int) -> tu
 
     A control sees one modality: there is nothing to balance, and it gets no heads.
     """
-    wanted = (design.unimodal_heads > 0 or design.balance != "none") and len(fusion.modalities) == 2
-    heads = {name: nn.Linear(design.dim, classes) for name in MODALITIES} if wanted else {}
+    has_heads = (design.unimodal_heads > 0 or design.balance != "none") and len(fusion.modalities) == 2
+    heads = {name: nn.Linear(design.dim, classes) for name in MODALITIES} if has_heads else {}
     return nn.ModuleDict(heads), design.unimodal_heads > 0 or design.balance == "gradient_blending"
 
 
@@ -302,13 +302,13 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def match_hidden(design: Design, image: ModalitySpec, text: ModalitySpec, classes: int, target: int) -> int:
-    """Find the width of the hidden layer that brings a `concat` design nearest to `target` parameters."""
+    """Return the width of the hidden layer that brings a `concat` design nearest to `target` parameters."""
 
     def size(hidden: int) -> int:
         plain = to_plain(design) | {"settings": {"hidden": hidden}}
         with torch.device("meta"):
-            seen, read = (ModalitySpec(s.dim, s.grid, torch.zeros(s.dim), torch.ones(s.dim)) for s in (image, text))
-            return count_parameters(Network(Design(**plain), seen, read, classes))
+            first, second = (ModalitySpec(s.dim, s.grid, torch.zeros(s.dim), torch.ones(s.dim)) for s in (image, text))
+            return count_parameters(Network(Design(**plain), first, second, classes))
 
     one, two = size(1), size(2)
     return max(1, math.floor((target - one) / (two - one) + 1.5))

@@ -63,7 +63,7 @@ class Objective:
         return 1.0 if self.task == "regression" else 0.0
 
     def decode(self, logits: Float[Tensor, "rows classes"]) -> Float[Tensor, "rows classes"]:
-        """Turn logits into probabilities; for regression standardised numbers into numbers."""
+        """Return the probabilities of logits; for regression the numbers of standardised ones."""
         return logits * self.std + self.mean if self.task == "regression" else to_probs(logits, self.task)
 
     def restandardise(self, head: nn.Module) -> None:
@@ -127,7 +127,7 @@ def _balance(labels: Tensor, features: Features) -> Tensor:
 
 
 def to_probs(logits: Float[Tensor, "rows classes"], task: str) -> Float[Tensor, "rows classes"]:
-    """Turn a trained network's logits into probabilities; for regression they are the numbers already."""
+    """Return the probabilities of a trained network's logits; for regression they are the numbers already."""
     if task == "regression":
         return logits
     return logits.sigmoid() if task == "multilabel" else logits.softmax(-1)

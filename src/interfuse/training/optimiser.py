@@ -31,17 +31,17 @@ def make_optimiser(network: nn.Module, design: Design) -> torch.optim.AdamW:
 
 
 def _groups(modules: list[nn.Module], rate: int | float, decay: int | float) -> list[dict[str, Any]]:
-    """Sort the parameters that these modules hold themselves into those that are decayed and those that are not."""
-    decayed: list[nn.Parameter] = []
-    kept: list[nn.Parameter] = []
+    """Return two parameter groups of what these modules hold themselves: with weight decay, and without."""
+    weights: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for module in modules:
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.requires_grad:
                 is_weight = isinstance(module, LINEAR) and name == "weight"
-                (decayed if is_weight else kept).append(parameter)
+                (weights if is_weight else others).append(parameter)
     return [
-        {"params": decayed, "weight_decay": decay, "lr": rate},
-        {"params": kept, "weight_decay": 0.0, "lr": rate},
+        {"params": weights, "weight_decay": decay, "lr": rate},
+        {"params": others, "weight_decay": 0.0, "lr": rate},
     ]
 
 

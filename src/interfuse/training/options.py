@@ -1,4 +1,4 @@
-"""With what a training is done, beside what it is of: number format, device, who watches, where its state is kept."""
+"""Options of a training beside its hyperparameters: precision, device, callback, checkpoint."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ Callback = Callable[[int, str], None]
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """With what a training is done."""
+    """Options of a training beside its hyperparameters, which are the design's."""
 
     precision: Precision = "auto"
     """Of the training step; evaluation is always float32."""
     device: str = "cpu"
     """cpu, or any other word for the accelerator that the machine has."""
-    watch: Callback | None = None
-    """Told after every step."""
+    on_step: Callback | None = None
+    """Called after every step and every epoch."""
     checkpoint: Checkpoint | None = None
     """Where the state is kept between epochs."""
 
 
 def resolve_precision(precision: Precision, dim: int, device: str = "cpu") -> Literal["float32", "bfloat16"]:
-    """Choose bfloat16 autocast where the processor multiplies it natively and the matrices are wide enough to gain."""
+    """Return bfloat16, for autocast, where the processor multiplies it natively and wide matrices gain by it."""
     if precision != "auto":
         return precision
     if device != "cpu" and torch.cuda.is_available():
@@ -37,5 +37,5 @@ def resolve_precision(precision: Precision, dim: int, device: str = "cpu") -> Li
     return "bfloat16" if native and dim >= 64 else "float32"
 
 
-def nobody(steps: int, note: str) -> None:
-    """Watch nothing."""
+def no_callback(steps: int, note: str) -> None:
+    """Do nothing after a step."""

@@ -94,8 +94,8 @@ def load_run(folder: Path | str) -> Run:
     """
     folder = Path(folder)
     if not (folder / "run.json").is_file():
-        found = sorted(str(path.parent.relative_to(folder)) for path in folder.glob("**/run.json"))[:5]
-        hint = f" It holds runs: {', '.join(found)}." if found else ""
+        runs = sorted(str(path.parent.relative_to(folder)) for path in folder.glob("**/run.json"))[:5]
+        hint = f" It holds runs: {', '.join(runs)}." if runs else ""
         raise DataError(f"{folder} holds no finished run (no run.json).{hint} Give the folder of one run.")
     try:
         info = read_json(folder / "run.json")
@@ -115,24 +115,24 @@ def load_run(folder: Path | str) -> Run:
 
 
 def _finetuned(folder: Path, encoders: Mapping[str, Any]) -> dict[str, Path]:
-    """Find the weights of the encoders that learnt too; what they hold is checked when an encoder is opened."""
-    found = {m: folder / FINETUNED[m] for m, signature in encoders.items() if "tuned_from" in signature}
-    for modality, path in found.items():
+    """Return the weights of the encoders that learnt too; what they hold is checked when an encoder is opened."""
+    paths = {m: folder / FINETUNED[m] for m, signature in encoders.items() if "tuned_from" in signature}
+    for modality, path in paths.items():
         if not path.is_file():
             raise DataError(f"{folder}: the {modality} encoder of this run learnt too, and {path.name} is not there.")
-    return found
+    return paths
 
 
 def _projections(folder: Path, encoders: Mapping[str, Any]) -> dict[str, Projection]:
     """Read the projections that the run's tokens went through; each must be the very one that the record names."""
-    named = {m: signature["projection"]["digest"] for m, signature in encoders.items() if "projection" in signature}
-    if not named:
+    digests = {m: signature["projection"]["digest"] for m, signature in encoders.items() if "projection" in signature}
+    if not digests:
         return {}
-    found = load_projections(folder / PROJECTION)
-    for modality, digest in named.items():
-        if modality not in found or found[modality].digest != digest:
+    projections = load_projections(folder / PROJECTION)
+    for modality, digest in digests.items():
+        if modality not in projections or projections[modality].digest != digest:
             raise DataError(f"{folder / PROJECTION} does not hold the {modality} projection that the run names.")
-    return found
+    return projections
 
 
 def _spec(inputs: Mapping[str, Any]) -> ModalitySpec:

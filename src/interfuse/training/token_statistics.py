@@ -41,7 +41,7 @@ def measure(table: TokenTable, items: Int64[Tensor, " rows"]) -> ModalitySpec:
 
 
 def pool_table(table: TokenTable) -> MemoryTable:
-    """Average every item's tokens once, so that pooled designs need not touch the tokens again."""
+    """Return every item's mean token, so that pooled designs need not touch the tokens again."""
     parts = [masked_mean(*table.gather(chunk)) for chunk in torch.arange(len(table)).split(_CHUNK)]
     pooled = torch.cat(parts) if parts else torch.zeros(0, table.dim)
     return MemoryTable(pooled.unsqueeze(1), torch.ones(len(pooled), 1, dtype=torch.bool))

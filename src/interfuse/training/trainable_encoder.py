@@ -32,7 +32,7 @@ class TrainableEncoder(nn.Module):
         """
         super().__init__()
         self.encoder, self.learning_rate = encoder, learning_rate
-        self.reads = hasattr(encoder, "tokenizer")
+        self.is_text = hasattr(encoder, "tokenizer")
         self.network: nn.Module = encoder.network
 
     def train(self, mode: bool = True) -> "TrainableEncoder":  # noqa: ARG002  (it stays in eval mode)
@@ -41,7 +41,7 @@ class TrainableEncoder(nn.Module):
 
     def forward(self, raw: Tokens) -> Tokens:
         """Encode; a missing item is computed on zeros and counts nothing, so that every parameter is used."""
-        if self.reads:
+        if self.is_text:
             missing = ~raw.mask.any(1, keepdim=True)
             first = torch.arange(raw.mask.shape[1], device=raw.mask.device) == 0
             attended = raw.mask | (missing & first)  # attention over nothing is NaN, and so is its gradient
@@ -81,13 +81,17 @@ def unfreeze(tower: TrainableEncoder, last: int | None, example: Tokens) -> None
 
 
 def find_blocks(network: nn.Module) -> list[nn.Module]:
-    """Find the blocks that an encoder is stacked of: the outermost list of modules that holds most parameters."""
-    lists = sorted(_outermost(network), key=lambda found: -sum(p.numel() for p in found.parameters()))
+    """Return the blocks that an encoder is stacked of: the outermost list of modules that holds most parameters."""
+    lists = sorted(_outermost(network), key=lambda blocks: -sum(p.numel() for p in blocks.parameters()))
     return list(lists[0]) if lists else []
 
 
 def checkpoint_blocks(tower: TrainableEncoder) -> Callable[[], None]:
-    """Keep no activation inside the blocks, and compute them again in the backward pass; give what undoes this."""
+    """Keep no activation inside the blocks (gradient checkpointing): the backward pass computes them again.
+
+    Returns:
+        What undoes this.
+    """
     blocks = find_blocks(tower.network)
     for block in blocks:
         block.forward = partial(_recomputed, block.forward)
@@ -99,10 +103,10 @@ def checkpoint_blocks(tower: TrainableEncoder) -> Callable[[], None]:
     return undo
 
 
-def _recomputed(forward: Callable[..., Any], *given: Any, **named: Any) -> Any:
+def _recomputed(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     if not torch.is_grad_enabled():
-        return forward(*given, **named)
-    return checkpoint(forward, *given, use_reentrant=False, **named)
+        return forward(*args, **kwargs)
+    return checkpoint(forward, *args, use_reentrant=False, **kwargs)
 
 
 def _outermost(module: nn.Module) -> Iterator[nn.ModuleList]:
@@ -114,7 +118,7 @@ def _outermost(module: nn.Module) -> Iterator[nn.ModuleList]:
 
 
 def _run_after(tower: TrainableEncoder, block: nn.Module, example: Tokens) -> list[nn.Module]:
-    """List the modules with parameters of their own that begin after this block has ended."""
+    """Return the modules with parameters of their own that begin after this block has ended."""
     ended: list[bool] = []
     after: list[nn.Module] = []
     handles = [block.register_forward_hook(lambda *_: ended.append(True))]

@@ -28,13 +28,13 @@ def features():
     return make_known("known:xor", rows=(256, 64, 64))
 
 
-def run(features, fusion: str, precision="float32", watch=None, **given):
+def run(features, fusion: str, precision="float32", on_step=None, **given):
     rows = features.splits["train"]
     specs = (
         measure(features.image, features.image_items[rows]),
         measure(features.text, features.text_items[rows]),
     )
-    return train(make_design(fusion, given, BASE), 0, features, specs, precision, watch)
+    return train(make_design(fusion, given, BASE), 0, features, specs, precision, on_step)
 
 
 def words(trained) -> set[str]:
@@ -286,7 +286,7 @@ def test_watching_changes_nothing_of_what_training_computes(features, monkeypatc
 
 def test_the_word_is_live_and_the_record_comes_back_from_disk(features, tmp_path):
     told = []
-    trained = run(features, "shared_cross_attention", "bfloat16", watch=lambda steps, note: told.append(note))
+    trained = run(features, "shared_cross_attention", "bfloat16", on_step=lambda steps, note: told.append(note))
     assert [note for note in told if note][-1].endswith(", healthy")
     info = {"task": "multiclass", "label_names": ["0", "1"]}
     save_run(tmp_path, trained.network, make_design("shared_cross_attention", {}, BASE), info, trained.history)

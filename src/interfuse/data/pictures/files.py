@@ -32,7 +32,7 @@ DRAFT_PIXELS = 16_000_000
 """A JPEG of more pixels is decoded at 1/2, 1/4 or 1/8 of its size where the encoder needs far less."""
 _CHUNK_BYTES = 1 << 20
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
-_MEND = "allow_outside=True reads it all the same"
+_FIX = "allow_outside=True reads it all the same"
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our own limit is lower
 
@@ -78,8 +78,8 @@ def identify(path: str | Path, cache: RemoteCache | None = None) -> PictureIdent
 def _identify_remote(url: str, cache: RemoteCache | None) -> PictureIdentity:
     if cache is not None:
         file = cache.get(url)
-        found = identify(file)
-        return PictureIdentity(found.key, found.reason, file)
+        identity = identify(file)
+        return PictureIdentity(identity.key, identity.reason, file)
     content = fetch(url)
     if not content.getbuffer().nbytes:
         return PictureIdentity(None, "the file is empty")
@@ -110,15 +110,15 @@ def open_regular(path: str | Path, max_bytes: int) -> Iterator[BufferedReader]:
         yield file
 
 
-def _refuse_odd(found: os.stat_result, max_bytes: int) -> None:
-    if stat.S_ISDIR(found.st_mode):
+def _refuse_odd(status: os.stat_result, max_bytes: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
         raise PictureError("it is a folder, not a file")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise PictureError("it is a pipe or a device, not a regular file")
-    if found.st_size == 0:  # so are the files of /proc, whose reading may wait
+    if status.st_size == 0:  # so are the files of /proc, whose reading may wait
         raise PictureError("the file is empty")
-    if found.st_size > max_bytes:
-        raise PictureError(f"the file has {found.st_size:,} bytes, more than the limit of {max_bytes:,}")
+    if status.st_size > max_bytes:
+        raise PictureError(f"the file has {status.st_size:,} bytes, more than the limit of {max_bytes:,}")
 
 
 def open_picture(
@@ -177,7 +177,7 @@ def _open(path: str | Path | BufferedReader | BytesIO) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turn a picture as its EXIF says; EXIF that cannot be read turns nothing, since the pixels are sound."""
+    """Return the picture turned as its EXIF says; EXIF that cannot be read turns nothing: the pixels are sound."""
     try:
         return ImageOps.exif_transpose(image) or image
     except Exception:  # whatever the tags hold
@@ -198,7 +198,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _white(mode: str, values: np.ndarray) -> float:
-    """Say which value is white: 16 bits are told by the mode; wider modes do not say, so their largest value does."""
+    """Return which value is white: 16 bits are told by the mode; wider modes do not say, their largest value does."""
     top = values.max() if values.size else 0.0
     if mode == "F" and top <= 1:
         return 1.0
@@ -218,7 +218,7 @@ def _reason(error: BaseException) -> str:
 
 
 def resolve(folder: Path, name: str, bounded: bool, allow_outside: bool = False) -> tuple[str, str | None]:
-    """Find a picture's absolute path; the second value says why it may not be used.
+    """Return a picture's absolute path; the second value says why it may not be used.
 
     Args:
         folder: what relative names are relative to.
@@ -234,7 +234,7 @@ def resolve(folder: Path, name: str, bounded: bool, allow_outside: bool = False)
         if scheme not in SCHEMES:
             return name, f"URLs of the kind {scheme}:// are not read; known: {', '.join(SCHEMES)}"
         outside = bounded and not allow_outside
-        return name, f"the URL leads outside the image folder; {_MEND}" if outside else None
+        return name, f"the URL leads outside the image folder; {_FIX}" if outside else None
     path, reason = _resolve_path(folder, as_written(folder, str(to_path(name))), bounded, allow_outside)
     return to_name(path), reason
 
@@ -244,13 +244,13 @@ def _resolve_path(folder: Path, name: str, bounded: bool, allow_outside: bool) -
     if allow_outside or (os.path.isabs(name) and not bounded):
         return path, None
     if not _inside(path, os.path.abspath(folder)):
-        return path, f"the path leads outside the image folder ({name!r}); {_MEND}"
+        return path, f"the path leads outside the image folder ({name!r}); {_FIX}"
     try:
         real = os.path.realpath(path)
     except (OSError, ValueError) as error:
         return path, f"the path cannot be followed ({error})"
     if not _inside(real, os.path.realpath(folder)):
-        return path, f"the path leads outside the image folder through a symbolic link; {_MEND}"
+        return path, f"the path leads outside the image folder through a symbolic link; {_FIX}"
     return path, None
 
 

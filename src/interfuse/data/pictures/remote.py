@@ -26,7 +26,7 @@ def scheme_of(name: str) -> str | None:
 
 
 def is_remote(name: str | Path) -> bool:
-    """Tell whether a name is a URL that is fetched."""
+    """Whether a name is a URL that is fetched."""
     return isinstance(name, str) and scheme_of(name) in SCHEMES
 
 
@@ -60,7 +60,7 @@ class RemoteCache:
 
     def __init__(self, unpacked: Unpacked) -> None:
         """Keep the pictures among the unpacked ones."""
-        self.unpacked, self.fetched, self.found = unpacked, 0, 0
+        self.unpacked, self.downloads, self.hits = unpacked, 0, 0
         self._guard = threading.Lock()
 
     def get(self, url: str) -> str:
@@ -74,27 +74,27 @@ class RemoteCache:
         if stamp is not None and note.is_file():
             file = self.unpacked.path_of(note.read_text(encoding="utf-8"))
             if file is not None:
-                self._count(found=1)
+                self._count(hits=1)
                 return file
         file = self.unpacked.keep(fetch(url).getvalue())
-        self._count(fetched=1)
+        self._count(downloads=1)
         if stamp is not None:
             write_atomically(note, lambda temporary: temporary.write_text(Path(file).name, encoding="utf-8"))
         return file
 
     def notes(self) -> list[str]:
-        """Say what was fetched."""
-        if not self.fetched + self.found:
+        """Return a sentence that says what was fetched, if anything was."""
+        if not self.downloads + self.hits:
             return []
         return [
-            f"Remote pictures: {self.fetched:,} fetched, {self.found:,} unchanged since. They are kept in "
+            f"Remote pictures: {self.downloads:,} fetched, {self.hits:,} unchanged since. They are kept in "
             f"{self.unpacked.folder}."
         ]
 
-    def _count(self, fetched: int = 0, found: int = 0) -> None:
+    def _count(self, downloads: int = 0, hits: int = 0) -> None:
         with self._guard:
-            self.fetched += fetched
-            self.found += found
+            self.downloads += downloads
+            self.hits += hits
 
 
 def _stamp(url: str) -> str | None:
@@ -105,8 +105,8 @@ def _stamp(url: str) -> str | None:
         facts = system.info(path)
     except Exception:  # whatever a server or its client does: fetching tells the reason
         return None
-    said = {name: str(facts[name]) for name in _STAMPS if facts.get(name)}
-    return repr((facts.get("size"), sorted(said.items()))) if said else None
+    stamps = {name: str(facts[name]) for name in _STAMPS if facts.get(name)}
+    return repr((facts.get("size"), sorted(stamps.items()))) if stamps else None
 
 
 def to_name(path: str) -> str:

@@ -34,7 +34,7 @@ class NamedPictures:
 
     @classmethod
     def none(cls, rows: int) -> "NamedPictures":
-        """Say that no row has a picture."""
+        """Return the pictures of rows of which none has one."""
         return cls(np.full(rows, -1, np.int32), pa.array([], pa.string()), pa.array([], pa.string()), {})
 
     def has_key(self) -> np.ndarray:
@@ -43,7 +43,7 @@ class NamedPictures:
         return usable  # -1 takes the last
 
     def key_numbers(self) -> np.ndarray:
-        """Number the pictures of the rows by their content; -1 where there is none."""
+        """Return the number of each row's picture, by its content; -1 where there is none."""
         numbers, _ = number_series(as_series(self.keys))
         of_row: np.ndarray = np.append(numbers, np.int32(-1))[self.of_row]
         return of_row
@@ -70,11 +70,11 @@ def identify_names(
         numbers, distinct = number_series(take(names, rows))
         of_row[rows] = np.where(numbers < 0, -1, numbers + count)
         for part in _cut(distinct):
-            found = [resolve(folder, name, bounded, allow_outside) for name in part.to_list()]
-            outside += sum(leads_outside(folder, path) for path, reason in found if reason is None)
-            reasons |= {place: reason for place, (_, reason) in enumerate(found, count) if reason is not None}
-            paths.append(pl.Series([path for path, _ in found], dtype=pl.String))
-            count += len(found)
+            resolutions = [resolve(folder, name, bounded, allow_outside) for name in part.to_list()]
+            outside += sum(leads_outside(folder, path) for path, reason in resolutions if reason is None)
+            reasons |= {place: reason for place, (_, reason) in enumerate(resolutions, count) if reason is not None}
+            paths.append(pl.Series([path for path, _ in resolutions], dtype=pl.String))
+            count += len(resolutions)
     return _identify(of_row, pl.concat(paths), reasons, outside, cache)
 
 
@@ -90,11 +90,12 @@ def _identify(
     files, keys, bad, first = [pl.Series([], dtype=pl.String)], [pl.Series([], dtype=pl.String)], dict[int, str](), 0
     for part in _cut(distinct.gather(order)):
         names = part.to_list()
-        known = identify_all(names, cache)
-        bad |= {first + n: str(known[name].reason) for n, name in enumerate(names) if known[name].reason is not None}
-        sound = [known[name].file if known[name].reason is None else None for name in names]
-        files.append(pl.Series([file or name for file, name in zip(sound, names, strict=True)], dtype=pl.String))
-        keys.append(pl.Series([known[name].key for name in names], dtype=pl.String))
+        by_name = identify_all(names, cache)
+        identities = [by_name[name] for name in names]
+        bad |= {first + n: each.reason for n, each in enumerate(identities) if each.reason is not None}
+        own_files = [each.file if each.reason is None else None for each in identities]
+        files.append(pl.Series([file or name for file, name in zip(own_files, names, strict=True)], dtype=pl.String))
+        keys.append(pl.Series([each.key for each in identities], dtype=pl.String))
         first += len(names)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
@@ -102,8 +103,8 @@ def _identify(
     file_of[places] = rank[numbers]
     reasons |= {int(place): bad[int(file_of[place])] for place in np.flatnonzero(np.isin(file_of, list(bad)))}
     chosen = pa.array(file_of, mask=file_of < 0)
-    found = pc.coalesce(_array(files).take(chosen), _array([paths]))
-    return NamedPictures(of_row, found, _array(keys).take(chosen), reasons, outside)
+    locations = pc.coalesce(_array(files).take(chosen), _array([paths]))
+    return NamedPictures(of_row, locations, _array(keys).take(chosen), reasons, outside)
 
 
 def _cut(names: pl.Series) -> Iterator[pl.Series]:
@@ -115,5 +116,5 @@ def _array(parts: list[pl.Series]) -> pa.Array:
 
 
 def as_series(array: pa.Array) -> pl.Series:
-    """Take an Arrow array for a column."""
+    """Return an Arrow array as a column."""
     return pl.Series(pl.from_arrow(array))

@@ -9,7 +9,7 @@ from interfuse.core.errors import DataError
 
 
 def default_folder() -> Path:
-    """Say where pictures are unpacked to unless told otherwise: the user's cache folder."""
+    """Return where pictures are unpacked to by default: the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interfuse" / "pictures"
 
 
@@ -27,7 +27,7 @@ class Unpacked:
         return str(path) if path.is_file() else None
 
     def keep(self, content: bytes) -> str:
-        """Write the bytes unless they are there; give the path.
+        """Write the bytes unless they are there; return the path.
 
         Raises:
             DataError: the folder cannot be written.

@@ -2,7 +2,7 @@
 
 from interfuse.data.readers.column_guesses import NONE
 from interfuse.data.readers.delimited import BROKEN, delimited_pieces, note_broken, refuse_wide
-from interfuse.data.readers.json_lines import KINDS, json_lines_pieces, scan_json_lines
+from interfuse.data.readers.json_lines import COLUMN_TYPES, json_lines_pieces, scan_json_lines
 from interfuse.data.readers.open import COLLECTIONS, Opened, guess_columns, is_table_file, open_source
 from interfuse.data.readers.parquet import PIECE_ROWS, parquet_pieces, scan_parquet
 from interfuse.data.readers.table import SEPARATORS, check_file
@@ -10,7 +10,7 @@ from interfuse.data.readers.table import SEPARATORS, check_file
 __all__ = [
     "BROKEN",
     "COLLECTIONS",
-    "KINDS",
+    "COLUMN_TYPES",
     "NONE",
     "PIECE_ROWS",
     "SEPARATORS",

@@ -44,8 +44,8 @@ def read_coco(folder: Path) -> Collection:
     kinds = sorted(set(frame["split"]))
     if "train" in kinds and len(kinds) > 1:
         columns["split"] = "split"
-        told = ", ".join(f"{part} is {_split_of(part)}" for part in parts)
-        notes.append(f"COCO: {told}; validation is carved from train by group (split=… or folds=… say otherwise).")
+        splits = ", ".join(f"{part} is {_split_of(part)}" for part in parts)
+        notes.append(f"COCO: {splits}; validation is carved from train by group (split=… or folds=… say otherwise).")
     pictures = len(set(frame["image"]))
     notes.append(
         f"COCO: {pictures:,} pictures, {frame['caption'].count():,} captions, {len(names)} categories "
@@ -59,7 +59,7 @@ _SPLIT = {"split": pl.String}
 
 
 def _parts(folder: Path) -> dict[str, dict[str, Path]]:
-    """Find the annotation files of each part, such as train2017."""
+    """Return the annotation files of each part, such as train2017."""
     annotations = folder / "annotations"
     if not annotations.is_dir():
         raise DataError(f"{folder} has no folder annotations: COCO's layout is annotations/instances_train2017.json, …")

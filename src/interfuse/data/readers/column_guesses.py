@@ -17,24 +17,24 @@ NONE = "none"
 
 
 def find_column(frame: pl.DataFrame, names: Sequence[str]) -> str | None:
-    """Find the first of these names among the columns, in any case of letters."""
-    found = {column.lower(): column for column in reversed(frame.columns)}
-    return next((found[name] for name in names if name in found), None)
+    """Return the first of these names among the columns, in any case of letters."""
+    by_lower_case = {column.lower(): column for column in reversed(frame.columns)}
+    return next((by_lower_case[name] for name in names if name in by_lower_case), None)
 
 
 def used_columns(settings: SourceSettings) -> Used | None:
-    """Say which columns these settings name or leave to be guessed; None for all, as a joined file may need any."""
+    """Return which columns these settings name or leave to be guessed; None for all, as a joined file may need any."""
     if settings.join is not None:
         return None
     chosen = {what: getattr(settings, what) for what in ("image", "text", "label", "id", "group", "split")}
-    named = {name for name in chosen.values() if name not in (None, NONE)}
+    names = {name for name in chosen.values() if name not in (None, NONE)}
     usual: list[Sequence[str]] = []
     if not ({chosen["image"], chosen["text"]} - {None, NONE}):
-        usual = [names for what, names in (("image", IMAGE_NAMES), ("text", TEXT_NAMES)) if chosen[what] is None]
+        usual = [guesses for what, guesses in (("image", IMAGE_NAMES), ("text", TEXT_NAMES)) if chosen[what] is None]
     if chosen["label"] is not None:
-        return Used(named, usual)
+        return Used(names, usual)
     both = not ({None, NONE} & {chosen["image"], chosen["text"]})  # without a label these are for matching
-    return Used(named, usual, [LABEL_NAMES]) if both else Used(named, [*usual, LABEL_NAMES])
+    return Used(names, usual, [LABEL_NAMES]) if both else Used(names, [*usual, LABEL_NAMES])
 
 
 def says_truth(column: pl.Series) -> bool:

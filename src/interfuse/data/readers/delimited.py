@@ -48,7 +48,7 @@ def read_delimited(path: Path, separator: str, used: Used | None = None) -> tupl
 
 
 def note_broken(pieces: Iterator[pl.DataFrame], broken: dict[int, str]) -> Iterator[pl.DataFrame]:
-    """Take the column `BROKEN` off the pieces, and write down the rows and reasons that it holds."""
+    """Return the pieces without the column `BROKEN`, and write down the rows and reasons that it holds."""
     first = 0
     for piece in pieces:
         bad = piece[BROKEN].is_not_null().arg_true()
@@ -75,8 +75,10 @@ def delimited_pieces(path: Path, separator: str, rows: int, used: Used | None = 
         blank: list[str | None] = [None] * len(places)
         schema = dict.fromkeys((*names, BROKEN), pl.String)
         yield pl.DataFrame([], schema=schema)
-        kept = ((*([cells[place] for place in places] if why is None else blank), why) for cells, why in records)
-        while chunk := list(islice(kept, rows)):
+        cells_of_rows = (
+            (*([cells[place] for place in places] if why is None else blank), why) for cells, why in records
+        )
+        while chunk := list(islice(cells_of_rows, rows)):
             yield pl.DataFrame(chunk, schema=schema, orient="row")
 
 
@@ -114,7 +116,7 @@ def refuse_wide(path: Path) -> None:
 
 
 def not_utf8(line: str) -> str | None:
-    """Say which byte of a line, read with `surrogateescape`, is not UTF-8; None where all are."""
+    """Return which byte of a line, read with `surrogateescape`, is not UTF-8; None where all are."""
     if line.isascii():
         return None
     try:
@@ -130,7 +132,8 @@ class _Lines:
     def __init__(self, handle: TextIO) -> None:
         self.handle, self.back = handle, deque[str]()
         self.number = 0
-        self.taken: list[str] = []
+        self.record: list[str] = []
+        """Lines of the record that is being read."""
 
     def __iter__(self) -> "_Lines":
         return self
@@ -138,13 +141,13 @@ class _Lines:
     def __next__(self) -> str:
         line = self.back.popleft() if self.back else next(self.handle)
         self.number += 1
-        self.taken.append(line)
+        self.record.append(line)
         return line
 
     def restart_after_first(self) -> None:
-        """Return all lines that were taken since back, but for the first."""
-        self.back.extendleft(reversed(self.taken[1:]))
-        self.number -= len(self.taken) - 1
+        """Give back the lines of the record, all but its first."""
+        self.back.extendleft(reversed(self.record[1:]))
+        self.number -= len(self.record) - 1
 
 
 class _Records:
@@ -163,7 +166,7 @@ class _Records:
 
     def __next__(self) -> Record:
         while True:
-            self.lines.taken.clear()
+            self.lines.record.clear()
             first = self.lines.number + 1
             try:
                 cells, why = next(self.cells), None
@@ -181,8 +184,8 @@ class _Records:
             self.width = self.width or len(cells)
             if why is not None:
                 self.lines.restart_after_first()
-                return [], f"{self.path}, line {first}: {not_utf8(self.lines.taken[0]) or why}"
-            for place, line in enumerate(self.lines.taken):
+                return [], f"{self.path}, line {first}: {not_utf8(self.lines.record[0]) or why}"
+            for place, line in enumerate(self.lines.record):
                 if (byte := not_utf8(line)) is not None:
                     return [], f"{self.path}, line {first + place}: {byte}"
             return cells, None
@@ -195,7 +198,7 @@ def _check_header(path: Path, header: list[str]) -> None:
 
 
 def _is_raw(path: Path) -> bool:
-    """Tell whether every line of a TSV is a whole row by itself; if so, no quote joins lines.
+    """Whether every line of a TSV is a whole row by itself; if so, no quote joins lines.
 
     Many a TSV quotes nothing, and a caption that starts with a quote would swallow the rows up to the next one. The
     price: a quoted cell of several lines is cut if each of them happens to hold as many tabs as the header.

@@ -26,18 +26,18 @@ def read_dataset(name: str, unpacked: Unpacked) -> Collection:
         DataError: the dataset cannot be found, reached or used.
     """
     package = require("datasets", "hub")
-    loaded = _load(package, name)
+    dataset = _load(package, name)
     notes = []
-    if isinstance(loaded, package.DatasetDict):
-        known = {split: part for split, part in loaded.items() if split.lower() in NAMES}
-        others = [split for split in loaded if split not in known]
+    if isinstance(dataset, package.DatasetDict):
+        splits = {split: part for split, part in dataset.items() if split.lower() in NAMES}
+        others = [split for split in dataset if split not in splits]
         if others:
             notes.append(f"warning: the splits {', '.join(others)} of {name} are left out (split=COL uses a column).")
-        if not known:
-            raise DataError(f"{name} has no split train, validation or test, but: {', '.join(loaded)}.")
-        parts = dict(known)
+        if not splits:
+            raise DataError(f"{name} has no split train, validation or test, but: {', '.join(dataset)}.")
+        parts = dict(splits)
     else:
-        parts = {"": loaded}
+        parts = {"": dataset}
     reader = _Reader(package, next(iter(parts.values())).features, unpacked)
     columns: dict[str, list[Any]] = {PART: [], **{column: [] for column in reader.kinds}}
     for split, part in parts.items():
@@ -46,15 +46,17 @@ def read_dataset(name: str, unpacked: Unpacked) -> Collection:
             for column in reader.kinds:
                 columns[column].append(reader.read(column, row[column]))
     frame = pl.DataFrame({column: pl.Series(values, dtype=reader.dtype(column)) for column, values in columns.items()})
-    chosen = reader.choose(frame)
+    roles = reader.choose(frame)
     if len(parts) > 1:
-        chosen["split"] = PART
-    told = ", ".join(f"{split} {part.num_rows:,}" for split, part in parts.items()) if len(parts) > 1 else ""
-    notes.append(f"Dataset: {frame.height:,} rows{f' ({told})' if told else ''}; features {', '.join(reader.kinds)}.")
+        roles["split"] = PART
+    counts = ", ".join(f"{split} {part.num_rows:,}" for split, part in parts.items()) if len(parts) > 1 else ""
+    notes.append(
+        f"Dataset: {frame.height:,} rows{f' ({counts})' if counts else ''}; features {', '.join(reader.kinds)}."
+    )
     if reader.skipped:
         notes.append(f"Features that are no picture, text, number or class are left out: {', '.join(reader.skipped)}.")
-    names = reader.names.get(chosen.get("label", ""))
-    return Collection(frame, Path.cwd(), chosen, names, notes)
+    names = reader.names.get(roles.get("label", ""))
+    return Collection(frame, Path.cwd(), roles, names, notes)
 
 
 def _load(package: ModuleType, name: str) -> Any:
@@ -136,9 +138,9 @@ class _Reader:
         """Guess which columns are picture, text and label."""
         images = [column for column, kind in self.kinds.items() if kind == "image"]
         texts = [column for column, kind in self.kinds.items() if kind == "text"]
-        named = list(self.names)
-        label = named[0] if named else find_column(frame, LABEL_NAMES)
+        classes = list(self.names)
+        label = classes[0] if classes else find_column(frame, LABEL_NAMES)
         free = [column for column in texts if column != label]
         text = find_column(frame.select(free), TEXT_NAMES) or (free[0] if len(free) == 1 else None)
-        found = {"image": images[0] if images else None, "text": text, "label": label}
-        return {what: column for what, column in found.items() if column}
+        guesses = {"image": images[0] if images else None, "text": text, "label": label}
+        return {what: column for what, column in guesses.items() if column}

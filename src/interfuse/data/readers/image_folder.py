@@ -56,8 +56,8 @@ def read_image_folder(folder: Path, allow_outside: bool = False) -> Collection:
     notes.insert(0, f"Folder: {len(files):,} pictures" + (f" in {classes} folders, the classes." if classes else "."))
     table = next((folder / f"{name}{e}" for name in TABLES for e in ENDINGS if (folder / f"{name}{e}").is_file()), None)
     if table is not None:
-        frame, found = _with_table(frame, table, notes)
-        columns = {**found, **columns}
+        frame, caption_columns = _with_table(frame, table, notes)
+        columns = {**caption_columns, **columns}
     return Collection(frame, folder, columns, None, notes)
 
 
@@ -67,12 +67,14 @@ class _Walk:
     def __init__(self, folder: Path, allow_outside: bool) -> None:
         self.folder, self.real, self.allow_outside = folder, os.path.realpath(folder), allow_outside
         self.files: list[PurePosixPath] = []
-        self.left: dict[str, list[str]] = {}
+        self.skipped: dict[str, list[str]] = {}
         self._visit(folder, (self.real,))
 
     def notes(self) -> list[str]:
-        """Say which folders were left out, and why."""
-        return [f"warning: {len(found):,} {why}, such as {readable(found[0])!r}." for why, found in self.left.items()]
+        """Return a sentence for each reason why folders were left out."""
+        return [
+            f"warning: {len(paths):,} {why}, such as {readable(paths[0])!r}." for why, paths in self.skipped.items()
+        ]
 
     def _visit(self, place: Path, above: tuple[str, ...]) -> None:
         """Look into one folder; `above` are the true paths of it and of the folders that led here."""
@@ -96,7 +98,7 @@ class _Walk:
                 self.files.append(PurePosixPath(path.relative_to(self.folder).as_posix()))
 
     def _leave(self, why: str, path: Path) -> None:
-        self.left.setdefault(why, []).append(str(path.relative_to(self.folder)))
+        self.skipped.setdefault(why, []).append(str(path.relative_to(self.folder)))
 
     def _refuse(self, real: str, above: tuple[str, ...]) -> str | None:
         if real in above:
@@ -118,23 +120,23 @@ def _with_table(frame: pl.DataFrame, path: Path, notes: list[str]) -> tuple[pl.D
             f"{path} does not say which picture a row is about: name the column file_name. It has: "
             f"{', '.join(table.columns)}."
         )
-    named = [PurePosixPath(name or "").as_posix() for name in as_texts(table[key])]
+    values = [PurePosixPath(name or "").as_posix() for name in as_texts(table[key])]
     keys = [readable(str(to_path(name))) for name in frame["image"].to_list()]
-    if not set(named) & set(keys):
+    if not set(values) & set(keys):
         keys = [PurePosixPath(name).name for name in keys]
-    hits = set(named) & set(keys)
+    hits = set(values) & set(keys)
     if not hits:
-        raise DataError(f"{path}: no value of column {key!r} is a picture of the folder; the first: {named[0]!r}.")
+        raise DataError(f"{path}: no value of column {key!r} is a picture of the folder; the first: {values[0]!r}.")
     others = {name: f"{name} (table)" for name in table.columns if name in ("image", "class", "split")}
-    right = table.rename(others).with_columns(pl.Series("interfuse_key", named))
+    right = table.rename(others).with_columns(pl.Series("interfuse_key", values))
     joined = frame.with_columns(pl.Series("interfuse_key", keys)).join(
         right, on="interfuse_key", how="left", maintain_order="left_right"
     )
     without = sum(name not in hits for name in keys)
     notes.append(
         f"Captions: {path.name}, by column {key!r}; {without:,} pictures have no row in it, "
-        f"{len(set(named) - hits):,} names in it are no picture of the folder."
+        f"{len(set(values) - hits):,} names in it are no picture of the folder."
     )
     rest = table.drop(key)
-    found = {"text": find_column(rest, TEXT_NAMES), "label": find_column(rest, LABEL_NAMES)}
-    return joined.drop("interfuse_key"), {what: others.get(name, name) for what, name in found.items() if name}
+    guesses = {"text": find_column(rest, TEXT_NAMES), "label": find_column(rest, LABEL_NAMES)}
+    return joined.drop("interfuse_key"), {what: others.get(name, name) for what, name in guesses.items() if name}

@@ -16,8 +16,8 @@ from interfuse.data.readers.spelling import spell
 from interfuse.data.readers.wanted_columns import Used
 from interfuse.data.tables import spool_frames
 
-KINDS = {"lists": pl.List(pl.String), "whole numbers": pl.Int64(), "numbers": pl.Float64(), "texts": pl.String()}
-"""What a column may hold."""
+COLUMN_TYPES = {"lists": pl.List(pl.String), "whole numbers": pl.Int64(), "numbers": pl.Float64(), "texts": pl.String()}
+"""What a column may hold: the kind to its type."""
 
 
 def read_json_lines(path: Path, used: Used | None = None) -> tuple[pl.DataFrame, dict[int, str]]:
@@ -38,7 +38,7 @@ def read_json_lines(path: Path, used: Used | None = None) -> tuple[pl.DataFrame,
     frame = spool_frames(_begin(path, scan))
     if scan.broken and len(scan.broken) == scan.count:
         raise DataError(f"{scan.broken[0]}.")
-    names = list(scan.seen) if used is None else used.choose(list(scan.seen))
+    names = list(scan.names) if used is None else used.choose(list(scan.names))
     if used is not None and not all(map(used.may_want, names)):
         return read_json_lines(path)  # a column that is asked for is not there: the error shall list all
     if frame.height < scan.count or frame.columns != names:
@@ -48,15 +48,15 @@ def read_json_lines(path: Path, used: Used | None = None) -> tuple[pl.DataFrame,
 
 
 def _begin(path: Path, scan: "_Scan") -> Iterator[pl.DataFrame]:
-    """Go through the whole file; give pieces only until a column's kind is another than in the first of them."""
-    objects = (scan.heed(*found) for found in _objects(path))
-    begun: dict[str, str] | None = None
+    """Go through the whole file; return pieces only until a column's kind is another than in the first of them."""
+    objects = (scan.heed(row, reason) for row, reason in _objects(path))
+    kinds: dict[str, str] | None = None
     same = True
     while piece := list(islice(objects, PIECE_ROWS)):
-        begun = scan.kinds if begun is None else begun
-        same = same and scan.kinds == begun
+        kinds = scan.kinds if kinds is None else kinds
+        same = same and scan.kinds == kinds
         if same:
-            yield pl.DataFrame([_cast(name, [row.get(name) for row in piece], kind) for name, kind in begun.items()])
+            yield pl.DataFrame([_cast(name, [row.get(name) for row in piece], kind) for name, kind in kinds.items()])
 
 
 def scan_json_lines(path: Path) -> tuple[dict[str, str], int, dict[int, str]]:
@@ -127,7 +127,7 @@ class _Facts:
 
     @property
     def kind(self) -> str:
-        """Lists of texts where any cell is a list, numbers where all are, else texts; a name of `KINDS`."""
+        """Lists of texts where any cell is a list, numbers where all are, else texts; a name of `COLUMN_TYPES`."""
         if "list" in self.kinds:
             return "lists"
         if self.kinds == {"number"} and self.exact:
@@ -143,20 +143,20 @@ class _Scan:
     """Which columns' kinds are wanted; none: all."""
     count: int = 0
     broken: dict[int, str] = field(default_factory=dict)
-    seen: dict[str, None] = field(default_factory=dict)
+    names: dict[str, None] = field(default_factory=dict)
     """Every column, in the order of first use."""
     facts: dict[str, _Facts] = field(default_factory=dict)
 
     def heed(self, row: dict[str, Any], reason: str | None) -> dict[str, Any]:
-        """Count a row in; give what is wanted of it."""
+        """Count a row in; return its cells in the wanted columns."""
         if reason is not None:
             self.broken[self.count] = reason
         self.count += 1
-        self.seen |= dict.fromkeys(row)
-        wanted = {name: cell for name, cell in row.items() if self.used is None or self.used.may_want(name)}
-        for name, cell in wanted.items():
+        self.names |= dict.fromkeys(row)
+        cells = {name: cell for name, cell in row.items() if self.used is None or self.used.may_want(name)}
+        for name, cell in cells.items():
             self.facts.setdefault(name, _Facts()).add(cell)
-        return wanted
+        return cells
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -165,7 +165,7 @@ class _Scan:
 
 
 def _cast(name: str, cells: list[Any], kind: str) -> pl.Series:
-    dtype = KINDS[kind]
+    dtype = COLUMN_TYPES[kind]
     if kind == "lists":
         lists = [cell if isinstance(cell, list) or cell is None else [cell] for cell in cells]
         spelled = [None if cell is None else [spell(item) for item in cell] for cell in lists]

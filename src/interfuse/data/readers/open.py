@@ -65,11 +65,11 @@ def open_source(source: Any, settings: SourceSettings) -> Opened:
         ConfigError: it is to be split in two ways.
     """
     if isinstance(source, str) and source == NAME:
-        chosen = replace(
+        settings = replace(
             settings, id="id", image="image", text="text", label="label", split="split", validation_share=VALIDATION
         )
         frame = read_easy_vqa()
-        return Opened(frame, [Path.cwd()] * frame.height, chosen, complete=True)
+        return Opened(frame, [Path.cwd()] * frame.height, settings, complete=True)
     folder = Path(settings.image_folder) if settings.image_folder else None
     if folder is not None and not folder.is_dir():
         raise DataError(f"image_folder={folder} is no folder.")
@@ -123,21 +123,21 @@ def _kind_of(folder: Path) -> str:
 
 def _opened(collection: Collection, folder: Path | None, settings: SourceSettings) -> Opened:
     """Take the collection's columns where the user named none."""
-    given = dict(collection.columns)
+    columns = dict(collection.columns)
     if settings.split or settings.folds:
-        given.pop("split", None)
-    label = given.get("label")
+        columns.pop("split", None)
+    label = columns.get("label")
     if settings.task == "matching" and label and not says_truth(collection.frame[label]):
-        given.pop("label")
+        columns.pop("label")
     if settings.task == "multiclass" and label and collection.frame[label].dtype == pl.List(pl.String):
-        given.pop("label")
-    taken: dict[str, Any] = {what: name for what, name in given.items() if getattr(settings, what) is None}
-    told = ", ".join(f"{what} {name!r}" for what, name in taken.items() if what in ("image", "text", "label"))
-    notes = [*collection.notes, *([f"Columns: {told} (image=…, text=… and label=… say otherwise)."] if told else [])]
-    chosen = replace(settings, **taken)
-    names = collection.label_names if chosen.label == label and chosen.task != "regression" else None
+        columns.pop("label")
+    defaults: dict[str, Any] = {what: name for what, name in columns.items() if getattr(settings, what) is None}
+    names = ", ".join(f"{what} {name!r}" for what, name in defaults.items() if what in ("image", "text", "label"))
+    notes = [*collection.notes, *([f"Columns: {names} (image=…, text=… and label=… say otherwise)."] if names else [])]
+    settings = replace(settings, **defaults)
+    classes = collection.label_names if settings.label == label and settings.task != "regression" else None
     folders = [folder or collection.folder] * collection.frame.height
-    return Opened(collection.frame, folders, chosen, names, notes, collection.broken, complete=True)
+    return Opened(collection.frame, folders, settings, classes, notes, collection.broken, complete=True)
 
 
 def _with_parts(opened: Opened, folder: Path | None) -> Opened:
@@ -220,11 +220,11 @@ def guess_columns(opened: Opened) -> Opened:
             fits = label is not None and (settings.task != "matching" or says_truth(frame[label]))
             used = {settings.image, settings.text, settings.split, settings.group, settings.id, *guesses.values()}
             guesses["label"] = label if fits and label not in used else None
-    found: dict[str, Any] = {what: name for what, name in guesses.items() if name}
+    columns: dict[str, Any] = {what: name for what, name in guesses.items() if name}
     notes = list(opened.notes)
-    if found:
-        told = ", ".join(f"{what} {name!r}" for what, name in found.items())
-        notes.append(f"Columns guessed by their names: {told} (image=…, text=… and label=… say otherwise).")
+    if columns:
+        names = ", ".join(f"{what} {name!r}" for what, name in columns.items())
+        notes.append(f"Columns guessed by their names: {names} (image=…, text=… and label=… say otherwise).")
     denied = [name for name in ("image", "text", "label") if getattr(settings, name) == NONE]
-    found |= {what: None for what in denied if NONE not in frame.columns}
-    return replace(opened, settings=replace(settings, **found), notes=notes)
+    columns |= {what: None for what in denied if NONE not in frame.columns}
+    return replace(opened, settings=replace(settings, **columns), notes=notes)

@@ -59,7 +59,7 @@ def parquet_pieces(
 
 
 def unreadable(path: Path, error: BaseException) -> DataError:
-    """Say why a file of rows cannot be read."""
+    """Return the error that says why a file of rows cannot be read."""
     return DataError(f"{path} cannot be read as {path.suffix.lower()[1:]}: {first_line(error)}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def spell(cell: Any) -> str | None:
-    """Spell a JSON value as text; half a surrogate pair, which UTF-8 does not have, becomes U+FFFD.
+    """Return a JSON value as text; half a surrogate pair, which UTF-8 does not have, becomes U+FFFD.
 
     >>> spell("a\\ud800b") == "a\\ufffdb", spell(["a", 1])
     (True, '["a", 1]')
@@ -18,7 +18,7 @@ def spell(cell: Any) -> str | None:
 
 
 def readable(name: str) -> str:
-    """Spell a file's name for people: bytes that are not UTF-8 are read as Latin-1, which takes any.
+    """Return a file's name for people: bytes that are not UTF-8 are read as Latin-1, which takes any.
 
     >>> readable(os.fsdecode(b"caf\\xe9")) == readable("caf\\u00e9") == "caf\\u00e9"
     True

@@ -20,7 +20,8 @@ class Member(NamedTuple):
     run: int
     """Counts how often the name has changed: members that stand together have one number."""
     ending: str
-    found: Row
+    row: Row
+    """Columns that the member holds."""
     reason: str | None
     """Why it cannot be read."""
 
@@ -54,8 +55,8 @@ class Shard:
         except (tarfile.TarError, EOFError, OSError) as error:
             end = f"{readable(str(self.path))} cannot be read as a tar file to its end: {error}"
         cut = {self._at: members.pop(self._at, [])} if end is not None else {}
-        for key, found in members.items():
-            self._add_rows(key, found)
+        for key, members_of_row in members.items():
+            self._add_rows(key, members_of_row)
         for key in cut:
             self._add(key, {}, end)
 
@@ -70,12 +71,12 @@ class Shard:
             self._at = key = f"{folder}/{stem}".lstrip("./")
             ending = ending.lower()
             run, before = run + (key != before), key
-            read = _read_member(ending, stream.read, self.unpacked)
-            if read is None:
+            content = _read_member(ending, stream.read, self.unpacked)
+            if content is None:
                 self.ignored[f".{ending}"] += 1
             else:
-                found, reason = read
-                yield key, Member(run, ending, found, reason and f"{name}: {reason}")
+                row, reason = content
+                yield key, Member(run, ending, row, reason and f"{name}: {reason}")
 
     def _add_rows(self, key: str, members: list[Member]) -> None:
         """Make one row of the members of a name, or several where it comes again with the same members."""
@@ -106,7 +107,7 @@ def _join(members: list[Member]) -> tuple[Row, str | None]:
     """Put the members' columns together; the first picture counts."""
     row: Row = {}
     for member in members:
-        row = {**member.found, **row} if "image" in member.found else {**row, **member.found}
+        row = {**member.row, **row} if "image" in member.row else {**row, **member.row}
     return row, next((member.reason for member in members if member.reason is not None), None)
 
 

@@ -57,8 +57,8 @@ def read_shards(pattern: str, unpacked: Unpacked) -> Collection:
     frame = pl.DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
     columns = {"id": "__key__", **({"image": "image"} if "image" in names else {})}
     rest = frame.drop([name for name in ("__key__", "__shard__", "image") if name in names])
-    found = {"text": find_column(rest, ("txt", *TEXT_NAMES)), "label": find_column(rest, ("cls", *LABEL_NAMES))}
-    columns |= {what: name for what, name in found.items() if name}
+    guesses = {"text": find_column(rest, ("txt", *TEXT_NAMES)), "label": find_column(rest, ("cls", *LABEL_NAMES))}
+    columns |= {what: name for what, name in guesses.items() if name}
     parts = [_split_of(path) for path in paths]
     if all(parts):
         split = {readable(str(path)): part for path, part in zip(paths, parts, strict=True)}
@@ -66,13 +66,13 @@ def read_shards(pattern: str, unpacked: Unpacked) -> Collection:
         columns["split"] = "__split__"
     notes = [f"Shards: {len(paths)}, {len(rows) - len(broken):,} rows; pictures are unpacked to {unpacked.folder}."]
     if ignored:
-        told = ", ".join(f"{count:,} {ending}" for ending, count in ignored.most_common(5))
-        notes.append(f"Members of other kinds are left alone: {told}.")
+        counts = ", ".join(f"{count:,} {ending}" for ending, count in ignored.most_common(5))
+        notes.append(f"Members of other kinds are left alone: {counts}.")
     return Collection(frame, unpacked.folder, columns, None, notes, broken)
 
 
 def expand(pattern: str) -> list[Path]:
-    """List the files that a pattern with braces and stars names.
+    """Return the files that a pattern with braces and stars names.
 
     Raises:
         DataError: there is none.
@@ -87,8 +87,8 @@ def expand(pattern: str) -> list[Path]:
             choices.append([str(number).zfill(len(span[1])) for number in numbers])
     plain = _BRACES.sub("\0", pattern).split("\0")
     paths: list[str] = []
-    for chosen in product(*choices):
-        name = plain[0] + "".join(word + after for word, after in zip(chosen, plain[1:], strict=True))
+    for words in product(*choices):
+        name = plain[0] + "".join(word + after for word, after in zip(words, plain[1:], strict=True))
         paths += [name] if Path(name).is_file() else sorted(glob.glob(name))
     if not paths:
         raise DataError(f"There is no shard {pattern}. Write wds:FOLDER/train-{{000..009}}.tar or wds:'FOLDER/*.tar'.")
@@ -108,6 +108,6 @@ def _column(cells: list[Any]) -> pl.Series:
 
 
 def _split_of(path: Path) -> str | None:
-    """Find the word for a split in a shard's name."""
+    """Return the split that a word names in a shard's name."""
     words = re.split(r"[^a-z]+", path.name.lower())
     return next((NAMES[word] for word in words if word in NAMES), None)

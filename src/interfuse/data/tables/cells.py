@@ -11,7 +11,7 @@ _BLANKS = "".join(map(chr, (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *
 
 
 def need_column(frame: pl.DataFrame, name: str, what: str) -> pl.Series:
-    """Find a column.
+    """Return a column by its name.
 
     Raises:
         DataError: there is none of that name.

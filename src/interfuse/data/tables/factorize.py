@@ -65,7 +65,7 @@ def number_values(count: int, read: Read) -> tuple[np.ndarray, np.ndarray]:
 
 
 def number_series(column: pl.Series) -> tuple[np.ndarray, pl.Series]:
-    """Number a column's values; give the numbers, and the distinct values in their order."""
+    """Number a column's values; return the numbers, and the distinct values in their order."""
     numbers, firsts = number_values(len(column), lambda places: take(column, places))
     return numbers, column.gather(firsts)
 

@@ -1,4 +1,4 @@
-"""Several processes that train as one: who they are, and which rows of a batch each has."""
+"""Distributed training: who the processes are, and which rows of a batch each has."""
 
 from interfuse.training.distributed.processes import join, launched, leave, total, wait, world
 from interfuse.training.distributed.split_batches import Share, check_shares, share_epoch

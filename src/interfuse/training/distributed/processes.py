@@ -1,4 +1,4 @@
-"""Processes that train or predict together: started by torchrun, joined by Accelerate."""
+"""Distributed training and prediction: processes started by torchrun, joined by Accelerate."""
 
 import os
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class World(NamedTuple):
 
 
 def launched() -> World:
-    """Say what torchrun started; one process where it did not."""
+    """Return rank and world size as torchrun set them; one process where it did not."""
     return World(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
 
 
@@ -50,14 +50,14 @@ def leave() -> None:
 
 
 def world() -> World:
-    """Say which of the joined processes this is."""
+    """Return which of the joined processes this is."""
     if not (_joined and torch.distributed.is_initialized()):
         return World()
     return World(torch.distributed.get_rank(), torch.distributed.get_world_size())
 
 
 def total(tensor: Tensor) -> Tensor:
-    """Add up what every process has, element by element; all get the sum."""
+    """Return the sum over all processes, element by element (all-reduce)."""
     if world().size == 1:
         return tensor
     summed: Tensor = reduce(tensor.to(PartialState().device), "sum")
@@ -65,6 +65,6 @@ def total(tensor: Tensor) -> Tensor:
 
 
 def wait() -> None:
-    """Wait until every process is here."""
+    """Wait until every process is here (a barrier)."""
     if world().size > 1:
         PartialState().wait_for_everyone()

@@ -43,14 +43,14 @@ def share_epoch(
     plan = plan_epoch(
         features, features.splits["train"], design.batch_size * parts, order, modality_dropout=design.modality_dropout
     )
-    for rows, dropped in plan:
+    for rows, dropout in plan:
         places = torch.arange(len(rows))
-        dealt = [places[part * world.size + world.rank :: parts] for part in range(accumulate)]
-        mine = [part for part in dealt if len(part)]
+        slices = [places[part * world.size + world.rank :: parts] for part in range(accumulate)]
+        mine = [part for part in slices if len(part)]
         weights = [len(part) * world.size / len(rows) for part in mine]
         if not mine:
             mine, weights = [places[:1]], [0.0]
-        batches = [make_batch(features, rows[part], None if dropped is None else dropped[part]) for part in mine]
+        batches = [make_batch(features, rows[part], None if dropout is None else dropout[part]) for part in mine]
         yield Share(tuple(batches), tuple(weights), len(rows))
 
 

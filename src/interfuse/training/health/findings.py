@@ -32,8 +32,8 @@ HEALTHY = "healthy"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong."""
+class HealthFinding:
+    """One thing that is wrong with a training."""
 
     word: str
     """vanishing, exploding, dead query/key, …"""
@@ -45,11 +45,12 @@ class Finding:
     """Flags of the command line, or settings of the design, that fix it."""
 
 
-Rows = Sequence[Mapping[str, Any]]
+History = Sequence[Mapping[str, Any]]
+"""Rows of `core.records.HISTORY`, one an epoch."""
 
 
-def judge(history: Rows) -> list[Finding]:
-    """Judge a training by its history so far, the gravest finding first; nothing found means healthy.
+def judge(history: History) -> list[HealthFinding]:
+    """Return what is wrong with a training by its history so far, the gravest finding first; none means healthy.
 
     Every measure is the median over `core.records.late_rows`, so that the first steps count for nothing where there are
     others: a gate that starts at zero, with exactly zero gradient behind it, is no finding.
@@ -58,7 +59,7 @@ def judge(history: Rows) -> list[Finding]:
     norms = _median_by(late, "parts", "part", "gradient_norm")
     wild = [*_exploding(history, norms), *_unstable(history)]
     speed = [*_speed(history)]
-    found = [
+    findings = [
         *wild,
         *_one_key(late),
         *_collapsed(history, late, [*wild, *speed]),
@@ -69,36 +70,36 @@ def judge(history: Rows) -> list[Finding]:
         *_saturated(late),
         *_dead_heads(late),
     ]
-    ignored = {f.where for f in found if f.word.endswith("ignored")}
-    return [f for f in found if f.word.endswith("ignored") or f.where.split(".")[0] not in ignored]
+    ignored = {f.where for f in findings if f.word.endswith("ignored")}
+    return [f for f in findings if f.word.endswith("ignored") or f.where.split(".")[0] not in ignored]
 
 
-def word_of(findings: Sequence[Finding]) -> str:
+def word_of(findings: Sequence[HealthFinding]) -> str:
     """Return the one word for the progress line."""
     return findings[0].word if findings else HEALTHY
 
 
-def describe(history: Rows) -> dict[str, Any]:
+def describe(history: History) -> dict[str, Any]:
     """Return the verdict's columns of `core.records.HISTORY` for the last row."""
     findings = judge(history)
     return {"health": word_of(findings), "findings": [asdict(finding) for finding in findings]}
 
 
-def _exploding(history: Rows, norms: Mapping[str, float]) -> Iterator[Finding]:
+def _exploding(history: History, norms: Mapping[str, float]) -> Iterator[HealthFinding]:
     lower = "clip=1, a lower learning_rate, norm=standard or a longer warmup"
     total = [sum(value * value for value in row.get("gradient_norm") or []) ** 0.5 for row in history]
     if any(not math.isfinite(value) for value in [*norms.values(), *total]):
-        yield Finding("exploding", "network", "a gradient is infinite or not a number", lower)
+        yield HealthFinding("exploding", "network", "a gradient is infinite or not a number", lower)
     elif total[-1] > EXPLODING * total[0] > 0:
         evidence = f"the gradient grew {total[-1] / total[0]:.0f} times since the first epoch"
-        yield Finding("exploding", "network", evidence, lower)
+        yield HealthFinding("exploding", "network", evidence, lower)
     for first, end, where in _ends(norms):
         if norms[end] > 0 and math.isfinite(norms[first]) and norms[first] > EXPLODING * norms[end]:
             evidence = f"gradient norm {norms[first]:.1e} at {first}, {norms[end]:.1e} at {end}"
-            yield Finding("exploding", where, evidence, lower)
+            yield HealthFinding("exploding", where, evidence, lower)
 
 
-def _unstable(history: Rows) -> Iterator[Finding]:
+def _unstable(history: History) -> Iterator[HealthFinding]:
     losses = [row["train_loss"] for row in history]
     first = next((row["first_loss"] for row in history if row.get("first_loss") is not None), None)
     if first is None:
@@ -109,19 +110,19 @@ def _unstable(history: Rows) -> Iterator[Finding]:
     elif losses[-1] > UNSTABLE * min(losses) and losses[-1] > 0.1 * first:
         evidence = f"the training loss had fallen to {min(losses):.3g} and rose to {losses[-1]:.3g}"
     if evidence:
-        yield Finding("unstable", "network", evidence, lower)
+        yield HealthFinding("unstable", "network", evidence, lower)
 
 
-def _vanishing(norms: Mapping[str, float]) -> Iterator[Finding]:
+def _vanishing(norms: Mapping[str, float]) -> Iterator[HealthFinding]:
     for first, last, where in _ends(norms):
         if norms[first] < VANISHING * norms[last]:
             evidence = f"gradient norm {norms[first]:.1e} at {first}, {norms[last]:.1e} at {last}"
             fix = "norm=standard, residual=True, fewer layers, or a fusion whose layers have residuals and norms"
-            yield Finding("vanishing", where, evidence, fix)
+            yield HealthFinding("vanishing", where, evidence, fix)
 
 
 def _ends(norms: Mapping[str, float]) -> Iterator[tuple[str, str, str]]:
-    """Pair the first and last layer of every stack, and each first block of the network with its last."""
+    """Return the first and last layer of every stack, and each first block of the network with its last."""
     blocks = [name for name in norms if "." not in name and name != "unimodal_heads"]
     if len(blocks) > 1:
         firsts = [name for name in blocks if name.endswith("_adapter")] or blocks[:1]
@@ -133,21 +134,21 @@ def _ends(norms: Mapping[str, float]) -> Iterator[tuple[str, str, str]]:
     yield from ((layers[0], layers[-1], stack) for stack, layers in stacks.items())
 
 
-def _one_key(late: Rows) -> Iterator[Finding]:
+def _one_key(late: History) -> Iterator[HealthFinding]:
     shares = _median_by(late, "attention", "name", "query_key")
     keys = _median_by(late, "attention", "name", "keys")
     for name, count in keys.items():
         if count <= 1:
             evidence = "each row has one key: its softmax is 1 whatever the query and key are, so neither is trained"
             fix = "pool=none, so that attention sees tokens; or concat or product on pooled vectors"
-            yield Finding("dead query/key", name, evidence, fix)
+            yield HealthFinding("dead query/key", name, evidence, fix)
         elif shares.get(name, 1.0) < ROUNDING:
             evidence = "the gradient of query and key is zero but for rounding, the value's is not"
-            yield Finding("dead query/key", name, evidence, "norm=standard or a lower learning_rate")
+            yield HealthFinding("dead query/key", name, evidence, "norm=standard or a lower learning_rate")
 
 
-def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator[Finding]:
-    """Tell a prediction that no input moves any more, or has hardly moved yet: the fixes are opposite.
+def _collapsed(history: History, late: History, before: Sequence[HealthFinding]) -> Iterator[HealthFinding]:
+    """Find a prediction that no input moves any more, or has hardly moved yet: the fixes are opposite.
 
     It has collapsed where an input had moved it, or where steps were too large (`before`: what else was found).
     """
@@ -161,34 +162,34 @@ def _collapsed(history: Rows, late: Rows, before: Sequence[Finding]) -> Iterator
     if fallen:
         evidence += f", down from {most:.2f}"
     if fallen or {finding.word for finding in before} - {"too slow"}:
-        yield Finding("collapsed", "network", evidence, "a lower learning_rate, norm=standard or a longer warmup")
+        yield HealthFinding("collapsed", "network", evidence, "a lower learning_rate, norm=standard or a longer warmup")
     else:
         fix = "a higher learning_rate, more epochs or norm=standard; check that the columns tell anything"
-        yield Finding("not learning", "network", f"{evidence}, at no time by more than {most:.2f}", fix)
+        yield HealthFinding("not learning", "network", f"{evidence}, at no time by more than {most:.2f}", fix)
 
 
-def _ignored(late: Rows, norms: Mapping[str, float]) -> Iterator[Finding]:
+def _ignored(late: History, norms: Mapping[str, float]) -> Iterator[HealthFinding]:
     fix = "modality_dropout=0.2, unimodal_heads=0.5 or balance=ogm_ge; check that the column tells anything"
     use = {name: _median_of(late, f"{name}_use") for name in MODALITIES}
     for name, other in (("image", "text"), ("text", "image")):
         mine, its = use[name], use[other]
         if mine is not None and its is not None and mine < IGNORED and its > USED:
             evidence = f"another row's {name} moves the prediction by {mine:.4f}, another row's {other} by {its:.2f}"
-            yield Finding(f"{name} ignored", f"{name}_adapter", evidence, fix)
+            yield HealthFinding(f"{name} ignored", f"{name}_adapter", evidence, fix)
         elif norms.get(f"{name}_adapter", math.inf) < ROUNDING * norms.get(f"{other}_adapter", 0.0):
-            yield Finding(f"{name} ignored", f"{name}_adapter", f"no gradient reaches the {name} adapter", fix)
+            yield HealthFinding(f"{name} ignored", f"{name}_adapter", f"no gradient reaches the {name} adapter", fix)
 
 
-def _dead(late: Rows) -> Iterator[Finding]:
+def _dead(late: History) -> Iterator[HealthFinding]:
     shares = _median_by(late, "parts", "part", "zeros")
     blocks = [share for part, share in shares.items() if "." not in part]
     for part, share in shares.items():
         if share == 1.0 and min(blocks) < 1.0:  # where all are zero the loss is: there is nothing left to learn
             evidence = "every gradient is exactly zero"
-            yield Finding("dead", part, evidence, "a lower learning_rate, norm=standard, or leave the block out")
+            yield HealthFinding("dead", part, evidence, "a lower learning_rate, norm=standard, or leave the block out")
 
 
-def _speed(history: Rows) -> Iterator[Finding]:
+def _speed(history: History) -> Iterator[HealthFinding]:
     ratios: dict[str, list[float]] = {}
     for row in history:
         for part in row.get("parts") or []:
@@ -197,38 +198,38 @@ def _speed(history: Rows) -> Iterator[Finding]:
     for part, values in ratios.items():
         if max(values) > TOO_FAST:
             evidence = f"a step moved it by {max(values):.2f} of its norm; about 0.001 is healthy"
-            yield Finding("too fast", part, evidence, "a lower learning_rate or a longer warmup")
+            yield HealthFinding("too fast", part, evidence, "a lower learning_rate or a longer warmup")
         elif max(values) < TOO_SLOW:
             evidence = f"no step moves it by more than {max(values):.0e} of its norm; about 0.001 is healthy"
-            yield Finding("too slow", part, evidence, "a higher learning_rate")
+            yield HealthFinding("too slow", part, evidence, "a higher learning_rate")
 
 
-def _saturated(late: Rows) -> Iterator[Finding]:
+def _saturated(late: History) -> Iterator[HealthFinding]:
     for name, share in _median_by(late, "gates", "name", "saturation").items():
         if share > SATURATED:
             evidence = f"{100 * share:.0f} % of the gate's values are below 0.01 or above 0.99"
-            yield Finding("saturated gate", name, evidence, "a lower learning_rate, norm=standard or gate=none")
+            yield HealthFinding("saturated gate", name, evidence, "a lower learning_rate, norm=standard or gate=none")
 
 
-def _dead_heads(late: Rows) -> Iterator[Finding]:
+def _dead_heads(late: History) -> Iterator[HealthFinding]:
     heads = _median_by(late, "attention", "name", "heads")
     for name, count in _median_by(late, "attention", "name", "dead_heads").items():
         if count >= 1:
             evidence = f"{count:.0f} of {heads[name]:.0f} heads get next to no gradient"
-            yield Finding("dead heads", name, evidence, "fewer heads (num_heads) or a lower learning_rate")
+            yield HealthFinding("dead heads", name, evidence, "fewer heads (num_heads) or a lower learning_rate")
 
 
-def _median_by(rows: Rows, column: str, label: str, value: str) -> dict[str, float]:
-    """Take the median over the rows of one value of each named thing; what no row knows is left out."""
-    gathered: dict[str, list[float]] = {}
+def _median_by(rows: History, column: str, label: str, value: str) -> dict[str, float]:
+    """Return the median over the rows of one value of each named thing; what no row knows is left out."""
+    values_by_name: dict[str, list[float]] = {}
     for row in rows:
         for one in row.get(column) or []:
             if one.get(value) is not None:
-                gathered.setdefault(one[label], []).append(one[value])
-    return {name: _median(values) for name, values in gathered.items()}
+                values_by_name.setdefault(one[label], []).append(one[value])
+    return {name: _median(values) for name, values in values_by_name.items()}
 
 
-def _median_of(rows: Rows, column: str) -> float | None:
+def _median_of(rows: History, column: str) -> float | None:
     values = [row[column] for row in rows if row.get(column) is not None]
     return _median(values) if values else None
 

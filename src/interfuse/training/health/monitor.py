@@ -53,22 +53,22 @@ class HealthMonitor:
         for number, part in enumerate(self.parts.values()):
             self.members[number, [place[id(p)] for p in part]] = 1.0
         self.samples: list[dict[str, Any]] = []
-        self.seen = 0  # steps begun; a training that goes on from a checkpoint sets it
+        self.steps = 0  # begun; a training that goes on from a checkpoint sets it
         self.before: list[Tensor] | None = None
         self._inputs: tuple[Tensor, ...] | None = None
         self._handle: Any = None
 
     def begin(self) -> bool:
-        """Begin a step; say whether it is looked at."""
-        looked = self.seen in self.looks
-        self.seen += 1
-        if looked:
+        """Begin a step; return whether it is looked at."""
+        is_sampled = self.steps in self.looks
+        self.steps += 1
+        if is_sampled:
             self.probes.attach()
             fusion = self.blocks.get("fusion")
             if fusion is not None:
                 self._handle = fusion.register_forward_pre_hook(self._keep_inputs)
             self.before = []
-        return looked
+        return is_sampled
 
     def after_backward(self, network: Network | None = None, task: str = "", ogm_ratio: float | None = None) -> None:
         """Measure what the backward pass left; with the network also how far it uses each modality."""
@@ -106,14 +106,14 @@ class HealthMonitor:
         """Measure how far the optimiser moved the parameters, for their size."""
         if self.before is None:
             return
-        moved = self._norms([p.detach() - old for p, old in zip(self.parameters, self.before, strict=True)])
+        updates = self._norms([p.detach() - old for p, old in zip(self.parameters, self.before, strict=True)])
         sizes = self._norms(self.before)
-        for part, ratio in zip(self.samples[-1]["parts"], (moved / sizes.clamp_min(1e-30)).tolist(), strict=True):
+        for part, ratio in zip(self.samples[-1]["parts"], (updates / sizes.clamp_min(1e-30)).tolist(), strict=True):
             part["update_ratio"] = ratio
         self.before = None
 
     def row(self) -> dict[str, Any]:
-        """Sum up since the last row: the median of every value, columns of `core.records.HISTORY`; empty if unseen."""
+        """Return the median of every value since the last row, columns of `core.records.HISTORY`; empty if unseen."""
         samples, self.samples = self.samples, []
         columns = {name: _medians([sample[name] for sample in samples]) for name in ("parts", "attention", "gates")}
         single = {n: _median([s[n] for s in samples]) for n in ("ogm_ratio", "image_use", "text_use")}
@@ -128,7 +128,7 @@ class HealthMonitor:
 
 
 def list_parts(blocks: Mapping[str, nn.Module]) -> dict[str, list[nn.Parameter]]:
-    """List the trained parameters of every block, and of every layer of the stacks inside it.
+    """Return the trained parameters of every block, and of every layer of the stacks inside it.
 
     A stack is a `ModuleList` that the block names in its `stacks`, or a plain `Sequential`, with at least two layers
     that have parameters; what is inside its layers is not listed.
@@ -145,10 +145,10 @@ def _list_layers(name: str, module: nn.Module, stacks: tuple[str, ...]) -> dict[
         layers = {f"{name}.{own}": _trained(layer) for own, layer in module.named_children()}
         layers = {key: parameters for key, parameters in layers.items() if parameters}
         return layers if len(layers) > 1 else {}
-    found: dict[str, list[nn.Parameter]] = {}
+    parts: dict[str, list[nn.Parameter]] = {}
     for own, child in module.named_children():
-        found |= _list_layers(f"{name}.{own}", child, stacks)
-    return found
+        parts |= _list_layers(f"{name}.{own}", child, stacks)
+    return parts
 
 
 def _trained(module: nn.Module) -> list[nn.Parameter]:
@@ -156,19 +156,19 @@ def _trained(module: nn.Module) -> list[nn.Parameter]:
 
 
 def _medians(samples: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Take the median of each value of each named thing over the samples."""
+    """Return the median of each value of each named thing over the samples."""
     if not samples:
         return []
     label = next((key for key in ("part", "name") if samples[0] and key in samples[0][0]), None)
     if label is None:
         return []
-    gathered: dict[str, list[dict[str, Any]]] = {}
+    ones_by_name: dict[str, list[dict[str, Any]]] = {}
     for sample in samples:
         for one in sample:
-            gathered.setdefault(one[label], []).append(one)
+            ones_by_name.setdefault(one[label], []).append(one)
     counts = ("keys", "heads", "dead_heads")
     rows = []
-    for name, ones in gathered.items():
+    for name, ones in ones_by_name.items():
         row: dict[str, Any] = {label: name}
         for key in (key for key in ones[0] if key != label):
             value = _median([one.get(key) for one in ones])

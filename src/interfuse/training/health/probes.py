@@ -49,28 +49,28 @@ def gate_saturation(values: Tensor) -> Tensor:
 
 
 @dataclass
-class Heard:
-    """What the probes of one module were told during a step."""
+class Readings:
+    """What the probes of one module measured during a step."""
 
     values: list[tuple[Tensor, int]]
 
 
 class Probes:
-    """Listen to every attention and gate of a network while a step runs; `detach` ends it and gives what was heard."""
+    """Forward hooks on every attention and gate of a network while a step runs; `readings` holds what they measured."""
 
     def __init__(self, modules: dict[str, nn.Module]) -> None:
         """Find what to listen to under each block's name; nothing is attached yet."""
-        found = [
+        children = [
             (f"{block}.{name}".rstrip("."), m) for block, top in modules.items() for name, m in top.named_modules()
         ]
-        self.attention = {name: m for name, m in found if isinstance(m, Attention)}
-        self.gates = dict(_gates(found))
-        self.heard: dict[str, Heard] = {}
+        self.attention = {name: m for name, m in children if isinstance(m, Attention)}
+        self.gates = dict(_gates(children))
+        self.readings: dict[str, Readings] = {}
         self._handles: list[Any] = []
 
     def attach(self) -> None:
         """Begin to listen."""
-        self.heard = {}
+        self.readings = {}
         for name, module in self.attention.items():
             # `attend`, not a hook: some mechanisms project once and attend twice, past `forward`
             module.attend = self._hear_attention(name, module)  # type: ignore[method-assign]
@@ -86,19 +86,19 @@ class Probes:
         self._handles = []
 
     def attention_rows(self) -> list[dict[str, Any]]:
-        """Describe every attention that ran, its gradients included."""
+        """Return a row for every attention that ran, its gradients included."""
         return [
-            {"name": name, **_mean(self.heard[name].values), **_head_gradients(module)}
+            {"name": name, **_mean(self.readings[name].values), **_head_gradients(module)}
             for name, module in self.attention.items()
-            if name in self.heard
+            if name in self.readings
         ]
 
     def gate_rows(self) -> list[dict[str, Any]]:
-        """Describe every gate that ran."""
+        """Return a row for every gate that ran."""
         return [
-            {"name": name, "saturation": float(_mean(self.heard[name].values)["entropy"])}
+            {"name": name, "saturation": float(_mean(self.readings[name].values)["entropy"])}
             for name in self.gates
-            if name in self.heard
+            if name in self.readings
         ]
 
     def _hear_attention(self, name: str, module: Attention) -> Callable[..., Tensor]:
@@ -107,9 +107,9 @@ class Probes:
         def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
             with torch.no_grad(), torch.autocast(query.device.type, enabled=False):
                 rows = spread(len(query)).to(query.device)
-                seen = None if mask is None else mask[rows]
-                heard = head_entropy(query[rows], key[rows], seen, module.num_heads)
-            self.heard.setdefault(name, Heard([])).values.append(heard)
+                keys = None if mask is None else mask[rows]
+                reading = head_entropy(query[rows], key[rows], keys, module.num_heads)
+            self.readings.setdefault(name, Readings([])).values.append(reading)
             answer: Tensor = original(module, query, key, value, mask)
             return answer
 
@@ -118,13 +118,13 @@ class Probes:
     def _hear_gate(self, name: str, half: bool) -> Callable[..., None]:
         def hook(_: nn.Module, __: Any, output: Tensor) -> None:
             values = output.chunk(2, -1)[1] if half else output
-            self.heard.setdefault(name, Heard([])).values.append((gate_saturation(values), 0))
+            self.readings.setdefault(name, Readings([])).values.append((gate_saturation(values), 0))
 
         return hook
 
 
 def spread(count: int) -> Tensor:
-    """Choose at most `ROWS` row numbers, spread evenly."""
+    """Return at most `ROWS` row numbers, spread evenly."""
     return torch.arange(count) if count <= ROWS else torch.linspace(0, count - 1, ROWS).long()
 
 
@@ -151,15 +151,15 @@ def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> Mod
         return logits.sigmoid() if task == "multilabel" else logits
 
     whole = predict(image, text, image_mask, text_mask)
-    swapped = Modalities(
+    swaps = Modalities(
         image=(image[other], text, image_mask[other], text_mask),
         text=(image, text[other], image_mask, text_mask[other]),
     )
-    taken = network.fusion.modalities if len(rows) > 1 else ()
+    modalities = network.fusion.modalities if len(rows) > 1 else ()
     use = Modalities(
         *(
-            float(_distance((predict(*inputs) - whole).abs(), whole, task)) if name in taken else None
-            for name, inputs in swapped.named()
+            float(_distance((predict(*inputs) - whole).abs(), whole, task)) if name in modalities else None
+            for name, inputs in swaps.named()
         )
     )
     for part, mode in zip(parts, was_training, strict=True):
@@ -167,17 +167,17 @@ def modality_use(network: Network, inputs: tuple[Tensor, ...], task: str) -> Mod
     return use
 
 
-def _distance(moved: Tensor, whole: Tensor, task: str) -> Tensor:
+def _distance(shift: Tensor, whole: Tensor, task: str) -> Tensor:
     if is_single_class(task):
-        return moved.sum(-1).mean() / 2
+        return shift.sum(-1).mean() / 2
     if task == "multilabel":
-        return moved.mean()
-    return (moved.mean() / whole.std().clamp_min(1e-12)).clamp_max(1)
+        return shift.mean()
+    return (shift.mean() / whole.std().clamp_min(1e-12)).clamp_max(1)
 
 
-def _gates(found: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, tuple[nn.Linear, bool]]]:
-    """Find the linear maps whose output enters a sigmoid, and whether that is its second half only."""
-    for name, module in found:
+def _gates(modules: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, tuple[nn.Linear, bool]]]:
+    """Return the linear maps whose output enters a sigmoid, and whether that is its second half only."""
+    for name, module in modules:
         if isinstance(module, ValueGate):
             yield name, (module, True)
         elif isinstance(module, FusionMechanism):
@@ -188,8 +188,8 @@ def _gates(found: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, tuple[nn.L
 
 def _mean(values: list[tuple[Tensor, int]]) -> dict[str, Any]:
     entropies = torch.stack([value for value, _ in values])
-    kept = entropies[~entropies.isnan()]
-    return {"entropy": float(kept.mean()) if len(kept) else None, "keys": max(keys for _, keys in values)}
+    numbers = entropies[~entropies.isnan()]
+    return {"entropy": float(numbers.mean()) if len(numbers) else None, "keys": max(keys for _, keys in values)}
 
 
 def _head_gradients(module: Attention) -> dict[str, Any]:
