@@ -89,9 +89,9 @@ def evaluate(
     """
     columns = {"image": image, "text": text, "label": label}
     read, encode, chosen = sort_settings_of_run({**settings, **columns}, names_of(EvaluateSettings))
-    source, scored = make_source(data, read, encode), EvaluateSettings(**chosen)
-    quarantine = Path(scored.quarantine) if scored.quarantine else None
-    return evaluate_source(open_run(run), source, scored.on, progress, scored.missing, quarantine)
+    source, choice = make_source(data, read, encode), EvaluateSettings(**chosen)
+    quarantine = Path(choice.quarantine) if choice.quarantine else None
+    return evaluate_source(open_run(run), source, choice.on, progress, choice.missing, quarantine)
 
 
 def open_run(run: Run | Path | str) -> Run:
