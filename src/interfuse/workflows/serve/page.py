@@ -191,10 +191,10 @@ def _lay_out(one: Answer, task: str) -> tuple[Any, ...]:
     """Return status, probabilities, who decided, the attention, and everything as plain values."""
     if one.error is not None:
         return f"**{html.escape(one.error)}**", None, "", "", {"error": one.error}
-    modality = {"image": "the picture", "text": "the text", "both": "both", "neither": "neither"}[one.decided]
+    decider = {"image": "the picture", "text": "the text", "both": "both", "neither": "neither"}[one.decided]
     what = "number" if task == "regression" else "probability"
     verdict = (
-        f"**Decided by {modality}.** Of the {what} of {html.escape(one.label)} the picture gives "
+        f"**Decided by {decider}.** Of the {what} of {html.escape(one.label)} the picture gives "
         f"{one.image_part:+.3f} and the text {one.text_part:+.3f} above what neither gives (Shapley)."
     )
     plain = {

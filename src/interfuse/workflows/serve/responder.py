@@ -85,10 +85,10 @@ class Responder:
         Raises:
             DataError: the run has no encoders, or those here are not those it was trained with.
         """
-        own, signatures = run.info["encoder_settings"], run.info["encoders"]
-        if own["image_encoder"] == "known":
+        encoders, signatures = run.info["encoder_settings"], run.info["encoders"]
+        if encoders["image_encoder"] == "known":
             raise DataError("A run on a known-answer task has no encoders, so that no picture can be given to it.")
-        settings = EncoderSettings(**own)
+        settings = EncoderSettings(**encoders)
         towers = {
             modality: open_tower(
                 modality,
@@ -192,10 +192,10 @@ class Responder:
                 torch.zeros(len(questions), 1, self.image.encoder.dim), torch.zeros(len(questions), 1, dtype=torch.bool)
             )
         pictures = [self.image.encoder.prepare(questions[row].picture) for row in rows]
-        encoded = as_stored(self.image.coding, self.image.encoder.encode(torch.stack(pictures)))
-        tokens = torch.zeros(len(questions), *encoded.shape[1:])
-        mask = torch.zeros(len(questions), encoded.shape[1], dtype=torch.bool)
-        tokens[rows], mask[rows] = encoded, True
+        values = as_stored(self.image.coding, self.image.encoder.encode(torch.stack(pictures)))
+        tokens = torch.zeros(len(questions), *values.shape[1:])
+        mask = torch.zeros(len(questions), values.shape[1], dtype=torch.bool)
+        tokens[rows], mask[rows] = values, True
         return Tokens(tokens, mask)
 
     def _encode_texts(self, questions: list[_Question]) -> tuple[Tokens, list[list[int]], list[bool]]:
@@ -210,10 +210,10 @@ class Responder:
         for row in rows:
             prepared = self.text.encoder.prepare([str(questions[row].text)])
             ids[row], cut[row] = prepared.ids[0], bool(prepared.cut)
-        encoded = self.text.encoder.encode([ids[row] for row in rows])
-        tokens = torch.zeros(len(questions), *encoded.tokens.shape[1:])
-        mask = torch.zeros(len(questions), encoded.mask.shape[1], dtype=torch.bool)
-        tokens[rows], mask[rows] = as_stored(self.text.coding, encoded.tokens), encoded.mask
+        batch = self.text.encoder.encode([ids[row] for row in rows])
+        tokens = torch.zeros(len(questions), *batch.tokens.shape[1:])
+        mask = torch.zeros(len(questions), batch.mask.shape[1], dtype=torch.bool)
+        tokens[rows], mask[rows] = as_stored(self.text.coding, batch.tokens), batch.mask
         return Tokens(tokens, mask), ids, cut
 
     def _words(self, ids: list[int], weights: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
