@@ -11,7 +11,7 @@ from interfuse.workflows.encode import FOLDER
 
 
 def used_folders(studies: Iterable[Path]) -> set[str]:
-    """Name the store folders whose tokens these studies or runs were made with.
+    """Return the names of the store folders whose tokens these studies or runs were made with.
 
     Raises:
         DataError: a folder is neither a study nor a run, or says nothing of its encoders.

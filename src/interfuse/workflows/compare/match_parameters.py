@@ -43,8 +43,8 @@ def closed(design: Design) -> Design:
 def _fill(design: Design, target: int, training_set: TrainingSet) -> Design:
     hidden = match_hidden(design, *training_set.fold(design, 0)[1], len(training_set.features.label_names), target)
     plain = {name: value for name, value in to_plain(design).items() if name not in ("fusion", "settings", "name")}
-    sized = make_design(design.fusion, {**design.settings, "hidden": hidden}, plain)
-    return replace(sized, name=design.name.replace("match", str(hidden)))
+    variant = make_design(design.fusion, {**design.settings, "hidden": hidden}, plain)
+    return replace(variant, name=design.name.replace("match", str(hidden)))
 
 
 def match_all(designs: list[Design], training_set: TrainingSet, target: str) -> tuple[list[Design], list[str]]:
@@ -67,18 +67,18 @@ def match_all(designs: list[Design], training_set: TrainingSet, target: str) -> 
     matches, notes = [], []
     for design in designs:
         if _is_open(design):
-            sized = _fill(design, count, training_set)
+            variant = _fill(design, count, training_set)
         else:
-            sized = design if design.name == target else _widen(design, training_set, count)
-        size = count_of(sized, training_set)
+            variant = design if design.name == target else _widen(design, training_set, count)
+        size = count_of(variant, training_set)
         if max(size, count) > FARTHEST * min(size, count):
             raise ConfigError(
-                f"{design.name} has {size:,} parameters at the nearest that it comes (dim={sized.dim}); {count:,} is "
+                f"{design.name} has {size:,} parameters at the nearest that it comes (dim={variant.dim}); {count:,} is "
                 "more than twice away. Give match_parameters=… a count that every design can have, or a design's name."
             )
         if abs(size - count) > count / 10:
-            notes.append(f"{design.name} has {size:,} parameters at dim={sized.dim}; {count:,} cannot be met nearer.")
-        matches.append(sized)
+            notes.append(f"{design.name} has {size:,} parameters at dim={variant.dim}; {count:,} cannot be met nearer.")
+        matches.append(variant)
     return matches, notes
 
 

@@ -65,8 +65,8 @@ class Request:
         settings = self.settings
         for design in self.designs:
             fitting = -(-design.dim // max(1, design.num_heads)) * design.num_heads
-            sized = replace(closed(design), dim=fitting) if settings.match_parameters is not None else closed(design)
-            check_design(sized, task or "multiclass", classes)
+            variant = replace(closed(design), dim=fitting) if settings.match_parameters is not None else closed(design)
+            check_design(variant, task or "multiclass", classes)
         may_be = self.floors.add(self.designs, task or "matching")  # which has the most floors
         designs = self.floors.add(self.designs, task or "multiclass")
         if settings.metric is not None:

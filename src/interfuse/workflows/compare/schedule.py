@@ -23,7 +23,7 @@ class Resources:
 
 
 TrialCallback = Callable[[Trial], object]
-"""Called with each trial when its run is on disk."""
+"""Callback of a study: called with each trial when its run is on disk."""
 
 
 def train_all(

@@ -41,7 +41,7 @@ DECADE = 10.0
 
 @dataclass(frozen=True)
 class TuneSettings:
-    """How designs are tuned."""
+    """How the hyperparameters of designs are tuned."""
 
     draws: int
     """Settings drawn, the same for every design; each design's own settings are tried besides."""
@@ -71,7 +71,7 @@ def tune(
     settings: TuneSettings,
     progress: Progress,
 ) -> Tuned:
-    """Train every design with every draw, and keep for each what was best on validation.
+    """Train every design with every draw (random search), and keep for each what was best on validation.
 
     A training that fails (its loss became infinite, or the design refuses the draw) has no score and is never chosen.
     Killed and started again, tuning goes on where it was.
@@ -109,7 +109,7 @@ def tune(
 
 
 def draw(space: str, count: int) -> list[dict[str, Any]]:
-    """Draw settings at random from a space, by Optuna's random sampler; the same space and count give the same draws.
+    """Draw hyperparameters from a space, by Optuna's random sampler; the same space and count give the same draws.
 
     Raises:
         ConfigError: the space cannot be read.

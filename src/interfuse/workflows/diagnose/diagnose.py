@@ -136,7 +136,7 @@ def diagnose(
         verdict += "" if doubts else say_spared(permutation, absence_losses(states))
         trust = measure_trust(states, _validation(run, features, splits, name))
         looks = measure_attention(run.network, features, sample)
-        shown = _examples(features, examples, rows, states, both.rows)
+        gallery = _examples(features, examples, rows, states, both.rows)
         pictures = illustrate(run, features, examples, _rows_to_draw(run, features, rows[both.rows[:SHOWN]]))
     diagnosis = Diagnosis(
         run=run.folder.name
@@ -150,7 +150,7 @@ def diagnose(
         metric=HEADLINES[run.task],
         verdict=verdict,
         measures=(*measures, *more, *trust, looks),
-        examples=tuple(shown),
+        examples=tuple(gallery),
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
         version=version("interfuse"),
@@ -242,15 +242,15 @@ def _count_pairs(features: Features, rows: Tensor) -> int:
 
 def _doubts(run: Run) -> tuple[str, ...]:
     """Return a warning where the absent token of a modality was never trained."""
-    untrained = [
+    words = [
         word
         for modality, word in (("image", "an image"), ("text", "a text"))
         if not run.info["trained_on_missing"][modality]
     ]
-    if not untrained:
+    if not words:
         return ()
     return (
-        f"The run never trained on rows without {' or '.join(untrained)}: the absent token is untrained, so what is "
+        f"The run never trained on rows without {' or '.join(words)}: the absent token is untrained, so what is "
         "measured with it tells little. Fix: train with --modality-dropout 0.1.",
     )
 
@@ -269,11 +269,11 @@ def _examples(
 ) -> list[Example]:
     """Describe the rows that need both."""
     table = examples.table if examples is not None else None
-    shown = []
+    gallery = []
     for number in needing[:SHOWN].tolist():
         row = int(rows[number])
         picture = table["image"][row].as_py() if table is not None else None
-        shown.append(
+        gallery.append(
             Example(
                 row=int(features.rows[row]),
                 id=features.ids[row],
@@ -284,7 +284,7 @@ def _examples(
                 image=Path(picture).name if picture else None,
             )
         )
-    return shown
+    return gallery
 
 
 def _spell(features: Features, values: np.ndarray, label: bool = False) -> str:

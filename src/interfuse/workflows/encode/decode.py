@@ -1,4 +1,4 @@
-"""Decoding pictures beside the encoder: a few batches ahead, on threads of their own."""
+"""Decoding pictures beside the encoder: batches are prefetched, a few ahead, on threads of their own."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ from interfuse.encoders import ImageEncoder
 DECODERS = max(2, min(8, os.cpu_count() or 2))
 """Threads that decode pictures while the encoder works."""
 AHEAD = 2
-"""Batches that are decoded ahead."""
+"""Batches that are decoded ahead (prefetched)."""
 Opener = Callable[[], Image.Image]
 
 

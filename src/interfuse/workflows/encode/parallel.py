@@ -40,8 +40,8 @@ class ParallelBatches:
             torch.set_num_threads(share)
 
         self._pool = ThreadPoolExecutor(self.workers)
-        for begun in [self._pool.submit(begin) for _ in range(self.workers)]:
-            begun.result()
+        for future in [self._pool.submit(begin) for _ in range(self.workers)]:
+            future.result()
         torch.set_num_threads(all_threads)  # for threads that start later, which take the last count
 
     def __enter__(self) -> "ParallelBatches":

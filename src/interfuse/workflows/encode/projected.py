@@ -94,11 +94,11 @@ def find_projection(base: TokenStore, sample: Sample, dim: int, progress: Progre
     there = sample.fill(base, keys)
     if not there:
         return None
-    fitted = fit_projection(_chunks(base.table(there)), dim)
+    fit = fit_projection(_chunks(base.table(there)), dim)
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.parent / ".lock"):  # of several processes all go on with the first one's
         if not path.is_file():
-            save_projections(path, {sample.modality: fitted})
+            save_projections(path, {sample.modality: fit})
     projection = load_projections(path)[sample.modality]
     progress.say(
         f"The {sample.modality} tokens are kept {dim} instead of {base.dim} wide: principal components of "

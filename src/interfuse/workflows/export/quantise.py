@@ -57,7 +57,7 @@ def quantise(run: Run, rows: AnsweredRows, folder: Path) -> Agreement:
 
 
 def _left_alone(path: Path) -> list[str]:
-    """Name the products with a constant that is no matrix: a scale a channel has no place there."""
+    """Return the names of the products with a constant that is no matrix: a scale a channel has no place there."""
     graph = require("onnx", "export").load(str(path), load_external_data=False).graph
     axes = {weight.name: len(weight.dims) for weight in graph.initializer}
     return [

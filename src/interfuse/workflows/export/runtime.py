@@ -77,8 +77,8 @@ class Model:
 
         facts = self.config["image"]
         image = Image.open(picture) if isinstance(picture, str | Path) else picture
-        resized = to_rgb(image).resize((facts["size"], facts["size"]), Image.Resampling.BICUBIC)
-        values = np.asarray(resized, np.float32).transpose(2, 0, 1) * np.float32(facts["factor"])
+        rgb = to_rgb(image).resize((facts["size"], facts["size"]), Image.Resampling.BICUBIC)
+        values = np.asarray(rgb, np.float32).transpose(2, 0, 1) * np.float32(facts["factor"])
         mean, std = (np.array(facts[name], np.float32).reshape(3, 1, 1) for name in ("mean", "std"))
         return np.asarray((values - mean) / std, np.float32)
 

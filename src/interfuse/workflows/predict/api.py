@@ -88,8 +88,8 @@ def evaluate(
         DataError: the folder holds no run, the rows cannot be used, or there is none in the split.
     """
     columns = {"image": image, "text": text, "label": label}
-    read, encode, chosen = sort_settings_of_run({**settings, **columns}, names_of(EvaluateSettings))
-    source, choice = make_source(data, read, encode), EvaluateSettings(**chosen)
+    read, encode, own = sort_settings_of_run({**settings, **columns}, names_of(EvaluateSettings))
+    source, choice = make_source(data, read, encode), EvaluateSettings(**own)
     quarantine = Path(choice.quarantine) if choice.quarantine else None
     return evaluate_source(open_run(run), source, choice.on, progress, choice.missing, quarantine)
 

@@ -97,9 +97,9 @@ def known_rows(run: Run, source: Source) -> Features:
     features = make_known(source.data, source.read.seed)
     fits = all(_fits(run.info["inputs"][modality], table) for modality, table in features.tables.named())
     if known not in (None, source.data) or not fits or run.label_names != features.label_names:
-        shown = ", ".join(run.label_names)
+        classes = ", ".join(run.label_names)
         raise ConfigError(
-            f"The run was trained for {known or 'another known-answer task'} (classes {shown}), got {source.data}: "
+            f"The run was trained for {known or 'another known-answer task'} (classes {classes}), got {source.data}: "
             f"its tokens and classes mean something else. Give {known or 'that task'}; another --seed makes new rows."
         )
     return features
@@ -119,10 +119,10 @@ def _other_kind(run: Run, source: Source) -> str:
             f"The run was trained on rows seen by {names['image_encoder']} and {names['text_encoder']}, and the tokens "
             f"of {source.data} are made without them. Give rows of pictures and texts."
         )
-    shown = source.data if isinstance(source.data, str | Path) else "a data frame"
+    name = source.data if isinstance(source.data, str | Path) else "a data frame"
     return (
         f"The run was trained for {run.info.get('known') or 'a known-answer task'}, whose tokens no encoder makes, got "
-        f"{shown}. Give {run.info.get('known') or 'that task, such as known:xor'}."
+        f"{name}. Give {run.info.get('known') or 'that task, such as known:xor'}."
     )
 
 

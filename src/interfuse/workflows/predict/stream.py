@@ -198,11 +198,11 @@ class _Work:
     def _read(self, numbers: Collection[int]) -> Iterator[Part]:
         for number, piece in self.stream.parts(self.size, set(numbers)):
             examples = load_part(piece, number * self.size, self.run.task, self.run.label_names)
-            unread = [trouble for trouble in examples.troubles if trouble.what == "image"]
-            if number == 0 and unread and not examples.pictures():  # a wrong folder shall not cost a day
+            failures = [trouble for trouble in examples.troubles if trouble.what == "image"]
+            if number == 0 and failures and not examples.pictures():  # a wrong folder shall not cost a day
                 raise DataError(
                     f"No picture of column {piece.settings.image!r} in the first {piece.frame.height:,} rows could "
-                    f"be read; the first: {unread[0].reason}. Is --image-folder right?"
+                    f"be read; the first: {failures[0].reason}. Is --image-folder right?"
                 )
             yield Part(number, examples)
 

@@ -229,7 +229,7 @@ class Guard:
     async def _take_upload(
         self, scope: Message, headers: dict[str, str], client: Client, receive: Receive, send: Send
     ) -> None:
-        """Let the app store the files, and give the client names that stand for them."""
+        """Let the app store the files, and send the client names that stand for them."""
         length = headers.get("content-length", "")
         if not (length.isascii() and length.isdigit()):
             raise RefusedError(UNMEASURED, 411)

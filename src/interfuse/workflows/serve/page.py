@@ -133,9 +133,9 @@ def guard_page(page: Any, uploads: Uploads, limits: Limits, names: Names, auth: 
         "theme": gr.themes.Default(font=fonts[0], font_mono=fonts[1]),
         "css": CSS,
     }
-    lacking = set(settings) - set(inspect.signature(gr.mount_gradio_app).parameters)
-    if lacking:
-        raise _unguarded(gr, ", ".join(sorted(lacking)))
+    gaps = set(settings) - set(inspect.signature(gr.mount_gradio_app).parameters)
+    if gaps:
+        raise _unguarded(gr, ", ".join(sorted(gaps)))
     app = gr.mount_gradio_app(fastapi.FastAPI(openapi_url=None), page.queue(max_size=256), path="/", **settings)
     page.has_launched = True  # else Gradio's own check of what it moves is off; a second lock behind the guard
     inner = getattr(app.routes[-1], "app", None)
@@ -156,9 +156,9 @@ def _login_reader(gr: Any, app: Any) -> Callable[[Mapping[str, str]], Any]:
     return read
 
 
-def _unguarded(gr: Any, lacking: str) -> ConfigError:
+def _unguarded(gr: Any, gap: str) -> ConfigError:
     return ConfigError(
-        f"gradio {gr.__version__} cannot be served safely: it lacks {lacking}. Fix: pip install 'gradio>=6,<7'."
+        f"gradio {gr.__version__} cannot be served safely: it lacks {gap}. Fix: pip install 'gradio>=6,<7'."
     )
 
 

@@ -247,7 +247,7 @@ class Responder:
 
 
 def _name_decider(image: float, text: float) -> str:
-    """Name the modality with more than twice the other's part, by size; else both."""
+    """Return the modality with more than twice the other's part, by size; else both."""
     sizes = abs(image), abs(text)
     if max(sizes) == 0:
         return "neither"

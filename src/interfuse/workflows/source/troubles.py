@@ -16,7 +16,7 @@ MOST_KINDS = 8
 
 
 def place_in_store(source: Source, portion: Portion = WHOLE) -> Path:
-    """Name the file of a command that writes nothing but tokens: in the store, by DATA's name and its hash."""
+    """Return the quarantine file of a command that writes only tokens: in the store, by DATA's name and its hash."""
     data = source.data if isinstance(source.data, str | Path) else "data frame"
     part = "" if portion.of == 1 else f"-{portion.number}-of-{portion.of}"
     name = Path(str(data)).stem.rpartition(":")[2] or "rows"

@@ -58,8 +58,8 @@ def score_by(
         tests = [_prepare(metric, task, _rows(seed, "test")) for seed in folders]
         validations = [_rows(seed, "validation") for seed in folders]
         values = [_whole(_prepare(metric, task, rows), rows) if len(rows) else np.nan for rows in validations]
-        drawn = draw_metric(tests, weights, count)
-        rescored[design] = replace(scores[design], drawn=drawn, validation=_column(values))
+        draws = draw_metric(tests, weights, count)
+        rescored[design] = replace(scores[design], drawn=draws, validation=_column(values))
     answers = _constant(metric, task, constant.file, runs)
     rescored[constant.name] = replace(scores[constant.name], drawn=draw_metric(answers, weights, count))
     return {design: rescored[design] for design in scores}

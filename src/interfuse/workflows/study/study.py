@@ -145,7 +145,7 @@ class Study:
         return add_evidence(summary, self.folder, {name: scores[name] for name in trained}, self._folders())
 
     def best_fusion(self) -> str | None:
-        """Name the fusion that the verdict speaks of: best on validation, over all seeds, by the declared metric.
+        """Return the fusion that the verdict speaks of: best on validation, over all seeds, by the declared metric.
 
         None where the study compares no fusion of both modalities.
         """
@@ -154,8 +154,8 @@ class Study:
         fusions = [name for name, entry in scores.items() if not entry.unimodal and name != MAJORITY]
         if fusion or not fusions:
             return fusion
-        rated = [name for name in fusions if scores[name].validation.size]
-        return best_on_validation(scores, rated, by in LOWER_IS_BETTER) if rated else fusions[0]
+        candidates = [name for name in fusions if scores[name].validation.size]
+        return best_on_validation(scores, candidates, by in LOWER_IS_BETTER) if candidates else fusions[0]
 
     def report(self, path: Path | str | None = None, metric: str | None = None) -> Path:
         """Write the report.
@@ -202,17 +202,17 @@ class Study:
     def _check_finished(self) -> None:
         """Refuse a study that was cut short."""
         trials = self.trials()
-        lacking = [trial for trial in trials if not (trial.folder / "run.json").is_file()]
-        if lacking or not (self.folder / "majority.parquet").is_file():
-            names = ", ".join(f"{trial.design.name} seed {trial.seed}" for trial in lacking[:5])
-            more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+        todo = [trial for trial in trials if not (trial.folder / "run.json").is_file()]
+        if todo or not (self.folder / "majority.parquet").is_file():
+            names = ", ".join(f"{trial.design.name} seed {trial.seed}" for trial in todo[:5])
+            more = f" and {len(todo) - 5} more" if len(todo) > 5 else ""
             raise DataError(
-                f"{self.folder} is not finished: {len(lacking)} of {len(trials)} trainings are missing"
-                f"{f' ({names}{more})' if lacking else ''}. Give compare's command again: it goes on where it was."
+                f"{self.folder} is not finished: {len(todo)} of {len(trials)} trainings are missing"
+                f"{f' ({names}{more})' if todo else ''}. Give compare's command again: it goes on where it was."
             )
 
     def _row(self, result: DesignResult, entry: "_Loaded", by: str) -> LeaderboardRow:
-        """Lay out one design's result."""
+        """Return one design's result as a row of the leaderboard."""
         return LeaderboardRow(
             design=result.design,
             fusion=entry.fusion,
@@ -264,14 +264,14 @@ class Study:
         spread = None
         test_metrics: list[dict[str, float]] = []
         for seed in seeds:
-            test, validation, spent = [], [], 0.0
+            test, validation, train_seconds = [], [], 0.0
             for fold in folds:
                 folder = self._run_folder(design, seed, fold)
                 info = read_json(folder / "run.json")
                 table = read_table(folder / "predictions.parquet")
                 test.append(table.filter(pc.equal(table["split"], "test")))
                 validation.append(table.filter(pc.equal(table["split"], "validation"))["score"].to_numpy())
-                spent += info["train_seconds"]
+                train_seconds += info["train_seconds"]
                 test_metrics.append(info["metrics"].get("test", {}))
             rows = np.concatenate([part["row"].to_numpy() for part in test])
             order = np.argsort(rows, kind="stable")
@@ -280,7 +280,7 @@ class Study:
             if self.task == "regression":
                 spread = np.concatenate([spread_of(part["target"].to_numpy()) for part in test])[order]
             validations.append(np.concatenate(validation))
-            seconds.append(spent)
+            seconds.append(train_seconds)
             histories[int(seed)] = read_table(self._run_folder(design, seed, 0) / "history.parquet").to_pylist()
         modalities = FUSIONS.entry(design.fusion).build.modalities
         role = self._role(design.name)
@@ -295,10 +295,10 @@ class Study:
 
     def _majority(self, like: "_Loaded") -> "_Loaded":
         """The floor that always gives one answer, the train rows' own; its rows' scores were stored with the study."""
-        stored = read_table(self.folder / "majority.parquet")
-        test = stored.filter(pc.equal(stored["split"], "test"))
+        table = read_table(self.folder / "majority.parquet")
+        test = table.filter(pc.equal(table["split"], "test"))
         test = test.take(pc.sort_indices(test, [("row", "ascending")]))
-        validation = stored.filter(pc.equal(stored["split"], "validation"))
+        validation = table.filter(pc.equal(table["split"], "validation"))
         seeds = len(self.record["seeds"])
         every = np.tile(test["score"].to_numpy(), (seeds, 1))
         scores = replace(

@@ -57,10 +57,10 @@ def train(
         DataError: the rows cannot be used.
     """
     columns = {"image": image, "text": text, "label": label}
-    read, encode, chosen, terms = sort_settings({**settings, **columns}, READ, ENCODE, names_of(TrainSettings), TERMS)
+    read, encode, own, terms = sort_settings({**settings, **columns}, READ, ENCODE, names_of(TrainSettings), TERMS)
     source = make_source(data, read, encode)
-    trained = TrainSettings(fusion=fusion, **chosen)
-    designs = parse_designs(trained.fusion, {**terms, **source.encoder_settings()})
+    choice = TrainSettings(fusion=fusion, **own)
+    designs = parse_designs(choice.fusion, {**terms, **source.encoder_settings()})
     if len(designs) != 1:
         raise ConfigError(f"train takes one design, got {len(designs)}: {fusion!r}. compare takes several.")
-    return train_run(source, Path(out), designs[0], trained.seed, trained.precision, trained.threads, progress)
+    return train_run(source, Path(out), designs[0], choice.seed, choice.precision, choice.threads, progress)

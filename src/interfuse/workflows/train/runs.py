@@ -39,7 +39,7 @@ from interfuse.training import (
 from interfuse.workflows.train.training_set import TrainingSet
 
 Callback = Callable[[int, str], None]
-"""Called with the optimiser steps done and a note."""
+"""Callback of a training: called with the optimiser steps done since the last call, and a note."""
 OPTIONAL = ("finetune", "processes")
 """What a run.json says only of a run whose encoders learnt too, or that several processes trained."""
 FAILED = "failed.json"
@@ -163,11 +163,11 @@ def keep_run(
         held_out: validation and test on other tokens than training's; none: those of `features`.
         finetuned: modality to the file with the weights of an encoder that learnt too.
     """
-    scored = held_out or features
-    predictions, metrics = predict_splits(trained.network, scored)
+    eval_features = held_out or features
+    predictions, metrics = predict_splits(trained.network, eval_features)
     if not distributed.world().leads:
         return
-    costs = measure_costs(trained.network, scored, scored.splits["validation"], trial.design.batch_size)
+    costs = measure_costs(trained.network, eval_features, eval_features.splits["validation"], trial.design.batch_size)
     write_table(trial.folder / "predictions.parquet", predictions)
     rows = features.splits["train"]
     info = {

@@ -25,8 +25,8 @@ def train_run(
 ) -> Run:
     """Encode what is new, train, score validation and test once, and return the run.
 
-    Processes that torchrun started share the work: each encodes and trains on its part of the rows, and a step has
-    `batch_size` rows of each.
+    Distributed processes, which torchrun started, share the work: each encodes and trains on its part of the rows, and
+    a step has `batch_size` rows of each.
 
     Args:
         source: the rows and how to read and encode them.
