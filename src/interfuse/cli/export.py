@@ -10,7 +10,7 @@ from interfuse.cli.settings import Field, Fields, takes_settings
 from interfuse.core.errors import require
 from interfuse.data import SourceSettings
 from interfuse.training import load_run
-from interfuse.workflows.export import Format, Rows, export_run, quantise, read_rows
+from interfuse.workflows.export import AnsweredRows, Format, export_run, quantise, read_rows
 from interfuse.workflows.export import check as check_rows
 from interfuse.workflows.source import EncoderSettings, Source
 
@@ -57,7 +57,7 @@ def export(
     with options.watching() as progress:
         loaded_run = load_run(run)
         artifact = export_run(loaded_run, out, to, whole, progress)
-        rows: dict[str, Rows] = {}
+        rows: dict[str, AnsweredRows] = {}
         for data in filter(None, (check, int8)):
             if data not in rows:
                 source = Source(data, SourceSettings(image_folder=image_folder), encode)

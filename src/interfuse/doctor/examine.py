@@ -169,7 +169,7 @@ def _loses_its_tokens(marks: Labels, tokens: Tensor, vectors: Tensor) -> bool:
 
 
 def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[Finding], list[str], list[str]]:
-    kept: list[str] = []
+    passed: list[str] = []
     skipped: list[str] = []
     breaches = _guarded(Promise("deterministic in eval", is_deterministic_in_eval), subject)
     findings = findings + breaches
@@ -177,7 +177,7 @@ def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[
     subject = subject.variant(seeded=random)
     steady = not random or repeats(subject)
     if not random:
-        kept += ["deterministic in eval"] if not breaches else []
+        passed += ["deterministic in eval"] if not breaches else []
     if any(finding.kind == "state-moves" for finding in breaches):
         subject = subject.variant(call=_restoring(subject))
     for promise in PROMISES:
@@ -194,8 +194,8 @@ def _run(subject: Subject, findings: list[Finding], export: bool) -> tuple[list[
             continue
         findings += breaches
         if not any(finding.severity != "info" for finding in breaches):
-            kept.append(promise.name)
-    return findings, kept, skipped
+            passed.append(promise.name)
+    return findings, passed, skipped
 
 
 def _restoring(subject: Subject) -> Call:

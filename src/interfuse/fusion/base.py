@@ -151,7 +151,12 @@ class FusionMechanism(nn.Module, ABC):
         """
 
     def towers(self, image: Tokens, text: Tokens) -> Modalities[Float[Tensor, "batch dim"]]:
-        """Return a vector of each row's picture and text, which can be contrasted: here the means of their tokens."""
+        """Return a vector of each row's picture and text, which can be contrasted: here the means of their tokens.
+
+        Args:
+            image: tokens of one picture a row.
+            text: tokens of one text a row.
+        """
         return Modalities(masked_mean(*image), masked_mean(*text))
 
     def tails(self) -> list[nn.Module]:

@@ -71,7 +71,11 @@ class FinetuneSettings:
         return (self.unfreeze,) if self.unfreeze in ("image", "text") else ("image", "text")
 
     def of(self, design: Design) -> Design:
-        """Return the design with the hyperparameters of fine-tuning; its network is the same."""
+        """Return the design with the hyperparameters of fine-tuning; its network is the same.
+
+        Args:
+            design: of the frozen run.
+        """
         return replace(
             design,
             epochs=self.epochs,

@@ -87,30 +87,30 @@ def inspect_source(source: Source, progress: Progress | None = None, quarantine:
 
 
 def _spread(values: Iterable[int | float] | pl.Series) -> Spread:
-    found = values.cast(pl.Float64).to_numpy() if isinstance(values, pl.Series) else np.asarray(list(values), float)
-    return Spread(len(found), float(found.mean()), tuple(float(q) for q in np.quantile(found, LEVELS)))
+    numbers = values.cast(pl.Float64).to_numpy() if isinstance(values, pl.Series) else np.asarray(list(values), float)
+    return Spread(len(numbers), float(numbers.mean()), tuple(float(q) for q in np.quantile(numbers, LEVELS)))
 
 
 def _measure(paths: list[str], tick: Callable[[], None]) -> tuple[dict[str, Spread], dict[str, int]]:
     """Read the headers of the pictures, several at a time; they were readable a moment ago."""
 
-    def look(path: str) -> tuple[int, int, int, str] | None:
+    def read_header(path: str) -> tuple[int, int, int, str] | None:
         try:
             with Image.open(to_path(path)) as image:
                 return *image.size, os.path.getsize(to_path(path)), image.format or "?"
         except (OSError, ValueError):
             return None
 
-    found: list[tuple[int, int, int, str]] = []
+    headers: list[tuple[int, int, int, str]] = []
     with ThreadPoolExecutor(8) as pool:
-        for seen in pool.map(look, paths):
+        for header in pool.map(read_header, paths):
             tick()
-            found += [] if seen is None else [seen]
-    if not found:
+            headers += [] if header is None else [header]
+    if not headers:
         return {}, {}
     names = ("width", "height", "bytes")
-    sizes = {name: _spread(float(seen[place]) for seen in found) for place, name in enumerate(names)}
-    return sizes, dict(Counter(seen[3] for seen in found).most_common())
+    sizes = {name: _spread(float(header[place]) for header in headers) for place, name in enumerate(names)}
+    return sizes, dict(Counter(header[3] for header in headers).most_common())
 
 
 def _count_labels(examples: Examples, rows: pl.DataFrame, parts: list[str]) -> dict[str, dict[str, int]]:
@@ -128,23 +128,23 @@ def _find_leaks(rows: pl.DataFrame) -> list[Leak]:
     kinds = {"picture": ["image_key"], "picture and text": ["image_key", "text_key"], "text": ["text_key"]}
     leaks = []
     for what, keys in kinds.items():
-        held = rows.lazy().select(*keys, "split").drop_nulls(keys).group_by(keys, maintain_order=True)
-        facts = held.agg(pl.col("split").n_unique().alias("parts"), pl.len().alias("rows"))
-        shared = facts.filter(pl.col("parts") > 1).collect()
-        if shared.height:
-            same = rows.filter(**dict(zip(keys, shared.row(0), strict=False)))
-            first = {row["split"]: row["id"] for row in reversed(same.select("split", "id").to_dicts())}
+        groups = rows.lazy().select(*keys, "split").drop_nulls(keys).group_by(keys, maintain_order=True)
+        facts = groups.agg(pl.col("split").n_unique().alias("parts"), pl.len().alias("rows"))
+        repeats = facts.filter(pl.col("parts") > 1).collect()
+        if repeats.height:
+            copies = rows.filter(**dict(zip(keys, repeats.row(0), strict=False)))
+            first = {row["split"]: row["id"] for row in reversed(copies.select("split", "id").to_dicts())}
             example = ", ".join(f"{part} {first[part]}" for part in PARTS if part in first)
-            leaks.append(Leak(what, shared.height, int(shared["rows"].sum()), example))
+            leaks.append(Leak(what, repeats.height, int(repeats["rows"].sum()), example))
     return leaks
 
 
 def _draw_samples(examples: Examples, rows: pl.DataFrame, seed: int) -> list[Sample]:
     """Draw six rows, of as many different labels as there are."""
     order = np.random.default_rng(derive(seed, "samples")).permutation(rows.height)
-    drawn = pl.DataFrame({"place": order, "label": rows["label"][order].cast(pl.List(pl.String)).list.join(" ")})
+    table = pl.DataFrame({"place": order, "label": rows["label"][order].cast(pl.List(pl.String)).list.join(" ")})
     nth = pl.int_range(pl.len()).over("label").alias("nth")  # of its label; the sort keeps the drawn order beside
-    places = drawn.with_columns(nth).sort("nth", maintain_order=True)["place"][:SAMPLES]
+    places = table.with_columns(nth).sort("nth", maintain_order=True)["place"][:SAMPLES]
     return [_show(examples, rows.row(place, named=True)) for place in places]
 
 
@@ -177,7 +177,7 @@ def _warn(
     labels: dict[str, dict[str, int]],
     examples: Examples,
 ) -> list[str]:
-    """Say what would spoil a comparison, each with its fix."""
+    """Return what would spoil a comparison, each with its fix."""
     warnings, total = [], sum(counts.values())
     for leak in leaks:
         if leak.what != "text":
@@ -201,7 +201,7 @@ def _warn(
                 f"{100 * most / total:.0f} % of the rows are {name!r}: accuracy says little. Fix: look at macro F1, "
                 "and try class_weights=balanced."
             )
-    unseen = [name for name, by_part in labels.items() if not by_part.get("train")]
-    if unseen:
-        warnings.append(f"{len(unseen)} classes occur in no train row: {', '.join(unseen[:5])}.")
+    classes = [name for name, by_part in labels.items() if not by_part.get("train")]
+    if classes:
+        warnings.append(f"{len(classes)} classes occur in no train row: {', '.join(classes[:5])}.")
     return warnings

@@ -14,7 +14,7 @@ RETRIES = 3
 def run_on_ray(
     function: Callable[..., R],
     calls: Sequence[tuple[Any, ...]],
-    tell: Callable[[], object],
+    on_done: Callable[[], object],
     shared: Any = None,
     workers: int | None = None,
 ) -> list[R]:
@@ -25,7 +25,7 @@ def run_on_ray(
     Args:
         function: of module level, so that a worker can import it.
         calls: arguments of each call.
-        tell: called when a call is done.
+        on_done: called when a call is done.
         shared: given to every call before its own arguments, and sent to each machine once; None: nothing.
         workers: calls at once on a cluster that is started here; none: all.
 
@@ -42,13 +42,13 @@ def run_on_ray(
     try:
         remote = ray.remote(num_cpus=1, max_retries=RETRIES)(function)
         first = () if shared is None else (ray.put(shared),)
-        waiting = [remote.remote(*first, *call) for call in calls]
-        left = list(waiting)
-        while left:
-            done, left = ray.wait(left, num_returns=1)
+        futures = [remote.remote(*first, *call) for call in calls]
+        pending = list(futures)
+        while pending:
+            done, pending = ray.wait(pending, num_returns=1)
             ray.get(done)
-            tell()
-        results: list[R] = ray.get(waiting)
+            on_done()
+        results: list[R] = ray.get(futures)
         return results
     except ray.exceptions.RayError as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

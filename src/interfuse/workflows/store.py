@@ -11,7 +11,7 @@ from interfuse.workflows.encode import FOLDER
 
 
 def used_folders(studies: Iterable[Path]) -> set[str]:
-    """Name the store folders whose tokens these studies or runs were made with.
+    """Return the names of the store folders whose tokens these studies or runs were made with.
 
     Raises:
         DataError: a folder is neither a study nor a run, or says nothing of its encoders.
@@ -43,9 +43,9 @@ def _signatures(studies: Iterable[Path]) -> Iterator[Mapping[str, Any]]:
         if record is None:
             raise DataError(f"{folder} is neither a study nor a run (no study.json, no run.json).")
         try:
-            found = list(read_json(record)["encoders"].values())
-            for signature in found:
+            signatures = list(read_json(record)["encoders"].values())
+            for signature in signatures:
                 folder_name(signature)
         except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
             raise DataError(f"{record} cannot be read: {error}. Nothing is removed while that is so.") from error
-        yield from found
+        yield from signatures

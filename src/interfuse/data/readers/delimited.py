@@ -145,7 +145,7 @@ class _Lines:
         return line
 
     def restart_after_first(self) -> None:
-        """Give back the lines of the record, all but its first."""
+        """Return the lines of the record, all but its first."""
         self.back.extendleft(reversed(self.record[1:]))
         self.number -= len(self.record) - 1
 

@@ -39,11 +39,11 @@ def compare(
         DataError: the rows cannot be used.
     """
     columns = {"image": image, "text": text, "label": label}
-    read, encode, chosen, terms = sort_settings({**settings, **columns}, READ, ENCODE, names_of(CompareSettings), TERMS)
-    chosen["base"] = {**chosen.get("base", {}), **terms}
-    chosen.setdefault("jobs", 1)  # worker processes would start the calling script again
-    if chosen.get("designs"):
-        chosen["designs"] = Path(chosen["designs"])
+    read, encode, own, terms = sort_settings({**settings, **columns}, READ, ENCODE, names_of(CompareSettings), TERMS)
+    own["base"] = {**own.get("base", {}), **terms}
+    own.setdefault("jobs", 1)  # worker processes would start the calling script again
+    if own.get("designs"):
+        own["designs"] = Path(own["designs"])
     names = fusions if isinstance(fusions, str) or fusions is None else ",".join(fusions)
     source = make_source(data, read, encode)
-    return run_comparison(source, Path(out), CompareSettings(fusions=names, **chosen), progress)
+    return run_comparison(source, Path(out), CompareSettings(fusions=names, **own), progress)

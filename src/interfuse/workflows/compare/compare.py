@@ -19,7 +19,7 @@ from interfuse.workflows.train import encode_rows, is_done, read_rows, tidy
 
 
 def compare(source: Source, out: Path, settings: CompareSettings, progress: Progress | None = None) -> Study:
-    """Encode what is new, train what is missing, and give the study.
+    """Encode what is new, train what is missing, and return the study.
 
     Args:
         source: the rows and how to read and encode them.

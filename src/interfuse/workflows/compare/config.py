@@ -18,7 +18,7 @@ from interfuse.workflows.source import EncoderSettings, default_store
 from interfuse.workflows.study import Study
 
 CONFIG_FILE = "study.toml"
-KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a text"}
+TYPE_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a text"}
 TOML_TYPES: dict[type, set[type]] = {bool: {bool}, int: {int}, float: {int, float}, str: {str}, Path: {str}}
 """What a file may give for a setting of each type."""
 GROUPS = (Design, SourceSettings, EncoderSettings, CompareSettings)
@@ -128,8 +128,8 @@ def _read_value(owner: str, hint: Any, value: Any) -> Any:
     if get_origin(hint) is Literal and isinstance(value, str) and value not in get_args(hint):
         raise ConfigError(unknown(f"value of {owner}:", value, get_args(hint)))
     if not any(type(value) in TOML_TYPES[kind] for kind in kinds):
-        wanted = " or ".join(dict.fromkeys(KINDS[kind] for kind in kinds if kind is not int or float not in kinds))
-        raise ConfigError(f"{owner} must be {wanted}, got {value!r}.")
+        types = " or ".join(dict.fromkeys(TYPE_WORDS[kind] for kind in kinds if kind is not int or float not in kinds))
+        raise ConfigError(f"{owner} must be {types}, got {value!r}.")
     return Path(value) if kinds == [Path] else value
 
 

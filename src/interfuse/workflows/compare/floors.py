@@ -25,7 +25,7 @@ class Floors:
     """`MATCHING_FLOOR`."""
     rival: Design
 
-    def add(self, asked: Sequence[Design], task: str) -> list[Design]:
+    def add(self, designs: Sequence[Design], task: str) -> list[Design]:
         """Put the floors that are not there before the designs that were asked for, and the rivals behind.
 
         A unimodal control or a linear `concat` that was asked for, whatever its settings, stands for its floor. A
@@ -33,22 +33,22 @@ class Floors:
         contrastive loss for those with one.
 
         Args:
-            asked: the designs of the comparison.
+            designs: those that were asked for.
             task: of the rows.
         """
-        kinds = {_kind(design) for design in asked}
+        kinds = {_kind(design) for design in designs}
         floors = [design for design in self.always if _kind(design) not in kinds]
         rivals = []
-        if any(_looks_at_tokens(design) for design in asked) and all(design.fusion != RIVAL for design in asked):
+        if any(_looks_at_tokens(design) for design in designs) and all(design.fusion != RIVAL for design in designs):
             rivals.append(self.rival)
-        if task == "matching" and not any(design.fusion == "two_tower" and design.contrastive for design in asked):
+        if task == "matching" and not any(design.fusion == "two_tower" and design.contrastive for design in designs):
             rivals.append(self.towers)
-        return [*floors, *asked, *rivals]
+        return [*floors, *designs, *rivals]
 
-    def names(self, asked: Sequence[Design]) -> set[str]:
+    def names(self, designs: Sequence[Design]) -> set[str]:
         """Return the names of floors that are none by their kind alone; two towers that were asked for are judged."""
         return {self.always[-1].name, self.towers.name} - {
-            design.name for design in asked if design.fusion == "two_tower"
+            design.name for design in designs if design.fusion == "two_tower"
         }
 
 
@@ -64,7 +64,7 @@ def is_baseline_kind(design: Design) -> bool:
 
 
 def name_role(design: Design, baseline: str, floors: set[str]) -> str:
-    """Say what a design is in its comparison: baseline, floor or contender."""
+    """Return what a design is in its comparison: baseline, floor or contender."""
     if design.name == baseline:
         return "baseline"
     floor = _kind(design) in {("image_only", ""), ("text_only", ""), ("concat", "")} or design.name in floors

@@ -36,8 +36,8 @@ def _majority_probs(features: Features, rows: np.ndarray) -> np.ndarray:
         return np.asarray([labels.mean(dtype=np.float64)])
     if features.task == "multilabel":
         frequency = labels.mean(0)
-        chosen = frequency >= min(0.5, float(frequency.max()))
-        return np.asarray(chosen, dtype=np.float32)
+        answer = frequency >= min(0.5, float(frequency.max()))
+        return np.asarray(answer, dtype=np.float32)
     constant = np.zeros(classes, dtype=np.float32)
     constant[np.bincount(labels, minlength=classes).argmax()] = 1.0
     return constant

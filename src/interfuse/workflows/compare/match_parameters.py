@@ -43,8 +43,8 @@ def closed(design: Design) -> Design:
 def _fill(design: Design, target: int, training_set: TrainingSet) -> Design:
     hidden = match_hidden(design, *training_set.fold(design, 0)[1], len(training_set.features.label_names), target)
     plain = {name: value for name, value in to_plain(design).items() if name not in ("fusion", "settings", "name")}
-    named = make_design(design.fusion, {**design.settings, "hidden": hidden}, plain)
-    return replace(named, name=design.name.replace("match", str(hidden)))
+    variant = make_design(design.fusion, {**design.settings, "hidden": hidden}, plain)
+    return replace(variant, name=design.name.replace("match", str(hidden)))
 
 
 def match_all(designs: list[Design], training_set: TrainingSet, target: str) -> tuple[list[Design], list[str]]:
@@ -64,32 +64,32 @@ def match_all(designs: list[Design], training_set: TrainingSet, target: str) -> 
         ConfigError: the target is neither, or a design stays more than a factor of two away from it.
     """
     count = _read_target(designs, training_set, target)
-    found, notes = [], []
+    matches, notes = [], []
     for design in designs:
         if _is_open(design):
-            sized = _fill(design, count, training_set)
+            variant = _fill(design, count, training_set)
         else:
-            sized = design if design.name == target else _widen(design, training_set, count)
-        size = count_of(sized, training_set)
+            variant = design if design.name == target else _widen(design, training_set, count)
+        size = count_of(variant, training_set)
         if max(size, count) > FARTHEST * min(size, count):
             raise ConfigError(
-                f"{design.name} has {size:,} parameters at the nearest that it comes (dim={sized.dim}); {count:,} is "
+                f"{design.name} has {size:,} parameters at the nearest that it comes (dim={variant.dim}); {count:,} is "
                 "more than twice away. Give match_parameters=… a count that every design can have, or a design's name."
             )
         if abs(size - count) > count / 10:
-            notes.append(f"{design.name} has {size:,} parameters at dim={sized.dim}; {count:,} cannot be met nearer.")
-        found.append(sized)
-    return found, notes
+            notes.append(f"{design.name} has {size:,} parameters at dim={variant.dim}; {count:,} cannot be met nearer.")
+        matches.append(variant)
+    return matches, notes
 
 
 def _read_target(designs: list[Design], training_set: TrainingSet, target: str) -> int:
-    named = {design.name: design for design in designs if not _is_open(design)}
-    if target in named:
-        return count_of(named[target], training_set)
+    by_name = {design.name: design for design in designs if not _is_open(design)}
+    if target in by_name:
+        return count_of(by_name[target], training_set)
     if target.isdigit() and int(target) > 0:
         return int(target)
     raise ConfigError(
-        f"Parameters are matched to a count or to a design of this study, got {target!r}. It has: {', '.join(named)}."
+        f"Parameters are matched to a count or to a design of this study, got {target!r}. It has: {', '.join(by_name)}."
     )
 
 

@@ -46,9 +46,9 @@ def train_on_workers(
 
 def _train(training_set: TrainingSet, context: RunContext, trial: Trial) -> str:
     """Train one trial, on whatever machine this is."""
-    run_trial(training_set, context, trial, _watch_nothing)
+    run_trial(training_set, context, trial, _ignore_step)
     return socket.gethostname()
 
 
-def _watch_nothing(steps: int, note: str) -> None:
-    """Tell nobody: a worker has no terminal."""
+def _ignore_step(steps: int, note: str) -> None:
+    """Report nothing: a worker has no terminal."""

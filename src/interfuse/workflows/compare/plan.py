@@ -48,7 +48,7 @@ class Plan:
 
 
 def settle(request: Request, prepared: Prepared, out: Path, progress: Progress) -> Plan:
-    """Give the designs their sizes and, where asked, their tuned settings; write down what the study will be.
+    """Return the plan: designs of their final size and, where asked, with tuned hyperparameters; the study's record.
 
     Args:
         request: what was asked for.
@@ -59,47 +59,47 @@ def settle(request: Request, prepared: Prepared, out: Path, progress: Progress) 
     Raises:
         ConfigError: a design cannot have the size that is wanted, or the tuning cannot be done.
     """
-    asked, settings = request.floors.add(request.designs, prepared.features.task), request.settings
-    training_set = make_training_set(prepared.features, prepared.folds, asked)
+    designs, settings = request.floors.add(request.designs, prepared.features.task), request.settings
+    training_set = make_training_set(prepared.features, prepared.folds, designs)
     context = RunContext(settings.precision, settings.threads, prepared.info, prepared.projections)
-    lineup, tuned = line_up(request, asked, training_set, progress), {}
+    lineup, tuning_record = line_up(request, designs, training_set, progress), {}
     if settings.tune:
         metric = find_metric(settings.metric, prepared.features.task)
         by = HEADLINES["regression"] if metric in LOWER_IS_BETTER else metric  # ranked alike
         tuning = TuneSettings(settings.tune, settings.space, by, request.resources)
         best = tune(out, training_set, context, lineup.designs, tuning, progress)
-        lineup, tuned = replace(lineup, designs=best.designs), best.record
-    record = {**describe(request, lineup, prepared), **tuned}
+        lineup, tuning_record = replace(lineup, designs=best.designs), best.record
+    record = {**describe(request, lineup, prepared), **tuning_record}
     return Plan(request, prepared, training_set, context, record)
 
 
-def line_up(request: Request, asked: list[Design], training_set: TrainingSet, progress: Progress) -> Lineup:
+def line_up(request: Request, originals: list[Design], training_set: TrainingSet, progress: Progress) -> Lineup:
     """Match the designs' sizes, and find the baseline and the primary contrast among them by their new names.
 
     Args:
         request: what was asked for.
-        asked: its designs, floors among them.
+        originals: its designs, floors among them.
         training_set: their rows.
         progress: told of designs that cannot be made as large as was asked.
     """
-    settings, designs = request.settings, asked
+    settings, designs = request.settings, originals
     if settings.match_parameters:
         designs, notes = match_all(designs, training_set, settings.match_parameters)
         for note in notes:
             progress.say(note)
     designs = match_concat(designs, training_set)
-    renamed = {old.name: design.name for old, design in zip(asked, designs, strict=True)}
-    floors = {renamed[name] for name in request.floors.names(request.designs) if name in renamed}
-    either = [*designs, *asked]  # matching changes names, or what they stand for
+    new_names = {old.name: design.name for old, design in zip(originals, designs, strict=True)}
+    floors = {new_names[name] for name in request.floors.names(request.designs) if name in new_names}
+    either = [*designs, *originals]  # matching changes names, or what they stand for
     designs = list({design.name: design for design in designs}.values())  # the matched width may be one that was asked
     if settings.baseline is None:
         hidden = [design.name for design in designs if is_baseline_kind(design)]
         baseline = next((name for name in hidden if name not in floors), hidden[0])
     else:
         baseline = find_baseline(settings.baseline, either, request.base)
-        baseline = renamed.get(baseline, baseline)
+        baseline = new_names.get(baseline, baseline)
     primary = read_primary(settings.primary, either, request.base) or {}
-    primary = {side: renamed.get(name, name) for side, name in primary.items()}
+    primary = {side: new_names.get(name, name) for side, name in primary.items()}
     return Lineup(designs, floors, baseline, primary or None)
 
 

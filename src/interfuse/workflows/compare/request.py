@@ -65,8 +65,8 @@ class Request:
         settings = self.settings
         for design in self.designs:
             fitting = -(-design.dim // max(1, design.num_heads)) * design.num_heads
-            sized = replace(closed(design), dim=fitting) if settings.match_parameters is not None else closed(design)
-            check_design(sized, task or "multiclass", classes)
+            variant = replace(closed(design), dim=fitting) if settings.match_parameters is not None else closed(design)
+            check_design(variant, task or "multiclass", classes)
         may_be = self.floors.add(self.designs, task or "matching")  # which has the most floors
         designs = self.floors.add(self.designs, task or "multiclass")
         if settings.metric is not None:
@@ -95,8 +95,8 @@ def read_request(settings: CompareSettings, source: Source) -> Request:
     """
     base = {**settings.base, **source.encoder_settings()}
     designs = _read_designs(settings, base)
-    drawn = settings.space if settings.tune else ""
-    check_idle(designs, [name for name, other in NEEDS.items() if f"{other[0]}=" not in drawn])
+    space = settings.space if settings.tune else ""
+    check_idle(designs, [name for name, other in NEEDS.items() if f"{other[0]}=" not in space])
     request = Request(source, settings, base, designs, read_floors(base))
     request.check_task("multiclass" if source.is_known else source.read.task)
     return request
@@ -116,10 +116,10 @@ def find_design(word: str, designs: Sequence[Design], base: Mapping[str, Any]) -
     if any(design.name == word for design in designs):
         return word
     try:
-        (read,) = parse_designs(word, base)
+        (other,) = parse_designs(word, base)
     except ValueError:  # not one design, or none that can be read
         return None
-    return next((design.name for design in designs if read.name == design.name or read.key == design.key), None)
+    return next((design.name for design in designs if other.name == design.name or other.key == design.key), None)
 
 
 def find_baseline(word: str, designs: Sequence[Design], base: Mapping[str, Any]) -> str:
@@ -128,11 +128,11 @@ def find_baseline(word: str, designs: Sequence[Design], base: Mapping[str, Any])
     Raises:
         ConfigError: it is no design of the comparison.
     """
-    found = find_design(word, designs, base)
-    if found is None:
+    name = find_design(word, designs, base)
+    if name is None:
         names = ", ".join(dict.fromkeys(design.name for design in designs))
         raise ConfigError(f"The baseline {word!r} is no design of this comparison. It has: {names}.")
-    return found
+    return name
 
 
 def read_primary(text: str | None, designs: Sequence[Design], base: Mapping[str, Any]) -> dict[str, str] | None:
@@ -144,13 +144,13 @@ def read_primary(text: str | None, designs: Sequence[Design], base: Mapping[str,
     if text is None:
         return None
     first, _, second = (part.strip() for part in text.partition(" vs "))
-    found = [find_design(part, designs, base) for part in (first, second)]
-    if None in found or found[0] == found[1]:
+    pair = [find_design(part, designs, base) for part in (first, second)]
+    if None in pair or pair[0] == pair[1]:
         raise ConfigError(
             f"primary=… takes two designs of this comparison as 'first vs second', got {text!r}. It has: "
             f"{', '.join(dict.fromkeys(design.name for design in designs))}."
         )
-    return {"first": str(found[0]), "second": str(found[1])}
+    return {"first": str(pair[0]), "second": str(pair[1])}
 
 
 def _may_become(word: str, designs: Sequence[Design], base: Mapping[str, Any]) -> bool:
@@ -165,12 +165,12 @@ def _check_metric(word: str, task: str | None) -> None:
     if task is not None:
         find_metric(word, task)
         return
-    told = []
+    reasons = []
     for one in TASKS:
         try:
             find_metric(word, one)
         except ConfigError as error:
-            told.append(str(error).partition(";")[0])
+            reasons.append(str(error).partition(";")[0])
         else:
             return
-    raise ConfigError(f"No task has the metric {word!r}. {'. '.join(told)}.")
+    raise ConfigError(f"No task has the metric {word!r}. {'. '.join(reasons)}.")

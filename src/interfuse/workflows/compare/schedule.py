@@ -22,8 +22,8 @@ class Resources:
     """`ray`: on the workers of a Ray cluster; none: here."""
 
 
-Done = Callable[[Trial], object]
-"""Called with each trial when its run is on disk."""
+TrialCallback = Callable[[Trial], object]
+"""Callback of a study: called with each trial when its run is on disk."""
 
 
 def train_all(
@@ -32,7 +32,7 @@ def train_all(
     todo: list[Trial],
     resources: Resources,
     progress: Progress,
-    done: Done | None = None,
+    on_done: TrialCallback | None = None,
 ) -> None:
     """Forecast the cost, then train what is missing, the longest first within each seed."""
     jobs = resources.jobs
@@ -44,7 +44,7 @@ def train_all(
     total = sum(cost)
     cores = os.cpu_count() or 1
     fitting = 1 if context.info.get("device", "cpu") != "cpu" else max(1, cores // context.threads)
-    chosen = jobs or (1 if total < 20 else fitting)
+    num_jobs = jobs or (1 if total < 20 else fitting)
     order = [
         trial
         for _, _, trial in sorted(
@@ -52,36 +52,36 @@ def train_all(
         )
     ]
     steps = sum(_steps(training_set, trial) for trial in todo)
-    at_once = f", {chosen} at once" if chosen > 1 else ""
-    progress.say(f"Plan: {len(todo)} trainings, {steps:,} steps{at_once}; forecast {_duration(total / chosen)}.")
+    at_once = f", {num_jobs} at once" if num_jobs > 1 else ""
+    progress.say(f"Plan: {len(todo)} trainings, {steps:,} steps{at_once}; forecast {_duration(total / num_jobs)}.")
     if resources.launcher is not None:
         train_on_workers(resources.launcher, training_set, context, order, jobs, progress)
         for trial in order:
-            if done is not None:
-                done(trial)
+            if on_done is not None:
+                on_done(trial)
         return
     progress.start("train", steps, "steps")
     left = len(todo)
     for trial in run_trials(
-        training_set, context, order, chosen, lambda done, note: progress.advance("train", done, note)
+        training_set, context, order, num_jobs, lambda done, note: progress.advance("train", done, note)
     ):
         left -= 1
         progress.advance("train", 0, f"{trial.design.name} seed {trial.seed} done, {left} trainings left")
-        if done is not None:
-            done(trial)
+        if on_done is not None:
+            on_done(trial)
     progress.finish("train")
 
 
 def _kind(trial: Trial) -> tuple[str, int, int]:
-    """Tell apart what takes longer a step: draws of one design differ in little that matters to the clock."""
+    """Return what a step's seconds depend on: draws of one design differ in little that matters to the clock."""
     return trial.design.slug, trial.design.dim, trial.design.batch_size
 
 
 def _pace(training_set: TrainingSet, context: RunContext, todo: list[Trial]) -> dict[tuple[str, int, int], float]:
     """Measure seconds a step of each kind of training on a few steps, validation's share included."""
-    measured: dict[tuple[str, int, int], float] = {}
+    seconds: dict[tuple[str, int, int], float] = {}
     for trial in todo:
-        if _kind(trial) in measured:
+        if _kind(trial) in seconds:
             continue
         features, specs = training_set.fold(trial.design, trial.fold)
         short = {**features.splits, "train": features.splits["train"][: 3 * trial.design.batch_size]}
@@ -89,15 +89,15 @@ def _pace(training_set: TrainingSet, context: RunContext, todo: list[Trial]) -> 
         design = replace(trial.design, epochs=1, warm_start=0)
         try:
             with limited_threads(context.threads):
-                found = train(
+                training = train(
                     design, 0, replace(features, splits=short), specs, context.precision, device=context.info["device"]
                 )
         except ConfigError:
             if not trial.tuning:
                 raise
             continue
-        measured[_kind(trial)] = 1.15 * found.seconds / found.history[-1]["step"]
-    return {_kind(trial): measured.get(_kind(trial), 0.0) for trial in todo}
+        seconds[_kind(trial)] = 1.15 * training.seconds / training.history[-1]["step"]
+    return {_kind(trial): seconds.get(_kind(trial), 0.0) for trial in todo}
 
 
 def _steps(training_set: TrainingSet, trial: Trial) -> int:

@@ -63,8 +63,8 @@ class _MLflow:
     def __init__(self, out: Path) -> None:
         self.client = require("mlflow", "track").MlflowClient()
         name = out.resolve().name
-        found = self.client.get_experiment_by_name(name)
-        self.experiment = found.experiment_id if found else self.client.create_experiment(name)
+        experiment = self.client.get_experiment_by_name(name)
+        self.experiment = experiment.experiment_id if experiment else self.client.create_experiment(name)
 
     def run(self, trial: Trial) -> None:
         key = f"{trial.design.key}-{read_json(trial.folder / 'run.json')['fingerprint']}-{trial.seed}-{trial.fold}"
@@ -87,14 +87,14 @@ def _settings(trial: Trial) -> dict[str, Any]:
 
 def _points(trial: Trial) -> list[tuple[str, float, int]]:
     """List every number as name, value and epoch; the scores belong to the best epoch."""
-    found = []
+    points = []
     for row in read_table(trial.folder / "history.parquet").to_pylist():
-        found += [(name, float(row[name]), int(row["epoch"])) for name in CURVES if row.get(name) is not None]
-        found += [
+        points += [(name, float(row[name]), int(row["epoch"])) for name in CURVES if row.get(name) is not None]
+        points += [
             (f"gradient_norm/{block}", float(norm), int(row["epoch"]))
             for block, norm in zip(row["block"], row["gradient_norm"], strict=True)
         ]
     info = read_json(trial.folder / "run.json")
     for split, metrics in info["metrics"].items():
-        found += [(f"{split}/{name}", float(value), int(info["best_epoch"])) for name, value in metrics.items()]
-    return found
+        points += [(f"{split}/{name}", float(value), int(info["best_epoch"])) for name, value in metrics.items()]
+    return points

@@ -1,4 +1,4 @@
-"""Tune every design with the same draws: each is trained with each, and validation chooses; test is never looked at."""
+"""Tune the hyperparameters of every design with the same draws; validation chooses, test is never looked at."""
 
 import json
 import math
@@ -41,7 +41,7 @@ DECADE = 10.0
 
 @dataclass(frozen=True)
 class TuneSettings:
-    """How designs are tuned."""
+    """How the hyperparameters of designs are tuned."""
 
     draws: int
     """Settings drawn, the same for every design; each design's own settings are tried besides."""
@@ -71,7 +71,7 @@ def tune(
     settings: TuneSettings,
     progress: Progress,
 ) -> Tuned:
-    """Train every design with every draw, and keep for each what was best on validation.
+    """Train every design with every draw (random search), and keep for each what was best on validation.
 
     A training that fails (its loss became infinite, or the design refuses the draw) has no score and is never chosen.
     Killed and started again, tuning goes on where it was.
@@ -97,19 +97,19 @@ def tune(
     _begin(out, context, designs, settings)
     fold = training_set.folds[0]
     blind = replace(training_set, folds=({**fold, "test": arange(0)},))
-    todo = [t for tried in trials.values() for t in tried if t is not None and not is_done(t, context.info)]
+    todo = [t for runs in trials.values() for t in runs if t is not None and not is_done(t, context.info)]
     if todo:
         progress.say(f"Tuning: {settings.draws} draws of {settings.space} and the own settings of each design.")
         train_all(blind, context, todo, settings.resources, progress)
-    scores = {name: [_score(trial, settings.metric) for trial in tried] for name, tried in trials.items()}
-    best = {name: _best(found) for name, found in scores.items()}
-    chosen = [_with(design, draws[best[design.name]]) for design in designs]
-    told = {"space": settings.space, "metric": settings.metric, "draws": draws[1:], "seed": SEED, "chosen": best}
-    return Tuned(chosen, {"tuning": told, "trials": {name: found[1:] for name, found in scores.items()}})
+    scores = {name: [_score(trial, settings.metric) for trial in runs] for name, runs in trials.items()}
+    best = {name: _best(numbers) for name, numbers in scores.items()}
+    winners = [_with(design, draws[best[design.name]]) for design in designs]
+    record = {"space": settings.space, "metric": settings.metric, "draws": draws[1:], "seed": SEED, "chosen": best}
+    return Tuned(winners, {"tuning": record, "trials": {name: numbers[1:] for name, numbers in scores.items()}})
 
 
 def draw(space: str, count: int) -> list[dict[str, Any]]:
-    """Draw settings at random from a space, by Optuna's random sampler; the same space and count give the same draws.
+    """Draw hyperparameters from a space, by Optuna's random sampler; the same space and count give the same draws.
 
     Raises:
         ConfigError: the space cannot be read.
@@ -124,24 +124,24 @@ def draw(space: str, count: int) -> list[dict[str, Any]]:
 
 def _split(space: str) -> dict[str, str]:
     known = {field.name for field in fields(Design)} - FIXED
-    found = {}
+    texts = {}
     for part in filter(None, (part.strip() for part in space.split(","))):
         name, equals, text = part.partition("=")
         if not equals or not text:
             raise ConfigError(f"Cannot read {part!r} in the space: write name=low..high or name=a|b|c.")
         if name not in known:
             raise ConfigError(unknown("setting to tune", name, sorted(known)))
-        found[name] = text
-    if not found:
+        texts[name] = text
+    if not texts:
         raise ConfigError("The space to tune in is empty: write name=low..high or name=a|b|c, joined by commas.")
-    return found
+    return texts
 
 
 def _distribution(optuna: Any, name: str, text: str) -> Any:
     """Read `low..high` or `a|b|c`."""
     if ".." not in text:
-        read = [getattr(build(Design, "the space", {**ROOM, name: word}), name) for word in text.split("|")]
-        return optuna.distributions.CategoricalDistribution(read)
+        choices = [getattr(build(Design, "the space", {**ROOM, name: word}), name) for word in text.split("|")]
+        return optuna.distributions.CategoricalDistribution(choices)
     whole = get_type_hints(Design)[name] is int
     low, high = (read_scalar(end) for end in text.split("..", 1))
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
@@ -159,10 +159,10 @@ def _distribution(optuna: Any, name: str, text: str) -> Any:
 def _trial(out: Path, design: Design, number: int, values: dict[str, Any]) -> Trial | None:
     """Return the training of a design with a draw; None where the design refuses it."""
     try:
-        tried = _with(design, values)
+        variant = _with(design, values)
     except ConfigError:
         return None
-    return Trial(tried, SEED, 0, out / TUNING_FOLDER / design.slug / f"{number:03d}", tuning=True)
+    return Trial(variant, SEED, 0, out / TUNING_FOLDER / design.slug / f"{number:03d}", tuning=True)
 
 
 def _with(design: Design, values: dict[str, Any]) -> Design:
@@ -186,12 +186,12 @@ def _best(scores: list[float | None]) -> int:
 def _begin(out: Path, context: RunContext, designs: list[Design], settings: TuneSettings) -> None:
     """Write down what is tuned, or refuse to mix two tunings."""
     path = out / TUNING_FOLDER / "tuning.json"
-    told = {"draws": settings.draws, "space": settings.space, "metric": settings.metric}
-    identity = {"fingerprint": context.info["fingerprint"], "designs": fingerprint([d.key for d in designs]), **told}
+    request = {"draws": settings.draws, "space": settings.space, "metric": settings.metric}
+    identity = {"fingerprint": context.info["fingerprint"], "designs": fingerprint([d.key for d in designs]), **request}
     if path.is_file():
-        found = read_json(path)
-        if found != json.loads(json.dumps(identity)):
-            other = [name for name in identity if found.get(name) != identity[name]]
+        record = read_json(path)
+        if record != json.loads(json.dumps(identity)):
+            other = [name for name in identity if record.get(name) != identity[name]]
             raise ConfigError(f"{out} was tuned otherwise (other {', '.join(other)}). Give another out=….")
         return
     if out.is_dir() and set(out.iterdir()) - set(leftovers(out)):

@@ -45,8 +45,8 @@ def diagnose(
         DataError: the folder holds no run, the rows cannot be used, or there is none in the split.
     """
     columns = {"image": image, "text": text, "label": label}
-    read, encode, chosen = sort_settings_of_run({**settings, **columns}, names_of(DiagnoseSettings))
+    read, encode, own = sort_settings_of_run({**settings, **columns}, names_of(DiagnoseSettings))
     source = make_source(data, read, encode)
-    opened = run if isinstance(run, Run) else open_for_diagnosis(run)
+    trained_run = run if isinstance(run, Run) else open_for_diagnosis(run)
     page = None if out is None else Path(out)
-    return diagnose_source(opened, source, DiagnoseSettings(**chosen), page, progress)
+    return diagnose_source(trained_run, source, DiagnoseSettings(**own), page, progress)

@@ -70,14 +70,14 @@ def diagnose_seeds(
         DataError: the folder holds no study, or no such design.
     """
     study, first = Study.open(folder), open_for_diagnosis(folder, design)
-    found = []
+    diagnoses = []
     for seed in study.record["seeds"]:
         run = study.run(first.design.name, seed)
-        found.append((run, diagnose(run, source, settings, progress=progress)))
-    agreement = say_seeds([one for _, one in found])
-    told = replace(found[0][1], measures=(agreement, *found[0][1].measures))
-    write_record(first, told)
-    return [told, *(one for _, one in found[1:])]
+        diagnoses.append((run, diagnose(run, source, settings, progress=progress)))
+    agreement = say_seeds([one for _, one in diagnoses])
+    diagnosis = replace(diagnoses[0][1], measures=(agreement, *diagnoses[0][1].measures))
+    write_record(first, diagnosis)
+    return [diagnosis, *(one for _, one in diagnoses[1:])]
 
 
 def open_for_diagnosis(folder: Path | str, design: str | None = None) -> Run:
@@ -116,29 +116,27 @@ def diagnose(
     features, examples = read_for_run(run, source, watcher, labelled=True)
     splits, notes = find_splits(run, features)
     name, rows = _choose(splits, settings.on, len(features.ids))
-    drawn = take_rows(rows, settings.rows, settings.seed)
-    declared = _declared(run)
-    if declared not in (None, HEADLINES[run.task]):
-        notes.append(
-            f"Its study compares by {declared}; all that follows is of {HEADLINES[run.task]}, a mean over rows."
-        )
-    if len(drawn) < len(rows):
-        notes.append(f"Pairs are those of {len(drawn):,} of the {len(rows):,} {name} rows, drawn with a seed.")
+    sample = take_rows(rows, settings.rows, settings.seed)
+    metric = _declared(run)
+    if metric not in (None, HEADLINES[run.task]):
+        notes.append(f"Its study compares by {metric}; all that follows is of {HEADLINES[run.task]}, a mean over rows.")
+    if len(sample) < len(rows):
+        notes.append(f"Pairs are those of {len(sample):,} of the {len(rows):,} {name} rows, drawn with a seed.")
     with limited_threads(settings.threads):
-        watcher.start("pairs", _count_pairs(features, drawn), "pairs")
+        watcher.start("pairs", _count_pairs(features, sample), "pairs")
         verdict, permutation, measures = measure_pairs(
-            run.network, features, drawn, lambda done: watcher.advance("pairs", done)
+            run.network, features, sample, lambda done: watcher.advance("pairs", done)
         )
         watcher.finish("pairs")
         watcher.start("rows", len(STATES) * len(rows), "rows")
-        found = row_logits(run.network, features, rows, lambda done: watcher.advance("rows", done))
+        states = row_logits(run.network, features, rows, lambda done: watcher.advance("rows", done))
         watcher.finish("rows")
         doubts = _doubts(run)
-        both, more = measure_rows(found, doubts)
-        verdict += "" if doubts else say_spared(permutation, absence_losses(found))
-        trust = measure_trust(found, _validation(run, features, splits, name))
-        looks = measure_attention(run.network, features, drawn)
-        shown = _examples(features, examples, rows, found, both.rows)
+        both, more = measure_rows(states, doubts)
+        verdict += "" if doubts else say_spared(permutation, absence_losses(states))
+        trust = measure_trust(states, _validation(run, features, splits, name))
+        looks = measure_attention(run.network, features, sample)
+        gallery = _examples(features, examples, rows, states, both.rows)
         pictures = illustrate(run, features, examples, _rows_to_draw(run, features, rows[both.rows[:SHOWN]]))
     diagnosis = Diagnosis(
         run=run.folder.name
@@ -152,12 +150,12 @@ def diagnose(
         metric=HEADLINES[run.task],
         verdict=verdict,
         measures=(*measures, *more, *trust, looks),
-        examples=tuple(shown),
+        examples=tuple(gallery),
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
         version=version("interfuse"),
     )
-    write_json(run.folder / "illustrations.json", {str(row): asdict(drawn) for row, drawn in pictures.items()})
+    write_json(run.folder / "illustrations.json", {str(row): asdict(drawing) for row, drawing in pictures.items()})
     write_record(run, diagnosis, out)
     return diagnosis
 
@@ -165,10 +163,10 @@ def diagnose(
 def write_record(run: Run, diagnosis: Diagnosis, out: Path | None = None) -> None:
     """Write `diagnosis.json` beside the run, and the page with the pictures that are there."""
     write_json(run.folder / "diagnosis.json", diagnosis.plain())
-    drawn = read_json(run.folder / "illustrations.json")
+    drawings = read_json(run.folder / "illustrations.json")
     pictures = {
         int(row): Illustration(one["pictures"], [(w, weight) for w, weight in one["words"]], read_maps(one.get("maps")))
-        for row, one in drawn.items()
+        for row, one in drawings.items()
     }
     page = diagnosis_to_html(diagnosis, pictures)
     write_atomically(out or run.folder / "diagnosis.html", lambda path: path.write_text(page, encoding="utf-8"))
@@ -176,15 +174,15 @@ def write_record(run: Run, diagnosis: Diagnosis, out: Path | None = None) -> Non
 
 def _rows_to_draw(run: Run, features: Features, needing: Tensor) -> Tensor:
     """Add to the rows that need both those which the report of the run's study shows with picture and text."""
-    shown = next((p / EXAMPLES_FILE for p in run.folder.parents[2:4] if (p / EXAMPLES_FILE).is_file()), None)
-    if shown is None:
+    path = next((p / EXAMPLES_FILE for p in run.folder.parents[2:4] if (p / EXAMPLES_FILE).is_file()), None)
+    if path is None:
         return needing
-    wanted = {(row["row"], row["id"]) for row in read_table(shown).select(["row", "id"]).to_pylist()}
-    chosen = set(needing.tolist())
+    keys = {(row["row"], row["id"]) for row in read_table(path).select(["row", "id"]).to_pylist()}
+    numbers = set(needing.tolist())
     for at, key in enumerate(zip(features.rows.tolist(), features.ids, strict=True)):
-        if key in wanted and features.image_items[at] >= 0 and features.text_items[at] >= 0:
-            chosen.add(at)
-    return torch.tensor(sorted(chosen), dtype=torch.int64)
+        if key in keys and features.image_items[at] >= 0 and features.text_items[at] >= 0:
+            numbers.add(at)
+    return torch.tensor(sorted(numbers), dtype=torch.int64)
 
 
 def find_splits(run: Run, features: Features) -> tuple[dict[str, Tensor], list[str]]:
@@ -220,14 +218,14 @@ def _label(features: Features, row: int) -> list[int] | float:
     return np.flatnonzero(label.numpy()).tolist() if label.ndim else [int(label)]
 
 
-def _choose(splits: dict[str, Tensor], wanted: str | None, count: int) -> tuple[str, Tensor]:
-    if wanted == "all":
+def _choose(splits: dict[str, Tensor], split: str | None, count: int) -> tuple[str, Tensor]:
+    if split == "all":
         return "all", torch.arange(count)
-    names = ("test", "validation", "all") if wanted is None else (wanted,)
+    names = ("test", "validation", "all") if split is None else (split,)
     for name in names:
         if len(splits.get(name, ())) > 1:
             return name, splits[name]
-    raise DataError(f"There is no row in split {wanted!r}. DATA has: {', '.join(splits) or 'none'}.")
+    raise DataError(f"There is no row in split {split!r}. DATA has: {', '.join(splits) or 'none'}.")
 
 
 def _declared(run: Run) -> str | None:
@@ -243,50 +241,50 @@ def _count_pairs(features: Features, rows: Tensor) -> int:
 
 
 def _doubts(run: Run) -> tuple[str, ...]:
-    """Say of which modality the absent token was never trained."""
-    untrained = [
+    """Return a warning where the absent token of a modality was never trained."""
+    words = [
         word
         for modality, word in (("image", "an image"), ("text", "a text"))
         if not run.info["trained_on_missing"][modality]
     ]
-    if not untrained:
+    if not words:
         return ()
     return (
-        f"The run never trained on rows without {' or '.join(untrained)}: the absent token is untrained, so what is "
+        f"The run never trained on rows without {' or '.join(words)}: the absent token is untrained, so what is "
         "measured with it tells little. Fix: train with modality_dropout=0.1.",
     )
 
 
 def _validation(
-    run: Run, features: Features, splits: dict[str, Tensor], diagnosed: str
+    run: Run, features: Features, splits: dict[str, Tensor], split: str
 ) -> tuple[np.ndarray, np.ndarray] | None:
     rows = splits.get("validation")
-    if rows is None or len(rows) == 0 or diagnosed in ("validation", "all"):
+    if rows is None or len(rows) == 0 or split in ("validation", "all"):
         return None
     return logits_without(run.network, features, rows).numpy(), features.labels[rows].numpy()
 
 
 def _examples(
-    features: Features, examples: Examples | None, rows: Tensor, found: RowLogits, needing: np.ndarray
+    features: Features, examples: Examples | None, rows: Tensor, states: RowLogits, needing: np.ndarray
 ) -> list[Example]:
     """Describe the rows that need both."""
     table = examples.table if examples is not None else None
-    shown = []
+    gallery = []
     for number in needing[:SHOWN].tolist():
         row = int(rows[number])
         picture = table["image"][row].as_py() if table is not None else None
-        shown.append(
+        gallery.append(
             Example(
                 row=int(features.rows[row]),
                 id=features.ids[row],
                 text=table["text"][row].as_py() if table is not None else None,
-                label=_spell(features, np.asarray(found.labels[number]), label=True),
-                image_answer=_spell(features, found.logits["image"][number]),
-                text_answer=_spell(features, found.logits["text"][number]),
+                label=_spell(features, np.asarray(states.labels[number]), label=True),
+                image_answer=_spell(features, states.logits["image"][number]),
+                text_answer=_spell(features, states.logits["text"][number]),
                 image=Path(picture).name if picture else None,
             )
         )
-    return shown
+    return gallery
 
 
 def _spell(features: Features, values: np.ndarray, label: bool = False) -> str:

@@ -22,11 +22,11 @@ def illustrate(run: Run, features: Features, examples: Examples | None, rows: Te
         for table, items in zip(features.tables, features.items, strict=True)
     )
     classes = run.network(image, text).logits.argmax(-1)
-    maps, moved = attention_maps(run.network, image, text), relevance(run.network, image, text, classes)
-    mapped = maps.text_to_image is not None or maps.image_to_text is not None
+    maps, weights = attention_maps(run.network, image, text), relevance(run.network, image, text, classes)
+    has_maps = maps.text_to_image is not None or maps.image_to_text is not None
     texts = [examples.table["text"][row].as_py() for row in rows.tolist()]
-    words = _words(run, texts) if moved or mapped else None
-    drawn = {}
+    words = _words(run, texts) if weights or has_maps else None
+    illustrations = {}
     for number, row in enumerate(rows.tolist()):
         path = examples.table["image"][row].as_py()
         heats: dict[str, np.ndarray] = {}
@@ -35,15 +35,15 @@ def illustrate(run: Run, features: Features, examples: Examples | None, rows: Te
             heats["attention of the text"] = (maps.text_to_image[number].sum(0) / real).detach().cpu().numpy()
         elif maps.over_image is not None:
             heats["attention over the picture"] = maps.over_image[number].cpu().numpy()
-        if moved is not None:
-            heats["relevance"] = moved.image[number].cpu().numpy()
+        if weights is not None:
+            heats["relevance"] = weights.image[number].cpu().numpy()
         pictures, ratio = _draw(path, heats, features.image.grid) if path else ({}, 1.0)
-        drawn[int(features.rows[row])] = Illustration(
+        illustrations[int(features.rows[row])] = Illustration(
             pictures=pictures,
-            words=_weigh(words[number], moved.text[number].cpu().numpy()) if words and moved is not None else [],
+            words=_weigh(words[number], weights.text[number].cpu().numpy()) if words and weights is not None else [],
             maps=_map(words[number], maps, number, features.image.grid, ratio) if words and pictures else Maps(),
         )
-    return drawn
+    return illustrations
 
 
 def _map(words: list[str], maps: AttentionMaps, row: int, grid: tuple[int, int] | None, ratio: float) -> Maps:
@@ -58,7 +58,7 @@ def _map(words: list[str], maps: AttentionMaps, row: int, grid: tuple[int, int] 
 
 
 def _draw(path: str, heats: dict[str, np.ndarray], grid: tuple[int, int] | None) -> tuple[dict[str, str], float]:
-    """Draw the picture alone and under each heat, as data URIs, and give its width over its height.
+    """Draw the picture alone and under each heat, as data URIs, and return its width over its height too.
 
     None are drawn where it cannot be opened.
     """

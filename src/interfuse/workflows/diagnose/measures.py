@@ -90,10 +90,10 @@ def take_rows(rows: Tensor, count: int, seed: int) -> Tensor:
 
 
 def measure_pairs(
-    network: Network, features: Features, rows: Tensor, tell: Callable[[int], None]
+    network: Network, features: Features, rows: Tensor, on_done: Callable[[int], None]
 ) -> tuple[str, Permutation, list[Measure]]:
-    """Measure what needs every text with every picture; give the headline first, and what permuting costs."""
-    table = pair_table(network, features, rows, tell)
+    """Measure what needs every text with every picture; return the headline, what permuting costs, and the measures."""
+    table = pair_table(network, features, rows, on_done)
     labels, groups, task = features.labels[rows].numpy(), features.groups[rows].numpy(), features.task
     majority = majority_score(labels, task)
     emap = measure_emap(table, labels, task, groups)
@@ -103,23 +103,23 @@ def measure_pairs(
         answers = table[np.arange(len(rows)), np.arange(len(rows))].argmax(-1)
         classes, draw = labels.astype(np.int64), np.random.default_rng(derive(0, "null"))
         chance = float(np.mean([information(answers, draw.permutation(classes)) for _ in range(5)]))
-        told = information(answers, classes)
-        measures.append(say_decomposition(decompose_rows(table, labels), len(rows), told, chance))
+        bits = information(answers, classes)
+        measures.append(say_decomposition(decompose_rows(table, labels), len(rows), bits, chance))
     else:
         measures.append(say_undecomposed(UNDECOMPOSED.get(task, "there is one row only")))
     return say_diagnosis(emap, permutation, HEADLINES[task]), permutation, measures
 
 
-def pair_table(network: Network, features: Features, rows: Tensor, tell: Callable[[int], None]) -> np.ndarray:
+def pair_table(network: Network, features: Features, rows: Tensor, on_done: Callable[[int], None]) -> np.ndarray:
     """Compute `L[i, j]` for all pairs of these rows; a text or picture that rows share is computed once."""
     images, image_of = features.image_items[rows].unique(return_inverse=True)
     texts, text_of = features.text_items[rows].unique(return_inverse=True)
     like = next(network.parameters())
     image, text = (
-        Tokens(found.tokens.to(like), found.mask.to(like.device))
-        for found in (features.image.gather(images), features.text.gather(texts))
+        Tokens(tokens.tokens.to(like), tokens.mask.to(like.device))
+        for tokens in (features.image.gather(images), features.text.gather(texts))
     )
-    table = pair_logits(network, image, text, tell).cpu().numpy()
+    table = pair_logits(network, image, text, on_done).cpu().numpy()
     spread: np.ndarray = table[np.ix_(text_of.numpy(), image_of.numpy())]
     return spread
 
@@ -128,41 +128,41 @@ def decompose_rows(table: np.ndarray, labels: np.ndarray) -> EstimatedDecomposit
     """Sort images and texts into cells by their answers, as many cells as the null allows, and decompose."""
     by_text, by_image = profile_rows(table)
     thin = (len(np.unique(labels)) - 1) / (2 * len(labels) * np.log(2))  # bits of chance a degree of freedom
-    found = None
+    estimate = None
     for cells in CELLS:
         if cells > CELLS[-1] and (cells - 1) ** 2 * thin > 1.5 * NULL_LIMIT:
             continue  # the null would be too large: do not solve for it
         first, second = discretise(by_image, cells), discretise(by_text, cells)
-        found = estimate_decomposition(first, second, labels.astype(np.int64), seed=derive(0, "null"))
-        if found.null.synergy <= NULL_LIMIT:
+        estimate = estimate_decomposition(first, second, labels.astype(np.int64), seed=derive(0, "null"))
+        if estimate.null.synergy <= NULL_LIMIT:
             break
-    assert found is not None
-    return found
+    assert estimate is not None
+    return estimate
 
 
-def row_logits(network: Network, features: Features, rows: Tensor, tell: Callable[[int], None]) -> RowLogits:
+def row_logits(network: Network, features: Features, rows: Tensor, on_done: Callable[[int], None]) -> RowLogits:
     """Run every row in all four states."""
     logits = {}
     for name, without in STATES.items():
         alike = len(without) == 2  # of nothing every row makes the same
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the absent token is one, and that is meant
-            found = logits_without(network, features, rows[:1] if alike else rows, without)
-        logits[name] = found.expand(len(rows), -1).numpy()
-        tell(len(rows))
+            values = logits_without(network, features, rows[:1] if alike else rows, without)
+        logits[name] = values.expand(len(rows), -1).numpy()
+        on_done(len(rows))
     return RowLogits(logits, features.labels[rows].numpy(), features.groups[rows].numpy(), features.task)
 
 
-def measure_rows(found: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth, list[Measure]]:
+def measure_rows(states: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth, list[Measure]]:
     """Measure what needs each row with and without each modality.
 
     Args:
-        found: the rows.
+        states: logits of the rows in the four states.
         doubts: why a modality's absence is not to be trusted.
     """
-    scores, groups, rows = found.scores, found.groups, len(found.labels)
+    scores, groups, rows = states.scores, states.groups, len(states.labels)
     both = find_needs_both(scores["both"], scores["image"], scores["text"], groups)
-    spread = {name: vary_as_metric(values, found.labels, found.task) for name, values in scores.items()}
+    spread = {name: vary_as_metric(values, states.labels, states.task) for name, values in scores.items()}
     shapley = measure_shapley(spread["both"], spread["image"], spread["text"], spread["neither"], groups)
     curves = {  # the text alone is what is left when the image is absent
         "image": missing_curve(scores["both"], scores["text"]),
@@ -175,24 +175,24 @@ def measure_rows(found: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth, 
     ]
 
 
-def absence_losses(found: RowLogits) -> dict[str, Interval]:
+def absence_losses(states: RowLogits) -> dict[str, Interval]:
     """Return what is lost with each modality absent altogether."""
-    scores = found.scores
+    scores = states.scores
     alone = {"image": "text", "text": "image"}
-    return {name: mean_interval((scores["both"] - scores[left])[None], found.groups) for name, left in alone.items()}
+    return {name: mean_interval((scores["both"] - scores[left])[None], states.groups) for name, left in alone.items()}
 
 
-def measure_trust(found: RowLogits, validation: tuple[np.ndarray, np.ndarray] | None) -> list[Measure]:
+def measure_trust(states: RowLogits, validation: tuple[np.ndarray, np.ndarray] | None) -> list[Measure]:
     """Measure calibration, and again with the temperature that validation logits and labels ask for.
 
     A regression gives no probability, so nothing.
     """
     logits, labels, task = (
-        found.logits["both"],
-        found.labels,
-        "multilabel" if found.task == "multilabel" else "multiclass",
+        states.logits["both"],
+        states.labels,
+        "multilabel" if states.task == "multilabel" else "multiclass",
     )
-    if found.task == "regression":
+    if states.task == "regression":
         return []
     before = measure_calibration(logits, labels, task)
     if validation is None:
@@ -223,7 +223,7 @@ def measure_attention(network: Network, features: Features, rows: Tensor) -> Mea
 
 
 def majority_score(labels: np.ndarray, task: str) -> float:
-    """Score of the constant answer: the most frequent label of these rows, the labels of most rows, their mean."""
+    """Return the score of the constant answer: these rows' most frequent label, the labels of most rows, their mean."""
     if task == "regression":
         return 0.0
     if is_single_class(task):

@@ -1,4 +1,4 @@
-"""Decoding pictures beside the encoder: a few batches ahead, on threads of their own."""
+"""Decoding pictures beside the encoder: batches are prefetched, a few ahead, on threads of their own."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ from interfuse.encoders import ImageEncoder
 DECODERS = max(2, min(8, os.cpu_count() or 2))
 """Threads that decode pictures while the encoder works."""
 AHEAD = 2
-"""Batches that are decoded ahead."""
+"""Batches that are decoded ahead (prefetched)."""
 Opener = Callable[[], Image.Image]
 
 
@@ -70,18 +70,18 @@ class Decoder:
 
     def _submit(self, keys: list[str]) -> Future[Decoded]:
         """Decode the missing pictures; the last task joins them, which waits only for tasks begun before it."""
-        wanted = {key: self._pool.submit(self._decode, key) for key in keys if key in self.missing}
-        return self._pool.submit(self._join, keys, wanted)
+        futures = {key: self._pool.submit(self._decode, key) for key in keys if key in self.missing}
+        return self._pool.submit(self._join, keys, futures)
 
-    def _join(self, keys: list[str], wanted: Mapping[str, Future[Tensor | str]]) -> Decoded:
+    def _join(self, keys: list[str], futures: Mapping[str, Future[Tensor | str]]) -> Decoded:
         """Stack the pictures; where none of the missing can be decoded, the others of the batch are not needed."""
-        found = {key: future.result() for key, future in wanted.items()}
-        failures = {key: value for key, value in found.items() if isinstance(value, str)}
-        if len(failures) == len(found):
+        values = {key: future.result() for key, future in futures.items()}
+        failures = {key: value for key, value in values.items() if isinstance(value, str)}
+        if len(failures) == len(values):
             return Decoded([], None, failures)
-        found |= {key: self._decode(key) for key in keys if key not in found}
-        good = [key for key in keys if isinstance(found[key], Tensor)]
-        pictures = torch.stack([value for key in good if isinstance(value := found[key], Tensor)])
+        values |= {key: self._decode(key) for key in keys if key not in values}
+        good = [key for key in keys if isinstance(values[key], Tensor)]
+        pictures = torch.stack([value for key in good if isinstance(value := values[key], Tensor)])
         return Decoded(good, pictures, failures)
 
     def _decode(self, key: str) -> Tensor | str:

@@ -54,25 +54,25 @@ def encode_pictures(
         portion: which of the batches are this process's.
     """
     start, missing = time.perf_counter(), set(store.missing(items))
-    found = len(items) - len(missing)
+    num_stored = len(items) - len(missing)
     failures: dict[str, str] = {}
     encoded = 0
 
     def run(writer: Writer, planned: Iterator[list[str]]) -> Iterator[list[str]]:
         nonlocal encoded
         with Decoder(items, encoder, missing) as decoder, ParallelBatches(encoder.device) as beside:
-            for (keys, decoded), tokens in beside.map(lambda ready: ready[1].encode(encoder), decoder.batches(planned)):
+            for (keys, decoded), tokens in beside.map(lambda pair: pair[1].encode(encoder), decoder.batches(planned)):
                 failures.update(decoded.failures)
                 if tokens is not None:
-                    wanted = [key if key in missing else None for key in decoded.keys]
-                    wanted = leave_out_nan("picture", wanted, tokens, failures)
-                    writer.add_batch(wanted, tokens)
-                    encoded += len(wanted) - wanted.count(None)
+                    new_keys = [key if key in missing else None for key in decoded.keys]
+                    new_keys = leave_out_nan("picture", new_keys, tokens, failures)
+                    writer.add_batch(new_keys, tokens)
+                    encoded += len(new_keys) - new_keys.count(None)
                 yield keys
 
     plan = portion.of_batches(_chunks(sorted(items), batch_size))
     _run_all(store, plan, missing, run, "pictures", progress)
-    return EncodeReport(encoded, found, failures, 0, time.perf_counter() - start)
+    return EncodeReport(encoded, num_stored, failures, 0, time.perf_counter() - start)
 
 
 def encode_texts(
@@ -94,11 +94,11 @@ def encode_texts(
         portion: which of the batches are this process's.
     """
     start, missing = time.perf_counter(), set(store.missing(items))
-    found = len(items) - len(missing)
+    num_stored = len(items) - len(missing)
     prepared = encoder.prepare(list(items.values())) if items else None
     cut = prepared.cut if prepared else 0
     if not missing or prepared is None:
-        return EncodeReport(0, found, cut=cut)
+        return EncodeReport(0, num_stored, cut=cut)
     ids = dict(zip(items, prepared.ids, strict=True))
     failures: dict[str, str] = {}
     encoded = 0
@@ -107,19 +107,19 @@ def encode_texts(
         nonlocal encoded
         for keys in planned:
             tokens, mask = encoder.encode([ids[key] for key in keys])
-            wanted = [key if key in missing else None for key in keys]
-            wanted = leave_out_nan("text", wanted, tokens, failures, mask)
-            writer.add_batch(wanted, tokens, mask)
-            encoded += len(wanted) - wanted.count(None)
+            new_keys = [key if key in missing else None for key in keys]
+            new_keys = leave_out_nan("text", new_keys, tokens, failures, mask)
+            writer.add_batch(new_keys, tokens, mask)
+            encoded += len(new_keys) - new_keys.count(None)
             yield keys
 
     plan = portion.of_batches(_chunks(sorted(items, key=lambda key: (len(ids[key]), key)), batch_size))
     _run_all(store, plan, missing, run, "texts", progress)
-    return EncodeReport(encoded, found, failures, cut, time.perf_counter() - start)
+    return EncodeReport(encoded, num_stored, failures, cut, time.perf_counter() - start)
 
 
 def leave_out_nan(
-    what: str, wanted: list[str | None], tokens: Tensor, failures: dict[str, str], mask: Tensor | None = None
+    what: str, keys: list[str | None], tokens: Tensor, failures: dict[str, str], mask: Tensor | None = None
 ) -> list[str | None]:
     """Take out the items of which the encoder makes NaN or infinity.
 
@@ -127,7 +127,7 @@ def leave_out_nan(
 
     Args:
         what: picture or text.
-        wanted: key of each item of the batch; none: it is in the store already.
+        keys: key of each item of the batch; none: it is in the store already.
         tokens: (batch, tokens, dim), what the encoder makes of them.
         failures: gets the key of each that is taken out, and the reason.
         mask: (batch, tokens), which tokens are real; none: all.
@@ -135,19 +135,19 @@ def leave_out_nan(
     bad = ~tokens.isfinite().all(-1)
     finite = (~(bad if mask is None else bad & mask).any(1)).tolist()
     if len(finite) > 1 and not any(finite):
-        return wanted
-    for key, good in zip(wanted, finite, strict=True):
+        return keys
+    for key, good in zip(keys, finite, strict=True):
         if key is not None and not good:
             failures[key] = f"the encoder makes NaN or infinity of the {what}"
-    return [key if good else None for key, good in zip(wanted, finite, strict=True)]
+    return [key if good else None for key, good in zip(keys, finite, strict=True)]
 
 
-Run = Callable[[Writer, Iterator[list[str]]], Iterator[list[str]]]
+EncodeBatches = Callable[[Writer, Iterator[list[str]]], Iterator[list[str]]]
 """Encodes the batches that it is given, and gives each back when it is done."""
 
 
 def _run_all(
-    store: TokenStore, plan: list[list[str]], missing: set[str], run: Run, unit: str, progress: Progress
+    store: TokenStore, plan: list[list[str]], missing: set[str], run: EncodeBatches, unit: str, progress: Progress
 ) -> None:
     """Run the planned batches that miss an item; those that another process is at are looked at again in the end.
 
@@ -160,26 +160,26 @@ def _run_all(
     progress.start(stage, sum(len(missing.intersection(keys)) for keys in left), unit)
     with store.writer() as writer:
         while left:
-            taken: list[list[str]] = []
+            claims: list[list[str]] = []
 
-            def claimed(left: list[list[str]] = left, taken: list[list[str]] = taken) -> Iterator[list[str]]:
+            def claim_batches(left: list[list[str]] = left, claims: list[list[str]] = claims) -> Iterator[list[str]]:
                 for keys in left:
-                    wanted = missing.intersection(keys)
+                    todo = missing.intersection(keys)
                     if not writer.claim(keys):
                         continue
-                    taken.append(keys)
-                    there = store.peek(wanted)
+                    claims.append(keys)
+                    there = store.peek(todo)
                     missing.difference_update(there)
                     progress.advance(stage, len(there))
-                    if there != wanted:
+                    if there != todo:
                         yield keys
 
-            for keys in run(writer, claimed()):
+            for keys in run(writer, claim_batches()):
                 progress.advance(stage, len(missing.intersection(keys)))
             writer.flush()  # before waiting: two processes must not wait for each other's unwritten items
-            if not taken:
+            if not claims:
                 time.sleep(POLL_SECONDS)
-            done = {id(keys) for keys in taken}
+            done = {id(keys) for keys in claims}
             left = [keys for keys in left if id(keys) not in done]
     progress.finish(stage)
 

@@ -1,4 +1,4 @@
-"""Fill the token stores with what a set of rows needs, and give the rows' tokens."""
+"""Fill the token stores with what a set of rows needs, and return the rows' tokens."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from interfuse.workflows.encode.decode import Opener
 from interfuse.workflows.encode.encode import EncodeReport, encode_pictures, encode_texts
 from interfuse.workflows.encode.projected import Sample, find_projection
 from interfuse.workflows.encode.tower import Tower, open_tower
-from interfuse.workflows.source import WHOLE, EncoderSettings, Portion, Source, _tell, tell_failures
+from interfuse.workflows.source import WHOLE, EncoderSettings, Portion, Source, report_failures, report_troubles
 
 
 def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) -> "Filled | None":
@@ -40,10 +40,10 @@ def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) 
         examples = load_for_run(source.data, source.read, "multiclass", (), labelled=False, may_lack=False)
     else:
         examples = load_examples(source.data, source.read)
-    _tell(examples, progress)
+    report_troubles(examples, progress)
     filled = fill_store(examples, source.encode, progress, portion)
     left = filled.without_failures(examples, source.read.strict)
-    tell_failures(examples, left, progress)
+    report_failures(examples, left, progress)
     return replace(filled, troubles=left.troubles)
 
 
@@ -53,9 +53,9 @@ class Filled:
 
     image_store: TokenStore
     text_store: TokenStore
-    seen: EncodeReport
+    image: EncodeReport
     """What became of the pictures."""
-    read: EncodeReport
+    text: EncodeReport
     """What became of the texts."""
     signatures: Mapping[str, Any]
     notes: list[str]
@@ -65,7 +65,7 @@ class Filled:
 
     def without_failures(self, examples: Examples, strict: bool) -> Examples:
         """Treat what has no tokens as missing, or refuse it."""
-        return examples.without("image", self.seen.failures, strict).without("text", self.read.failures, strict)
+        return examples.without("image", self.image.failures, strict).without("text", self.text.failures, strict)
 
 
 @dataclass(frozen=True)
@@ -113,20 +113,20 @@ def fill_store(
     image, text = image.projected(projections.get("image")), text.projected(projections.get("text"))
     fitting = time.perf_counter() - start
     image_store, text_store = image.store(settings.store), text.store(settings.store)
-    seen = encode_pictures(image_store, image.encoder, openers, settings.encoding_batch, progress, portion)
-    read = encode_texts(text_store, text.encoder, texts, settings.encoding_batch, progress, portion)
+    image_report = encode_pictures(image_store, image.encoder, openers, settings.encoding_batch, progress, portion)
+    text_report = encode_texts(text_store, text.encoder, texts, settings.encoding_batch, progress, portion)
     notes = [
-        f"Pictures: {seen.encoded:,} encoded, {seen.found:,} already in the store. "
-        f"Texts: {read.encoded:,} encoded, {read.found:,} already in the store."
+        f"Pictures: {image_report.encoded:,} encoded, {image_report.found:,} already in the store. "
+        f"Texts: {text_report.encoded:,} encoded, {text_report.found:,} already in the store."
     ]
-    if read.cut:
-        notes.append(f"{read.cut:,} texts are longer than {text.encoder.max_length} tokens and were cut there.")
+    if text_report.cut:
+        notes.append(f"{text_report.cut:,} texts are longer than {text.encoder.max_length} tokens and were cut there.")
     for note in (*image_store.warnings, *text_store.warnings, *notes):
         progress.say(note)
     signatures = {"image": image.signature, "text": text.signature}
     if settings.store_dim is not None:
-        read = replace(read, seconds=read.seconds + fitting)
-    return Filled(image_store, text_store, seen, read, signatures, notes, projections)
+        text_report = replace(text_report, seconds=text_report.seconds + fitting)
+    return Filled(image_store, text_store, image_report, text_report, signatures, notes, projections)
 
 
 def encode_examples(
@@ -135,7 +135,7 @@ def encode_examples(
     progress: Progress,
     projections: Mapping[str, Projection] | None = None,
 ) -> Encoded:
-    """Encode every distinct picture and text of these rows that the store does not hold yet, and give their tables.
+    """Encode every distinct picture and text of these rows that the store does not hold yet, and return their tables.
 
     Args:
         examples: the rows.
@@ -144,8 +144,8 @@ def encode_examples(
         projections: those of a trained run; none: with `store_dim` they are fitted on the train rows.
     """
     filled = fill_store(examples, settings, progress, projections=projections)
-    image_keys = [key for key in examples.pictures() if key not in filled.seen.failures]
-    text_keys = [key for key in examples.texts() if key not in filled.read.failures]
+    image_keys = [key for key in examples.pictures() if key not in filled.image.failures]
+    text_keys = [key for key in examples.texts() if key not in filled.text.failures]
     return Encoded(
         filled.image_store.table(image_keys),
         {key: item for item, key in enumerate(image_keys)},
@@ -153,7 +153,7 @@ def encode_examples(
         {key: item for item, key in enumerate(text_keys)},
         filled.signatures,
         filled,
-        filled.seen.seconds + filled.read.seconds,
+        filled.image.seconds + filled.text.seconds,
         filled.notes,
         filled.projections,
     )
@@ -183,12 +183,12 @@ def _fit(
         failures = encode_texts(base, text.encoder, chosen, settings.encoding_batch, progress).failures
         return [key for key in keys if key not in failures]
 
-    found: dict[str, Projection] = {}
+    projections: dict[str, Projection] = {}
     for modality, tower, fill in (("image", image, fill_pictures), ("text", text, fill_texts)):
         column = examples.table[f"{modality}_key"].filter(train)
         keys = [key for key in pc.unique(column).to_pylist() if key is not None]
         base = tower.store(settings.store, "bfloat16")
-        fitted = find_projection(base, Sample(modality, tower.encoder, keys, fill), settings.store_dim, progress)
-        if fitted is not None:
-            found[modality] = fitted
-    return found
+        projection = find_projection(base, Sample(modality, tower.encoder, keys, fill), settings.store_dim, progress)
+        if projection is not None:
+            projections[modality] = projection
+    return projections

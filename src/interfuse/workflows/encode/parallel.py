@@ -40,8 +40,8 @@ class ParallelBatches:
             torch.set_num_threads(share)
 
         self._pool = ThreadPoolExecutor(self.workers)
-        for begun in [self._pool.submit(begin) for _ in range(self.workers)]:
-            begun.result()
+        for future in [self._pool.submit(begin) for _ in range(self.workers)]:
+            future.result()
         torch.set_num_threads(all_threads)  # for threads that start later, which take the last count
 
     def __enter__(self) -> "ParallelBatches":
@@ -59,11 +59,11 @@ class ParallelBatches:
             for item in items:
                 yield item, call(item)
             return
-        going: deque[tuple[T, Future[R]]] = deque()
+        queue: deque[tuple[T, Future[R]]] = deque()
         for item in items:
-            going.append((item, self._pool.submit(call, item)))
-            if len(going) > self.workers:
-                done, future = going.popleft()
+            queue.append((item, self._pool.submit(call, item)))
+            if len(queue) > self.workers:
+                done, future = queue.popleft()
                 yield done, future.result()
-        for done, future in going:
+        for done, future in queue:
             yield done, future.result()

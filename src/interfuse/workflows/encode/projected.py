@@ -47,10 +47,10 @@ class Projected:
 
     def encode(self, prepared: Any) -> Any:
         """Encode and project."""
-        found = self.encoder.encode(prepared)
-        if isinstance(found, Tokens):
-            return Tokens(self.projection.apply(found.tokens), found.mask)
-        return self.projection.apply(found)
+        tokens = self.encoder.encode(prepared)
+        if isinstance(tokens, Tokens):
+            return Tokens(self.projection.apply(tokens.tokens), tokens.mask)
+        return self.projection.apply(tokens)
 
     def compute(self, *inputs: Tensor) -> Tensor:
         """Encode and project, as `export` traces it."""
@@ -74,39 +74,37 @@ class Sample:
     """Encodes these items into a store, and gives those that are there."""
 
 
-def find_projection(base: TokenStore, sample: Sample, kept: int, progress: Progress) -> Projection | None:
+def find_projection(base: TokenStore, sample: Sample, dim: int, progress: Progress) -> Projection | None:
     """Find the projection of these train items in the store, or fit it and keep it there.
 
     It is named by what decides it: encoder, train items drawn, width. So a study that is started again finds its own,
     and encodes nothing; and rows that are not train rows have no part in it.
 
     Returns:
-        None where the tokens are no wider than `kept`, or there is no train item.
+        None where the tokens are no wider than `dim`, or there is no train item.
     """
     keys = sorted(sample.keys)[: SAMPLE_ITEMS[sample.modality]]
-    if kept >= base.dim or not keys:
-        progress.say(f"The {sample.modality} tokens stay {base.dim} wide: store_dim={kept} does not apply to them.")
+    if dim >= base.dim or not keys:
+        progress.say(f"The {sample.modality} tokens stay {base.dim} wide: store_dim={dim} does not apply to them.")
         return None
-    recipe = fingerprint(
-        {"encoder": dict(sample.encoder.signature), "keys": keys, "dim": kept, "tokens": SAMPLE_TOKENS}
-    )
+    recipe = fingerprint({"encoder": dict(sample.encoder.signature), "keys": keys, "dim": dim, "tokens": SAMPLE_TOKENS})
     path = base.folder.parent / FOLDER / f"{recipe}.safetensors"
     if path.is_file():
         return load_projections(path)[sample.modality]
     there = sample.fill(base, keys)
     if not there:
         return None
-    fitted = fit_projection(_chunks(base.table(there)), kept)
+    fit = fit_projection(_chunks(base.table(there)), dim)
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.parent / ".lock"):  # of several processes all go on with the first one's
         if not path.is_file():
-            save_projections(path, {sample.modality: fitted})
-    found = load_projections(path)[sample.modality]
+            save_projections(path, {sample.modality: fit})
+    projection = load_projections(path)[sample.modality]
     progress.say(
-        f"The {sample.modality} tokens are kept {kept} instead of {base.dim} wide: principal components of "
-        f"{found.tokens:,} train tokens, {found.explained:.1%} of their variance."
+        f"The {sample.modality} tokens are kept {dim} instead of {base.dim} wide: principal components of "
+        f"{projection.tokens:,} train tokens, {projection.explained:.1%} of their variance."
     )
-    return found
+    return projection
 
 
 def _chunks(table: TokenTable) -> Iterator[Tensor]:

@@ -35,7 +35,7 @@ class Side:
     store: TokenStore
 
     def begin(self, keys: list[str]) -> "Items":
-        """Say which of these items the store holds."""
+        """Return these items with the tokens that the store holds."""
         missing = set(self.store.missing(keys))
         there = [key for key in keys if key not in missing]
         return Items(MixedTable(self.store.table(there)), missing, {key: item for item, key in enumerate(there)})
@@ -64,7 +64,7 @@ class Items:
 
 
 @dataclass
-class _Going:
+class _OpenPart:
     """A part on its way."""
 
     part: Part
@@ -124,15 +124,15 @@ class Towers:
         tower = self.image.tower
         openers: dict[str, Opener] = {}
         missing: set[str] = set()
-        going: deque[_Going] = deque()
+        open_parts: deque[_OpenPart] = deque()
 
         def plan() -> Iterator[list[str]]:
             for part in parts:
                 pictures = part.examples.pictures()
-                begun = _Going(part, self.image.begin(list(pictures)))
-                going.append(begun)
+                open_part = _OpenPart(part, self.image.begin(list(pictures)))
+                open_parts.append(open_part)
                 names = {f"{part.number} {key}": key for key in sorted(pictures)}  # two parts may show one picture
-                missing.update(name for name, key in names.items() if key in begun.pictures.missing)
+                missing.update(name for name, key in names.items() if key in open_part.pictures.missing)
                 for batch in self._batches(list(names)):
                     if missing.intersection(batch):
                         openers.update({name: partial(tower.open_picture, pictures[names[name]]) for name in batch})
@@ -142,18 +142,18 @@ class Towers:
         encoder = tower.encoder
         with Decoder(openers, encoder, missing) as decoder, ExitStack() as stack:
             writer = stack.enter_context(self.image.store.writer()) if self.keep else None
-            for (batch, decoded), tokens in beside.map(lambda ready: ready[1].encode(encoder), decoder.batches(plan())):
-                current = going[0]
+            for (batch, decoded), tokens in beside.map(lambda pair: pair[1].encode(encoder), decoder.batches(plan())):
+                current = open_parts[0]
                 if not batch:
                     if writer is not None:
                         writer.flush()
-                    yield self._finish(going.popleft(), beside)
+                    yield self._finish(open_parts.popleft(), beside)
                     continue
                 pictures = current.pictures
                 pictures.failures.update({_key(name): reason for name, reason in decoded.failures.items()})
                 if tokens is not None:
-                    wanted = [_key(name) if name in missing else None for name in decoded.keys]
-                    pictures.add("picture", wanted, tokens, None, writer)
+                    new_keys = [_key(name) if name in missing else None for name in decoded.keys]
+                    pictures.add("picture", new_keys, tokens, None, writer)
                 missing.difference_update(batch)
                 for name in batch:
                     del openers[name]
@@ -162,15 +162,15 @@ class Towers:
         size = self.settings.encoding_batch
         return [keys[start : start + size] for start in range(0, len(keys), size)]
 
-    def _finish(self, going: _Going, beside: ParallelBatches) -> tuple[Part, Features]:
+    def _finish(self, open_part: _OpenPart, beside: ParallelBatches) -> tuple[Part, Features]:
         """Encode the part's texts and point its rows at their tokens."""
-        examples, seen = going.part.examples, going.pictures
-        read = self._read(examples.texts(), beside)
-        left = examples.without("image", seen.failures, self.strict, may_be_empty=True)
-        left = left.without("text", read.failures, self.strict, may_be_empty=True)
-        return Part(going.part.number, left), assemble(left, seen.table, seen.index, read.table, read.index)
+        examples, images = open_part.part.examples, open_part.pictures
+        texts = self._encode_texts(examples.texts(), beside)
+        left = examples.without("image", images.failures, self.strict, may_be_empty=True)
+        left = left.without("text", texts.failures, self.strict, may_be_empty=True)
+        return Part(open_part.part.number, left), assemble(left, images.table, images.index, texts.table, texts.index)
 
-    def _read(self, texts: Mapping[str, str], beside: ParallelBatches) -> Items:
+    def _encode_texts(self, texts: Mapping[str, str], beside: ParallelBatches) -> Items:
         """Encode the texts that the store does not hold, batches of like length."""
         items = self.text.begin(list(texts))
         if not items.missing:
@@ -179,17 +179,17 @@ class Towers:
         self.cut += prepared.cut
         ids = dict(zip(texts, prepared.ids, strict=True))
         planned = self._batches(sorted(texts, key=lambda key: (len(ids[key]), key)))
-        wanted = (batch for batch in planned if items.missing.intersection(batch))
+        batches = (batch for batch in planned if items.missing.intersection(batch))
 
         def encode(batch: list[str]) -> Tokens:
-            found: Tokens = self.text.tower.encoder.encode([ids[key] for key in batch])
-            return found
+            tokens: Tokens = self.text.tower.encoder.encode([ids[key] for key in batch])
+            return tokens
 
         with ExitStack() as stack:
             writer = stack.enter_context(self.text.store.writer()) if self.keep else None
-            for batch, found in beside.map(encode, wanted):
+            for batch, tokens in beside.map(encode, batches):
                 keys = [key if key in items.missing else None for key in batch]
-                items.add("text", keys, found.tokens, found.mask, writer)
+                items.add("text", keys, tokens.tokens, tokens.mask, writer)
         return items
 
 

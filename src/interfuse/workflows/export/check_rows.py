@@ -26,7 +26,7 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class Rows:
+class AnsweredRows:
     """Rows that a run and its exports answer, and the run's own answers."""
 
     features: Features
@@ -53,18 +53,18 @@ class Agreement:
     @property
     def plain(self) -> dict[str, Any]:
         """What `model.json` keeps."""
-        kept = {"rows": self.rows, "difference": self.difference, "same_answers": self.same}
-        return {**kept, "metric": self.metric, **({"scores": dict(self.scores)} if self.scores else {})}
+        facts = {"rows": self.rows, "difference": self.difference, "same_answers": self.same}
+        return {**facts, "metric": self.metric, **({"scores": dict(self.scores)} if self.scores else {})}
 
     def tell(self, what: str) -> str:
-        """Say it in a line."""
+        """Return it in a line."""
         same = "" if self.same is None else f", {self.same:.2%} of the answers are the same"
         scores = "".join(f", {who} {value:.4f}" for who, value in self.scores.items())
         scores = f"; {self.metric}{scores[1:]}" if scores else ""
         return f"{what} on {self.rows:,} rows: largest difference of a probability {self.difference:.1e}{same}{scores}"
 
 
-def read_rows(run: Run, source: Source, progress: Progress) -> Rows:
+def read_rows(run: Run, source: Source, progress: Progress) -> AnsweredRows:
     """Read rows, labelled where they have the run's label, and let the run answer them.
 
     Raises:
@@ -80,10 +80,10 @@ def read_rows(run: Run, source: Source, progress: Progress) -> Rows:
     if not len(features.ids):
         raise DataError(f"{source.data} has no row to compare on.")
     probs = predict_probs(run.network, features, torch.arange(len(features.ids))).numpy()
-    return Rows(features, examples, labelled, probs)
+    return AnsweredRows(features, examples, labelled, probs)
 
 
-def measure(run: Run, rows: Rows, folder: Path, file: str | None = None) -> Agreement:
+def measure(run: Run, rows: AnsweredRows, folder: Path, file: str | None = None) -> Agreement:
     """Let an exported model answer the rows, as its user would, and compare.
 
     Args:
@@ -95,33 +95,35 @@ def measure(run: Run, rows: Rows, folder: Path, file: str | None = None) -> Agre
     Raises:
         ExportError: it is a whole model in torch's format, for which no picture is opened here.
     """
-    card = read_json(folder / "model.json")
-    found = answer_whole(rows, folder, file) if card["whole"] else answer_head(rows, folder / (file or card["file"]))
+    config = read_json(folder / "model.json")
+    answers = (
+        answer_whole(rows, folder, file) if config["whole"] else answer_head(rows, folder / (file or config["file"]))
+    )
     expected, task = rows.probs, run.task
     same = None
     if task != "regression":
-        agree = (found >= 0.5) == (expected >= 0.5) if task == "multilabel" else _likeliest(found, expected)
+        agree = (answers >= 0.5) == (expected >= 0.5) if task == "multilabel" else _likeliest(answers, expected)
         same = float(agree.all(1).mean())
     scores = {}
     if rows.labelled:
         labels = rows.features.labels.numpy()
-        parts = {"run": expected, "int8" if file else "export": found}
+        parts = {"run": expected, "int8" if file else "export": answers}
         scores = {who: aggregate_scores(probs, labels, task)[HEADLINES[task]] for who, probs in parts.items()}
-    difference = largest_difference(torch.from_numpy(found), torch.from_numpy(expected))
-    return Agreement(len(found), difference, same, HEADLINES[task], scores)
+    difference = largest_difference(torch.from_numpy(answers), torch.from_numpy(expected))
+    return Agreement(len(answers), difference, same, HEADLINES[task], scores)
 
 
-def check(run: Run, rows: Rows, folder: Path, progress: Progress) -> Agreement:
+def check(run: Run, rows: AnsweredRows, folder: Path, progress: Progress) -> Agreement:
     """Measure the exported model on these rows; say so loudly where it is off, and keep it in `model.json`."""
-    found = measure(run, rows, folder)
-    note(folder, "check", found.plain)
-    if not found.difference <= LOUD:
+    agreement = measure(run, rows, folder)
+    note(folder, "check", agreement.plain)
+    if not agreement.difference <= LOUD:
         progress.say(
-            f"warning: on these rows a probability differs by {found.difference:.3f} from what `interfuse predict` "
+            f"warning: on these rows a probability differs by {agreement.difference:.3f} from what `interfuse predict` "
             "gives: the run's tokens are rounded (its encoders compute in bfloat16, or its store is int8), and the "
             "export's are float32. Fix: train with store_dtype=float32."
         )
-    return found
+    return agreement
 
 
 def note(folder: Path, name: str, value: Mapping[str, Any]) -> None:
@@ -129,7 +131,7 @@ def note(folder: Path, name: str, value: Mapping[str, Any]) -> None:
     write_json(folder / "model.json", {**read_json(folder / "model.json"), name: dict(value)})
 
 
-def answer_whole(rows: Rows, folder: Path, file: str | None) -> np.ndarray:
+def answer_whole(rows: AnsweredRows, folder: Path, file: str | None) -> np.ndarray:
     """Answer from picture files and texts, (rows, classes), with the code that lies beside the model."""
     if (folder / "model.pt2").is_file():
         raise ExportError("A whole model in torch's format is not checked on rows. Give format=onnx.")
@@ -144,7 +146,7 @@ def answer_whole(rows: Rows, folder: Path, file: str | None) -> np.ndarray:
     return Model(folder, torch.get_num_threads(), file).predict(pictures, table["text"].to_pylist(), BATCH)
 
 
-def answer_head(rows: Rows, file: Path) -> np.ndarray:
+def answer_head(rows: AnsweredRows, file: Path) -> np.ndarray:
     """Answer from stored tokens, (rows, classes)."""
     from interfuse.workflows.export.export import open_exported
 
@@ -158,5 +160,5 @@ def answer_head(rows: Rows, file: Path) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _likeliest(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    return np.asarray(found.argmax(1) == expected.argmax(1))[:, None]
+def _likeliest(answers: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    return np.asarray(answers.argmax(1) == expected.argmax(1))[:, None]

@@ -72,7 +72,7 @@ def export_run(
             require(module, "export")
         if not run.network.fusion.exportable:
             raise ExportError(f"{run.design.fusion} cannot be exported to ONNX. Give format=torch.")
-    graph, cases, card = _whole(run) if whole else _head(run)
+    graph, cases, config = _whole(run) if whole else _head(run)
     watcher.say(f"Tracing {'the whole model' if whole else 'the head'} of {run.folder}.")
     part = out.with_name(f".{out.name}.{uuid4().hex}.tmp")
     part.mkdir(parents=True)
@@ -80,11 +80,11 @@ def export_run(
         (_write_onnx if format == "onnx" else _write_torch)(graph, part / FILES[format])
         differences = compare_with(graph, open_exported(part / FILES[format]), cases)
         _refuse(differences)
-        write_json(part / "model.json", {**_card(run), **card, "file": FILES[format], "difference": differences})
+        write_json(part / "model.json", {**_describe(run), **config, "file": FILES[format], "difference": differences})
         if whole:
-            card_text = graph.text_encoder.tokenizer.backend_tokenizer
-            card_text.no_padding()
-            card_text.save(str(part / "tokenizer.json"))
+            tokenizer = graph.text_encoder.tokenizer.backend_tokenizer
+            tokenizer.no_padding()
+            tokenizer.save(str(part / "tokenizer.json"))
         if format == "onnx":
             shutil.copyfile(Path(__file__).with_name("runtime.py"), part / "predict.py")
         if out.exists():
@@ -97,15 +97,15 @@ def export_run(
 
 def compare_with(graph: nn.Module, predict: Predictor, cases: list[Case]) -> dict[str, float]:
     """Return the largest difference for each kind of input."""
-    found: dict[str, float] = {}
+    differences: dict[str, float] = {}
     for kind, feed in cases:
         with torch.inference_mode(), quiet():
             expected = graph(*feed.values())
             difference = largest_difference(predict(feed), expected)
-        if not difference <= found.get(kind, 0.0):  # NaN stays
-            found[kind] = difference
-        found.setdefault(kind, 0.0)
-    return found
+        if not difference <= differences.get(kind, 0.0):  # NaN stays
+            differences[kind] = difference
+        differences.setdefault(kind, 0.0)
+    return differences
 
 
 def open_exported(path: Path) -> Predictor:
@@ -124,15 +124,15 @@ def _head(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
             "Export the whole model, with whole=True."
         )
     adapters = run.network.image_adapter, run.network.text_adapter
-    card = {"whole": False, "encoders": run.info["encoders"], "dims": [len(adapter.mean) for adapter in adapters]}
-    return HeadGraph(run.network, run.task).eval(), head_cases(run.network), card
+    config = {"whole": False, "encoders": run.info["encoders"], "dims": [len(adapter.mean) for adapter in adapters]}
+    return HeadGraph(run.network, run.task).eval(), head_cases(run.network), config
 
 
 def _whole(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
-    chosen = run.info["encoder_settings"]
-    if chosen["image_encoder"] == "known":
+    encoders = run.info["encoder_settings"]
+    if encoders["image_encoder"] == "known":
         raise ExportError("A known-answer task has tokens and no encoders: export the head alone, without whole=True.")
-    settings = EncoderSettings(**chosen)
+    settings = EncoderSettings(**encoders)
     towers = {
         modality: open_tower(modality, settings, run.finetuned.get(modality), run.projections.get(modality), "float32")
         for modality in ("image", "text")
@@ -141,21 +141,21 @@ def _whole(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
         trained, now = run.info["encoders"][modality], tower.signature
         if {**trained, "dtype": ""} != {**now, "dtype": ""}:  # the number format does not change the model
             raise ExportError(f"The run was trained on {modality} tokens of {trained}, but the encoder here is {now}.")
-    see, read = (tower.encoder for tower in towers.values())
-    tokenizer = read.tokenizer
+    image, text = (tower.encoder for tower in towers.values())
+    tokenizer = text.tokenizer
     if not getattr(tokenizer, "is_fast", False):
-        raise ExportError(f"The tokenizer of {chosen['text_encoder']} has no tokenizer.json: export the head alone.")
-    values = {name: getattr(see, name).flatten().tolist() for name in ("mean", "std")}
-    card = {
+        raise ExportError(f"The tokenizer of {encoders['text_encoder']} has no tokenizer.json: export the head alone.")
+    values = {name: getattr(image, name).flatten().tolist() for name in ("mean", "std")}
+    config = {
         "whole": True,
-        "image": {"size": see.size, "factor": see.factor, **values},
-        "text": {"max_length": read.max_length, "pad": tokenizer.pad_token_id or 0, "filler": read._filler},
+        "image": {"size": image.size, "factor": image.factor, **values},
+        "text": {"max_length": text.max_length, "pad": tokenizer.pad_token_id or 0, "filler": text._filler},
     }
-    graph = WholeGraph(see, read, run.network, run.task).eval()
-    return graph, whole_cases(graph, card), card
+    graph = WholeGraph(image, text, run.network, run.task).eval()
+    return graph, whole_cases(graph, config), config
 
 
-def _card(run: Run) -> dict[str, Any]:
+def _describe(run: Run) -> dict[str, Any]:
     return {"format": 1, "task": run.task, "label_names": list(run.label_names), "design": run.design.name}
 
 
@@ -163,9 +163,9 @@ def _refuse(differences: Mapping[str, float]) -> None:
     """Refuse a model that does not agree; NaN does not."""
     if all(value <= TOLERANCE for value in differences.values()):
         return
-    told = ", ".join(f"{kind} {value:.1e}" for kind, value in differences.items())
+    gaps = ", ".join(f"{kind} {value:.1e}" for kind, value in differences.items())
     raise ExportError(
-        f"The exported model does not give the run's own answers: largest difference {told}, where {TOLERANCE:.0e} is "
+        f"The exported model does not give the run's own answers: largest difference {gaps}, where {TOLERANCE:.0e} is "
         "allowed. Nothing was written. Fix: format=torch, and please report the mechanism."
     )
 

@@ -44,7 +44,7 @@ class HeadGraph(nn.Module):
         }
 
     def shapes(self) -> tuple[dict[int, Any], ...]:
-        """Say which axes are free."""
+        """Return which axes are free, for `torch.export`."""
         batch, image, text = Dim("batch"), Dim("image_tokens"), Dim("text_tokens")
         return {0: batch, 1: image}, {0: batch, 1: image}, {0: batch, 1: text}, {0: batch, 1: text}
 
@@ -90,6 +90,6 @@ class WholeGraph(nn.Module):
         }
 
     def shapes(self) -> tuple[dict[int, Any], ...]:
-        """Say which axes are free."""
+        """Return which axes are free, for `torch.export`."""
         batch, words = Dim("batch"), Dim("words", max=self.text_encoder.max_length)
         return {0: Dim("pictures")}, {0: batch}, {0: batch, 1: words}, {0: batch, 1: words}

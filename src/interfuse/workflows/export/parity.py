@@ -10,16 +10,16 @@ from interfuse.training import Network
 
 Case = tuple[str, Mapping[str, Tensor]]
 """What kind of input it is, and the input by name."""
-KINDS = ("full", "padded", "no image", "no text", "neither")
+INPUT_KINDS = ("full", "padded", "no image", "no text", "neither")
 SIZES = ((1, 9, 4), (5, 2, 19), (4, 16, 3))
 """Rows, image tokens (or pictures) and text tokens; none is the size that is traced."""
 
 
-def largest_difference(found: Tensor, expected: Tensor) -> float:
+def largest_difference(answers: Tensor, expected: Tensor) -> float:
     """Return the largest difference, relative where the expected exceeds 1; another shape is infinitely far."""
-    if found.shape != expected.shape:
+    if answers.shape != expected.shape:
         return float("inf")
-    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1))
+    return float((answers - expected).abs().max() / expected.abs().max().clamp_min(1))
 
 
 def head_cases(network: Network) -> list[Case]:
@@ -27,7 +27,7 @@ def head_cases(network: Network) -> list[Case]:
     draw = torch.Generator().manual_seed(0)
     cases: list[Case] = []
     for rows, pictures, words in SIZES:
-        for kind in KINDS:
+        for kind in INPUT_KINDS:
             feed: dict[str, Tensor] = {}
             for (name, adapter), count in zip(network.adapters.named(), (pictures, words), strict=True):
                 values = torch.randn(rows, count, len(adapter.mean), generator=draw)
@@ -37,21 +37,21 @@ def head_cases(network: Network) -> list[Case]:
     return cases
 
 
-def whole_cases(graph: Any, card: Mapping[str, Any]) -> list[Case]:
+def whole_cases(graph: Any, config: Mapping[str, Any]) -> list[Case]:
     """Draw pixels and token numbers."""
     draw = torch.Generator().manual_seed(0)
     cases: list[Case] = []
-    size, limit = card["image"]["size"], card["text"]["max_length"]
+    size, limit = config["image"]["size"], config["text"]["max_length"]
     words_known = graph.text_encoder.network.get_input_embeddings().num_embeddings
-    mean, std = (torch.tensor(card["image"][name]).view(3, 1, 1) for name in ("mean", "std"))
+    mean, std = (torch.tensor(config["image"][name]).view(3, 1, 1) for name in ("mean", "std"))
     for rows, pictures, words in ((1, 1, 4), (5, 3, min(19, limit)), (4, 4, 3)):
-        pixels = (torch.rand(pictures, 3, size, size, generator=draw) * 255 * card["image"]["factor"] - mean) / std
-        for kind in KINDS:
+        pixels = (torch.rand(pictures, 3, size, size, generator=draw) * 255 * config["image"]["factor"] - mean) / std
+        for kind in INPUT_KINDS:
             picture = torch.randint(pictures, (rows,), generator=draw)
-            seen = _mask(kind, "image", rows, 1, draw)[:, 0]
+            mask = _mask(kind, "image", rows, 1, draw)[:, 0]
             feed = {
                 "pixels": pixels,
-                "picture": picture.masked_fill(~seen, -1),
+                "picture": picture.masked_fill(~mask, -1),
                 "ids": torch.randint(words_known, (rows, words), generator=draw),
                 "ids_mask": _mask(kind, "text", rows, words, draw),
             }
@@ -60,7 +60,7 @@ def whole_cases(graph: Any, card: Mapping[str, Any]) -> list[Case]:
 
 
 def _mask(kind: str, name: str, rows: int, count: int, draw: torch.Generator) -> Tensor:
-    """Say which tokens are real; where a modality is missing, it is in every other row and the first."""
+    """Return which tokens are real; where a modality is missing, it is in every other row and the first."""
     mask = torch.ones(rows, count, dtype=torch.bool)
     if kind == "padded":
         lengths = torch.randint(1, count + 1, (rows, 1), generator=draw)

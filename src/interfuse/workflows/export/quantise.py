@@ -7,7 +7,7 @@ from pathlib import Path
 
 from interfuse.core.errors import ExportError, require
 from interfuse.training import Run
-from interfuse.workflows.export.check_rows import Agreement, Rows, measure, note
+from interfuse.workflows.export.check_rows import Agreement, AnsweredRows, measure, note
 from interfuse.workflows.export.export import quiet
 
 OPERATIONS = ("MatMul", "Gemm", "Gather")
@@ -15,7 +15,7 @@ OPERATIONS = ("MatMul", "Gemm", "Gather")
 FILE = "model.int8.onnx"
 
 
-def quantise(run: Run, rows: Rows, folder: Path) -> Agreement:
+def quantise(run: Run, rows: AnsweredRows, folder: Path) -> Agreement:
     """Write `model.int8.onnx` beside an exported model: weights in 8 bits, a scale a channel; measure and keep it.
 
     Activations are scaled as they come (dynamic quantisation), so no calibration rows are needed.
@@ -50,14 +50,14 @@ def quantise(run: Run, rows: Rows, folder: Path) -> Agreement:
         part.rename(target)
     finally:
         part.unlink(missing_ok=True)
-    found = measure(run, rows, folder, FILE)
+    agreement = measure(run, rows, folder, FILE)
     sizes = {"file": FILE, "bytes": target.stat().st_size, "bytes_float32": source.stat().st_size}
-    note(folder, "int8", {**found.plain, **sizes})
-    return found
+    note(folder, "int8", {**agreement.plain, **sizes})
+    return agreement
 
 
 def _left_alone(path: Path) -> list[str]:
-    """Name the products with a constant that is no matrix: a scale a channel has no place there."""
+    """Return the names of the products with a constant that is no matrix: a scale a channel has no place there."""
     graph = require("onnx", "export").load(str(path), load_external_data=False).graph
     axes = {weight.name: len(weight.dims) for weight in graph.initializer}
     return [

@@ -22,15 +22,15 @@ class Model:
     def __init__(self, folder: str | Path, threads: int = 1, file: str | None = None) -> None:
         """Open the folder that `interfuse export` wrote; `file`: another model in it, such as model.int8.onnx."""
         self.folder = Path(folder)
-        self.card: dict[str, Any] = json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
+        self.config: dict[str, Any] = json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         providers = ["CPUExecutionProvider"]
         self.session = onnxruntime.InferenceSession(
-            str(self.folder / (file or self.card["file"])), options, providers=providers
+            str(self.folder / (file or self.config["file"])), options, providers=providers
         )
-        self.label_names: list[str] = self.card["label_names"]
-        if self.card["whole"]:
+        self.label_names: list[str] = self.config["label_names"]
+        if self.config["whole"]:
             from tokenizers import Tokenizer
 
             self.tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
@@ -53,7 +53,7 @@ class Model:
         distinct: dict[Any, int] = {}
         index = [-1 if p is None else distinct.setdefault(self._name(p), len(distinct)) for p in pictures]
         by_name = {self._name(picture): picture for picture in pictures if picture is not None}
-        size = self.card["image"]["size"]
+        size = self.config["image"]["size"]
         pixels = [self.pixels(by_name[name]) for name in distinct]
         ids, mask = self.ids(texts)
         feed = {
@@ -75,16 +75,16 @@ class Model:
         """Open, resize and normalise one picture: (3, size, size)."""
         from PIL import Image
 
-        facts = self.card["image"]
-        opened = Image.open(picture) if isinstance(picture, str | Path) else picture
-        resized = to_rgb(opened).resize((facts["size"], facts["size"]), Image.Resampling.BICUBIC)
-        values = np.asarray(resized, np.float32).transpose(2, 0, 1) * np.float32(facts["factor"])
+        facts = self.config["image"]
+        image = Image.open(picture) if isinstance(picture, str | Path) else picture
+        rgb = to_rgb(image).resize((facts["size"], facts["size"]), Image.Resampling.BICUBIC)
+        values = np.asarray(rgb, np.float32).transpose(2, 0, 1) * np.float32(facts["factor"])
         mean, std = (np.array(facts[name], np.float32).reshape(3, 1, 1) for name in ("mean", "std"))
         return np.asarray((values - mean) / std, np.float32)
 
     def ids(self, texts: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
         """Split texts into token numbers, padded to the longest: (rows, tokens), and their mask."""
-        facts = self.card["text"]
+        facts = self.config["text"]
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(facts["max_length"])
         rows = [[] if blank(text) else self.tokenizer.encode(text).ids or [facts["filler"]] for text in texts]
@@ -100,7 +100,7 @@ class Model:
 
 
 def blank(text: str | None) -> bool:
-    """Tell whether a text is missing."""
+    """Return whether a text is missing."""
     return text is None or not text.strip()
 
 
@@ -123,16 +123,16 @@ def to_rgb(picture: Any) -> Any:
 
 def main(arguments: Sequence[str]) -> None:
     """Predict pairs of picture and text named on the command line, a line of JSON each."""
-    given = [None if argument == "-" else argument for argument in arguments]
-    if not given or len(given) % 2:
+    inputs = [None if argument == "-" else argument for argument in arguments]
+    if not inputs or len(inputs) % 2:
         raise SystemExit('usage: python predict.py PICTURE "TEXT" [PICTURE "TEXT" …]   (- for a missing one)')
     model = Model(Path(__file__).parent)
-    if not model.card["whole"]:
+    if not model.config["whole"]:
         raise SystemExit("This model takes tokens: call Model(folder).predict_tokens. Pairs need the whole model.")
-    probs = model.predict(given[::2], given[1::2])
+    probs = model.predict(inputs[::2], inputs[1::2])
     for row in probs:
-        named = {name: round(float(prob), 6) for name, prob in zip(model.label_names, row, strict=True)}
-        sys.stdout.write(json.dumps(named) + "\n")
+        answer = {name: round(float(prob), 6) for name, prob in zip(model.label_names, row, strict=True)}
+        sys.stdout.write(json.dumps(answer) + "\n")
 
 
 if __name__ == "__main__":

@@ -51,8 +51,8 @@ def find_study(folder: Path) -> Study | None:
 def _head(run: Run) -> str:
     design, encoders = run.design, run.info["encoder_settings"]
     columns, plural = run.info["columns"], "s" if design.epochs > 1 else ""
-    named = ", ".join(f"`{name}`" for name in run.label_names[:SHOWN])
-    named += f", … ({len(run.label_names)} in all)" if len(run.label_names) > SHOWN else ""
+    names = ", ".join(f"`{name}`" for name in run.label_names[:SHOWN])
+    names += f", … ({len(run.label_names)} in all)" if len(run.label_names) > SHOWN else ""
     frozen = (
         f"fine-tuned: {' and '.join(run.finetuned)}, weights here"
         if run.finetuned
@@ -71,7 +71,7 @@ tags:
 An image-text fusion network ({run.task}) made with interfuse: tokens of `{encoders["image_encoder"]}` and of
 `{encoders["text_encoder"]}` ({frozen}), fused by `{design.fusion}`.
 
-- Answers: {named}.
+- Answers: {names}.
 - Inputs: a picture (column `{columns["image"]}`) and a text (column `{columns["text"]}`).
 - Seed {run.info["seed"]}, {design.epochs} epoch{plural}; the best by validation was kept.
 """
@@ -97,32 +97,32 @@ def _data(run: Run, study: Study | None) -> str:
 
 
 def _scores(run: Run, study: Study | None) -> str:
-    listed = run.folder / "predictions.parquet"
-    predictions = read_table(listed) if listed.is_file() else None
+    path = run.folder / "predictions.parquet"
+    predictions = read_table(path) if path.is_file() else None
     rows = ["| split | metric | value | 95 % interval |", "|---|---|--:|--:|"]
     for split, metrics in run.info.get("metrics", {}).items():
         for metric, value in metrics.items():
             span = _interval(run, predictions, split) if metric == HEADLINES[run.task] else ""
             rows.append(f"| {split} | {metric} | {value:.4f} | {span} |")
-    told = "Intervals of this card's first table are over rows (groups of rows), for this one trained model.\n"
-    return "\n".join(rows) + "\n\n" + told + (_compared(run, study) if study else "")
+    note = "Intervals of this card's first table are over rows (groups of rows), for this one trained model.\n"
+    return "\n".join(rows) + "\n\n" + note + (_compared(run, study) if study else "")
 
 
 def _interval(run: Run, predictions: pa.Table | None, split: str) -> str:
     if predictions is None:
         return ""
-    chosen = predictions.filter(pc.equal(predictions["split"], split))
-    if len(chosen) < 2:
+    rows = predictions.filter(pc.equal(predictions["split"], split))
+    if len(rows) < 2:
         return ""
-    scores, groups = (chosen[name].to_numpy() for name in ("score", "group"))
-    scores = vary_as_metric(scores[None].astype(np.float64), chosen["target"].to_numpy(), run.task)
+    scores, groups = (rows[name].to_numpy() for name in ("score", "group"))
+    scores = vary_as_metric(scores[None].astype(np.float64), rows["target"].to_numpy(), run.task)
     lowest = lowest_score(run.task)
-    found = mean_interval(scores, groups, lowest=lowest).within(lowest, 1.0)
-    return f"{found.low:.4f} to {found.high:.4f}" if np.isfinite([found.low, found.high]).all() else ""
+    interval = mean_interval(scores, groups, lowest=lowest).within(lowest, 1.0)
+    return f"{interval.low:.4f} to {interval.high:.4f}" if np.isfinite([interval.low, interval.high]).all() else ""
 
 
 def _compared(run: Run, study: Study) -> str:
-    """Tell the comparison that the run comes from: every design's test score over all seeds."""
+    """Return the comparison that the run comes from: every design's test score over all seeds."""
     summary = study.summary()
     rows = [
         f"\nThe comparison it comes from, on test rows, {len(study.record['seeds'])} seeds ({summary.rows[0].metric}; "
@@ -138,18 +138,18 @@ def _compared(run: Run, study: Study) -> str:
 def _use(run: Run, home: Path) -> str:
     record = home / "diagnosis.json"
     if record.is_file():
-        found = read_json(record)
-        wanted = [one for one in found["measures"] if one["key"] in ("permutation", "emap", "shapley", "missing")]
-        lines = [f"{found['verdict']} ({found['split']} rows of {found['source']})", ""]
-        return "\n".join([*lines, *(f"- {one['title']} {one['verdict']}" for one in wanted)]) + "\n"
+        diagnosis = read_json(record)
+        measures = [one for one in diagnosis["measures"] if one["key"] in ("permutation", "emap", "shapley", "missing")]
+        lines = [f"{diagnosis['verdict']} ({diagnosis['split']} rows of {diagnosis['source']})", ""]
+        return "\n".join([*lines, *(f"- {one['title']} {one['verdict']}" for one in measures)]) + "\n"
     history = run.folder / "history.parquet"
     last = read_table(history).to_pylist()[-1:] if history.is_file() else []
     use = [(name, last[0].get(f"{name}_use")) for name in MODALITIES] if last else []
     if not use or any(value is None for _, value in use):
         return "Not measured. `interfuse diagnose` measures it.\n"
-    told = ", ".join(f"{name} {value:.3f}" for name, value in use)
+    uses = ", ".join(f"{name} {value:.3f}" for name, value in use)
     return (
-        f"How far another row's modality moves a prediction (0 to 1, last epoch): {told}. Whether the score needs both "
+        f"How far another row's modality moves a prediction (0 to 1, last epoch): {uses}. Whether the score needs both "
         "was not measured; `interfuse diagnose` does.\n"
     )
 
@@ -170,7 +170,7 @@ model.predict(frame)
 
 
 def _limits(run: Run, study: Study | None) -> str:
-    never = [name for name, seen in run.info["trained_on_missing"].items() if not seen]
+    never = [name for name, has_rows in run.info["trained_on_missing"].items() if not has_rows]
     gaps = f"Rows without {' or without '.join(never)} were never trained on." if never else "Either may be missing."
     lines = [f"- {gaps}"]
     if study is None:

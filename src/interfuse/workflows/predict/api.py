@@ -88,10 +88,10 @@ def evaluate(
         DataError: the folder holds no run, the rows cannot be used, or there is none in the split.
     """
     columns = {"image": image, "text": text, "label": label}
-    read, encode, chosen = sort_settings_of_run({**settings, **columns}, names_of(EvaluateSettings))
-    source, scored = make_source(data, read, encode), EvaluateSettings(**chosen)
-    quarantine = Path(scored.quarantine) if scored.quarantine else None
-    return evaluate_source(open_run(run), source, scored.on, progress, scored.missing, quarantine)
+    read, encode, own = sort_settings_of_run({**settings, **columns}, names_of(EvaluateSettings))
+    source, choice = make_source(data, read, encode), EvaluateSettings(**own)
+    quarantine = Path(choice.quarantine) if choice.quarantine else None
+    return evaluate_source(open_run(run), source, choice.on, progress, choice.missing, quarantine)
 
 
 def open_run(run: Run | Path | str) -> Run:

@@ -62,17 +62,17 @@ class Parts:
         self.out, self.count = out, count
         self.folder = out.with_name(f"{out.name}.parts")
         self.quarantine = out.with_name(f"{out.name}.quarantine.csv")
-        self.card = {**identity, "format": FORMAT}
-        found = self._manifest()
-        if found is not None and "joined" in found and (self._differences(found) or not out.is_file()):
+        self.identity = {**identity, "format": FORMAT}
+        manifest = self._read_manifest()
+        if manifest is not None and "joined" in manifest and (self._differences(manifest) or not out.is_file()):
             self._remove()  # the leftover of a prediction that was killed when its output was there already
-            found = None
-        if found is None:
+            manifest = None
+        if manifest is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             if any(self.folder.glob("part-*")):
                 raise DataError(f"{self.folder} holds parts and no {MANIFEST}. Remove it, or give another out=….")
-            write_json(self.folder / MANIFEST, self.card)
-        elif differences := self._differences(found):
+            write_json(self.folder / MANIFEST, self.identity)
+        elif differences := self._differences(manifest):
             raise DataError(
                 f"{self.folder} holds finished parts of another prediction: {'; '.join(differences)}. Give the same "
                 "run, data and options to go on, another out=… to keep both, or remove the folder."
@@ -80,11 +80,11 @@ class Parts:
 
     def finished(self) -> Joined | None:
         """Return what an earlier start joined before it was killed, and tidy up behind it."""
-        found = (self._manifest() or {}).get("joined")
-        if found is None:
+        facts = (self._read_manifest() or {}).get("joined")
+        if facts is None:
             return None
         self._remove()
-        return Joined(**found)
+        return Joined(**facts)
 
     def there(self) -> set[int]:
         """List the finished parts."""
@@ -107,19 +107,19 @@ class Parts:
         """
         try:
             with locked(self.folder / "join.lock"):
-                return self._join() if self._manifest() is not None else None
+                return self._join() if self._read_manifest() is not None else None
         except FileNotFoundError:
-            if self._manifest() is None:
+            if self._read_manifest() is None:
                 return None
             raise
 
     def _join(self) -> Joined:
-        found = self.finished()
-        if found is not None:
-            return found
+        earlier = self.finished()
+        if earlier is not None:
+            return earlier
         counts: Counter[str] = Counter()
-        listed = self.folder / "quarantine.tmp"
-        with listed.open("w", encoding="utf-8", newline="") as handle:
+        troubles = self.folder / "quarantine.tmp"
+        with troubles.open("w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle, lineterminator="\n")
             writer.writerow(["row", "id", "what", "reason", "consequence"])
             for number in range(self.count):
@@ -128,19 +128,19 @@ class Parts:
                 counts.update(facts["missing"])
                 writer.writerows(list(trouble.values()) for trouble in facts["troubles"])
                 counts["troubles"] += len(facts["troubles"])
-        made = self.folder / f"joined{self.out.suffix}"
-        rows = (_join_csv if self.out.suffix == ".csv" else _join_parquet)(made, self._tables)
+        file = self.folder / f"joined{self.out.suffix}"
+        rows = (_join_csv if self.out.suffix == ".csv" else _join_parquet)(file, self._tables)
         if not rows:
-            raise DataError(f"No row is left: none has a readable picture or a text. {listed} lists the reasons.")
+            raise DataError(f"No row is left: none has a readable picture or a text. {troubles} lists the reasons.")
         joined = Joined(rows, {name: counts[name] for name in MODALITIES}, counts["troubles"])
         if joined.troubles:
-            listed.replace(self.quarantine)
+            troubles.replace(self.quarantine)
         else:
             self.quarantine.unlink(missing_ok=True)
-        with made.open("rb+") as handle:
+        with file.open("rb+") as handle:
             os.fsync(handle.fileno())
-        made.replace(self.out)
-        write_json(self.folder / MANIFEST, {**self.card, "joined": asdict(joined)})
+        file.replace(self.out)
+        write_json(self.folder / MANIFEST, {**self.identity, "joined": asdict(joined)})
         self._remove()
         return joined
 
@@ -151,18 +151,18 @@ class Parts:
     def _path(self, number: int) -> Path:
         return self.folder / f"part-{number:08d}.parquet"
 
-    def _manifest(self) -> dict[str, Any] | None:
+    def _read_manifest(self) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = read_json(self.folder / MANIFEST)
+            manifest: dict[str, Any] = read_json(self.folder / MANIFEST)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             raise DataError(f"{self.folder / MANIFEST} cannot be read: {error}. Remove the folder.") from error
-        return found
+        return manifest
 
-    def _differences(self, found: Mapping[str, Any]) -> list[str]:
-        names = [name for name in self.card if found.get(name) != self.card[name]]
-        return [f"{name} is {found.get(name)!r} there, {self.card[name]!r} here" for name in names]
+    def _differences(self, manifest: Mapping[str, Any]) -> list[str]:
+        names = [name for name in self.identity if manifest.get(name) != self.identity[name]]
+        return [f"{name} is {manifest.get(name)!r} there, {self.identity[name]!r} here" for name in names]
 
     def _remove(self) -> None:
         """Remove the folder, its manifest last: until then it says that the output is there."""
@@ -191,19 +191,19 @@ def _join_csv(path: Path, tables: Callable[[], Iterator[pa.Table]]) -> int:
 
 def _join_parquet(path: Path, tables: Callable[[], Iterator[pa.Table]]) -> int:
     """Join parts into row groups of about one length."""
-    rows, held = 0, 0
+    rows, num_waiting = 0, 0
     waiting: list[pa.Table] = []
     writer: pq.ParquetWriter | None = None
     try:
         for table in tables():
             writer = writer or pq.ParquetWriter(path, table.schema)
             waiting.append(table)
-            rows, held = rows + table.num_rows, held + table.num_rows
-            if held >= GROUP_ROWS:
-                writer.write_table(pa.concat_tables(waiting), row_group_size=held)
-                waiting, held = [], 0
-        if writer is not None and held:
-            writer.write_table(pa.concat_tables(waiting), row_group_size=held)
+            rows, num_waiting = rows + table.num_rows, num_waiting + table.num_rows
+            if num_waiting >= GROUP_ROWS:
+                writer.write_table(pa.concat_tables(waiting), row_group_size=num_waiting)
+                waiting, num_waiting = [], 0
+        if writer is not None and num_waiting:
+            writer.write_table(pa.concat_tables(waiting), row_group_size=num_waiting)
     finally:
         if writer is not None:
             writer.close()

@@ -76,12 +76,12 @@ def source_of(run: Run, source: Source) -> Source:
     Raises:
         ConfigError: the rows are of a known-answer task and the run was not trained for one, or the other way round.
     """
-    saved = run.info["encoder_settings"]
-    if (saved["image_encoder"] == "known") != source.is_known:
+    encoders = run.info["encoder_settings"]
+    if (encoders["image_encoder"] == "known") != source.is_known:
         raise ConfigError(_other_kind(run, source))
     if source.is_known:
         return source
-    encode = replace(source.encode, **saved, finetuned=run.finetuned)
+    encode = replace(source.encode, **encoders, finetuned=run.finetuned)
     return replace(source, read=read_as_trained(run.info, source.read), encode=encode)
 
 
@@ -93,14 +93,14 @@ def known_rows(run: Run, source: Source) -> Features:
         DataError: the task is not known.
     """
     source.check_known()
-    trained = run.info.get("known")  # a run of an older version does not say it: its tokens and classes then tell
+    known = run.info.get("known")  # a run of an older version does not say it: its tokens and classes then tell
     features = make_known(source.data, source.read.seed)
     fits = all(_fits(run.info["inputs"][modality], table) for modality, table in features.tables.named())
-    if trained not in (None, source.data) or not fits or run.label_names != features.label_names:
-        shown = ", ".join(run.label_names)
+    if known not in (None, source.data) or not fits or run.label_names != features.label_names:
+        classes = ", ".join(run.label_names)
         raise ConfigError(
-            f"The run was trained for {trained or 'another known-answer task'} (classes {shown}), got {source.data}: "
-            f"its tokens and classes mean something else. Give {trained or 'that task'}; another seed=… makes new rows."
+            f"The run was trained for {known or 'another known-answer task'} (classes {classes}), got {source.data}: "
+            f"its tokens and classes mean something else. Give {known or 'that task'}; another seed=… makes new rows."
         )
     return features
 
@@ -112,17 +112,17 @@ def _fits(inputs: Mapping[str, Any], table: TokenTable) -> bool:
 
 
 def _other_kind(run: Run, source: Source) -> str:
-    """Say that the run has its tokens from elsewhere."""
+    """Return why the run cannot read these rows: it has its tokens from elsewhere."""
     if source.is_known:
-        saved = run.info["encoder_settings"]
+        names = run.info["encoder_settings"]
         return (
-            f"The run was trained on rows seen by {saved['image_encoder']} and {saved['text_encoder']}, and the tokens "
+            f"The run was trained on rows seen by {names['image_encoder']} and {names['text_encoder']}, and the tokens "
             f"of {source.data} are made without them. Give rows of pictures and texts."
         )
-    shown = source.data if isinstance(source.data, str | Path) else "a data frame"
+    name = source.data if isinstance(source.data, str | Path) else "a data frame"
     return (
         f"The run was trained for {run.info.get('known') or 'a known-answer task'}, whose tokens no encoder makes, got "
-        f"{shown}. Give {run.info.get('known') or 'that task, such as known:xor'}."
+        f"{name}. Give {run.info.get('known') or 'that task, such as known:xor'}."
     )
 
 
@@ -175,9 +175,9 @@ def evaluate(
     if examples and quarantine:
         keep_troubles(examples.troubles, quarantine, watcher)
     rows = torch.arange(len(features.ids)) if split == "all" else features.splits.get(split, torch.arange(0))
-    given = [name for name, part in features.splits.items() if len(part)]
+    names = [name for name, part in features.splits.items() if len(part)]
     if len(rows) == 0:
-        raise DataError(f"There is no row in split {split!r}. DATA has: {', '.join(given)}.")
+        raise DataError(f"There is no row in split {split!r}. DATA has: {', '.join(names)}.")
     features = without(features, rows, missing or {}, source.read.seed)
     warn_of_missing(run, features, watcher)
     probs = predict_probs(run.network, features, rows).numpy()
@@ -188,18 +188,18 @@ def without(features: Features, rows: torch.Tensor, missing: Mapping[str, float]
     """Take a modality away from a fraction of these rows, drawn by the seed."""
     items = Modalities(*(items.clone() for items in features.items))
     for modality, share in missing.items():
-        drawn = rows[torch.randperm(len(rows), generator=generator(seed, "missing", modality))]
-        items.of(modality)[drawn[: round(share * len(rows))]] = -1
+        order = rows[torch.randperm(len(rows), generator=generator(seed, "missing", modality))]
+        items.of(modality)[order[: round(share * len(rows))]] = -1
     return replace(features, image_items=items.image, text_items=items.text)
 
 
 def warn_of_missing(run: Run, features: Features, progress: Progress) -> None:
-    """Say so where rows miss a modality that the run never trained without."""
+    """Warn where rows miss a modality that the run never trained without."""
     warn_of_counts(run, {modality: int((items < 0).sum()) for modality, items in features.items.named()}, progress)
 
 
 def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> None:
-    """Say so where so many rows miss a modality that the run never trained without."""
+    """Warn where so many rows miss a modality that the run never trained without."""
     for modality, count in missing.items():
         if count and not run.info["trained_on_missing"][modality]:
             progress.say(

@@ -22,8 +22,8 @@ from interfuse.workflows.predict.predict import Predictions, known_rows, same_en
 from interfuse.workflows.source import WHOLE, Portion, Source
 
 ROWS_PER_PART = 8 * EVAL_BATCH
-"""Rows of a part unless told otherwise: whole batches of the network, so that parts change nothing in them."""
-SAID = 20
+"""Rows of a part by default: whole batches of the network, so that parts change nothing in them."""
+SHOWN_TROUBLES = 20
 """Rows in trouble that are said aloud; all are listed in a file."""
 
 
@@ -59,7 +59,7 @@ class Streamed:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _PartRows:
     """Rows of a part, ready to be predicted."""
 
     number: int
@@ -102,45 +102,45 @@ def predict_stream(
     if joined is not None:
         return Streamed(parts.out, 0, count, joined)
     mine = range(count)[settings.portion.number - 1 :: settings.portion.of]
-    wanted = sorted(set(mine) - parts.there())
-    if found := len(mine) - len(wanted):
-        watcher.say(f"{found:,} of {len(mine):,} parts are there already.")
-    if wanted:
-        _predict(run, work, parts, wanted, watcher)
+    todo = sorted(set(mine) - parts.there())
+    if num_done := len(mine) - len(todo):
+        watcher.say(f"{num_done:,} of {len(mine):,} parts are there already.")
+    if todo:
+        _predict(run, work, parts, todo, watcher)
     if settings.join and len(parts.there()) == count:
         joined = parts.join()
     if joined is not None:
-        _tell(run, joined, parts, watcher)
-    return Streamed(parts.out, len(wanted), found, joined)
+        _report(run, joined, parts, watcher)
+    return Streamed(parts.out, len(todo), num_done, joined)
 
 
-def _tell(run: Run, joined: Joined, parts: Parts, progress: Progress) -> None:
+def _report(run: Run, joined: Joined, parts: Parts, progress: Progress) -> None:
     warn_of_counts(run, joined.missing, progress)
     if joined.troubles:
         progress.say(f"{joined.troubles:,} rows in trouble are listed in {parts.quarantine}.")
 
 
-def _predict(run: Run, work: "_Work | _Known", parts: Parts, wanted: list[int], progress: Progress) -> None:
-    """Predict and write the wanted parts, and say what is wrong with the first rows in trouble."""
-    size, said = work.size, 0
-    progress.start("predict", sum(min(size, work.rows - number * size) for number in wanted), "rows")
+def _predict(run: Run, work: "_Work | _Known", parts: Parts, numbers: list[int], progress: Progress) -> None:
+    """Predict and write the parts of these numbers, and say what is wrong with the first rows in trouble."""
+    size, num_said = work.size, 0
+    progress.start("predict", sum(min(size, work.rows - number * size) for number in numbers), "rows")
     done = 0
-    with closing(work.parts(wanted)) as found:
-        for rows in found:
+    with closing(work.parts(numbers)) as pieces:
+        for rows in pieces:
             parts.write(rows.number, *_answer(run, rows), rows.troubles)
-            for trouble in rows.troubles[: max(0, SAID - said)]:
+            for trouble in rows.troubles[: max(0, SHOWN_TROUBLES - num_said)]:
                 progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
-            said += len(rows.troubles)
+            num_said += len(rows.troubles)
             done += 1
             progress.advance("predict", min(size, work.rows - rows.number * size))
     progress.finish("predict")
-    if done < len(wanted):
+    if done < len(numbers):
         raise DataError(
-            f"DATA ended after {done} of {len(wanted)} parts: the file changed while it was read. Start again."
+            f"DATA ended after {done} of {len(numbers)} parts: the file changed while it was read. Start again."
         )
 
 
-def _answer(run: Run, part: _Rows) -> tuple[pl.DataFrame, dict[str, int]]:
+def _answer(run: Run, part: _PartRows) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the part of the output, and how many of its rows lack each modality."""
     features, rows = part.features, part.rows
     probs = predict_probs(run.network, features, rows).numpy()
@@ -168,7 +168,7 @@ def _identity(run: Run, source: Source, work: "_Work | _Known", settings: Stream
 
 
 def _own_folder(data: Any) -> Path:
-    """Say what picture files are relative to where no folder is given; a collection knows it by itself."""
+    """Return what picture files are relative to where no folder is given; a collection knows it by itself."""
     return Path(data).parent if isinstance(data, str | Path) and Path(data).is_file() else Path()
 
 
@@ -185,24 +185,24 @@ class _Work:
         self.columns = {name: getattr(self.stream.settings, name) for name in ("image", "text", "id")}
         self.keep = self.rows <= self.size if settings.keep_tokens is None else settings.keep_tokens
 
-    def parts(self, wanted: Collection[int]) -> Generator[_Rows]:
-        """Read and encode the wanted parts; the next one is read while one is being encoded."""
+    def parts(self, numbers: Collection[int]) -> Generator[_PartRows]:
+        """Read and encode the parts of these numbers; the next one is read while one is being encoded."""
         towers = Towers(self.run, self.source.encode, self.progress, self.keep, self.source.read.strict)
         same_encoders(self.run, towers.signatures)
-        for part, features in towers.encode(ahead(self._read(wanted))):
-            yield _Rows(part.number, features, torch.arange(len(features.ids)), part.examples.troubles)
+        for part, features in towers.encode(ahead(self._read(numbers))):
+            yield _PartRows(part.number, features, torch.arange(len(features.ids)), part.examples.troubles)
         if towers.cut:
             limit = towers.text.tower.encoder.max_length
             self.progress.say(f"{towers.cut:,} texts are longer than {limit} tokens and were cut there.")
 
-    def _read(self, wanted: Collection[int]) -> Iterator[Part]:
-        for number, opened in self.stream.parts(self.size, set(wanted)):
-            examples = load_part(opened, number * self.size, self.run.task, self.run.label_names)
-            unread = [trouble for trouble in examples.troubles if trouble.what == "image"]
-            if number == 0 and unread and not examples.pictures():  # a wrong folder shall not cost a day
+    def _read(self, numbers: Collection[int]) -> Iterator[Part]:
+        for number, piece in self.stream.parts(self.size, set(numbers)):
+            examples = load_part(piece, number * self.size, self.run.task, self.run.label_names)
+            failures = [trouble for trouble in examples.troubles if trouble.what == "image"]
+            if number == 0 and failures and not examples.pictures():  # a wrong folder shall not cost a day
                 raise DataError(
-                    f"No picture of column {opened.settings.image!r} in the first {opened.frame.height:,} rows could "
-                    f"be read; the first: {unread[0].reason}. Is image_folder=… right?"
+                    f"No picture of column {piece.settings.image!r} in the first {piece.frame.height:,} rows could "
+                    f"be read; the first: {failures[0].reason}. Is image_folder=… right?"
                 )
             yield Part(number, examples)
 
@@ -217,7 +217,7 @@ class _Known:
         self.columns: dict[str, str | None] = {}
         self.digest = fingerprint([source.data, source.read.seed])
 
-    def parts(self, wanted: Collection[int]) -> Generator[_Rows]:
-        """Cut out the wanted parts."""
-        for number in wanted:
-            yield _Rows(number, self.features, torch.arange(self.rows)[number * self.size :][: self.size])
+    def parts(self, numbers: Collection[int]) -> Generator[_PartRows]:
+        """Cut out the parts of these numbers."""
+        for number in numbers:
+            yield _PartRows(number, self.features, torch.arange(self.rows)[number * self.size :][: self.size])

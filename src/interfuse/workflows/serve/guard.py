@@ -68,7 +68,7 @@ class Names:
                 raise ConfigError(f"allowed_host=… is NAME or NAME:PORT, got {name!r}.")
 
     def known(self) -> frozenset[str] | None:
-        """Give every Host header that is answered; None: any is, since all addresses are listened on."""
+        """Return every Host header that is answered; None: any is, since all addresses are listened on."""
         plain = self.host.strip("[]").lower()
         allowed = {name.lower() for name in self.allowed}
         if plain in ("0.0.0.0", "::", ""):
@@ -141,7 +141,7 @@ class Guard:
             uploads: what clients may name.
             names: what the server may be called.
             max_file_bytes: largest upload.
-            login: gives who logged in by the cookies, or None.
+            login: returns who logged in by the cookies, or None.
         """
         self.app, self.uploads, self.max_file_bytes, self.login = app, uploads, max_file_bytes, login
         self._names = names.known()
@@ -167,23 +167,23 @@ class Guard:
         path = scope["path"]
         if "file" in match.groupdict():
             path = f"{_API}/file={self._file_of(match['file'], client)}"
-        passed = {name: values[0] for name, values in headers.items() if name in _HEADERS}
+        fields = {name: values[0] for name, values in headers.items() if name in _HEADERS}
         if route.body == "upload":
             if "transfer-encoding" in headers:  # it would overrule the length
                 raise RefusedError(UNMEASURED, 411)
-            passed.pop("accept-encoding", None)  # the answer is read here
-            await self._take_upload(_again(scope, path, route, passed), passed, client, receive, send)
+            fields.pop("accept-encoding", None)  # the answer is read here
+            await self._take_upload(_rewrite_scope(scope, path, route, fields), fields, client, receive, send)
             return
         if route.body != "none":
             body = await _read_body(receive)
             if route.body != "form":
                 body = json.dumps(self._rebuild(body, route.body == "named inputs", client)).encode()
-                passed["content-type"] = "application/json"
-            passed["content-length"] = str(len(body))
+                fields["content-type"] = "application/json"
+            fields["content-length"] = str(len(body))
             receive = _replay(body, receive)
         if route.greets and client.browser is None and headers.get("sec-fetch-site") != ["cross-site"]:
             send = _greeting(send, secure=scope.get("scheme") == "https")
-        await self.app(_again(scope, path, route, passed), receive, send)
+        await self.app(_rewrite_scope(scope, path, route, fields), receive, send)
 
     def _check_origin(self, headers: Mapping[str, list[str]]) -> None:
         """Refuse another name than ours (a name that was made to point here), and another site's page."""
@@ -201,23 +201,23 @@ class Guard:
             raise RefusedError(REFUSAL)
         return file
 
-    def _rebuild(self, body: bytes, named: bool, client: Client) -> dict[str, Any]:
+    def _rebuild(self, body: bytes, by_name: bool, client: Client) -> dict[str, Any]:
         """Write a request's JSON anew: plain values, and files by path alone."""
         try:
-            given = json.loads(body)
+            content = json.loads(body)
         except (ValueError, RecursionError):
             raise RefusedError(REFUSAL) from None
-        if not isinstance(given, dict):
+        if not isinstance(content, dict):
             raise RefusedError(REFUSAL)
-        if named:
-            return {name: self._input(value, name, client) for name, value in given.items()}
-        kept = ("session_hash", "fn_index", "trigger_id", "event_id")
-        again = {name: given[name] for name in kept if isinstance(given.get(name), str | int)}
-        if "data" in given:
-            if not isinstance(given["data"], list):
+        if by_name:
+            return {name: self._input(value, name, client) for name, value in content.items()}
+        names = ("session_hash", "fn_index", "trigger_id", "event_id")
+        request = {name: content[name] for name in names if isinstance(content.get(name), str | int)}
+        if "data" in content:
+            if not isinstance(content["data"], list):
                 raise RefusedError(REFUSAL)
-            again["data"] = [self._input(value, place, client) for place, value in enumerate(given["data"])]
-        return again
+            request["data"] = [self._input(value, place, client) for place, value in enumerate(content["data"])]
+        return request
 
     def _input(self, value: Any, place: int | str, client: Client) -> Any:
         if isinstance(value, dict) and place in PICTURE_PLACE:
@@ -229,27 +229,27 @@ class Guard:
     async def _take_upload(
         self, scope: Message, headers: dict[str, str], client: Client, receive: Receive, send: Send
     ) -> None:
-        """Let the app store the files, and give the client names that stand for them."""
+        """Let the app store the files, and send the client names that stand for them."""
         length = headers.get("content-length", "")
         if not (length.isascii() and length.isdigit()):
             raise RefusedError(UNMEASURED, 411)
         if len(length) > 18 or int(length) > self.max_file_bytes + MAX_FRAME_BYTES:
             raise RefusedError(LARGE, 413)
-        said: list[Message] = []
+        messages: list[Message] = []
 
         async def keep(message: Message) -> None:
-            said.append(message)
+            messages.append(message)
 
         await self.app(scope, receive, keep)
-        status = said[0]["status"] if said else 500
-        body = b"".join(message.get("body", b"") for message in said[1:])
+        status = messages[0]["status"] if messages else 500
+        body = b"".join(message.get("body", b"") for message in messages[1:])
         if status != 200:
             await _say(send, status, {"detail": f"The upload was not taken: {body.decode(errors='replace')[:300]}"})
             return
-        stored = json.loads(body)
-        if not isinstance(stored, list) or not all(isinstance(file, str) for file in stored):
+        files = json.loads(body)
+        if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
             raise RefusedError("Refused: this version of gradio stores uploads in a way that is not known.", 500)
-        await _say(send, 200, [self.uploads.add(file, client) for file in stored])
+        await _say(send, 200, [self.uploads.add(file, client) for file in files])
 
 
 def _find_route(method: str, path: str) -> tuple[re.Match[str], _Route]:
@@ -268,20 +268,20 @@ def _read_headers(scope: Message) -> dict[str, list[str]]:
 
 
 def _read_cookies(headers: Mapping[str, list[str]]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    cookies: dict[str, str] = {}
     for part in headers.get("cookie", [""])[0].split(";"):  # the first header, as the app behind reads them
         name, _, value = part.partition("=")
-        found[name.strip()] = value.strip().strip('"')
-    return found
+        cookies[name.strip()] = value.strip().strip('"')
+    return cookies
 
 
-def _again(scope: Message, path: str, route: _Route, headers: Mapping[str, str]) -> Message:
+def _rewrite_scope(scope: Message, path: str, route: _Route, headers: Mapping[str, str]) -> Message:
     """Write a scope anew with what is known of it."""
     try:
-        given = parse_qsl(scope.get("query_string", b"").decode("latin-1"), max_num_fields=16)
+        parameters = parse_qsl(scope.get("query_string", b"").decode("latin-1"), max_num_fields=16)
     except ValueError:
         raise RefusedError(REFUSAL) from None
-    query = urlencode([(name, value) for name, value in given if name in route.query and len(value) <= 128])
+    query = urlencode([(name, value) for name, value in parameters if name in route.query and len(value) <= 128])
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     return {**scope, "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": raw}
 

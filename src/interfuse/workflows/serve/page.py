@@ -47,8 +47,8 @@ def build_page(responder: Responder, examples: list[Example], uploads: Uploads, 
     regression = responder.run.task == "regression"
 
     def answer(pictures: list[Any], texts: list[Any]) -> tuple[list[Any], ...]:
-        found = answer_known(responder, uploads, pictures, texts)
-        columns = zip(*(_shown(one, responder.run.task) for one in found), strict=True)
+        answers = answer_known(responder, uploads, pictures, texts)
+        columns = zip(*(_lay_out(one, responder.run.task) for one in answers), strict=True)
         return tuple(list(column) for column in columns)
 
     with gr.Blocks(title=f"Interfuse: {responder.run.design.name}", analytics_enabled=False) as page:
@@ -63,11 +63,11 @@ def build_page(responder: Responder, examples: list[Example], uploads: Uploads, 
                 label = (
                     gr.JSON(label="Prediction") if regression else gr.Label(label="Probabilities", num_top_classes=8)
                 )
-                decided = gr.Markdown(elem_id="decided")
-        looked = gr.HTML(elem_id="looked")
+                decision = gr.Markdown(elem_id="decided")
+        attention = gr.HTML(elem_id="looked")
         with gr.Accordion("As JSON", open=False):
             plain = gr.JSON(show_label=False)
-        outputs = [status, label, decided, looked, plain]
+        outputs = [status, label, decision, attention, plain]
         gr.on(
             [ask.click, text.submit],
             answer,
@@ -79,8 +79,8 @@ def build_page(responder: Responder, examples: list[Example], uploads: Uploads, 
             preprocess=False,  # Gradio's would decode the picture without our limits
         )
         if examples:
-            lent = [[_lend(uploads, image, responder.limits), text] for image, text in examples]
-            gr.Examples(lent, [picture, text], cache_examples=False, label="Validation rows")
+            rows = [[_lend(uploads, image, responder.limits), text] for image, text in examples]
+            gr.Examples(rows, [picture, text], cache_examples=False, label="Validation rows")
     return page
 
 
@@ -88,10 +88,10 @@ def answer_known(responder: Responder, uploads: Uploads, pictures: list[Any], te
     """Answer a batch of what the page sends; the guard let only known files through, and this looks at each again."""
     files = [None if picture is None else picture["path"] for picture in pictures]
     known = [file is None or uploads.holds(file) for file in files]
-    asked = [None if text is None else str(text) for text in texts]
-    rows = [row for row, good in zip(zip(files, asked, strict=True), known, strict=True) if good]
-    found = iter(responder.answer(rows))
-    return [next(found) if good else Answer(error=REFUSAL) for good in known]
+    strings = [None if text is None else str(text) for text in texts]
+    rows = [row for row, good in zip(zip(files, strings, strict=True), known, strict=True) if good]
+    answers = iter(responder.answer(rows))
+    return [next(answers) if good else Answer(error=REFUSAL) for good in known]
 
 
 def _lend(uploads: Uploads, image: str | None, limits: Limits) -> str | None:
@@ -133,9 +133,9 @@ def guard_page(page: Any, uploads: Uploads, limits: Limits, names: Names, auth: 
         "theme": gr.themes.Default(font=fonts[0], font_mono=fonts[1]),
         "css": CSS,
     }
-    lacking = set(settings) - set(inspect.signature(gr.mount_gradio_app).parameters)
-    if lacking:
-        raise _unguarded(gr, ", ".join(sorted(lacking)))
+    gaps = set(settings) - set(inspect.signature(gr.mount_gradio_app).parameters)
+    if gaps:
+        raise _unguarded(gr, ", ".join(sorted(gaps)))
     app = gr.mount_gradio_app(fastapi.FastAPI(openapi_url=None), page.queue(max_size=256), path="/", **settings)
     page.has_launched = True  # else Gradio's own check of what it moves is off; a second lock behind the guard
     inner = getattr(app.routes[-1], "app", None)
@@ -145,7 +145,7 @@ def guard_page(page: Any, uploads: Uploads, limits: Limits, names: Names, auth: 
 
 
 def _login_reader(gr: Any, app: Any) -> Callable[[Mapping[str, str]], Any]:
-    """Tell who logged in, as Gradio does."""
+    """Return a reader of who logged in, by the cookies, as Gradio does."""
     if not isinstance(getattr(app, "tokens", None), dict) or not isinstance(getattr(app, "cookie_id", None), str):
         raise _unguarded(gr, "the record of logins")
 
@@ -156,9 +156,9 @@ def _login_reader(gr: Any, app: Any) -> Callable[[Mapping[str, str]], Any]:
     return read
 
 
-def _unguarded(gr: Any, lacking: str) -> ConfigError:
+def _unguarded(gr: Any, gap: str) -> ConfigError:
     return ConfigError(
-        f"gradio {gr.__version__} cannot be served safely: it lacks {lacking}. Fix: pip install 'gradio>=6,<7'."
+        f"gradio {gr.__version__} cannot be served safely: it lacks {gap}. Fix: pip install 'gradio>=6,<7'."
     )
 
 
@@ -168,12 +168,12 @@ def validation_examples(run: Run, data: str, image_folder: Path | None) -> list[
     Raises:
         DataError: the run lists none, or `data` does not have them.
     """
-    listed = run.folder / "predictions.parquet"
-    if not listed.is_file():
+    path = run.folder / "predictions.parquet"
+    if not path.is_file():
         raise DataError(
             f"{run.folder} has no predictions.parquet, which lists its validation rows: leave out examples=…."
         )
-    table = read_table(listed)
+    table = read_table(path)
     numbers = table.filter(pc.equal(table["split"], "validation"))["row"].to_pylist()
     columns = {name: column for name, column in run.info["columns"].items() if column is not None}
     if run.task == "matching" and "label" not in columns:
@@ -181,20 +181,20 @@ def validation_examples(run: Run, data: str, image_folder: Path | None) -> list[
     settings = SourceSettings(**columns, image_folder=image_folder)
     rows = load_for_run(data, settings, run.task, run.label_names, labelled=False).table.to_pylist()
     by_number = {row["row"]: row for row in rows}
-    chosen = [by_number[number] for number in numbers if number in by_number][:SHOWN_EXAMPLES]
-    if not chosen:
+    examples = [by_number[number] for number in numbers if number in by_number][:SHOWN_EXAMPLES]
+    if not examples:
         raise DataError(f"{data} has none of the run's {len(numbers):,} validation rows. Is it the run's DATA?")
-    return [(row["image"], row["text"]) for row in chosen]
+    return [(row["image"], row["text"]) for row in examples]
 
 
-def _shown(one: Answer, task: str) -> tuple[Any, ...]:
+def _lay_out(one: Answer, task: str) -> tuple[Any, ...]:
     """Return status, probabilities, who decided, the attention, and everything as plain values."""
     if one.error is not None:
         return f"**{html.escape(one.error)}**", None, "", "", {"error": one.error}
-    decided = {"image": "the picture", "text": "the text", "both": "both", "neither": "neither"}[one.decided]
+    decider = {"image": "the picture", "text": "the text", "both": "both", "neither": "neither"}[one.decided]
     what = "number" if task == "regression" else "probability"
-    told = (
-        f"**Decided by {decided}.** Of the {what} of {html.escape(one.label)} the picture gives "
+    verdict = (
+        f"**Decided by {decider}.** Of the {what} of {html.escape(one.label)} the picture gives "
         f"{one.image_part:+.3f} and the text {one.text_part:+.3f} above what neither gives (Shapley)."
     )
     plain = {
@@ -205,7 +205,7 @@ def _shown(one: Answer, task: str) -> tuple[Any, ...]:
         "attention": [{"word": word, "grid": grid.round(5).tolist()} for word, grid in one.words],
         "notes": list(one.notes),
     }
-    return "\n\n".join(html.escape(note) for note in one.notes), dict(one.probs), told, _draw(one), plain
+    return "\n\n".join(html.escape(note) for note in one.notes), dict(one.probs), verdict, _draw(one), plain
 
 
 def _draw(one: Answer) -> str:

@@ -68,7 +68,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _Read:
+class _Question:
     """One question, opened; or why it cannot be."""
 
     picture: Image.Image | None = None
@@ -85,17 +85,17 @@ class Responder:
         Raises:
             DataError: the run has no encoders, or those here are not those it was trained with.
         """
-        chosen, trained = run.info["encoder_settings"], run.info["encoders"]
-        if chosen["image_encoder"] == "known":
+        encoders, signatures = run.info["encoder_settings"], run.info["encoders"]
+        if encoders["image_encoder"] == "known":
             raise DataError("A run on a known-answer task has no encoders, so that no picture can be given to it.")
-        settings = EncoderSettings(**chosen)
+        settings = EncoderSettings(**encoders)
         towers = {
             modality: open_tower(
                 modality,
                 settings,
                 run.finetuned.get(modality),
                 run.projections.get(modality),
-                trained[modality]["dtype"],
+                signatures[modality]["dtype"],
             )
             for modality in ("image", "text")
         }
@@ -110,30 +110,30 @@ class Responder:
         Args:
             questions: path of a picture or None, text or None; blank text is None.
         """
-        read = [self._read(picture, text) for picture, text in questions]
-        good = [one for one in read if one.error is None]
+        inputs = [self._read(picture, text) for picture, text in questions]
+        good = [one for one in inputs if one.error is None]
         with self._lock, torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", OneKeyAttentionWarning
             )  # an absent modality is one token, and that is meant
-            answered = iter(self._compute(good) if good else [])
-        return [Answer(error=one.error) if one.error is not None else next(answered) for one in read]
+            answers = iter(self._compute(good) if good else [])
+        return [Answer(error=one.error) if one.error is not None else next(answers) for one in inputs]
 
-    def _read(self, picture: str | Path | None, text: str | None) -> _Read:
+    def _read(self, picture: str | Path | None, text: str | None) -> _Question:
         text = text if text and text.strip() else None
         if picture is None and text is None:
-            return _Read(error="Give a picture, a text, or both.")
+            return _Question(error="Give a picture, a text, or both.")
         if text is not None and len(text) > self.limits.max_characters:
-            return _Read(
+            return _Question(
                 error=f"The text has {len(text):,} characters; at most {self.limits.max_characters:,} are read."
             )
         if picture is None:
-            return _Read(None, text)
+            return _Question(None, text)
         try:
-            return _Read(self._open(Path(picture)), text)
+            return _Question(self._open(Path(picture)), text)
         except (PictureError, OSError) as error:
             reason = str(error) if isinstance(error, PictureError) else "the file cannot be read"
-            return _Read(error=f"The picture was not taken: {reason}.")
+            return _Question(error=f"The picture was not taken: {reason}.")
 
     def _open(self, path: Path) -> Image.Image:
         """Open as training does, within tighter limits; what is no regular file is refused, never waited on."""
@@ -155,65 +155,65 @@ class Responder:
                 f"it has {width:,} × {height:,} pixels, more than the limit of {self.limits.max_pixels:,} pixels"
             )
 
-    def _compute(self, read: list[_Read]) -> list[Answer]:
-        image, (text, ids, cut) = self._see(read), self._tokens_of(read)
+    def _compute(self, questions: list[_Question]) -> list[Answer]:
+        image, (text, ids, cut) = self._encode_images(questions), self._encode_texts(questions)
         network, task = self.run.network, self.run.task
         no_image, no_text = (Tokens(part.tokens, torch.zeros_like(part.mask)) for part in (image, text))
         states = [(image, text), (image, no_text), (no_image, text), (no_image, no_text)]
         probs = [to_probs(network(*state).logits.float(), task).numpy() for state in states]
-        chosen = probs[0].argmax(1)
-        values = [found[np.arange(len(read)), chosen].astype(np.float64) for found in probs]
+        classes = probs[0].argmax(1)
+        values = [each[np.arange(len(questions)), classes].astype(np.float64) for each in probs]
         image_part, text_part, _ = share(*values)
-        looked = attention_maps(network, image, text).text_to_image
+        attention = attention_maps(network, image, text).text_to_image
         answers = []
-        for row, one in enumerate(read):
+        for row, one in enumerate(questions):
             words: tuple[tuple[str, np.ndarray], ...] = ()
-            if looked is not None and one.picture is not None and one.text is not None:
-                words = self._words(ids[row], looked[row].numpy())
+            if attention is not None and one.picture is not None and one.text is not None:
+                words = self._words(ids[row], attention[row].numpy())
             answers.append(
                 Answer(
                     probs={name: float(probs[0][row, i]) for i, name in enumerate(self.run.label_names)},
-                    label=self.run.label_names[chosen[row]],
+                    label=self.run.label_names[classes[row]],
                     image_part=float(image_part[row]),
                     text_part=float(text_part[row]),
-                    decided=_decided(float(image_part[row]), float(text_part[row])),
+                    decided=_name_decider(float(image_part[row]), float(text_part[row])),
                     words=words,
                     picture=one.picture,
-                    notes=self._notes(one, looked is not None, cut[row]),
+                    notes=self._notes(one, attention is not None, cut[row]),
                 )
             )
         return answers
 
-    def _see(self, read: list[_Read]) -> Tokens:
+    def _encode_images(self, questions: list[_Question]) -> Tokens:
         """Encode the pictures that are there; tokens are rounded as the store rounds them."""
-        there = [row for row, one in enumerate(read) if one.picture is not None]
-        if not there:
+        rows = [row for row, one in enumerate(questions) if one.picture is not None]
+        if not rows:
             return Tokens(
-                torch.zeros(len(read), 1, self.image.encoder.dim), torch.zeros(len(read), 1, dtype=torch.bool)
+                torch.zeros(len(questions), 1, self.image.encoder.dim), torch.zeros(len(questions), 1, dtype=torch.bool)
             )
-        pictures = [self.image.encoder.prepare(read[row].picture) for row in there]
-        found = as_stored(self.image.coding, self.image.encoder.encode(torch.stack(pictures)))
-        tokens = torch.zeros(len(read), *found.shape[1:])
-        mask = torch.zeros(len(read), found.shape[1], dtype=torch.bool)
-        tokens[there], mask[there] = found, True
+        pictures = [self.image.encoder.prepare(questions[row].picture) for row in rows]
+        values = as_stored(self.image.coding, self.image.encoder.encode(torch.stack(pictures)))
+        tokens = torch.zeros(len(questions), *values.shape[1:])
+        mask = torch.zeros(len(questions), values.shape[1], dtype=torch.bool)
+        tokens[rows], mask[rows] = values, True
         return Tokens(tokens, mask)
 
-    def _tokens_of(self, read: list[_Read]) -> tuple[Tokens, list[list[int]], list[bool]]:
-        there = [row for row, one in enumerate(read) if one.text is not None]
-        ids: list[list[int]] = [[] for _ in read]
-        cut = [False] * len(read)
-        if not there:
+    def _encode_texts(self, questions: list[_Question]) -> tuple[Tokens, list[list[int]], list[bool]]:
+        rows = [row for row, one in enumerate(questions) if one.text is not None]
+        ids: list[list[int]] = [[] for _ in questions]
+        cut = [False] * len(questions)
+        if not rows:
             empty = Tokens(
-                torch.zeros(len(read), 1, self.text.encoder.dim), torch.zeros(len(read), 1, dtype=torch.bool)
+                torch.zeros(len(questions), 1, self.text.encoder.dim), torch.zeros(len(questions), 1, dtype=torch.bool)
             )
             return empty, ids, cut
-        for row in there:
-            prepared = self.text.encoder.prepare([str(read[row].text)])
+        for row in rows:
+            prepared = self.text.encoder.prepare([str(questions[row].text)])
             ids[row], cut[row] = prepared.ids[0], bool(prepared.cut)
-        found = self.text.encoder.encode([ids[row] for row in there])
-        tokens = torch.zeros(len(read), *found.tokens.shape[1:])
-        mask = torch.zeros(len(read), found.mask.shape[1], dtype=torch.bool)
-        tokens[there], mask[there] = as_stored(self.text.coding, found.tokens), found.mask
+        batch = self.text.encoder.encode([ids[row] for row in rows])
+        tokens = torch.zeros(len(questions), *batch.tokens.shape[1:])
+        mask = torch.zeros(len(questions), batch.mask.shape[1], dtype=torch.bool)
+        tokens[rows], mask[rows] = as_stored(self.text.coding, batch.tokens), batch.mask
         return Tokens(tokens, mask), ids, cut
 
     def _words(self, ids: list[int], weights: np.ndarray) -> tuple[tuple[str, np.ndarray], ...]:
@@ -231,10 +231,10 @@ class Responder:
                 words.append((str(piece), [weights[place]]))
         return tuple((word, np.mean(parts, axis=0).reshape(grid)) for word, parts in words)
 
-    def _notes(self, one: _Read, attends: bool, cut: bool) -> tuple[str, ...]:
+    def _notes(self, one: _Question, attends: bool, cut: bool) -> tuple[str, ...]:
         notes = []
-        for modality, given in (("image", one.picture), ("text", one.text)):
-            if given is None and not self.run.info["trained_on_missing"][modality]:
+        for modality, part in (("image", one.picture), ("text", one.text)):
+            if part is None and not self.run.info["trained_on_missing"][modality]:
                 notes.append(
                     f"This model never trained without {'a picture' if modality == 'image' else 'a text'}: "
                     "take these probabilities with care."
@@ -246,8 +246,8 @@ class Responder:
         return tuple(notes)
 
 
-def _decided(image: float, text: float) -> str:
-    """Name the modality with more than twice the other's part, by size; else both."""
+def _name_decider(image: float, text: float) -> str:
+    """Return the modality with more than twice the other's part, by size; else both."""
     sizes = abs(image), abs(text)
     if max(sizes) == 0:
         return "neither"

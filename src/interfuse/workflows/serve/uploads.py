@@ -37,7 +37,7 @@ def private_folder() -> Iterator[Path]:
     imported.
     """
     folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="interfuse-serve-")))
-    before, kept = os.environ.get(GRADIO_FOLDER), {}
+    before, handlers = os.environ.get(GRADIO_FOLDER), {}
 
     def leave(number: int, _: FrameType | None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -50,11 +50,11 @@ def private_folder() -> Iterator[Path]:
             number = getattr(signal, name, None)
             main = threading.current_thread() is threading.main_thread()  # others may set no handler
             if main and number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                kept[number] = signal.signal(number, leave)
+                handlers[number] = signal.signal(number, leave)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        for number, handler in kept.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
         if before is None:
             del os.environ[GRADIO_FOLDER]
@@ -73,7 +73,7 @@ class Client:
     """Our cookie; clients that are no browsers may keep none, and then an upload's name alone is the secret."""
 
     def owns(self, uploader: "Client") -> bool:
-        """Tell whether what `uploader` sent is this client's."""
+        """Return whether what `uploader` sent is this client's."""
         same = (self.login, self.address) == (uploader.login, uploader.address)
         return same and uploader.browser in (None, self.browser)
 
@@ -88,7 +88,7 @@ class Uploads:
         """Start with none.
 
         Args:
-            folder: what `private_folder` gave.
+            folder: the one of `private_folder`.
         """
         self.folder = folder
         self._uploads: dict[str, tuple[str, Client]] = {}
@@ -96,7 +96,7 @@ class Uploads:
         self._files: set[str] = set()
 
     def add(self, file: str, client: Client) -> str:
-        """Record an upload under a name that cannot be guessed; give the name.
+        """Record an upload under a name that cannot be guessed, and return the name.
 
         Raises:
             RefusedError: the file is not in this server's folder.
@@ -109,7 +109,7 @@ class Uploads:
         return name
 
     def lend(self, picture: str | Path, max_bytes: int) -> str:
-        """Copy an example's picture into the folder for everyone; give the copy's path, which is its name too.
+        """Copy an example's picture into the folder for everyone; return the copy's path, which is its name too.
 
         Raises:
             PictureError: it is no regular file of at most `max_bytes`.
@@ -127,7 +127,7 @@ class Uploads:
         return str(copy)
 
     def find(self, name: object, client: Client) -> str | None:
-        """Give the file that this client means by a name; None where the name is not its own, whatever the reason."""
+        """Return the file that this client means by a name; None where the name is not its own, whatever the reason."""
         if not isinstance(name, str):
             return None
         if name in self._examples:
@@ -136,5 +136,5 @@ class Uploads:
         return file if client.owns(uploader) else None
 
     def holds(self, file: object) -> bool:
-        """Tell whether a file is an upload or an example, whoever's."""
+        """Return whether a file is an upload or an example, whoever's."""
         return isinstance(file, str) and file in self._files

@@ -13,7 +13,7 @@ from interfuse.workflows.source.keywords import (
 from interfuse.workflows.source.portion import WHOLE, Portion
 from interfuse.workflows.source.source import Source, with_absolute_paths
 from interfuse.workflows.source.trained_source import describe_split, read_as_trained, split_again
-from interfuse.workflows.source.troubles import FILE, _tell, keep_troubles, place_in_store, tell_failures
+from interfuse.workflows.source.troubles import FILE, keep_troubles, place_in_store, report_failures, report_troubles
 
 __all__ = [
     "ENCODE",
@@ -24,7 +24,6 @@ __all__ = [
     "EncoderSettings",
     "Portion",
     "Source",
-    "_tell",
     "default_store",
     "describe_split",
     "keep_troubles",
@@ -32,9 +31,10 @@ __all__ = [
     "names_of",
     "place_in_store",
     "read_as_trained",
+    "report_failures",
+    "report_troubles",
     "sort_settings",
     "sort_settings_of_run",
     "split_again",
-    "tell_failures",
     "with_absolute_paths",
 ]

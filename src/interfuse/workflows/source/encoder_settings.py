@@ -14,7 +14,7 @@ from interfuse.store import Coding
 
 
 def default_store() -> Path:
-    """Say where tokens are kept unless told otherwise: $INTERFUSE_STORE, else the user's cache folder."""
+    """Return the default folder of the token store: $INTERFUSE_STORE, else one in the user's cache folder."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("INTERFUSE_STORE") or cache / "interfuse" / "store")
 

@@ -9,7 +9,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.data import COLLECTIONS, SourceSettings
 from interfuse.workflows.source.encoder_settings import EncoderSettings
 
-TOLD = ("image_encoder", "text_encoder", "image_size", "store_dtype", "store_dim")
+DESIGN_FIELDS = ("image_encoder", "text_encoder", "image_size", "store_dtype", "store_dim")
 """Encoders' settings that a design records."""
 UNHEEDED = tuple(name for name in SourceSettings.__dataclass_fields__ if name not in ("seed", "task"))
 """Settings of rows that a known-answer task has no use for."""
@@ -38,21 +38,21 @@ class Source:
         if not self.is_known:
             return
         read, encode, plain = self.read, self.encode, EncoderSettings(store=self.encode.store)
-        given = [name for name in UNHEEDED if getattr(read, name) != getattr(SourceSettings(), name)]
-        given += [name for name in TOLD if getattr(encode, name) != getattr(plain, name)]
-        given += ["task"] if read.task not in (None, "multiclass") else []
-        if given:
-            options = ", ".join(f"{name}=…" for name in given)
+        names = [name for name in UNHEEDED if getattr(read, name) != getattr(SourceSettings(), name)]
+        names += [name for name in DESIGN_FIELDS if getattr(encode, name) != getattr(plain, name)]
+        names += ["task"] if read.task not in (None, "multiclass") else []
+        if names:
+            options = ", ".join(f"{name}=…" for name in names)
             raise ConfigError(
                 f"{self.data} is made of tokens, with labels and splits of its own: {options} would change nothing. "
-                f"Leave {'it' if len(given) == 1 else 'them'} out."
+                f"Leave {'it' if len(names) == 1 else 'them'} out."
             )
 
     def encoder_settings(self) -> dict[str, Any]:
         """Return what a design records of the encoders."""
         if self.is_known:
             return {"image_encoder": "known", "text_encoder": "known", "image_size": None}
-        return {name: getattr(self.encode, name) for name in TOLD}
+        return {name: getattr(self.encode, name) for name in DESIGN_FIELDS}
 
 
 def with_absolute_paths(source: Source) -> Source:

@@ -11,12 +11,12 @@ from interfuse.workflows.source.portion import WHOLE, Portion
 from interfuse.workflows.source.source import Source
 
 FILE = "quarantine.csv"
-KINDS = 8
+MOST_KINDS = 8
 """Most kinds of trouble that are said aloud, the most frequent first."""
 
 
 def place_in_store(source: Source, portion: Portion = WHOLE) -> Path:
-    """Name the file of a command that writes nothing but tokens: in the store, by DATA's name and its hash."""
+    """Return the quarantine file of a command that writes only tokens: in the store, by DATA's name and its hash."""
     data = source.data if isinstance(source.data, str | Path) else "data frame"
     part = "" if portion.of == 1 else f"-{portion.number}-of-{portion.of}"
     name = Path(str(data)).stem.rpartition(":")[2] or "rows"
@@ -40,20 +40,21 @@ def keep_troubles(troubles: Sequence[Trouble], path: Path, progress: Progress) -
         path.unlink()
 
 
-def _tell(examples: Examples, progress: Progress) -> None:
+def report_troubles(examples: Examples, progress: Progress) -> None:
+    """Say aloud what was decided about the rows, and the most frequent kinds of trouble with the first row of each."""
     for note in examples.notes:
         progress.say(note)
     kinds: dict[tuple[str, str, str], list[Trouble]] = {}
     for trouble in examples.troubles:
         kinds.setdefault((trouble.what, trouble.reason.partition(":")[0], trouble.consequence), []).append(trouble)
-    for alike in sorted(kinds.values(), key=len, reverse=True)[:KINDS]:
+    for alike in sorted(kinds.values(), key=len, reverse=True)[:MOST_KINDS]:
         first = alike[0]
         progress.say(f"{len(alike):,} × {first.consequence}; the first: row {first.row} ({first.id}): {first.reason}.")
-    if len(kinds) > KINDS:
-        progress.say(f"{len(kinds) - KINDS:,} rarer kinds of trouble besides.")
+    if len(kinds) > MOST_KINDS:
+        progress.say(f"{len(kinds) - MOST_KINDS:,} rarer kinds of trouble besides.")
 
 
-def tell_failures(examples: Examples, left: Examples, progress: Progress) -> None:
+def report_failures(examples: Examples, left: Examples, progress: Progress) -> None:
     """Say aloud which rows lost a picture or text in encoding."""
     for trouble in left.troubles[len(examples.troubles) :]:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")

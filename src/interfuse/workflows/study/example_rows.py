@@ -51,7 +51,7 @@ def keep_examples(study: Study, examples: Examples) -> None:
     for trial in study.trials():
         folders.setdefault(trial.design.name, {}).setdefault(trial.seed, []).append(trial.folder)
     sees = {d.name: FUSIONS.entry(d.fusion).build.modalities for d in study.designs()}
-    alone = {modality: name for name, seen in sees.items() if len(seen) == 1 for modality in seen}
+    alone = {modality: name for name, modalities in sees.items() if len(modalities) == 1 for modality in modalities}
     fusion = study.best_fusion()
     if fusion is None:
         return
@@ -89,11 +89,11 @@ def write_gallery(
         alone: modality to the design that sees it alone; none where the study has no such design.
     """
     place = {key: at for at, key in enumerate(_keys(examples.table))}
-    seen = answers[fusion]
+    both = answers[fusion]
     columns = {name: examples.table[name] for name in ("image", "image_key", "text", "text_key")}
     rows = []
-    for kind, number in choose_rows(seen, {m: answers[d] for m, d in alone.items()}, examples, place):
-        at = place[seen.keys[number]]
+    for kind, number in choose_rows(both, {m: answers[d] for m, d in alone.items()}, examples, place):
+        at = place[both.keys[number]]
         row = {name: column[at].as_py() for name, column in columns.items()}
         floors = {
             f"{modality}_answer": spell_answer(answers[design].probs[number], examples)
@@ -102,13 +102,13 @@ def write_gallery(
         rows.append(
             {
                 "kind": kind,
-                "row": seen.keys[number].row,
-                "id": seen.keys[number].id,
+                "row": both.keys[number].row,
+                "id": both.keys[number].id,
                 "text": None if row["text_key"] is None else _cut(row["text"]),
-                "label": spell_label(seen.labels[number], examples),
+                "label": spell_label(both.labels[number], examples),
                 "design": fusion,
-                "answer": spell_answer(seen.probs[number], examples),
-                "score": float(seen.scores[number]),
+                "answer": spell_answer(both.probs[number], examples),
+                "score": float(both.scores[number]),
                 "picture": None if row["image_key"] is None else _thumbnail(row["image"]),
                 **floors,
             }
@@ -117,18 +117,18 @@ def write_gallery(
 
 
 def choose_rows(
-    seen: Answers, alone: Mapping[str, Answers], examples: Examples, place: Mapping[RowKey, int]
+    both: Answers, alone: Mapping[str, Answers], examples: Examples, place: Mapping[RowKey, int]
 ) -> list[tuple[str, int]]:
     """Choose rows of each kind, the clearest first and of as many labels as there are; a row is shown once.
 
     Clear is what has much probability on the truth with both and little with one, or the least on it with both. Right
     is an answer of the mean over seeds that equals the truth.
     """
-    known = [number for number, key in enumerate(seen.keys) if key in place]
+    known = [number for number, key in enumerate(both.keys) if key in place]
     keys = {m: examples.table[f"{m}_key"].to_pylist() for m in MODALITIES}
-    missing = {m: [n for n in known if keys[m][place[seen.keys[n]]] is None] for m in keys}
+    missing = {m: [n for n in known if keys[m][place[both.keys[n]]] is None] for m in keys}
     whole = sorted(set(known) - set(missing["image"]) - set(missing["text"]))
-    right, truth = find_right(seen, examples), _confidence(seen)
+    right, truth = find_right(both, examples), _confidence(both)
     kinds = {"needs both": [], "wrong with both": sorted((n for n in whole if not right[n]), key=lambda n: truth[n])}
     if len(alone) == 2:
         either = np.any([find_right(one, examples) for one in alone.values()], axis=0)
@@ -136,7 +136,7 @@ def choose_rows(
         kinds["needs both"] = sorted((n for n in whole if right[n] and not either[n]), key=lambda n: best[n] - truth[n])
     for modality, rows in missing.items():
         kinds[f"missing {modality}"] = rows
-    return [(kind, n) for kind, rows in kinds.items() for n in _vary(rows, seen, EACH[kind])]
+    return [(kind, n) for kind, rows in kinds.items() for n in _vary(rows, both, EACH[kind])]
 
 
 def find_right(answers: Answers, examples: Examples) -> np.ndarray:
@@ -161,25 +161,25 @@ def spell_label(label: Mapping[str, Any], examples: Examples) -> str:
     return ", ".join(examples.label_names[n] for n in label["label"]) or "none"
 
 
-def _confidence(seen: Answers) -> np.ndarray:
-    """Probability given to the truth; for several labels or a number the score itself."""
-    single = [row["label"][0] if len(row["label"] or []) == 1 else None for row in seen.labels]
+def _confidence(answers: Answers) -> np.ndarray:
+    """Return the probability of the truth; for several labels or a number the score itself."""
+    single = [row["label"][0] if len(row["label"] or []) == 1 else None for row in answers.labels]
     return np.asarray(
         [
-            seen.probs[n][label] if label is not None and label < seen.probs.shape[1] else seen.scores[n]
+            answers.probs[n][label] if label is not None and label < answers.probs.shape[1] else answers.scores[n]
             for n, label in enumerate(single)
         ]
     )
 
 
-def _vary(rows: Sequence[int], seen: Answers, count: int) -> list[int]:
+def _vary(rows: Sequence[int], answers: Answers, count: int) -> list[int]:
     """Take rows in order, but first one of each label, then a second of each, and so on."""
-    met: dict[str, int] = {}
+    counts: dict[str, int] = {}
     ranked = []
     for order, row in enumerate(rows):
-        label = str(seen.labels[row])
-        ranked.append((met.setdefault(label, 0), order, row))
-        met[label] += 1
+        label = str(answers.labels[row])
+        ranked.append((counts.setdefault(label, 0), order, row))
+        counts[label] += 1
     return [row for *_, row in sorted(ranked)[:count]]
 
 

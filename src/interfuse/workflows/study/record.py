@@ -23,14 +23,14 @@ def begin_record(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     """
     path = folder / RECORD_FILE
     if path.is_file():
-        begun: dict[str, Any] = read_json(path)
+        earlier: dict[str, Any] = read_json(path)
         for name in SAME:
-            before, now = (_pick(of, name) for of in (begun, record))
+            before, now = (_pick(of, name) for of in (earlier, record))
             if before != now:
                 raise ConfigError(_say_other(folder, name, before, now))
-        if begun["data"]["fingerprint"] != record["data"]["fingerprint"]:
-            raise ConfigError(_say_other(folder, "data", begun["data"]["source"], record["data"]["source"]))
-        return begun
+        if earlier["data"]["fingerprint"] != record["data"]["fingerprint"]:
+            raise ConfigError(_say_other(folder, "data", earlier["data"]["source"], record["data"]["source"]))
+        return earlier
     own = {*leftovers(folder), *([folder / TUNING_FOLDER] if "tuning" in record else [])}
     if folder.is_dir() and set(folder.iterdir()) - own:
         raise ConfigError(f"{folder} is not empty and holds no study. Give another out=….")

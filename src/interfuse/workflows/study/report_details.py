@@ -43,15 +43,15 @@ def add_evidence(
 
 def read_costs(infos: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Average each optional cost over the runs that tell it."""
-    found = {}
+    costs = {}
     for name in COSTS:
         known = [float(info[name]) for info in infos if isinstance(info.get(name), int | float)]
         if known:
-            found[name] = statistics.fmean(known)
-    return found
+            costs[name] = statistics.fmean(known)
+    return costs
 
 
 def read_diagnosis(run: Path) -> dict[str, Any]:
     """Read a run's diagnosis and its illustrations."""
-    drawn = run / "illustrations.json"
-    return {**read_json(run / "diagnosis.json"), "illustrations": read_json(drawn) if drawn.is_file() else {}}
+    path = run / "illustrations.json"
+    return {**read_json(run / "diagnosis.json"), "illustrations": read_json(path) if path.is_file() else {}}

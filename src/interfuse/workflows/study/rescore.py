@@ -53,16 +53,16 @@ def score_by(
         return _errors(scores, runs, constant)
     groups = next(iter(scores.values())).groups
     weights, count = draw_weights(groups), len(np.unique(groups))
-    found = {}
+    rescored = {}
     for design, folders in runs.items():
         tests = [_prepare(metric, task, _rows(seed, "test")) for seed in folders]
         validations = [_rows(seed, "validation") for seed in folders]
         values = [_whole(_prepare(metric, task, rows), rows) if len(rows) else np.nan for rows in validations]
-        drawn = draw_metric(tests, weights, count)
-        found[design] = replace(scores[design], drawn=drawn, validation=_column(values))
+        draws = draw_metric(tests, weights, count)
+        rescored[design] = replace(scores[design], drawn=draws, validation=_column(values))
     answers = _constant(metric, task, constant.file, runs)
-    found[constant.name] = replace(scores[constant.name], drawn=draw_metric(answers, weights, count))
-    return {design: found[design] for design in scores}
+    rescored[constant.name] = replace(scores[constant.name], drawn=draw_metric(answers, weights, count))
+    return {design: rescored[design] for design in scores}
 
 
 def _errors(
@@ -75,20 +75,20 @@ def _errors(
     like = next(iter(runs.values()))[0]
     true = _rows(like, "test")["target"].to_numpy()
     variance, spread = float(np.var(true)) or 1.0, spread_of(true)
-    found = {}
+    rescored = {}
     for design, folders in runs.items():
         test, validation = (
             np.stack([_squares(_rows(seed, split)) for seed in folders]) / variance for split in ("test", "validation")
         )
-        found[design] = replace(scores[design], test=1 - spread_explained(1 - test, spread), validation=validation)
-    name, told = constant.name, read_table(constant.file)
+        rescored[design] = replace(scores[design], test=1 - spread_explained(1 - test, spread), validation=validation)
+    name, table = constant.name, read_table(constant.file)
     parts = []
     for split in ("test", "validation"):
-        rows = told.filter(pc.equal(told["split"], split)).sort_by("row")
+        rows = table.filter(pc.equal(table["split"], split)).sort_by("row")
         joined = pa.table({"probs": rows["probs"], "target": _rows(like, split)["target"]})
         parts.append(np.tile(_squares(joined) / variance, (scores[name].test.shape[0], 1)))
-    found[name] = replace(scores[name], test=1 - spread_explained(1 - parts[0], spread), validation=parts[1])
-    return {design: found[design] for design in scores}
+    rescored[name] = replace(scores[name], test=1 - spread_explained(1 - parts[0], spread), validation=parts[1])
+    return {design: rescored[design] for design in scores}
 
 
 def _squares(rows: pa.Table) -> np.ndarray:
@@ -118,13 +118,13 @@ def _rows(folders: Sequence[Path], split: str) -> pa.Table:
 
 def _prepare(metric: str, task: str, rows: pa.Table) -> Weighted:
     probs = rows["probs"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
-    given = rows["label"].to_pylist()
+    label_lists = rows["label"].to_pylist()
     if task == "multilabel":
         labels = np.zeros(probs.shape, dtype=np.int64)
-        for row, classes in enumerate(given):
+        for row, classes in enumerate(label_lists):
             labels[row, classes] = 1
     else:
-        labels = np.array([classes[0] for classes in given])
+        labels = np.array([classes[0] for classes in label_lists])
     return make_metric(metric, probs, labels, task)
 
 
@@ -133,6 +133,6 @@ def _whole(metric: Weighted, rows: pa.Table) -> float:
 
 
 def _column(values: list[float]) -> np.ndarray:
-    """One value a seed; no column at all where any is undefined, which says that nothing can be chosen by it."""
+    """Return one value a seed; no column at all where any is undefined, which says that nothing can be chosen by it."""
     column = np.array(values, dtype=np.float64)[:, None]
     return column if np.isfinite(column).all() else column[:, :0]

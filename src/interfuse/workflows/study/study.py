@@ -77,7 +77,11 @@ class Study:
         return cls(folder, begin_record(folder, record))
 
     def keep_seconds(self, seconds: Mapping[str, float]) -> "Study":
-        """Write down how long each part of the work took."""
+        """Write down how long each part of the work took.
+
+        Args:
+            seconds: by the name of the part: encode, total.
+        """
         record = {**self.record, "seconds": dict(seconds)}
         write_json(self.folder / RECORD_FILE, record)
         return Study(self.folder, record)
@@ -133,7 +137,7 @@ class Study:
             *self._primary(scores, by),
             *comparison.details,
             *say_budget(
-                {name: _curves(found) for name, found in histories.items()},
+                {name: _curves(history) for name, history in histories.items()},
                 float(self.record["margin"]),
                 HEADLINES[self.task],
             ),
@@ -145,17 +149,17 @@ class Study:
         return add_evidence(summary, self.folder, {name: scores[name] for name in trained}, self._folders())
 
     def best_fusion(self) -> str | None:
-        """Name the fusion that the verdict speaks of: best on validation, over all seeds, by the declared metric.
+        """Return the fusion that the verdict speaks of: best on validation, over all seeds, by the declared metric.
 
         None where the study compares no fusion of both modalities.
         """
         by, _, scores = self._scores()
-        found = self._compare(by, scores).fusion
+        fusion = self._compare(by, scores).fusion
         fusions = [name for name, entry in scores.items() if not entry.unimodal and name != MAJORITY]
-        if found or not fusions:
-            return found
-        rated = [name for name in fusions if scores[name].validation.size]
-        return best_on_validation(scores, rated, by in LOWER_IS_BETTER) if rated else fusions[0]
+        if fusion or not fusions:
+            return fusion
+        candidates = [name for name in fusions if scores[name].validation.size]
+        return best_on_validation(scores, candidates, by in LOWER_IS_BETTER) if candidates else fusions[0]
 
     def report(self, path: Path | str | None = None, metric: str | None = None) -> Path:
         """Write the report.
@@ -184,7 +188,7 @@ class Study:
         return str(self.record["data"]["task"])
 
     def _scores(self, metric: str | None = None) -> tuple[str, dict[str, "_Loaded"], dict[str, DesignScores]]:
-        """Read every design; give the metric's name, what was read, and the scores by that metric."""
+        """Read every design; return the metric's name, what was read, and the scores by that metric."""
         self._check_finished()
         by = find_metric(metric or self.record["metric"], self.task)
         trained = {design.name: self._load(design) for design in self.designs()}
@@ -202,17 +206,17 @@ class Study:
     def _check_finished(self) -> None:
         """Refuse a study that was cut short."""
         trials = self.trials()
-        lacking = [trial for trial in trials if not (trial.folder / "run.json").is_file()]
-        if lacking or not (self.folder / "majority.parquet").is_file():
-            named = ", ".join(f"{trial.design.name} seed {trial.seed}" for trial in lacking[:5])
-            more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+        todo = [trial for trial in trials if not (trial.folder / "run.json").is_file()]
+        if todo or not (self.folder / "majority.parquet").is_file():
+            names = ", ".join(f"{trial.design.name} seed {trial.seed}" for trial in todo[:5])
+            more = f" and {len(todo) - 5} more" if len(todo) > 5 else ""
             raise DataError(
-                f"{self.folder} is not finished: {len(lacking)} of {len(trials)} trainings are missing"
-                f"{f' ({named}{more})' if lacking else ''}. Give compare's command again: it goes on where it was."
+                f"{self.folder} is not finished: {len(todo)} of {len(trials)} trainings are missing"
+                f"{f' ({names}{more})' if todo else ''}. Give compare's command again: it goes on where it was."
             )
 
     def _row(self, result: DesignResult, entry: "_Loaded", by: str) -> LeaderboardRow:
-        """Lay out one design's result."""
+        """Return one design's result as a row of the leaderboard."""
         return LeaderboardRow(
             design=result.design,
             fusion=entry.fusion,
@@ -233,7 +237,7 @@ class Study:
         )
 
     def _primary(self, scores: Mapping[str, DesignScores], by: str) -> list[str]:
-        """Say how the contrast came out that was declared beforehand."""
+        """Return how the contrast came out that was declared beforehand."""
         declared = self.record.get("primary")
         if not declared:
             return []
@@ -243,10 +247,10 @@ class Study:
 
     def _folders(self) -> dict[str, list[Path]]:
         """Return every design's run folders, all seeds and folds."""
-        found: dict[str, list[Path]] = {}
+        folders: dict[str, list[Path]] = {}
         for trial in self.trials():
-            found.setdefault(trial.design.name, []).append(trial.folder)
-        return found
+            folders.setdefault(trial.design.name, []).append(trial.folder)
+        return folders
 
     def _by_seed(self, design: Design) -> list[list[Path]]:
         """Return a design's run folders, for each seed those of its folds."""
@@ -262,17 +266,17 @@ class Study:
         folds, seeds = range(int(self.record["folds"])), self.record["seeds"]
         tests, validations, seconds, histories = [], [], [], {}
         spread = None
-        measured: list[dict[str, float]] = []
+        test_metrics: list[dict[str, float]] = []
         for seed in seeds:
-            test, validation, spent = [], [], 0.0
+            test, validation, train_seconds = [], [], 0.0
             for fold in folds:
                 folder = self._run_folder(design, seed, fold)
                 info = read_json(folder / "run.json")
                 table = read_table(folder / "predictions.parquet")
                 test.append(table.filter(pc.equal(table["split"], "test")))
                 validation.append(table.filter(pc.equal(table["split"], "validation"))["score"].to_numpy())
-                spent += info["train_seconds"]
-                measured.append(info["metrics"].get("test", {}))
+                train_seconds += info["train_seconds"]
+                test_metrics.append(info["metrics"].get("test", {}))
             rows = np.concatenate([part["row"].to_numpy() for part in test])
             order = np.argsort(rows, kind="stable")
             tests.append(np.concatenate([part["score"].to_numpy() for part in test])[order])
@@ -280,14 +284,14 @@ class Study:
             if self.task == "regression":
                 spread = np.concatenate([spread_of(part["target"].to_numpy()) for part in test])[order]
             validations.append(np.concatenate(validation))
-            seconds.append(spent)
+            seconds.append(train_seconds)
             histories[int(seed)] = read_table(self._run_folder(design, seed, 0) / "history.parquet").to_pylist()
         modalities = FUSIONS.entry(design.fusion).build.modalities
         role = self._role(design.name)
         test_scores = np.stack(tests) if spread is None else spread_explained(np.stack(tests), spread)
         scores = DesignScores(test_scores, np.stack(validations), groups, role == "floor", len(modalities) == 1)
-        names = [name for name in measured[0] if all(name in metrics for metrics in measured)]
-        means = {name: float(np.mean([metrics[name] for metrics in measured])) for name in names}
+        names = [name for name in test_metrics[0] if all(name in metrics for metrics in test_metrics)]
+        means = {name: float(np.mean([metrics[name] for metrics in test_metrics])) for name in names}
         return _Loaded(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories, means, spread)
 
     def _role(self, name: str) -> str:
@@ -295,10 +299,10 @@ class Study:
 
     def _majority(self, like: "_Loaded") -> "_Loaded":
         """The floor that always gives one answer, the train rows' own; its rows' scores were stored with the study."""
-        stored = read_table(self.folder / "majority.parquet")
-        test = stored.filter(pc.equal(stored["split"], "test"))
+        table = read_table(self.folder / "majority.parquet")
+        test = table.filter(pc.equal(table["split"], "test"))
         test = test.take(pc.sort_indices(test, [("row", "ascending")]))
-        validation = stored.filter(pc.equal(stored["split"], "validation"))
+        validation = table.filter(pc.equal(table["split"], "validation"))
         seeds = len(self.record["seeds"])
         every = np.tile(test["score"].to_numpy(), (seeds, 1))
         scores = replace(

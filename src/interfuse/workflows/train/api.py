@@ -68,17 +68,17 @@ def train(
     """
     columns = {"image": image, "text": text, "label": label}
     groups = READ, ENCODE, names_of(TrainSettings), TERMS, FINETUNE
-    read, encode, chosen, terms, learning = sort_settings({**settings, **columns}, *groups)
+    read, encode, own, terms, learning = sort_settings({**settings, **columns}, *groups)
     finetune = _read_finetuning(learning)
     source = make_source(data, read, encode)
-    trained = TrainSettings(fusion=fusion, **chosen)
-    designs = parse_designs(trained.fusion, {**terms, **source.encoder_settings()})
+    choice = TrainSettings(fusion=fusion, **own)
+    designs = parse_designs(choice.fusion, {**terms, **source.encoder_settings()})
     if len(designs) != 1:
         raise ConfigError(f"train takes one design, got {len(designs)}: {fusion!r}. compare takes several.")
     if finetune is None:
-        return train_run(source, Path(out), designs[0], trained.seed, trained.precision, trained.threads, progress)
-    compute = Compute(trained.precision, trained.threads)
-    return finetune_run(source, Path(out), designs[0], finetune, trained.seed, compute, progress)
+        return train_run(source, Path(out), designs[0], choice.seed, choice.precision, choice.threads, progress)
+    compute = Compute(choice.precision, choice.threads)
+    return finetune_run(source, Path(out), designs[0], finetune, choice.seed, compute, progress)
 
 
 def _read_finetuning(settings: Mapping[str, Any]) -> FinetuneSettings | None:

@@ -29,7 +29,7 @@ from interfuse.training import (
     steps_an_epoch,
 )
 from interfuse.workflows.encode import Tower, encode_examples, open_tower
-from interfuse.workflows.source import FILE, Source, keep_troubles, tell_failures
+from interfuse.workflows.source import FILE, Source, keep_troubles, report_failures
 from interfuse.workflows.train.encoder_inputs import PictureTable, TextTable
 from interfuse.workflows.train.prepare import Prepared, prepare
 from interfuse.workflows.train.runs import RunContext, Trial, is_done, is_unfinished, keep_checkpoint, keep_run
@@ -58,7 +58,7 @@ def finetune_run(
     compute: Compute = Compute(),
     progress: Progress | None = None,
 ) -> Run:
-    """Train a frozen run on with its encoders learning too, score validation and test once, and give the run.
+    """Train a frozen run on with its encoders learning too, score validation and test once, and return the run.
 
     The run keeps the weights that learnt beside the network; every workflow then opens its encoders with them, and the
     token store keeps their tokens apart from the encoders' own.
@@ -93,16 +93,16 @@ def finetune_run(
         watcher.say(f"The frozen run first: {first.folder}.")
         frozen = train_prepared(prepared, first, compute.precision, compute.threads, watcher)
     trial = Trial(frozen.design, seed, 0, out)
-    started = {"design_key": frozen.design.key, "seed": frozen.info["seed"], "weights": _hash_head(frozen)}
-    info = {**with_processes(prepared.info), "finetune": {**to_plain(settings), "started_from": started}}
-    terms = RunContext(compute.precision, compute.threads, info, frozen.projections)
+    origin = {"design_key": frozen.design.key, "seed": frozen.info["seed"], "weights": _hash_head(frozen)}
+    info = {**with_processes(prepared.info), "finetune": {**to_plain(settings), "started_from": origin}}
+    context = RunContext(compute.precision, compute.threads, info, frozen.projections)
     if is_done(trial, info):
         watcher.say(f"{out} holds this very run already: nothing to train.")
         return load_run(out)
-    if not is_unfinished(trial, terms):
+    if not is_unfinished(trial, context):
         raise ConfigError(f"{out} is not empty and does not hold this run. Give another out=….")
     with limited_threads(compute.threads):
-        troubles = _finetune(source, prepared, frozen, settings, trial, terms, watcher)
+        troubles = _finetune(source, prepared, frozen, settings, trial, context, watcher)
     keep_troubles(troubles, out / FILE, watcher)
     return load_run(out)
 
@@ -113,7 +113,7 @@ def _finetune(
     frozen: Run,
     settings: FinetuneSettings,
     trial: Trial,
-    terms: RunContext,
+    context: RunContext,
     watcher: Progress,
 ) -> tuple[Trouble, ...]:
     """Train, keep what learnt, and keep the run, scored on tokens of the encoders as they are now.
@@ -124,12 +124,12 @@ def _finetune(
     towers = open_towers(source, settings.modalities, frozen)
     encoders = {modality: tower.encoder for modality, tower in towers.items()}
     features = raw_features(prepared, towers)
-    checkpoint = keep_checkpoint(trial, terms)
+    checkpoint = keep_checkpoint(trial, context)
     design = settings.of(frozen.design)
     steps = steps_an_epoch(len(features.splits["train"]), design.batch_size, settings.accumulate) * design.epochs
     watcher.start("fine-tune", steps, "steps")
     options = TrainingOptions(
-        terms.precision, source.encode.device, lambda n, note: watcher.advance("fine-tune", n, note), checkpoint
+        context.precision, source.encode.device, lambda n, note: watcher.advance("fine-tune", n, note), checkpoint
     )
     trained = finetune(frozen.network, encoders, settings, frozen.design, trial.seed, features, options)
     watcher.finish("fine-tune")
@@ -138,7 +138,7 @@ def _finetune(
         for modality, path in files.items():
             save_finetuned(encoders[modality].network, path)
     distributed.wait()
-    troubles = _score(source, prepared, trained, files, trial, terms, watcher)
+    troubles = _score(source, prepared, trained, files, trial, context, watcher)
     if distributed.world().leads:
         checkpoint.remove()
     distributed.wait()
@@ -151,18 +151,18 @@ def _score(
     trained: Trained,
     files: Mapping[str, Path],
     trial: Trial,
-    terms: RunContext,
+    context: RunContext,
     watcher: Progress,
 ) -> tuple[Trouble, ...]:
     """Encode validation and test as prediction will, and keep the run with the encoders' new signatures."""
     assert prepared.examples is not None
     held_out = held_out_rows(prepared.examples)
-    encoded = encode_examples(held_out, replace(source.encode, finetuned=files), watcher, terms.projections)
+    encoded = encode_examples(held_out, replace(source.encode, finetuned=files), watcher, context.projections)
     left = encoded.without_failures(held_out, source.read.strict)
-    tell_failures(held_out, left, watcher)
+    report_failures(held_out, left, watcher)
     tokens = assemble(left, encoded.image, encoded.image_index, encoded.text, encoded.text_index)
-    terms = replace(terms, info={**terms.info, "encoders": dict(encoded.signatures)})
-    keep_run(trial, terms, trained, prepared.features, tokens, files)
+    context = replace(context, info={**context.info, "encoders": dict(encoded.signatures)})
+    keep_run(trial, context, trained, prepared.features, tokens, files)
     return left.troubles
 
 

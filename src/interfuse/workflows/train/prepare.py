@@ -14,7 +14,7 @@ from interfuse.core.settings import fingerprint, to_plain
 from interfuse.data import Examples, Features, assemble
 from interfuse.store import Projection
 from interfuse.workflows.encode import encode_examples
-from interfuse.workflows.source import Source, describe_split, tell_failures
+from interfuse.workflows.source import Source, describe_split, report_failures
 from interfuse.workflows.train.data_card import describe_rows
 from interfuse.workflows.train.source_rows import SourceRows, read_rows
 
@@ -70,7 +70,7 @@ def encode_rows(rows: SourceRows, progress: Progress, train_rows: int | None = N
         return _prepared(source, features, (features.splits,), None, {}, 0.0, [])
     encoded = encode_examples(every[0], source.encode, progress)
     by_fold = [encoded.without_failures(examples, source.read.strict) for examples in every]
-    tell_failures(every[0], by_fold[0], progress)
+    report_failures(every[0], by_fold[0], progress)
     assembled = [
         assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index) for examples in by_fold
     ]

@@ -39,7 +39,7 @@ from interfuse.training import (
 from interfuse.workflows.train.training_set import TrainingSet
 
 Callback = Callable[[int, str], None]
-"""Called with the optimiser steps done and a note."""
+"""Callback of a training: called with the optimiser steps done since the last call, and a note."""
 OPTIONAL = ("finetune", "processes")
 """What a run.json says only of a run whose encoders learnt too, or that several processes trained."""
 FAILED = "failed.json"
@@ -73,12 +73,12 @@ class RunContext:
 
 def is_done(trial: Trial, info: Mapping[str, Any]) -> bool:
     """Whether the trial's run is on disk, made by the same design from the same data."""
-    wanted = {"design_key": trial.design.key, "fingerprint": info["fingerprint"], "seed": trial.seed}
-    wanted |= {name: info.get(name) for name in OPTIONAL}
-    for record in (trial.folder / "run.json", trial.folder / FAILED):
-        if record.is_file():
-            found = read_json(record)
-            return all(found.get(name) == value for name, value in wanted.items())
+    identity = {"design_key": trial.design.key, "fingerprint": info["fingerprint"], "seed": trial.seed}
+    identity |= {name: info.get(name) for name in OPTIONAL}
+    for path in (trial.folder / "run.json", trial.folder / FAILED):
+        if path.is_file():
+            record = read_json(path)
+            return all(record.get(name) == value for name, value in identity.items())
     return False
 
 
@@ -88,58 +88,58 @@ def read_failure(trial: Trial) -> str | None:
     return str(read_json(path)["reason"]) if path.is_file() else None
 
 
-def keep_checkpoint(trial: Trial, terms: RunContext) -> Checkpoint:
-    """Say where the trial's state is kept between epochs, and all that its numbers depend on."""
+def keep_checkpoint(trial: Trial, context: RunContext) -> Checkpoint:
+    """Return the checkpoint that keeps the trial's state between epochs, and all that its numbers depend on."""
     identity = {
         "design_key": trial.design.key,
-        "fingerprint": terms.info["fingerprint"],
+        "fingerprint": context.info["fingerprint"],
         "seed": trial.seed,
         "fold": trial.fold,
-        "precision": terms.precision,
-        "threads": terms.threads,
-        "device": terms.info["device"],
+        "precision": context.precision,
+        "threads": context.threads,
+        "device": context.info["device"],
         "torch": torch.__version__,
-        **{name: terms.info[name] for name in OPTIONAL if name in terms.info},
+        **{name: context.info[name] for name in OPTIONAL if name in context.info},
     }
     return Checkpoint(trial.folder / "checkpoint.safetensors", identity)
 
 
-def tidy(trial: Trial, terms: RunContext) -> None:
+def tidy(trial: Trial, context: RunContext) -> None:
     """Remove what a killed process left beside a finished run."""
-    keep_checkpoint(trial, terms).remove()
+    keep_checkpoint(trial, context).remove()
 
 
-def is_unfinished(trial: Trial, terms: RunContext) -> bool:
+def is_unfinished(trial: Trial, context: RunContext) -> bool:
     """Whether the trial's folder holds this very training, cut short, and nothing else."""
-    found = set(trial.folder.iterdir()) if trial.folder.is_dir() else set()
-    return found <= set(leftovers(trial.folder)) or keep_checkpoint(trial, terms).matches()
+    files = set(trial.folder.iterdir()) if trial.folder.is_dir() else set()
+    return files <= set(leftovers(trial.folder)) or keep_checkpoint(trial, context).matches()
 
 
-def run_trial(bench: TrainingSet, terms: RunContext, trial: Trial, tell: Callback) -> None:
+def run_trial(training_set: TrainingSet, context: RunContext, trial: Trial, on_step: Callback) -> None:
     """Train, score validation and test once, and write the run; a training cut short goes on from its checkpoint.
 
     Raises:
         ConfigError: the training failed; one of a tuning leaves the reason instead.
     """
     try:
-        _run_trial(bench, terms, trial, tell)
+        _run_trial(training_set, context, trial, on_step)
     except ConfigError as error:
         if not trial.tuning:
             raise
-        found = {"design_key": trial.design.key, "fingerprint": terms.info["fingerprint"], "seed": trial.seed}
-        write_json(trial.folder / FAILED, {**found, "reason": str(error)})
-        keep_checkpoint(trial, terms).remove()
+        identity = {"design_key": trial.design.key, "fingerprint": context.info["fingerprint"], "seed": trial.seed}
+        write_json(trial.folder / FAILED, {**identity, "reason": str(error)})
+        keep_checkpoint(trial, context).remove()
         return
     if trial.tuning:
         (trial.folder / "model.safetensors").unlink()
 
 
-def _run_trial(bench: TrainingSet, terms: RunContext, trial: Trial, tell: Callback) -> None:
-    features, specs = bench.fold(trial.design, trial.fold)
-    checkpoint, device = keep_checkpoint(trial, terms), terms.info["device"]
-    with limited_threads(terms.threads):
-        trained = train(trial.design, trial.seed, features, specs, terms.precision, tell, device, checkpoint)
-        keep_run(trial, terms, trained, features)
+def _run_trial(training_set: TrainingSet, context: RunContext, trial: Trial, on_step: Callback) -> None:
+    features, specs = training_set.fold(trial.design, trial.fold)
+    checkpoint, device = keep_checkpoint(trial, context), context.info["device"]
+    with limited_threads(context.threads):
+        trained = train(trial.design, trial.seed, features, specs, context.precision, on_step, device, checkpoint)
+        keep_run(trial, context, trained, features)
     if distributed.world().leads:
         checkpoint.remove()
     distributed.wait()
@@ -147,7 +147,7 @@ def _run_trial(bench: TrainingSet, terms: RunContext, trial: Trial, tell: Callba
 
 def keep_run(
     trial: Trial,
-    terms: RunContext,
+    context: RunContext,
     trained: Trained,
     features: Features,
     held_out: Features | None = None,
@@ -157,21 +157,21 @@ def keep_run(
 
     Args:
         trial: which run this is.
-        terms: what its record says.
+        context: what its record says.
         trained: the network and its history.
         features: the rows that it was trained on.
         held_out: validation and test on other tokens than training's; none: those of `features`.
         finetuned: modality to the file with the weights of an encoder that learnt too.
     """
-    scored = held_out or features
-    predictions, metrics = predict_splits(trained.network, scored)
+    eval_features = held_out or features
+    predictions, metrics = predict_splits(trained.network, eval_features)
     if not distributed.world().leads:
         return
-    costs = measure_costs(trained.network, scored, scored.splits["validation"], trial.design.batch_size)
+    costs = measure_costs(trained.network, eval_features, eval_features.splits["validation"], trial.design.batch_size)
     write_table(trial.folder / "predictions.parquet", predictions)
     rows = features.splits["train"]
     info = {
-        **terms.info,
+        **context.info,
         "name": trial.design.name,
         "design_key": trial.design.key,
         "seed": trial.seed,
@@ -187,11 +187,11 @@ def keep_run(
         "metrics": metrics,
         **costs,
     }
-    save_run(trial.folder, trained.network, trial.design, info, trained.history, terms.projections, finetuned)
+    save_run(trial.folder, trained.network, trial.design, info, trained.history, context.projections, finetuned)
 
 
 def predict_splits(network: Network, features: Features) -> tuple[pa.Table, dict[str, dict[str, float]]]:
-    """Predict validation and test; give the rows of `predictions.parquet` and the metrics of each split."""
+    """Predict validation and test; return the rows of `predictions.parquet` and the metrics of each split."""
     tables, metrics = [], {}
     for split in ("validation", "test"):
         rows = features.splits[split]
@@ -221,20 +221,20 @@ def _classes(label: np.ndarray | np.integer) -> list[int]:
 
 
 def run_trials(
-    bench: TrainingSet, terms: RunContext, trials: Iterable[Trial], jobs: int, tell: Callback
+    training_set: TrainingSet, context: RunContext, trials: Iterable[Trial], jobs: int, on_step: Callback
 ) -> Iterator[Trial]:
     """Run all trials, at most `jobs` at once, and yield each when its run is on disk."""
     if jobs <= 1:
         for trial in trials:
-            run_trial(bench, terms, trial, tell)
+            run_trial(training_set, context, trial, on_step)
             yield trial
         return
-    context = torch.multiprocessing.get_context("spawn")
-    messages: Any = context.Queue()
+    spawn = torch.multiprocessing.get_context("spawn")
+    messages: Any = spawn.Queue()
     stop = threading.Event()
-    listener = threading.Thread(target=_listen, args=(messages, stop, tell), daemon=True)
+    listener = threading.Thread(target=_listen, args=(messages, stop, on_step), daemon=True)
     listener.start()
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(bench, terms, messages))
+    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_start, initargs=(training_set, context, messages))
     try:
         futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
         while futures:
@@ -253,9 +253,9 @@ _shared: dict[str, Any] = {}
 """What a worker process was started with."""
 
 
-def _start(bench: TrainingSet, terms: RunContext, messages: Any) -> None:
+def _start(training_set: TrainingSet, context: RunContext, messages: Any) -> None:
     warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
-    _shared.update(bench=bench, terms=terms, messages=messages)
+    _shared.update(training_set=training_set, context=context, messages=messages)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -270,20 +270,20 @@ def _end_with_parent() -> None:
 def _work(trial: Trial) -> None:
     pending = 0
 
-    def tell(steps: int, note: str) -> None:
+    def on_step(steps: int, note: str) -> None:
         nonlocal pending
         pending += steps
         if note or pending >= 20:
             _shared["messages"].put((pending, f"{trial.design.name}/{trial.seed} {note}" if note else ""))
             pending = 0
 
-    run_trial(_shared["bench"], _shared["terms"], trial, tell)
-    tell(0, "done")
+    run_trial(_shared["training_set"], _shared["context"], trial, on_step)
+    on_step(0, "done")
 
 
-def _listen(messages: Any, stop: threading.Event, tell: Callback) -> None:
+def _listen(messages: Any, stop: threading.Event, on_step: Callback) -> None:
     while not stop.is_set():
         try:
-            tell(*messages.get(timeout=0.2))
+            on_step(*messages.get(timeout=0.2))
         except queue.Empty:
             continue

@@ -10,7 +10,7 @@ from torch import Tensor
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.data import Examples, Features, encode_labels, load_examples, make_known, refold
-from interfuse.workflows.source import Source, _tell
+from interfuse.workflows.source import Source, report_troubles
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def read_rows(source: Source, progress: Progress) -> SourceRows:
         )
     first = load_examples(source.data, source.read)
     every = [refold(first, replace(source.read, fold=fold)) for fold in range(folds)] if folds else [first]
-    _tell(first, progress)
+    report_troubles(first, progress)
     return SourceRows(source, tuple(every))
 
 

@@ -23,10 +23,10 @@ def train_run(
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Run:
-    """Encode what is new, train, score validation and test once, and give the run.
+    """Encode what is new, train, score validation and test once, and return the run.
 
-    Processes that torchrun started share the work: each encodes and trains on its part of the rows, and a step has
-    `batch_size` rows of each.
+    Distributed processes, which torchrun started, share the work: each encodes and trains on its part of the rows, and
+    a step has `batch_size` rows of each.
 
     Args:
         source: the rows and how to read and encode them.
@@ -52,17 +52,17 @@ def train_run(
 def train_prepared(prepared: Prepared, trial: Trial, precision: Precision, threads: int, watcher: Progress) -> Run:
     """Train on rows that are ready, unless the trial's folder holds this very run."""
     design, out = trial.design, trial.folder
-    terms = RunContext(precision, threads, with_processes(prepared.info), prepared.projections)
-    if is_done(trial, terms.info):
-        tidy(trial, terms)
+    context = RunContext(precision, threads, with_processes(prepared.info), prepared.projections)
+    if is_done(trial, context.info):
+        tidy(trial, context)
         watcher.say(f"{out} holds this very run already: nothing to train.")
         return load_run(out)
-    if not is_unfinished(trial, terms):
+    if not is_unfinished(trial, context):
         raise ConfigError(f"{out} is not empty and does not hold this run. Give another out=….")
-    bench = make_training_set(prepared.features, prepared.folds[:1], [design])
-    steps = steps_an_epoch(len(bench.folds[0]["train"]), design.batch_size) * design.epochs
+    training_set = make_training_set(prepared.features, prepared.folds[:1], [design])
+    steps = steps_an_epoch(len(training_set.folds[0]["train"]), design.batch_size) * design.epochs
     watcher.start("train", steps, "steps")
-    for _ in run_trials(bench, terms, [trial], 1, lambda done, note: watcher.advance("train", done, note)):
+    for _ in run_trials(training_set, context, [trial], 1, lambda done, note: watcher.advance("train", done, note)):
         watcher.finish("train")
     if prepared.examples:
         keep_troubles(prepared.examples.troubles, out / FILE, watcher)
@@ -70,6 +70,6 @@ def train_prepared(prepared: Prepared, trial: Trial, precision: Precision, threa
 
 
 def with_processes(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Say how many processes train, where they are several: a step has the rows of all."""
+    """Return the info with the number of distributed processes, where several train: a step has the rows of all."""
     size = distributed.world().size
     return {**info, **({"processes": size} if size > 1 else {})}
