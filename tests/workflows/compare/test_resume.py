@@ -49,9 +49,9 @@ def wait_for_checkpoint(folder, process) -> None:
 @pytest.mark.parametrize(
     ("command", "kills", "files"),
     [
-        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--format", "json"], 6, 5),
-        (["train", *COMMON, "--fusion", "cross_attention", "--epochs", "10"], 6, 1),
-        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--tune", "1", "--jobs", "2"], 3, 15),
+        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--format", "json"], 4, 5),
+        (["train", *COMMON, "--fusion", "cross_attention", "--epochs", "10"], 4, 1),
+        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--tune", "1", "--jobs", "2"], 2, 15),
     ],
     ids=["compare", "train", "compare side by side, tuned"],
 )

@@ -262,13 +262,13 @@ def test_the_folder_of_uploads_is_private_and_gone_when_the_server_is_told_to_en
 
 
 def test_the_folder_is_private_and_removed_behind_errors_too():
-    before = os.environ.get("GRADIO_TEMP_DIR")
+    before, handler = os.environ.get("GRADIO_TEMP_DIR"), signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyError), private_folder() as folder:
         assert os.environ["GRADIO_TEMP_DIR"] == str(folder)
         raise KeyError
     assert not folder.exists()
     assert os.environ.get("GRADIO_TEMP_DIR") == before
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 @pytest.mark.parametrize(
