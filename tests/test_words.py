@@ -1,7 +1,4 @@
-"""The code speaks the field's words, one word for one meaning, as docs/concepts/words.md defines them.
-
-python -m tests.test_words   takes from tests/old_words.txt the files that have learnt them; it never adds one.
-"""
+"""The code speaks the field's words, one word for one meaning, as docs/concepts/words.md defines them."""
 
 import ast
 import re
@@ -14,13 +11,6 @@ from tests.house import ROOT, syntax
 PARTICIPLES = {"found", "seen", "told", "kept", "given"}
 """What happened to a thing, where a noun would say what it is."""
 PAGE = ROOT / "docs" / "concepts" / "words.md"
-LATER = ROOT / "tests" / "old_words.txt"
-"""Files that still have such words, a line each: it only shrinks, and goes when it is empty."""
-
-
-def later() -> set[str]:
-    """Read the files whose words are still to be changed."""
-    return set(LATER.read_text(encoding="utf-8").split()) if LATER.exists() else set()
 
 
 def old_words(tree: ast.Module) -> Iterator[str]:
@@ -57,19 +47,9 @@ def former_names() -> set[str]:
     return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[3])}
 
 
-def offenders() -> dict[str, list[str]]:
-    """Return the old words of each file that has some."""
-    words = {module: list(old_words(tree)) for module, tree in syntax()}
-    return {module: lines for module, lines in words.items() if lines}
-
-
 def test_a_local_is_a_noun_and_no_docstring_opens_with_give():
-    assert not {module: lines for module, lines in offenders().items() if module not in later()}
-
-
-def test_the_list_of_files_with_old_words_only_shrinks():
-    assert not later() - set(offenders()), "they have learnt the words: python -m tests.test_words"
-    assert not LATER.exists() or later(), "it is empty: remove it"
+    words = {module: list(old_words(tree)) for module, tree in syntax()}
+    assert not {module: lines for module, lines in words.items() if lines}
 
 
 def test_no_former_name_is_defined():
@@ -96,11 +76,3 @@ def test_a_word_is_defined_once():
 )
 def test_an_old_word_is_seen(code, words):
     assert len(list(old_words(ast.parse(code)))) == words
-
-
-if __name__ == "__main__":
-    names = sorted(later() & set(offenders()))
-    if names:
-        LATER.write_text("\n".join(names) + "\n", encoding="utf-8")
-    else:
-        LATER.unlink(missing_ok=True)
