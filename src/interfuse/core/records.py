@@ -115,7 +115,13 @@ class LeaderboardRow:
     p_holm: float | None
     """Holm-adjusted p of the difference from the baseline."""
     verdict: str
-    """wins, loses, no evidence, floor or baseline."""
+    """surely wins, wins, small, equal, no evidence, loses, surely loses; floor or baseline."""
+    beats: float | None = None
+    """Share of pairs of trainings of which this design's scores better than the baseline's."""
+    detectable: float | None = None
+    """Smallest difference from the baseline that the study could have seen with 80 % power."""
+    needed: str = ""
+    """What it takes to see a difference of one margin; empty where the study could."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Every metric of the task on test, the mean over seeds and folds; empty for the constant answer."""
 
@@ -137,6 +143,8 @@ class Contrast:
     high: float | None
     p_holm: float | None
     """Adjusted for all pairs of the study."""
+    beats: float | None = None
+    """Share of pairs of trainings of which the first's scores better."""
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,18 @@ from interfuse.evaluation.bootstrap import Drawn, Metric, Resampling, bootstrap_
 from interfuse.evaluation.bootstrap_metrics import WEIGHTED, Weighted, make_metric
 from interfuse.evaluation.budget import say_budget
 from interfuse.evaluation.calibration import Calibration, fit_temperature, measure_calibration
+from interfuse.evaluation.collapses import find_collapses, interquartile_mean, say_collapses
 from interfuse.evaluation.comparison import (
+    Choice,
     Comparison,
+    Confirmation,
     DesignResult,
-    DesignScores,
     best_on_validation,
     compare_designs,
-    difference,
+    list_rivals,
 )
+from interfuse.evaluation.components import Components, mean_interval, measure_components
+from interfuse.evaluation.contrasts import ALPHA, Difference, Rules, judge
 from interfuse.evaluation.coverage import Simulation, measure_coverage
 from interfuse.evaluation.decomposition import (
     NULL_LIMIT,
@@ -22,6 +26,7 @@ from interfuse.evaluation.decomposition import (
     estimate_decomposition,
     information,
 )
+from interfuse.evaluation.design_scores import DesignScores
 from interfuse.evaluation.emap import Emap, interaction_share, measure_emap, project_additive, tied_scores
 from interfuse.evaluation.expected_maximum import expected_maximum
 from interfuse.evaluation.findings import (
@@ -40,47 +45,61 @@ from interfuse.evaluation.findings import (
     say_undecomposed,
 )
 from interfuse.evaluation.holm import holm
-from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
+from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.metric_names import check_defined, find_metric
 from interfuse.evaluation.missing import MissingPoint, missing_curve
 from interfuse.evaluation.needs_both import RIGHT, NeedsBoth, find_needs_both
 from interfuse.evaluation.pairwise import compare_pairs
 from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
+from interfuse.evaluation.power import Precision
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
+from interfuse.evaluation.seed_spread import SeedSpread, common_spread
+from interfuse.evaluation.sequential import Looks, is_open, say_looks
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
 from interfuse.evaluation.verdicts import (
     DECLARED,
-    judge,
     say_against_baseline,
+    say_families,
     say_metric,
+    say_needed,
+    say_power,
     say_primary,
     say_study,
     say_tuning,
 )
 
 __all__ = [
+    "ALPHA",
     "DECLARED",
     "NULL_LIMIT",
     "QUERIES",
     "RIGHT",
     "WEIGHTED",
     "Calibration",
+    "Choice",
     "Comparison",
+    "Components",
+    "Confirmation",
     "Decomposition",
     "DesignResult",
     "DesignScores",
+    "Difference",
     "Drawn",
     "Emap",
     "EstimatedDecomposition",
     "Interval",
+    "Looks",
     "Metric",
     "MissingPoint",
     "NeedsBoth",
     "Perceptual",
     "Permutation",
+    "Precision",
     "Resampling",
+    "Rules",
+    "SeedSpread",
     "Shapley",
     "Simulation",
     "Weighted",
@@ -90,27 +109,31 @@ __all__ = [
     "bootstrap_interval",
     "calibration_error",
     "check_defined",
+    "common_spread",
     "compare_designs",
     "compare_pairs",
     "decompose",
-    "difference",
     "discretise",
     "draw_metric",
     "draw_weights",
     "estimate_decomposition",
     "example_scores",
     "expected_maximum",
+    "find_collapses",
     "find_metric",
     "find_needs_both",
     "fit_temperature",
-    "fold_groups",
     "holm",
     "information",
     "interaction_share",
+    "interquartile_mean",
+    "is_open",
     "judge",
+    "list_rivals",
     "make_metric",
     "mean_interval",
     "measure_calibration",
+    "measure_components",
     "measure_coverage",
     "measure_emap",
     "measure_permutation",
@@ -123,13 +146,18 @@ __all__ = [
     "say_attention",
     "say_budget",
     "say_calibration",
+    "say_collapses",
     "say_decomposition",
     "say_diagnosis",
     "say_emap",
+    "say_families",
+    "say_looks",
     "say_metric",
     "say_missing",
+    "say_needed",
     "say_needs_both",
     "say_permutation",
+    "say_power",
     "say_primary",
     "say_seeds",
     "say_shapley",

@@ -1,15 +1,16 @@
 """Intervals of metrics that are no mean over examples (AUC, macro F1, mAP): groups are bootstrapped, seeds crossed."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, Num
-from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
 from interfuse.evaluation.bootstrap_metrics import Weighted
-from interfuse.evaluation.intervals import Interval, combine, unvaried
+from interfuse.evaluation.components import Components
+from interfuse.evaluation.intervals import Interval
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 """Predictions and labels of some rows to one number; the mean of nothing is never asked for."""
@@ -40,12 +41,10 @@ def bootstrap_interval(
     """Interval of a metric, or of its difference between two designs, over examples and seeds.
 
     Every resample draws whole groups and is scored on all seeds of both designs, so rows and seeds stay paired. With
-    m_s the metric (or difference) of seed s, k seeds, var* over resamples: `V_i = var*(mean_s m_s)`,
-    `V_s = var_s(m_s)/k`, `V_e = max(0, mean_s var*(m_s) − V_i)/(k − 1)` (the part that both count),
-    `V = V_i + V_s − V_e`, or max(V_i, V_s) where that is not positive;
-    `df = V² / (V_s²/(k−1) + V_i²/(G−1) + V_e²/((k−1)(G−1)))` with G groups, at least
-    min(k, G) − 1. For a mean over rows this is `mean_interval`, up to the noise of the draws. One seed leaves V_i, for
-    that one trained model.
+    m_s the metric (or difference) of seed s, k seeds, G groups, var* over resamples times G/(G − 1): `Components` has
+    `spread = var_s(m_s)`, `by_item = var*(mean_s m_s)` and `rest = max(0, mean_s var*(m_s) − by_item)/(k − 1)`. For a
+    mean over rows this is `mean_interval`, up to the noise of the draws. One seed leaves `by_item`, for that one
+    trained model.
 
     Args:
         metric: predictions and labels of some rows to a number; a resample where it gives NaN or raises ValueError
@@ -60,7 +59,7 @@ def bootstrap_interval(
         ConfigError: shapes do not fit, there is one group only, or the metric is undefined on nearly every resample.
 
     Reference:
-        The components are those of `mean_interval`; Owen 2007, https://arxiv.org/abs/0712.1111, shows that drawing
+        Owen 2007, https://arxiv.org/abs/0712.1111, shows that drawing
         rows and seeds both from one bootstrap counts V_e three times.
     """
     how = how or Resampling()
@@ -71,7 +70,7 @@ def bootstrap_interval(
     if own is None:
         raise ConfigError("The metric is not defined on these rows: it gives no finite number.")
     draws = _resample(metric, sides, labels, members, how)
-    return _combine(own, draws, len(members), how.level)
+    return measure_draws(own, draws, len(members)).interval(how.level)
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,12 @@ class Drawn:
         """Return the paired difference."""
         return Drawn(self.own - other.own, self.draws - other.draws, self.groups)
 
-    def interval(self, level: float = 0.95) -> Interval:
-        """Return the interval of `bootstrap_interval`; resamples where the metric is undefined are left out.
+    def first(self, seeds: int) -> "Drawn":
+        """Return the metric of the first seeds alone."""
+        return Drawn(self.own[:seeds], self.draws[:, :seeds], self.groups)
+
+    def components(self) -> Components:
+        """Return the parts of the metric's variance; resamples where it is undefined are left out.
 
         Raises:
             ConfigError: it is undefined on these rows, or on most resamples.
@@ -95,7 +98,15 @@ class Drawn:
         draws = self.draws[np.isfinite(self.draws).all(1)]
         if not np.isfinite(self.own).all() or len(draws) < max(2, len(self.draws) / 2):
             raise ConfigError("The metric is undefined on most resamples: too few rows of some class.")
-        return _combine(self.own, draws, self.groups, level)
+        return measure_draws(self.own, draws, self.groups)
+
+    def interval(self, level: float = 0.95, lowest: float = -math.inf, highest: float = math.inf) -> Interval:
+        """Return the interval of `bootstrap_interval`, between the bounds of the metric.
+
+        Raises:
+            ConfigError: as `components`.
+        """
+        return self.components().interval(level, lowest, highest)
 
 
 def draw_metric(seeds: Sequence[Weighted], weights: Float[np.ndarray, "draws rows"], groups: int) -> Drawn:
@@ -125,22 +136,14 @@ def draw_weights(groups: Int[np.ndarray, " rows"], how: Resampling | None = None
     return counts[:, member].astype(np.float64)
 
 
-def _combine(own: np.ndarray, draws: np.ndarray, count: int, level: float) -> Interval:
-    """Join the spread over groups and the spread over seeds."""
-    seeds, mean = len(own), float(own.mean())
-    by_item = float(draws.mean(1).var(ddof=1))
+def measure_draws(own: np.ndarray, draws: np.ndarray, count: int) -> Components:
+    """Part the variance of a metric: the spread over resamples, and the spread over seeds."""
+    seeds, exact = len(own), count / (count - 1)
+    by_item = exact * float(draws.mean(1).var(ddof=1))
     if seeds == 1:
-        variance, df = by_item, count - 1.0
-    else:
-        by_seed = float(own.var(ddof=1) / seeds)
-        rest = max(0.0, float(draws.var(axis=0, ddof=1).mean()) - by_item) / (seeds - 1)
-        cells = seeds * count
-        variance, df = combine((by_seed * cells, by_item * cells, rest * cells), seeds, count)
-    error = float(np.sqrt(variance))
-    if error == 0:  # a metric of 1 may be chance; 0.5 on every resample is what a constant answer's AUC is
-        return unvaried(mean, (seeds, count), level, 0.0 if mean == 1 else -np.inf)
-    half = float(student.ppf(0.5 + level / 2, df)) * error
-    return Interval(mean, mean - half, mean + half, error, df, float(2 * student.sf(abs(mean) / error, df)), seeds)
+        return Components(float(own.mean()), 1, count, 0.0, by_item, 0.0, 0.0, count - 1.0)
+    rest = max(0.0, exact * float(draws.var(axis=0, ddof=1).mean()) - by_item) / (seeds - 1)
+    return Components(float(own.mean()), seeds, count, float(own.var(ddof=1)), by_item, rest, seeds - 1.0, count - 1.0)
 
 
 def _resample(

@@ -1,24 +1,24 @@
 """Designs against a baseline: differences, intervals, Holm, and the contrast the study was made for."""
 
-import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from interfuse.core.errors import ConfigError
-from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.bootstrap import Drawn
-from interfuse.evaluation.holm import holm
-from interfuse.evaluation.intervals import ROUNDING, Interval, mean_interval
+from interfuse.evaluation.contrasts import LEVEL, Difference, Rules
+from interfuse.evaluation.design_scores import DesignScores
+from interfuse.evaluation.intervals import Interval
+from interfuse.evaluation.seed_spread import common_spread
 from interfuse.evaluation.verdicts import (
     NO_VALIDATION,
     NO_VERDICT,
     ONE_SEED,
-    judge,
     say_against_baseline,
     say_choice,
+    say_confirmed,
     say_majority,
     say_no_model,
     say_study,
@@ -29,32 +29,44 @@ MAJORITY = "majority"
 
 
 @dataclass(frozen=True)
-class DesignScores:
-    """Row scores of one design, seed by seed; rows and seeds in the same order for every design."""
-
-    test: Float[np.ndarray, "seeds rows"]
-    validation: Float[np.ndarray, "seeds validation_rows"]
-    groups: Int[np.ndarray, " rows"]
-    """Group of each test row."""
-    floor: bool
-    """Whether the table calls it a floor instead of judging it."""
-    unimodal: bool
-    """Whether it sees one modality only."""
-    drawn: Drawn | None = None
-    """A metric that is no mean over rows, on test, instead of the row scores; `validation` is then a value a seed."""
-
-
-@dataclass(frozen=True)
 class DesignResult:
     """What the comparison says of one design."""
 
     design: str
     mean: Interval
-    delta: Interval | None
+    delta: Difference | None
     """Mean minus the baseline's; None for the baseline itself."""
     p_holm: float | None
     verdict: str
-    """wins, loses, no evidence, floor or baseline."""
+    """surely wins, wins, small, equal, no evidence, loses, surely loses; floor or baseline."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The fusion and the control that the study's verdict is about, chosen for each seed by the other seeds."""
+
+    fusions: Sequence[str]
+    """Seed by seed."""
+    controls: Sequence[str]
+
+    @property
+    def fusion(self) -> str:
+        """The fusion that was chosen for most seeds."""
+        return Counter(self.fusions).most_common(1)[0][0]
+
+    @property
+    def control(self) -> str:
+        """The control that was chosen for most seeds."""
+        return Counter(self.controls).most_common(1)[0][0]
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Fresh trainings of the two designs that validation chose, by seeds that chose nothing."""
+
+    fusion: DesignScores
+    control: DesignScores
+    majority: DesignScores | None = None
 
 
 @dataclass(frozen=True)
@@ -65,113 +77,160 @@ class Comparison:
     verdict: str
     """The fusion best on validation against the unimodal control best on validation."""
     details: Sequence[str]
-    fusion: str | None = None
-    """The fusion that the verdict speaks of; None where there is no verdict."""
-    control: str | None = None
-    contrast: Interval | None = None
+    rules: Rules
+    choice: Choice | None = None
+    """The designs that the verdict speaks of; None where there is no verdict."""
+    contrast: Difference | None = None
     """Fusion minus control on test."""
 
 
 def compare_designs(
     scores: Mapping[str, DesignScores],
     baseline: str,
-    margin: float = 0.01,
-    task: str = "multiclass",
-    lower: bool = False,
+    rules: Rules | None = None,
+    confirmation: Confirmation | None = None,
 ) -> Comparison:
     """Compare every design with the baseline, and the best fusion with the best control.
 
-    Holm's family is every contrast against the baseline, floors included. `wins`: adjusted p below 0.05 and a mean
-    difference above `margin`; `loses` likewise. The study's verdict stands outside that family: it is one contrast,
-    declared beforehand, between two designs that validation chose and test did not, so its p needs no adjustment.
+    Holm's family is every contrast against the baseline, floors included. The study's verdict stands outside that
+    family: it is one contrast. Its two designs are chosen for each seed by the validation of the other seeds: a lucky
+    training is lucky on validation and on test, so a choice by the very trainings that are scored counts luck as skill.
 
     Args:
         scores: each design's scores by its name.
         baseline: name of the design that all are compared with.
-        margin: smallest difference worth a verdict, fraction 0 to 1, set before the study.
-        task: of the rows; regression's scores (R²) have no lower bound.
-        lower: the scores are errors: less is better, and there is no upper bound.
+        rules: what the contrasts are judged by; its spread is estimated here, from all the designs.
+        confirmation: fresh trainings of the two designs that validation chose over all seeds; the verdict is then
+            about these alone.
 
     Raises:
         ConfigError: the baseline is no design, the margin is no fraction, or the designs were not scored on the same
             rows and seeds.
     """
-    _check(scores, baseline, margin)
-    base = scores[baseline]
+    rules = rules or Rules()
+    _check(scores, baseline, rules.margin)
+    parts = {name: entry.components() for name, entry in scores.items()}
+    rules = replace(rules, spread=common_spread(parts.values()))
     others = [name for name in scores if name != baseline]
-    lowest = lowest_score(task)
-    deltas = {name: difference(scores[name], base, lowest) for name in others}
-    p_holm = dict(zip(others, holm([deltas[name].p for name in others]), strict=True))
+    deltas = {name: rules.contrast(scores[name], scores[baseline]) for name in others}
+    family = rules.judge_family(list(deltas.values()))
+    words = dict(zip(others, family.words, strict=True))
+    p_holm = dict(zip(others, family.p_holm, strict=True))
     results = []
     for name, entry in scores.items():
-        mean = _mean(entry, lowest).within(*((0.0, math.inf) if lower else (lowest, 1.0)))
+        mean = rules.spread.moderate(parts[name]).interval(LEVEL, *rules.bounds)
         if name == baseline:
             results.append(DesignResult(name, mean, None, None, "baseline"))
-            continue
-        word = "floor" if entry.floor else judge(deltas[name].mean, p_holm[name], margin, lower)
-        results.append(DesignResult(name, mean, deltas[name], p_holm[name], word))
-    return _conclude(scores, results, baseline, margin, task, lower)
-
-
-def difference(first: DesignScores, second: DesignScores, lowest: float) -> Interval:
-    """Return the interval of one design's score minus the other's; `lowest` is the smallest that a score can be."""
-    if first.drawn is not None and second.drawn is not None:
-        interval = (first.drawn - second.drawn).interval()
-    else:
-        interval = mean_interval(first.test - second.test, first.groups, lowest=lowest - 1.0)
-    return interval.within(lowest - 1.0, 1.0 - lowest)
-
-
-def _mean(entry: DesignScores, lowest: float) -> Interval:
-    return mean_interval(entry.test, entry.groups, lowest=lowest) if entry.drawn is None else entry.drawn.interval()
+        else:
+            results.append(
+                DesignResult(name, mean, deltas[name], p_holm[name], "floor" if entry.floor else words[name])
+            )
+    return _conclude(scores, results, baseline, rules, confirmation)
 
 
 def _conclude(
     scores: Mapping[str, DesignScores],
     results: list[DesignResult],
     baseline: str,
-    margin: float,
-    task: str,
-    lower: bool,
+    rules: Rules,
+    confirmation: Confirmation | None,
 ) -> Comparison:
     """Choose fusion and control on validation, contrast them on test, and add the details that go with the verdict."""
+    fusions, controls = list_rivals(scores, baseline)
+    if not controls or not fusions:
+        return Comparison(results, NO_VERDICT, [], rules)
+    if not all(scores[name].validation.size for name in fusions + controls):
+        return Comparison(results, NO_VALIDATION, [], rules)
+    if min(scores[name].seeds for name in fusions + controls) == 1:
+        return Comparison(results, ONE_SEED, [], rules)
+    choice = choose_by_other_seeds(scores, fusions, controls, rules.lower)
+    fusion, control, majority = _join(scores, choice.fusions), _join(scores, choice.controls), scores.get(MAJORITY)
+    named = choice.fusion, choice.control
+    if confirmation is None:
+        tied = [name for names in (fusions, controls) for name in names if _as_good(scores, name, named)]
+        details = [say_choice(choice.fusions, choice.controls, tied, alone=len(controls) == 1)]
+    else:
+        fusion, control, majority = confirmation.fusion, confirmation.control, confirmation.majority
+        named = best_on_validation(scores, fusions, rules.lower), best_on_validation(scores, controls, rules.lower)
+        choice = Choice([named[0]] * fusion.seeds, [named[1]] * control.seeds)
+        details = [say_confirmed(*named, fusion.seeds)]
+    contrast = rules.contrast(fusion, control)
+    result = next(entry for entry in results if entry.design == named[0])
+    details.append(say_against_baseline(result.design, baseline, result.delta, result.p_holm, result.verdict, rules))
+    beaten = True
+    if majority is not None:
+        above = rules.contrast(fusion, majority)
+        constant = "mean of the train rows" if rules.task == "regression" else "most frequent label"
+        beaten = replace(rules, margin=0.0).judge(above) in ("wins", "surely wins")
+        details.append(say_majority(float(majority.by_seed().mean()), named[0], beaten, constant))
+    verdict = say_study(*named, contrast, rules.judge(contrast), rules) if beaten else say_no_model(*named, contrast)
+    return Comparison(results, verdict, details, rules, choice, contrast)
+
+
+def list_rivals(scores: Mapping[str, DesignScores], baseline: str) -> tuple[list[str], list[str]]:
+    """Return the fusions and the unimodal controls; of equals one that was asked for comes first."""
     controls = [name for name, entry in scores.items() if entry.unimodal]
     fusions = [name for name, entry in scores.items() if not entry.unimodal and name != MAJORITY]
-    fusions.sort(key=lambda name: (scores[name].floor, name == baseline))  # of equals one that was asked for
-    by_design = {result.design: result for result in results}
-    caveats = [ONE_SEED] if scores[baseline].test.shape[0] == 1 else []
-    if not controls or not fusions:
-        return Comparison(results, NO_VERDICT, caveats)
-    if not all(scores[name].validation.size for name in fusions + controls):
-        return Comparison(results, NO_VALIDATION, caveats)
-    fusion, control = (best_on_validation(scores, names, lower) for names in (fusions, controls))
-    lowest = lowest_score(task)
-    contrast = difference(scores[fusion], scores[control], lowest)
-    tied = [name for names in (fusions, controls) for name in names if _as_good(scores, name, (fusion, control))]
-    details = [say_choice(fusion, control, tied, alone=len(controls) == 1)]
-    delta, p = by_design[fusion].delta, by_design[fusion].p_holm
-    details.append(say_against_baseline(fusion, baseline, delta, 1.0 if p is None else p, margin, lower))
-    beaten = True
-    if MAJORITY in scores:
-        above = difference(scores[fusion], scores[MAJORITY], lowest)
-        constant = "mean of the train rows" if task == "regression" else "most frequent label"
-        details.append(say_majority(by_design[MAJORITY].mean.mean, fusion, above, constant, lower))
-        beaten = judge(above.mean, above.p, 0.0, lower) == "wins"
-    verdict = say_study(fusion, control, contrast, margin, lower) if beaten else say_no_model(fusion, control, contrast)
-    return Comparison(results, verdict, details + caveats, fusion, control, contrast)
+    fusions.sort(key=lambda name: (scores[name].floor, name == baseline))
+    return fusions, controls
 
 
-def best_on_validation(scores: Mapping[str, DesignScores], names: Sequence[str], lower: bool = False) -> str:
-    """Return the name with the best mean on validation (the lowest of an error); the first of equals."""
-    sign = -1 if lower else 1
-    return max(names, key=lambda name: sign * float(scores[name].validation.mean()))
+def choose_by_other_seeds(
+    scores: Mapping[str, DesignScores], fusions: Sequence[str], controls: Sequence[str], lower: bool = False
+) -> Choice:
+    """Choose a fusion and a control for each seed by the validation of the other seeds.
+
+    Where some designs have more seeds, those that all have choose: a seed that only some have chooses nothing.
+
+    Args:
+        scores: of at least two seeds.
+        fusions: names to choose from.
+        controls: names to choose from.
+        lower: the scores are errors.
+    """
+    common = min(scores[name].seeds for name in (*fusions, *controls))
+    last = [best_on_validation(scores, names, lower, range(common)) for names in (fusions, controls)]
+    names_by_seed: list[list[str]] = [[], []]
+    for seed in range(min(scores[name].seeds for name in last)):
+        rest = [other for other in range(common) if other != seed]
+        for side, names in enumerate((fusions, controls)):
+            names_by_seed[side].append(best_on_validation(scores, names, lower, rest))
+    return Choice(*names_by_seed)
+
+
+def best_on_validation(
+    scores: Mapping[str, DesignScores], names: Sequence[str], lower: bool = False, seeds: Sequence[int] | None = None
+) -> str:
+    """Return the name with the best mean on validation (the lowest of an error); the first of equals.
+
+    Args:
+        scores: by name.
+        names: to choose from.
+        lower: the scores are errors.
+        seeds: whose validation counts; none: all.
+    """
+    sign, which = -1 if lower else 1, slice(None) if seeds is None else list(seeds)
+    return max(names, key=lambda name: sign * float(scores[name].validation[which].mean()))
+
+
+def _join(scores: Mapping[str, DesignScores], names: Sequence[str]) -> DesignScores:
+    """Return the trainings that were chosen, one a seed, as one design's."""
+    first = scores[names[0]]
+    test = np.stack([scores[name].test[seed] for seed, name in enumerate(names)])
+    drawn = [scores[name].drawn for name in names]
+    if all(isinstance(entry, Drawn) for entry in drawn):
+        own = np.array([entry.own[seed] for seed, entry in enumerate(drawn) if entry])
+        draws = np.stack([entry.draws[:, seed] for seed, entry in enumerate(drawn) if entry], 1)
+        return replace(first, test=test, drawn=Drawn(own, draws, drawn[0].groups if drawn[0] else 0))
+    return replace(first, test=test)
 
 
 def _as_good(scores: Mapping[str, DesignScores], name: str, chosen: tuple[str, str]) -> bool:
-    """Whether the design is another than the chosen of its kind, and as good on validation."""
-    rival = next(other for other in chosen if scores[other].unimodal == scores[name].unimodal)
-    near = abs(float(scores[name].validation.mean() - scores[rival].validation.mean())) <= ROUNDING
-    return near and name != rival
+    """Whether a design that was not chosen scores the same on validation as the chosen one of its kind."""
+    rival = chosen[1] if scores[name].unimodal else chosen[0]
+    seeds = min(scores[name].seeds, scores[rival].seeds)
+    means = [float(scores[one].validation[:seeds].mean()) for one in (name, rival)]
+    return name not in chosen and abs(means[0] - means[1]) <= 1e-12
 
 
 def _check(scores: Mapping[str, DesignScores], baseline: str, margin: float) -> None:
@@ -181,8 +240,8 @@ def _check(scores: Mapping[str, DesignScores], baseline: str, margin: float) -> 
         raise ConfigError(f"The margin is a fraction from 0 to below 1, got {margin:g}. For one point give 0.01.")
     base = scores[baseline]
     for name, entry in scores.items():
-        if entry.test.shape != base.test.shape or not np.array_equal(entry.groups, base.groups):
+        if entry.test.shape[1] != base.test.shape[1] or not np.array_equal(entry.groups, base.groups):
             raise ConfigError(
                 f"{name} was scored on {entry.test.shape} (seeds, rows) and {baseline} on {base.test.shape}, or their "
-                "groups differ: designs are compared on the same rows and seeds."
+                "groups differ: designs are compared on the same rows."
             )

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from interfuse.core.settings import at_least
-from interfuse.evaluation.intervals import mean_interval
+from interfuse.evaluation.components import mean_interval
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from jaxtyping import Float, Int, Num
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import is_single_class, lowest_score
-from interfuse.evaluation.intervals import Interval, mean_interval
+from interfuse.evaluation.components import mean_interval
+from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.r_squared import vary_as_metric
 from interfuse.evaluation.scores import example_scores
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from interfuse.evaluation.intervals import Interval, mean_interval
+from interfuse.evaluation.components import mean_interval
+from interfuse.evaluation.intervals import Interval
 
 RIGHT = 0.5
 """Score from which a row counts as right."""

@@ -5,13 +5,12 @@ import math
 from collections.abc import Mapping
 
 from interfuse.core.records import Contrast
-from interfuse.core.tasks import lowest_score
-from interfuse.evaluation.comparison import DesignScores, difference
+from interfuse.evaluation.contrasts import Rules
+from interfuse.evaluation.design_scores import DesignScores
 from interfuse.evaluation.holm import holm
-from interfuse.evaluation.intervals import Interval
 
 
-def compare_pairs(scores: Mapping[str, DesignScores], task: str = "multiclass") -> list[Contrast]:
+def compare_pairs(scores: Mapping[str, DesignScores], rules: Rules) -> list[Contrast]:
     """Contrast each pair once, the earlier name minus the later one; Holm's family is all of these pairs.
 
     The verdicts do not rest on this family: they contrast with the baseline alone, which is fewer questions and so
@@ -19,15 +18,15 @@ def compare_pairs(scores: Mapping[str, DesignScores], task: str = "multiclass") 
 
     Args:
         scores: each design's scores by its name, all on the same rows and seeds.
-        task: of the rows; regression's scores have no lower bound.
+        rules: that the study is judged by.
     """
-    lowest = lowest_score(task)
-    names = list(itertools.combinations(scores, 2))
-    intervals: list[Interval] = [difference(scores[first], scores[second], lowest) for first, second in names]
-    p_values = holm([interval.p for interval in intervals])
+    pairs = {pair: rules.contrast(scores[pair[0]], scores[pair[1]]) for pair in itertools.combinations(scores, 2)}
+    p_values = holm([contrast.p for contrast in pairs.values()])
     return [
-        Contrast(*pair, interval.mean, _finite(interval.low), _finite(interval.high), p)
-        for pair, interval, p in zip(names, intervals, p_values, strict=True)
+        Contrast(
+            *pair, contrast.mean, _finite(contrast.interval.low), _finite(contrast.interval.high), p, contrast.beats
+        )
+        for (pair, contrast), p in zip(pairs.items(), p_values, strict=True)
     ]
 
 

@@ -7,8 +7,9 @@ from jaxtyping import Float, Int, Num
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import lowest_score
+from interfuse.evaluation.components import mean_interval
 from interfuse.evaluation.emap import Table, check_table, diagonal, tied_scores
-from interfuse.evaluation.intervals import Interval, mean_interval
+from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.r_squared import vary_as_metric
 
 CHANGED = 0.1

@@ -1,68 +1,106 @@
 """Verdicts: the words of a table and the sentences above it. Numbers come in as fractions, prose is in points."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interfuse.core.tasks import LOWER_IS_BETTER
+from interfuse.evaluation.contrasts import Difference, Rules, judge
 from interfuse.evaluation.intervals import Interval
+from interfuse.evaluation.power import Precision
 
-ALPHA = 0.05
 DECLARED = "Declared beforehand: "
 NO_VERDICT = (
     "No verdict on fusion: it takes a fusion and a unimodal control. Add text_only and image_only to the designs."
 )
 NO_VALIDATION = "No verdict on fusion: its two designs are chosen on validation, and there is no validation row."
 ONE_SEED = (
-    "One seed: every interval here is for this one trained model only and says nothing of the next training of the "
-    "same design. Use seeds=5."
+    "No verdict on fusion from one seed: its designs would be chosen by the very training that is scored, and every "
+    "interval here is for this one trained model only: it says nothing of the next training. Use seeds=5."
 )
+WON, LOST = ("wins", "surely wins"), ("loses", "surely loses")
 
 
-def judge(delta: float, p: float, margin: float, lower: bool = False) -> str:
-    """Return `wins` or `loses` where the difference is sure and above the margin, else `no evidence`.
+def say_study(fusion: str, control: str, contrast: Difference, word: str, rules: Rules) -> str:
+    """Return the sentence on whether the chosen fusion beats the chosen unimodal control.
 
-    `lower`: the score is an error, less of it is better.
-
-    >>> judge(0.02, 0.001, margin=0.01), judge(-0.02, 0.001, margin=0.01), judge(0.005, 0.001, margin=0.01)
-    ('wins', 'loses', 'no evidence')
+    Args:
+        fusion: name of the design.
+        control: name of the design.
+        contrast: fusion minus control.
+        word: the verdict on it.
+        rules: that it was judged by.
     """
-    if p < ALPHA and abs(delta) > margin:
-        return "wins" if (delta > 0) != lower else "loses"
-    return "no evidence"
+    rival, numbers = _spoken(control), _measured(contrast.interval)
+    if word in WON or word in LOST:
+        verb = "beats" if word in WON else "loses to"
+        surely = f", surely by more than {_margin(rules.margin)}" if word.startswith("surely") else ""
+        return f"Fusion {verb} {rival} ({fusion} {_by(contrast.interval)}{surely}, {_seeds(contrast.interval)})."
+    if word == "equal":
+        return f"Fusion and {rival} are equal within {_margin(rules.margin)} ({fusion} {numbers})."
+    opening = f"No evidence that fusion beats {rival}"
+    if word == "small":
+        opening += f": the difference is sure but too small to matter, below the margin of {_margin(rules.margin)}"
+    return f"{opening} ({numbers})."
 
 
-def say_study(fusion: str, control: str, contrast: Interval, margin: float, lower: bool = False) -> str:
-    """Return the sentence on whether the chosen fusion beats the chosen unimodal control."""
-    rival, verdict = _spoken(control), judge(contrast.mean, contrast.p, margin, lower)
-    if verdict == "no evidence":
-        opening = f"No evidence that fusion beats {rival}"
-        if contrast.p < ALPHA:
-            opening += f": the difference is sure but too small to matter, below the margin of {_margin(margin)}"
-        return f"{opening} (Δ {_points(contrast.mean)}, {_interval(contrast)}, {_seeds(contrast)})."
-    word = "beats" if verdict == "wins" else "loses to"
-    return f"Fusion {word} {rival} ({fusion} {_by(contrast)}, {_seeds(contrast)})."
-
-
-def say_no_model(fusion: str, control: str, contrast: Interval) -> str:
+def say_no_model(fusion: str, control: str, contrast: Difference) -> str:
     """Return the sentence that fusion has no evidence where the chosen one is not shown to beat the constant answer."""
     return (
         f"No evidence that fusion helps: {fusion} is not shown to do better than no model at all (over "
-        f"{_spoken(control)} Δ {_points(contrast.mean)}, {_interval(contrast)}, {_seeds(contrast)})."
+        f"{_spoken(control)} {_measured(contrast.interval)})."
     )
 
 
-def say_primary(first: str, second: str, contrast: Interval, margin: float, lower: bool = False) -> str:
+def say_primary(first: str, second: str, contrast: Difference, word: str, rules: Rules) -> str:
     """Return the sentence on the one contrast that was declared before the study; its p needs no adjustment."""
-    verdict, p = judge(contrast.mean, contrast.p, margin, lower), f"p {_p_value(contrast.p)}"
-    opening = DECLARED
-    if verdict == "no evidence":
-        small = f", sure but below the margin of {_margin(margin)}" if contrast.p < ALPHA else ""
-        return (
-            f"{opening}no evidence that {first} differs from {second}{' enough to matter' if small else ''} "
-            f"(Δ {_points(contrast.mean)}, {_interval(contrast)}, {p}{small}, {_seeds(contrast)})."
-        )
-    word = "beats" if verdict == "wins" else "loses to"
-    return f"{opening}{first} {word} {second} {_by(contrast)}, {p}, {_seeds(contrast)}."
+    interval, p = contrast.interval, f"p {_p_value(contrast.p)}"
+    if word in WON or word in LOST:
+        verb = "beats" if word in WON else "loses to"
+        return f"{DECLARED}{first} {verb} {second} {_by(interval)}, {p}, {_seeds(interval)}."
+    if word == "equal":
+        return f"{DECLARED}{first} and {second} are equal within {_margin(rules.margin)} ({_measured(interval)})."
+    small = f", sure but below the margin of {_margin(rules.margin)}" if word == "small" else ""
+    return (
+        f"{DECLARED}no evidence that {first} differs from {second}{' enough to matter' if small else ''} "
+        f"(Δ {_points(interval.mean)}, {_interval(interval)}, {p}{small}, {_seeds(interval)})."
+    )
+
+
+def say_power(contrast: Difference, rules: Rules, rows: int) -> str:
+    """Return the sentence on what the study could have seen of a contrast, and what would decide one margin.
+
+    Args:
+        contrast: of two designs.
+        rules: that it is judged by.
+        rows: of test.
+    """
+    least = Precision.of(contrast.components, rows).detectable(contrast.components.seeds, rows, rules.alpha)
+    needed = say_needed(contrast, rules, rows)
+    opening = f"The smallest difference that this study could have seen is {_points(least)} points (80 % power)"
+    return f"{opening}; {_margin(rules.goal)} takes {needed}." if needed else f"{opening}."
+
+
+def say_needed(contrast: Difference, rules: Rules, rows: int) -> str:
+    """Return what it takes beyond this study to see a difference of one margin; nothing where it could see that.
+
+    Args:
+        contrast: of two designs.
+        rules: that it is judged by.
+        rows: of test.
+    """
+    seeds, precision = contrast.components.seeds, Precision.of(contrast.components, rows)
+    if precision.detectable(seeds, rows, rules.alpha) <= rules.goal:
+        return ""
+    by_seeds = None if seeds == 1 else precision.seeds_for(rules.goal, rows, rules.alpha)
+    by_rows = precision.rows_for(rules.goal, seeds, rules.alpha)
+    ways = [f"{by_seeds - seeds:,} more seeds"] if by_seeds else []
+    ways += [f"{_round(by_rows - rows)} more test rows"] if by_rows else []
+    if not ways:
+        return "more seeds and more test rows together"
+    lacking = [] if by_seeds or seeds == 1 else ["no number of seeds is enough on these rows"]
+    lacking += [] if by_rows else ["no number of rows is enough with these seeds"]
+    return " or ".join(ways) + "".join(f"; {reason}" for reason in lacking)
 
 
 def say_tuning(tuning: Mapping[str, Any] | None) -> list[str]:
@@ -77,47 +115,103 @@ def say_tuning(tuning: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
-def say_choice(fusion: str, control: str, tied: Sequence[str], alone: bool) -> str:
+def say_choice(fusions: Sequence[str], controls: Sequence[str], tied: Sequence[str], alone: bool) -> str:
     """Return the sentence on how the two designs of the study's verdict were chosen.
 
-    `tied`: others that were as good on validation; `alone`: no other control was compared.
+    Args:
+        fusions: the design that was chosen for each seed.
+        controls: the same of the controls.
+        tied: others that were as good on validation.
+        alone: no other control was compared.
     """
     equals = f" As good there: {', '.join(tied)}." if tied else ""
-    opening = f"Chosen on validation, never on test: {fusion} is the best fusion there"
+    opening = f"Chosen for each seed by the validation of the other seeds, never on test: {_often(fusions)}"
     if alone:
-        return f"{opening}. {control} is the only unimodal control; the other modality alone may do better.{equals}"
-    return f"{opening}, {control} the best unimodal control.{equals}"
+        return f"{opening}. {controls[0]} is the only unimodal control; the other modality alone may do better.{equals}"
+    return f"{opening}; of the unimodal controls {_often(controls)}.{equals}"
+
+
+def say_confirmed(fusion: str, control: str, seeds: int) -> str:
+    """Return the sentence on a verdict that rests on fresh trainings alone."""
+    return (
+        f"Confirmed: {fusion} and {control} were chosen on validation, then trained again with {seeds} fresh seeds; "
+        "the verdict is about these alone."
+    )
 
 
 def say_against_baseline(
-    fusion: str, baseline: str, delta: Interval | None, p_holm: float, margin: float, lower: bool = False
+    fusion: str, baseline: str, delta: Difference | None, p_holm: float | None, word: str, rules: Rules
 ) -> str:
-    """Return the sentence on the chosen fusion against the baseline, with the p value that the table shows."""
-    if delta is None:
+    """Return the sentence on the chosen fusion against the baseline, with the p value that the table shows.
+
+    Args:
+        fusion: name of the design.
+        baseline: name of the design.
+        delta: fusion minus baseline; None where they are one.
+        p_holm: of the difference, adjusted.
+        word: the verdict on it; a floor is judged nowhere.
+        rules: that it was judged by.
+    """
+    if delta is None or p_holm is None:
         return f"That fusion is the baseline itself: no other design did better than {baseline} on validation."
-    verdict, p = judge(delta.mean, p_holm, margin, lower), f"Holm-adjusted p {_p_value(p_holm)}"
-    if verdict == "no evidence":
-        small = f": sure, but below the margin of {_margin(margin)}" if p_holm < ALPHA else ""
+    interval, p = delta.interval, f"Holm-adjusted p {_p_value(p_holm)}"
+    if word == "floor":
+        word = judge(interval.mean, p_holm, rules.margin, rules.lower, alpha=rules.alpha)
+    if word in WON or word in LOST:
+        verb = "beats" if word in WON else "loses to"
+        return f"Against the baseline: {fusion} {verb} {baseline} {_by(interval)}, {p}."
+    if word == "equal":
         return (
-            f"Against the baseline: no evidence that {fusion} differs from {baseline}"
-            f"{' enough to matter' if small else ''} (Δ {_points(delta.mean)}, {_interval(delta)}, {p}{small})."
+            f"Against the baseline: {fusion} and {baseline} are equal within {_margin(rules.margin)} "
+            f"(Δ {_points(interval.mean)}, {_interval(interval)})."
         )
-    word = "beats" if verdict == "wins" else "loses to"
-    return f"Against the baseline: {fusion} {word} {baseline} {_by(delta)}, {p}."
+    small = f": sure, but below the margin of {_margin(rules.margin)}" if word == "small" else ""
+    return (
+        f"Against the baseline: no evidence that {fusion} differs from {baseline}"
+        f"{' enough to matter' if small else ''} (Δ {_points(interval.mean)}, {_interval(interval)}, {p}{small})."
+    )
 
 
-def say_majority(
-    share: float, fusion: str, above: Interval, constant: str = "most frequent label", lower: bool = False
-) -> str:
+def say_majority(share: float, fusion: str, beaten: bool, constant: str = "most frequent label") -> str:
     """Return the sentence on the constant answer's score: a warning where the fusion is not shown to do better."""
     sentence = f"Always answering the {constant} scores {_points(share)} points."
-    if judge(above.mean, above.p, 0.0, lower) == "wins":
+    if beaten:
         return sentence
     return f"Warning: {fusion} is not shown to do better than no model at all. {sentence} Look at the data first."
 
 
+def say_families(primary: bool) -> str:
+    """Return the sentence on how many families of questions a report asks, each at its own 5 %."""
+    questions = ["the study's verdict", "the table against the baseline (Holm)", "the table of every pair (Holm)"]
+    if primary:
+        questions.insert(0, "the contrast that was declared")
+    return (
+        f"{len(questions)} families of questions are asked here, each at 5 %: {', '.join(questions)}. Believe the one "
+        "that you came for."
+    )
+
+
 def _spoken(control: str) -> str:
     return control.replace("_", " ") if control in ("text_only", "image_only") else control
+
+
+def _often(names: Sequence[str]) -> str:
+    """`cross_attention (4 of 5 seeds), concat (1)`; a name alone where it was chosen throughout."""
+    counts = Counter(names).most_common()
+    if len(counts) == 1:
+        return f"{counts[0][0]} (every seed)"
+    (first, most), *others = counts
+    return f"{first} ({most} of {len(names)} seeds), {', '.join(f'{name} ({count})' for name, count in others)}"
+
+
+def _measured(delta: Interval) -> str:
+    return f"Δ {_points(delta.mean)}, {_interval(delta)}, {_seeds(delta)}"
+
+
+def _round(count: int) -> str:
+    """Two leading digits are all that a forecast carries: 4,300."""
+    step = 10 ** max(0, len(str(count)) - 2)
+    return f"{-(-count // step) * step:,}"
 
 
 def _by(delta: Interval) -> str:

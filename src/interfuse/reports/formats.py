@@ -69,6 +69,13 @@ def to_markdown(summary: StudySummary) -> str:
         for row in filter(lambda row: row.metrics, rows):
             scores = (row.design, *(spell_metric(row.metrics.get(name)) for name in names))
             lines.append("| " + " | ".join(escape_markdown(cell, bare_brackets=True) for cell in scores) + " |")
+    contrasts = [row for row in rows if row.detectable is not None]
+    if contrasts:
+        lines += ["", "## What this study could have seen", ""]
+        lines += ["| design | better in one training | could see, points | takes |", "|---|---:|---:|---|"]
+        for row in contrasts:
+            cells = (row.design, *spell_power(row), row.needed or "–")
+            lines.append("| " + " | ".join(escape_markdown(cell, bare_brackets=True) for cell in cells) + " |")
     lines += ["", "## Data", ""]
     lines += [f"- {name}: {escape_markdown(value)}" for name, value in data_card(summary.study)]
     lines += [f"- {escape_markdown(note)}" for note in notes(summary.study)]
@@ -123,6 +130,12 @@ def spell_p(row: LeaderboardRow) -> str:
     if row.p_holm is None:
         return "–"
     return "< 0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
+
+
+def spell_power(row: LeaderboardRow) -> tuple[str, str]:
+    """Write how often one training is better than the baseline's, and the smallest difference that could be seen."""
+    beats = "–" if row.beats is None else f"{100 * row.beats:.0f} %"
+    return beats, "–" if row.detectable is None else points(row.detectable)
 
 
 def spell_cost(row: LeaderboardRow) -> tuple[str, str]:

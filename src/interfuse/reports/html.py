@@ -22,6 +22,7 @@ from interfuse.reports.formats import (
     spell_mean,
     spell_metric,
     spell_p,
+    spell_power,
 )
 from interfuse.reports.gallery import fill_shelves
 from interfuse.reports.health import examine_histories, find_use, spell_part
@@ -54,6 +55,7 @@ def to_html(summary: StudySummary) -> str:
     looks = choose_looks(rows)
     context = {
         "summary": summary,
+        "power": [(row, *spell_power(row)) for row in rows if row.detectable is not None],
         "tone": _tone(summary.verdict),
         "source": str((summary.study.get("data") or {}).get("source", "study")),
         "metric": _metric(rows),

@@ -9,7 +9,14 @@ from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.reports.facts import spell_folds
 from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean
 
-STYLES = {"wins": "bold green", "loses": "red", "floor": "dim", "baseline": "cyan", "no evidence": ""}
+STYLES = {
+    "surely wins": "bold green",
+    "wins": "green",
+    "loses": "red",
+    "surely loses": "bold red",
+    "floor": "dim",
+    "baseline": "cyan",
+}
 NARROW, WIDE = 76, 104
 """Columns below which a design takes lines instead of a row, and above which its cost is shown beside it."""
 GAP = 2

@@ -14,7 +14,7 @@ from interfuse.workflows.compare.schedule import train_all
 from interfuse.workflows.compare.settings import CompareSettings
 from interfuse.workflows.compare.trackers import Tracker, open_tracker
 from interfuse.workflows.source import Source
-from interfuse.workflows.study import EXAMPLES_FILE, Study, keep_examples
+from interfuse.workflows.study import EXAMPLES_FILE, Study, add_seeds, confirm, keep_examples
 from interfuse.workflows.train import encode_rows, is_done, read_rows, tidy
 
 
@@ -41,6 +41,10 @@ def compare(source: Source, out: Path, settings: CompareSettings, progress: Prog
     study = Study.begin(out, plan.record)
     write_config(study, request)
     study = train_missing(study, plan, tracker, watcher)
+    while settings.until_sure and (grown := add_seeds(study)):
+        study = train_missing(grown, plan, tracker, watcher)
+    if settings.confirm:
+        study = train_missing(confirm(study), plan, tracker, watcher)
     study.report()
     return study
 
@@ -72,7 +76,7 @@ def train_missing(study: Study, plan: Plan, tracker: Tracker, progress: Progress
     train_all(plan.training_set, plan.context, todo, plan.request.resources, progress, tracker.run)
     if todo:
         total = time.perf_counter() - plan.request.started
-        study = study.keep_seconds({"encode": prepared.encode_seconds, "total": total})
+        study = study.keep(seconds={"encode": prepared.encode_seconds, "total": total})
     if prepared.examples and (todo or not (folder / EXAMPLES_FILE).is_file()):
         keep_examples(study, prepared.examples)
     return study

@@ -25,6 +25,10 @@ class CompareSettings:
     """Design that all are compared with; none: concat with a hidden layer, one asked for before the matched."""
     seeds: int = 5
     """Trainings of each design, seeds 0, 1, …"""
+    until_sure: int | None = None
+    """Go on adding seeds, up to this many, to designs whose contrast is open and may yet be decided."""
+    confirm: bool = False
+    """Train the two designs of the verdict again, with as many fresh seeds, and let these alone speak."""
     margin: float = 0.01
     """Smallest difference worth a win, fraction 0 to 1, set before the study."""
     jobs: int | None = None
@@ -55,6 +59,15 @@ class CompareSettings:
         """Refuse counts and a margin that cannot work."""
         if self.seeds < 1:
             raise ConfigError(f"A comparison needs at least 1 seed, got seeds={self.seeds}.")
+        if self.until_sure is not None and self.until_sure <= max(1, self.seeds):
+            raise ConfigError(
+                f"until_sure=… is the most seeds of a design, above seeds={self.seeds} and 2 or more: got "
+                f"{self.until_sure}. Try until_sure={max(20, 4 * self.seeds)}."
+            )
+        if self.until_sure and self.seeds < 2:
+            raise ConfigError("One seed tells nothing of the next: with until_sure=… begin with seeds=2 or more.")
+        if self.confirm and self.until_sure:
+            raise ConfigError("Give confirm=… or until_sure=…, not both: added seeds choose nothing, as fresh ones do.")
         if not 0 <= self.margin < 1:
             raise ConfigError(
                 f"The margin is a fraction from 0 to below 1, got {self.margin:g}. For one point give 0.01."

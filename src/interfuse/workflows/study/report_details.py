@@ -8,7 +8,6 @@ from typing import Any
 
 from interfuse.core.files import read_json
 from interfuse.core.records import StudySummary, read_table
-from interfuse.evaluation import DesignScores, compare_pairs
 
 COSTS = ("flops", "latency_ms", "memory_mb")
 """Optional numbers of a run.json."""
@@ -18,7 +17,6 @@ EXAMPLES_FILE = "examples.parquet"
 def add_evidence(
     summary: StudySummary,
     folder: Path,
-    scores: Mapping[str, DesignScores],
     runs: Mapping[str, Sequence[Path]],
 ) -> StudySummary:
     """Add what the study's folder holds beside its scores.
@@ -26,15 +24,12 @@ def add_evidence(
     Args:
         summary: the scores and verdicts.
         folder: of the study.
-        scores: of every trained design.
         runs: design to the folders of its runs.
     """
-    order = [row.design for row in sorted(summary.rows, key=lambda row: row.rank) if row.design in scores]
-    task = str((summary.study.get("data") or {}).get("task", "multiclass"))
+    order = [row.design for row in sorted(summary.rows, key=lambda row: row.rank) if row.design in runs]
     pictures = folder / EXAMPLES_FILE
     return replace(
         summary,
-        pairs=compare_pairs({name: scores[name] for name in order}, task),
         costs={name: read_costs([read_json(run / "run.json") for run in runs[name]]) for name in order},
         examples=read_table(pictures).to_pylist() if pictures.is_file() else [],
         diagnoses=[read_diagnosis(run) for name in order for run in runs[name] if (run / "diagnosis.json").is_file()],

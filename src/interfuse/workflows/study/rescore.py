@@ -108,7 +108,7 @@ def _constant(metric: str, task: str, file: Path, runs: Mapping[str, Folders]) -
     folders = next(iter(runs.values()))
     like = _rows(folders[0], "test").select(["label"])
     joined = pa.table({"probs": test["probs"], "label": like["label"]})
-    return [_prepare(metric, task, joined)] * len(folders)
+    return [_prepare(metric, task, joined)] * max(map(len, runs.values()))
 
 
 def _rows(folders: Sequence[Path], split: str) -> pa.Table:

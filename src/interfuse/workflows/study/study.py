@@ -1,43 +1,50 @@
 """A study: the folder of one comparison. What it holds is read back here into scores, intervals and verdicts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.compute as pc
-
 from interfuse.core.design import Design
 from interfuse.core.errors import DataError
 from interfuse.core.files import read_json, write_atomically, write_json
-from interfuse.core.records import LeaderboardRow, StudySummary, read_table
+from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.core.settings import build
-from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER, lowest_score
+from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
 from interfuse.evaluation import (
+    ALPHA,
     Comparison,
+    Confirmation,
     DesignResult,
     DesignScores,
+    Looks,
+    Precision,
+    Rules,
     best_on_validation,
     compare_designs,
-    difference,
+    compare_pairs,
     find_metric,
+    list_rivals,
     say_budget,
+    say_collapses,
+    say_families,
+    say_looks,
     say_metric,
+    say_needed,
+    say_power,
     say_primary,
     say_tuning,
-    spread_explained,
-    spread_of,
 )
-from interfuse.fusion import FUSIONS
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.training import Run, load_run
+from interfuse.workflows.study.loaded_design import LoadedDesign, load_design, load_majority
 from interfuse.workflows.study.record import RECORD_FILE, begin_record
 from interfuse.workflows.study.report_details import add_evidence
 from interfuse.workflows.study.rescore import Constant, score_by
 from interfuse.workflows.train import Trial
 
 MAJORITY = "majority"
+MAJORITY_FILE = "majority.parquet"
 
 
 @dataclass(frozen=True)
@@ -76,13 +83,24 @@ class Study:
         """
         return cls(folder, begin_record(folder, record))
 
-    def keep_seconds(self, seconds: Mapping[str, float]) -> "Study":
-        """Write down how long each part of the work took.
+    def seeds_of(self, design: str) -> list[int]:
+        """List a design's seeds: the study's, and those that were added until its contrast was sure.
 
         Args:
-            seconds: by the name of the part: encode, total.
+            design: its name in the study.
         """
-        record = {**self.record, "seconds": dict(seconds)}
+        count = len(self.record["seeds"])
+        added = self.record.get("added", {}).get(design, 0)
+        return [*self.record["seeds"], *range(count, count + added)]
+
+    def looks(self) -> Looks | None:
+        """Return when seeds are added until a contrast is sure; None where the study does not ask for it."""
+        most = self.record.get("until_sure")
+        return Looks.between(len(self.record["seeds"]), int(most)) if most else None
+
+    def keep(self, **entries: Any) -> "Study":
+        """Write entries into the study's record."""
+        record = {**self.record, **entries}
         write_json(self.folder / RECORD_FILE, record)
         return Study(self.folder, record)
 
@@ -96,12 +114,14 @@ class Study:
 
     def trials(self) -> list[Trial]:
         """List every training that the study needs; a fold has a folder of its own where there are several."""
-        folds = int(self.record["folds"])
+        designs, confirmed = self.designs(), self.record.get("confirmation") or {"seeds": []}
+        fresh = [design for design in designs if design.name in (confirmed.get("fusion"), confirmed.get("control"))]
+        trainings = sorted(((d, seed) for d in designs for seed in self.seeds_of(d.name)), key=lambda one: one[1])
+        trainings += [(design, seed) for seed in confirmed["seeds"] for design in fresh]
         return [
-            Trial(design, seed, fold, self._run_folder(design, seed, fold))
-            for seed in self.record["seeds"]
-            for design in self.designs()
-            for fold in range(folds)
+            Trial(design, seed, fold, folder)
+            for design, seed in trainings
+            for fold, folder in enumerate(self._fold_folders(design, seed))
         ]
 
     def run(self, design: str, seed: int | None = None, fold: int = 0) -> Run:
@@ -128,14 +148,18 @@ class Study:
             ConfigError: the task has no such metric.
             DataError: a training of the study is not on disk.
         """
-        by, loaded, scores = self._scores(metric)
-        comparison = self._compare(by, scores)
-        rows = [self._row(result, loaded[result.design], by) for result in comparison.results]
+        by, loaded, scores = self.score(metric)
+        comparison = self.judge(by, scores)
+        rows = [self._row(result, loaded[result.design], by, comparison.rules) for result in comparison.results]
         trained = {name: entry for name, entry in loaded.items() if name != MAJORITY}
         histories = {name: entry.histories for name, entry in trained.items()}
         details = [
-            *self._primary(scores, by),
+            *self._primary(scores, comparison.rules),
             *comparison.details,
+            *self._say_power(scores, comparison),
+            *self._say_looks(comparison),
+            *say_collapses(scores),
+            say_families(bool(self.record.get("primary"))),
             *say_budget(
                 {name: _curves(history) for name, history in histories.items()},
                 float(self.record["margin"]),
@@ -146,20 +170,22 @@ class Study:
         ]
         rows.sort(key=lambda row: row.rank)
         summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
-        return add_evidence(summary, self.folder, {name: scores[name] for name in trained}, self._folders())
+        pairs = compare_pairs(
+            {row.design: scores[row.design] for row in rows if row.design in trained}, comparison.rules
+        )
+        return add_evidence(replace(summary, pairs=pairs), self.folder, self._folders())
 
     def best_fusion(self) -> str | None:
         """Return the fusion that the verdict speaks of: best on validation, over all seeds, by the declared metric.
 
         None where the study compares no fusion of both modalities.
         """
-        by, _, scores = self._scores()
-        fusion = self._compare(by, scores).fusion
-        fusions = [name for name, entry in scores.items() if not entry.unimodal and name != MAJORITY]
-        if fusion or not fusions:
-            return fusion
+        by, _, scores = self.score()
+        fusions, _ = list_rivals(scores, self.record["baseline"])
         candidates = [name for name in fusions if scores[name].validation.size]
-        return best_on_validation(scores, candidates, by in LOWER_IS_BETTER) if candidates else fusions[0]
+        return (
+            best_on_validation(scores, candidates, by in LOWER_IS_BETTER) if candidates else next(iter(fusions), None)
+        )
 
     def report(self, path: Path | str | None = None, metric: str | None = None) -> Path:
         """Write the report.
@@ -187,27 +213,65 @@ class Study:
         """Task of the rows."""
         return str(self.record["data"]["task"])
 
-    def _scores(self, metric: str | None = None) -> tuple[str, dict[str, "_Loaded"], dict[str, DesignScores]]:
+    def score(self, metric: str | None = None) -> tuple[str, dict[str, LoadedDesign], dict[str, DesignScores]]:
         """Read every design; return the metric's name, what was read, and the scores by that metric."""
         self._check_finished()
         by = find_metric(metric or self.record["metric"], self.task)
-        trained = {design.name: self._load(design) for design in self.designs()}
-        loaded = {MAJORITY: self._majority(next(iter(trained.values()))), **trained}
-        scores = {name: entry.scores for name, entry in loaded.items()}
-        if by != HEADLINES[self.task]:
-            runs = {design.name: self._by_seed(design) for design in self.designs()}
-            scores = score_by(by, self.task, scores, runs, Constant(MAJORITY, self.folder / "majority.parquet"))
-        return by, loaded, scores
+        loaded = self._load_all({design.name: self.seeds_of(design.name) for design in self.designs()})
+        return by, loaded, self._score_by(by, loaded)
 
-    def _compare(self, by: str, scores: Mapping[str, DesignScores]) -> Comparison:
-        settings = self.record["baseline"], self.record["margin"], self.task
-        return compare_designs(scores, *settings, lower=by in LOWER_IS_BETTER)
+    def _load_all(self, seeds: Mapping[str, Sequence[int]]) -> dict[str, LoadedDesign]:
+        """Read some designs' runs of these seeds, and the constant answer."""
+        trained = {
+            design.name: load_design(
+                design,
+                {seed: self._fold_folders(design, seed) for seed in seeds[design.name]},
+                self.task,
+                self._role(design.name) == "floor",
+            )
+            for design in self.designs()
+            if design.name in seeds
+        }
+        like = max(trained.values(), key=lambda entry: entry.scores.seeds)
+        return {MAJORITY: load_majority(MAJORITY, self.folder / MAJORITY_FILE, like), **trained}
+
+    def _score_by(self, by: str, loaded: Mapping[str, LoadedDesign]) -> dict[str, DesignScores]:
+        """Return the scores by a metric of what was read."""
+        scores = {name: entry.scores for name, entry in loaded.items()}
+        if by == HEADLINES[self.task]:
+            return scores
+        runs = {
+            design.name: [self._fold_folders(design, seed) for seed in loaded[design.name].histories]
+            for design in self.designs()
+            if design.name in loaded
+        }
+        return score_by(by, self.task, scores, runs, Constant(MAJORITY, self.folder / MAJORITY_FILE))
+
+    def judge(self, by: str, scores: Mapping[str, DesignScores]) -> Comparison:
+        """Return the verdicts on scores by a metric.
+
+        Args:
+            by: name of the metric.
+            scores: of every design.
+        """
+        looks = self.looks()
+        rules = Rules(float(self.record["margin"]), self.task, by in LOWER_IS_BETTER, looks.alpha if looks else ALPHA)
+        return compare_designs(scores, self.record["baseline"], rules, self._confirmation(by))
+
+    def _confirmation(self, by: str) -> Confirmation | None:
+        """Read the fresh trainings of the two designs that validation chose, where there are any."""
+        confirmed = self.record.get("confirmation")
+        if not confirmed or by != self.record["metric"]:
+            return None
+        names, seeds = (confirmed["fusion"], confirmed["control"]), confirmed["seeds"]
+        fresh = self._score_by(by, self._load_all(dict.fromkeys(names, seeds)))
+        return Confirmation(fresh[names[0]], fresh[names[1]], fresh[MAJORITY])
 
     def _check_finished(self) -> None:
         """Refuse a study that was cut short."""
         trials = self.trials()
         todo = [trial for trial in trials if not (trial.folder / "run.json").is_file()]
-        if todo or not (self.folder / "majority.parquet").is_file():
+        if todo or not (self.folder / MAJORITY_FILE).is_file():
             names = ", ".join(f"{trial.design.name} seed {trial.seed}" for trial in todo[:5])
             more = f" and {len(todo) - 5} more" if len(todo) > 5 else ""
             raise DataError(
@@ -215,8 +279,22 @@ class Study:
                 f"{f' ({names}{more})' if todo else ''}. Give compare's command again: it goes on where it was."
             )
 
-    def _row(self, result: DesignResult, entry: "_Loaded", by: str) -> LeaderboardRow:
+    def _say_power(self, scores: Mapping[str, DesignScores], comparison: Comparison) -> list[str]:
+        """Return what the study could have seen of its own verdict's contrast."""
+        rows = scores[self.record["baseline"]].test.shape[1]
+        return [say_power(comparison.contrast, comparison.rules, rows)] if comparison.contrast else []
+
+    def _say_looks(self, comparison: Comparison) -> list[str]:
+        """Return how many seeds each design got, where they were added until a contrast was sure."""
+        looks = self.looks()
+        trained = {design.name: len(self.seeds_of(design.name)) for design in self.designs()}
+        undecided = [result.design for result in comparison.results if result.verdict == "no evidence"]
+        return [say_looks(looks, trained, undecided)] if looks else []
+
+    def _row(self, result: DesignResult, entry: LoadedDesign, by: str, rules: Rules) -> LeaderboardRow:
         """Return one design's result as a row of the leaderboard."""
+        delta, rows = result.delta, entry.scores.test.shape[1]
+        precision = Precision.of(delta.components, rows) if delta else None
         return LeaderboardRow(
             design=result.design,
             fusion=entry.fusion,
@@ -225,25 +303,28 @@ class Study:
             mean=result.mean.mean,
             ci_low=result.mean.low,
             ci_high=result.mean.high,
-            seeds=len(self.record["seeds"]),
+            seeds=entry.scores.seeds,
             parameters=entry.parameters,
             train_seconds=entry.seconds,
-            delta=result.delta.mean if result.delta else None,
-            delta_ci_low=result.delta.low if result.delta else None,
-            delta_ci_high=result.delta.high if result.delta else None,
+            delta=delta.mean if delta else None,
+            delta_ci_low=delta.interval.low if delta else None,
+            delta_ci_high=delta.interval.high if delta else None,
             p_holm=result.p_holm,
             verdict=result.verdict,
+            beats=delta.beats if delta else None,
+            detectable=precision.detectable(entry.scores.seeds, rows, rules.alpha) if precision else None,
+            needed=say_needed(delta, rules, rows) if delta else "",
             metrics=entry.metrics,
         )
 
-    def _primary(self, scores: Mapping[str, DesignScores], by: str) -> list[str]:
+    def _primary(self, scores: Mapping[str, DesignScores], rules: Rules) -> list[str]:
         """Return how the contrast came out that was declared beforehand."""
         declared = self.record.get("primary")
         if not declared:
             return []
         first, second = declared["first"], declared["second"]
-        contrast = difference(scores[first], scores[second], lowest_score(self.task))
-        return [say_primary(first, second, contrast, float(self.record["margin"]), by in LOWER_IS_BETTER)]
+        contrast = rules.contrast(scores[first], scores[second])
+        return [say_primary(first, second, contrast, rules.judge(contrast), rules)]
 
     def _folders(self) -> dict[str, list[Path]]:
         """Return every design's run folders, all seeds and folds."""
@@ -252,81 +333,16 @@ class Study:
             folders.setdefault(trial.design.name, []).append(trial.folder)
         return folders
 
-    def _by_seed(self, design: Design) -> list[list[Path]]:
-        """Return a design's run folders, for each seed those of its folds."""
-        folds = range(int(self.record["folds"]))
-        return [[self._run_folder(design, seed, fold) for fold in folds] for seed in self.record["seeds"]]
+    def _fold_folders(self, design: Design, seed: int) -> list[Path]:
+        """Return the run folders of a training, one a fold."""
+        return [self._run_folder(design, seed, fold) for fold in range(int(self.record["folds"]))]
 
     def _run_folder(self, design: Design, seed: int, fold: int) -> Path:
         folder = self.folder / "runs" / design.slug / str(seed)
         return folder / f"fold-{fold}" if int(self.record["folds"]) > 1 else folder
 
-    def _load(self, design: Design) -> "_Loaded":
-        """Read a design's runs: test scores in row order, seed by seed, all folds together."""
-        folds, seeds = range(int(self.record["folds"])), self.record["seeds"]
-        tests, validations, seconds, histories = [], [], [], {}
-        spread = None
-        test_metrics: list[dict[str, float]] = []
-        for seed in seeds:
-            test, validation, train_seconds = [], [], 0.0
-            for fold in folds:
-                folder = self._run_folder(design, seed, fold)
-                info = read_json(folder / "run.json")
-                table = read_table(folder / "predictions.parquet")
-                test.append(table.filter(pc.equal(table["split"], "test")))
-                validation.append(table.filter(pc.equal(table["split"], "validation"))["score"].to_numpy())
-                train_seconds += info["train_seconds"]
-                test_metrics.append(info["metrics"].get("test", {}))
-            rows = np.concatenate([part["row"].to_numpy() for part in test])
-            order = np.argsort(rows, kind="stable")
-            tests.append(np.concatenate([part["score"].to_numpy() for part in test])[order])
-            groups = np.concatenate([part["group"].to_numpy() for part in test])[order]
-            if self.task == "regression":
-                spread = np.concatenate([spread_of(part["target"].to_numpy()) for part in test])[order]
-            validations.append(np.concatenate(validation))
-            seconds.append(train_seconds)
-            histories[int(seed)] = read_table(self._run_folder(design, seed, 0) / "history.parquet").to_pylist()
-        modalities = FUSIONS.entry(design.fusion).build.modalities
-        role = self._role(design.name)
-        test_scores = np.stack(tests) if spread is None else spread_explained(np.stack(tests), spread)
-        scores = DesignScores(test_scores, np.stack(validations), groups, role == "floor", len(modalities) == 1)
-        names = [name for name in test_metrics[0] if all(name in metrics for metrics in test_metrics)]
-        means = {name: float(np.mean([metrics[name] for metrics in test_metrics])) for name in names}
-        return _Loaded(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories, means, spread)
-
     def _role(self, name: str) -> str:
         return str(next(entry["role"] for entry in self.record["designs"] if entry["name"] == name))
-
-    def _majority(self, like: "_Loaded") -> "_Loaded":
-        """The floor that always gives one answer, the train rows' own; its rows' scores were stored with the study."""
-        table = read_table(self.folder / "majority.parquet")
-        test = table.filter(pc.equal(table["split"], "test"))
-        test = test.take(pc.sort_indices(test, [("row", "ascending")]))
-        validation = table.filter(pc.equal(table["split"], "validation"))
-        seeds = len(self.record["seeds"])
-        every = np.tile(test["score"].to_numpy(), (seeds, 1))
-        scores = replace(
-            like.scores,
-            test=every if like.spread is None else spread_explained(every, like.spread),
-            validation=np.tile(validation["score"].to_numpy(), (seeds, 1)),
-            floor=True,
-            unimodal=False,
-        )
-        return _Loaded(MAJORITY, scores, 0, 0.0, {}, {})
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """One design's runs, read back."""
-
-    fusion: str
-    scores: DesignScores
-    parameters: int
-    seconds: float
-    histories: dict[int, list[dict[str, Any]]]
-    metrics: dict[str, float]
-    spread: np.ndarray | None = None
-    """Of a regression's test rows, as `spread_of` gives it."""
 
 
 def _curves(histories: Mapping[int, list[dict[str, Any]]]) -> list[list[float]]:

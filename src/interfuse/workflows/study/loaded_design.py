@@ -1,0 +1,92 @@
+"""One design of a study, read back: the scores of its trainings, and what they cost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from interfuse.core.design import Design
+from interfuse.core.files import read_json
+from interfuse.core.records import read_table
+from interfuse.evaluation import DesignScores, spread_explained, spread_of
+from interfuse.fusion import FUSIONS
+
+
+@dataclass(frozen=True)
+class LoadedDesign:
+    """One design's runs, read back."""
+
+    fusion: str
+    scores: DesignScores
+    parameters: int
+    seconds: float
+    """Of one training, the mean over seeds."""
+    histories: dict[int, list[dict[str, Any]]]
+    """By seed."""
+    metrics: dict[str, float]
+    spread: np.ndarray | None = None
+    """Of a regression's test rows, as `spread_of` gives it."""
+
+
+def load_design(design: Design, folders: Mapping[int, Sequence[Path]], task: str, floor: bool) -> LoadedDesign:
+    """Read a design's runs: test scores in row order, seed by seed, all folds together.
+
+    Args:
+        design: of the study.
+        folders: for each seed the run folders of its folds.
+        task: of the rows.
+        floor: whether the table calls it a floor.
+    """
+    tests, validations, seconds, histories = [], [], [], {}
+    spread = None
+    test_metrics: list[dict[str, float]] = []
+    for seed, runs in folders.items():
+        test, validation, train_seconds = [], [], 0.0
+        for folder in runs:
+            info = read_json(folder / "run.json")
+            table = read_table(folder / "predictions.parquet")
+            test.append(table.filter(pc.equal(table["split"], "test")))
+            validation.append(table.filter(pc.equal(table["split"], "validation"))["score"].to_numpy())
+            train_seconds += info["train_seconds"]
+            test_metrics.append(info["metrics"].get("test", {}))
+        rows = np.concatenate([part["row"].to_numpy() for part in test])
+        order = np.argsort(rows, kind="stable")
+        tests.append(np.concatenate([part["score"].to_numpy() for part in test])[order])
+        groups = np.concatenate([part["group"].to_numpy() for part in test])[order]
+        if task == "regression":
+            spread = np.concatenate([spread_of(part["target"].to_numpy()) for part in test])[order]
+        validations.append(np.concatenate(validation))
+        seconds.append(train_seconds)
+        histories[int(seed)] = read_table(runs[0] / "history.parquet").to_pylist()
+    unimodal = len(FUSIONS.entry(design.fusion).build.modalities) == 1
+    test_scores = np.stack(tests) if spread is None else spread_explained(np.stack(tests), spread)
+    scores = DesignScores(test_scores, np.stack(validations), groups, floor, unimodal)
+    names = [name for name in test_metrics[0] if all(name in metrics for metrics in test_metrics)]
+    means = {name: float(np.mean([metrics[name] for metrics in test_metrics])) for name in names}
+    return LoadedDesign(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories, means, spread)
+
+
+def load_majority(name: str, file: Path, like: LoadedDesign) -> LoadedDesign:
+    """Read the floor that always gives one answer, the train rows' own; its rows' scores were stored with the study.
+
+    Args:
+        name: what tables call it.
+        file: of its scores.
+        like: a trained design, for the order of rows and the number of seeds.
+    """
+    table, seeds = read_table(file), like.scores.seeds
+    test = table.filter(pc.equal(table["split"], "test"))
+    test = test.take(pc.sort_indices(test, [("row", "ascending")]))
+    validation = table.filter(pc.equal(table["split"], "validation"))
+    every = np.tile(test["score"].to_numpy(), (seeds, 1))
+    scores = replace(
+        like.scores,
+        test=every if like.spread is None else spread_explained(every, like.spread),
+        validation=np.tile(validation["score"].to_numpy(), (seeds, 1)),
+        floor=True,
+        unimodal=False,
+    )
+    return LoadedDesign(name, scores, 0, 0.0, {}, {})
