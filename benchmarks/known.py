@@ -21,14 +21,14 @@ def right(task: str, study: Study) -> bool:
     """Whether the verdicts are the known ones."""
     summary = study.summary()
     rows = {row.design: row for row in summary.rows}
-    wins = {name for name in DESIGNS if rows[name].verdict == "wins"}
+    wins = {name for name in DESIGNS if rows[name].verdict.endswith("wins")}
     if task == "binding":
         return {"cross_attention", "merged_attention"} <= wins and "product" not in wins
     if task == "xor":
         return wins == set(DESIGNS)
     if task == "additive":
         return not wins
-    return not wins and summary.verdict.startswith("No evidence that fusion beats")
+    return not wins and not summary.verdict.startswith("Fusion beats")
 
 
 def main() -> None:

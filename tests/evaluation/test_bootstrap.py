@@ -6,9 +6,9 @@ from scipy.stats import t as student
 from sklearn.metrics import f1_score, roc_auc_score
 
 from interfuse.core.errors import ConfigError
+from interfuse.evaluation import mean_interval
 from interfuse.evaluation.bootstrap import Drawn, Resampling, bootstrap_interval, draw_metric, draw_weights
 from interfuse.evaluation.bootstrap_metrics import make_metric
-from interfuse.evaluation.intervals import mean_interval
 
 SEEDS, ROWS = 5, 120
 
@@ -71,7 +71,9 @@ def test_one_seed_gives_the_spread_over_groups():
 
 
 def test_a_metric_that_never_varies_is_certain_by_definition_or_perfect_so_far():
-    constant, perfect = (Drawn(np.full(2, value), np.full((100, 2), value), 40).interval() for value in (0.5, 1.0))
+    constant, perfect = (
+        Drawn(np.full(2, value), np.full((100, 2), value), 40).interval(0.95, 0.0, 1.0) for value in (0.5, 1.0)
+    )
     assert (constant.low, constant.high) == (0.5, 0.5)  # what the AUC of a constant answer is on any rows
     assert (perfect.low, perfect.high) == pytest.approx((0.025 ** (1 / 40), 1.0))
 
@@ -148,7 +150,7 @@ def test_degrees_of_freedom_are_at_least_those_of_the_smaller_side():
     own, signs = np.array([0.0, 0.1, 0.2, 0.3, 0.4]), np.where(np.arange(40) % 2, 1.0, -1.0)
     by_seed = own.var(ddof=1) / 5
     rest = 0.97 * by_seed  # V_e; V_i is 0, for the resamples of the five seeds cancel
-    size = np.sqrt(4 * rest / (0.8 * 40 / 39))
+    size = np.sqrt(4 * rest / (0.8 * 40 / 39 * 40 / 39))  # over resamples, then times G / (G − 1)
     drawn = own + size * np.outer(signs, np.array([1.0, -1.0, 1.0, -1.0, 0.0]))
     found, total = Drawn(own, drawn, 40).interval(), by_seed - rest
     assert total**2 / (by_seed**2 / 4 + rest**2 / 156) < 0.01  # what the formula alone gives

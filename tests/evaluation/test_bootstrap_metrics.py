@@ -131,9 +131,10 @@ def test_designs_are_compared_by_the_metric_where_it_was_drawn():
         name: DesignScores(zeros, np.ones((5, 1)), groups, False, False, draws_of(part, labels, weights))
         for name, part in zip(("weak", "strong"), scores, strict=True)
     }
-    found = {result.design: result for result in compare_designs(entries, "weak").results}
-    assert found["strong"].verdict == "wins"
+    comparison = compare_designs(entries, "weak")
+    found = {result.design: result for result in comparison.results}
+    assert found["strong"].verdict == "surely wins"
     assert_allclose(found["strong"].delta.mean, entries["strong"].drawn.own.mean() - entries["weak"].drawn.own.mean())
     assert found["strong"].mean.low < found["strong"].mean.mean < found["strong"].mean.high
-    (pair,) = compare_pairs(entries)
-    assert_allclose((pair.delta, pair.low), (-found["strong"].delta.mean, -found["strong"].delta.high))
+    (pair,) = compare_pairs(entries, comparison.rules)
+    assert_allclose((pair.delta, pair.low), (-found["strong"].delta.mean, -found["strong"].delta.interval.high))

@@ -8,8 +8,9 @@ from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
-from interfuse.evaluation import fold_groups, mean_interval
-from interfuse.evaluation.intervals import _check
+from interfuse.evaluation import mean_interval, measure_components
+from interfuse.evaluation.components import _check
+from interfuse.evaluation.intervals import stretch
 from tests.references import statistics
 
 
@@ -44,21 +45,61 @@ def test_a_tiny_matrix_worked_out_by_hand():
 
 @given(seed=st.integers(0, 1000))
 @settings(max_examples=30, deadline=None)
-def test_groups_are_folded_as_the_slow_reference_does_and_the_mean_stays_the_rows_mean(seed):
+def test_groups_are_centred_and_then_folded_as_the_slow_reference_does(seed):
     draw = np.random.default_rng(seed)
     scores = draw.integers(0, 2, (3, 12)).astype(float)
     groups = draw.integers(5, 9, 12)
     groups[0] += 1  # numbers need not be gapless nor sorted
-    folded = fold_groups(scores, groups)
-    np.testing.assert_allclose(folded, statistics.fold(scores.tolist(), groups.tolist()), atol=1e-12)
-    assert mean_interval(scores, groups).mean == pytest.approx(scores.mean(), abs=1e-12)
+    groups[1] = groups[0] + 1  # at least two of them
+    parts = measure_components(scores, groups)
+    slow = statistics.grouped(scores.tolist(), groups.tolist())
+    assert (parts.spread, parts.by_item, parts.rest) == pytest.approx(slow)
+    assert parts.mean == pytest.approx(scores.mean())
 
 
-def test_a_group_counts_by_its_rows_not_as_one_vote():
-    scores = np.array([[1.0, 0, 1, 1, 0], [1, 1, 0, 1, 0]])
-    folded = fold_groups(scores, np.array([7, 7, 7, 2, 9]))
-    assert folded[0] == pytest.approx([3 / 5 * 1, 3 / 5 * 2, 0.0])
-    assert folded[1] == pytest.approx([3 / 5 * 1, 3 / 5 * 2, 0.0])
+def test_the_sizes_of_groups_are_no_noise():
+    sizes = np.random.default_rng(0).integers(1, 60, 80)
+    groups = np.repeat(np.arange(80), sizes)
+    nearly = np.ones((3, len(groups)))
+    nearly[:, ::97] = 0  # 99 % right, without regard to groups
+    interval = mean_interval(nearly, groups, lowest=0.0)
+    assert interval.high - interval.low < 0.02  # folded before centring it was 0.3
+
+
+def test_degrees_of_freedom_count_groups_and_fewer_where_some_hold_most_rows():
+    def df(sizes):
+        groups = np.repeat(np.arange(len(sizes)), sizes)
+        return measure_components(np.random.default_rng(0).random((2, len(groups))), groups).df_items
+
+    assert df([5] * 12) == pytest.approx(11)
+    assert df([1] * 30) == pytest.approx(29)
+    assert 1 < df([100, 90] + [1] * 40) < 4
+
+
+def test_degrees_of_freedom_are_those_of_the_quadratic_form():
+    sizes = np.array([7, 3, 1, 1, 4])
+    groups = np.repeat(np.arange(5), sizes)
+    n = sizes.sum()
+    member = (groups[None] == np.arange(5)[:, None]) / np.sqrt(1 - sizes / n)[:, None]  # CR2
+    form = member @ (np.eye(n) - 1 / n) @ member.T  # covariance of the groups' sums of independent rows
+    df = measure_components(np.random.default_rng(0).random((2, n)), groups).df_items
+    assert df == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form))
+
+
+def test_near_a_bound_the_interval_of_one_training_is_wilson_s():
+    right = np.array([[0.0] * 3 + [1.0] * 97])
+    interval = mean_interval(right, lowest=0.0)
+    wilson = binomtest(97, 100).proportion_ci(0.95, "wilson")
+    assert (interval.low, interval.high) == pytest.approx((wilson.low, wilson.high), abs=0.002)  # t for the normal
+
+
+@pytest.mark.parametrize("bounds", [(-np.inf, 1.0), (0.0, np.inf)])
+def test_below_one_bound_the_interval_stretches_away_from_it(bounds):
+    low, high = stretch(0.6, 0.1, *bounds)
+    room = abs(0.6 - bounds[0 if np.isinf(bounds[1]) else 1])
+    ends = np.array([low, high])
+    distance = np.abs(ends - (bounds[0] if np.isinf(bounds[1]) else bounds[1]))
+    np.testing.assert_allclose(np.abs(ends - 0.6), 0.1 * distance / room)
 
 
 def test_groups_of_one_row_change_nothing():
@@ -72,7 +113,7 @@ def test_groups_of_one_row_change_nothing():
 def test_one_seed_speaks_of_the_examples_only_and_says_so():
     scores = np.array([[1.0, 0.0, 1.0, 1.0]])
     found = mean_interval(scores)
-    assert (found.seeds, found.df, found.one_model) == (1, 3, True)
+    assert (found.seeds, found.df, found.one_model) == (1, pytest.approx(3), True)
     assert found.high - found.mean == pytest.approx(student.ppf(0.975, 3) * scores.std(ddof=1) / 2)
     assert not mean_interval(np.array([[1.0, 0.0], [0.0, 0.0]])).one_model
 
@@ -153,6 +194,6 @@ def test_what_gives_no_interval_is_refused():
     with pytest.raises(ConfigError, match="finite scores"):
         mean_interval(np.array([[np.nan, 1.0]]))
     with pytest.raises(ConfigError, match=r"Every row has one group: 3 rows were given and groups \(2,\)"):
-        _check(np.zeros((2, 3)), np.array([0, 1]), 0.95)  # beneath the shape checker of the tests
+        _check(np.zeros((2, 3)), np.array([0, 1]))  # beneath the shape checker of the tests
     with pytest.raises(ConfigError, match=r"a fraction between 0 and 1, got 95\.0\. Try 0\.95"):
         mean_interval(np.zeros((2, 3)), level=95.0)

@@ -32,13 +32,21 @@ def interval(table: list[list[float]]) -> tuple[float, float, float]:
     return mean, math.sqrt(variance), df
 
 
-def fold(table: list[list[float]], groups: list[int]) -> list[list[float]]:
-    """Sum the rows of each group, times groups over rows."""
-    names = sorted(set(groups))
-    return [
-        [sum(v for v, g in zip(row, groups, strict=True) if g == name) * len(names) / len(groups) for name in names]
-        for row in table
-    ]
+def grouped(table: list[list[float]], groups: list[int]) -> tuple[float, float, float]:
+    """Spread over seeds, part of the rows and part of both, with groups: centred row by row, then added up."""
+    k, n = len(table), len(table[0])
+    mean = sum(sum(row) for row in table) / (k * n)
+    seed_means = [sum(row) / n for row in table]
+    row_means = [sum(table[s][i] for s in range(k)) / k for i in range(n)]
+    by_item = rest = 0.0
+    for name in sorted(set(groups)):
+        members = [i for i in range(n) if groups[i] == name]
+        room = 1 - len(members) / n
+        by_item += sum(row_means[i] - mean for i in members) ** 2 / room / n**2
+        for s in range(k):
+            total = sum(table[s][i] - seed_means[s] - row_means[i] + mean for i in members)
+            rest += total**2 / room / n**2 / (k * (k - 1))
+    return sum((m - mean) ** 2 for m in seed_means) / (k - 1), by_item, rest
 
 
 def holm(values: list[float]) -> list[float]:

@@ -16,7 +16,7 @@ from tests.reports.conftest import NASTY, row
 
 KEYS = [
     *("design", "fusion", "baseline", "metric", "mean", "ci_low", "ci_high", "seeds", "parameters", "train_seconds"),
-    *("delta", "delta_ci_low", "delta_ci_high", "p_holm", "verdict"),
+    *("delta", "delta_ci_low", "delta_ci_high", "p_holm", "verdict", "beats", "detectable", "needed"),
     *("flops", "latency_ms", "memory_mb", "study_verdict", "primary"),
 ]
 

@@ -16,7 +16,7 @@ from interfuse.evaluation.comparison import (
 )
 from interfuse.evaluation.components import Components, mean_interval, measure_components
 from interfuse.evaluation.contrasts import ALPHA, Difference, Rules, judge
-from interfuse.evaluation.coverage import Simulation, measure_coverage
+from interfuse.evaluation.coverage import Coverage, Regime, measure_coverage
 from interfuse.evaluation.decomposition import (
     NULL_LIMIT,
     Decomposition,
@@ -82,6 +82,7 @@ __all__ = [
     "Comparison",
     "Components",
     "Confirmation",
+    "Coverage",
     "Decomposition",
     "DesignResult",
     "DesignScores",
@@ -97,11 +98,11 @@ __all__ = [
     "Perceptual",
     "Permutation",
     "Precision",
+    "Regime",
     "Resampling",
     "Rules",
     "SeedSpread",
     "Shapley",
-    "Simulation",
     "Weighted",
     "aggregate_scores",
     "attention_spread",

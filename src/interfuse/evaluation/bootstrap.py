@@ -70,7 +70,7 @@ def bootstrap_interval(
     if own is None:
         raise ConfigError("The metric is not defined on these rows: it gives no finite number.")
     draws = _resample(metric, sides, labels, members, how)
-    return measure_draws(own, draws, len(members)).interval(how.level)
+    return Drawn(own, draws, len(members)).interval(how.level)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,10 @@ class Drawn:
         Raises:
             ConfigError: as `components`.
         """
-        return self.components().interval(level, lowest, highest)
+        parts = self.components()
+        if parts.combine()[0] == 0 and parts.mean not in (lowest, highest):
+            lowest, highest = -math.inf, math.inf  # 0.5 on every resample is what a constant answer's AUC is
+        return parts.interval(level, lowest, highest)
 
 
 def draw_metric(seeds: Sequence[Weighted], weights: Float[np.ndarray, "draws rows"], groups: int) -> Drawn:

@@ -37,12 +37,12 @@ class Components:
     df_seeds: float
     df_items: float
 
-    def interval(self, level: float = 0.95, lowest: float = -math.inf, highest: float = math.inf) -> Interval:
+    def interval(self, level: float = 0.95, lowest: float = -1.0, highest: float = 1.0) -> Interval:
         """Return the interval of the mean.
 
         Args:
             level: of the interval, a fraction.
-            lowest: least value that a score can have; the interval knows the bound, see `stretch`.
+            lowest: least value that a score can have, −1 of a difference; the interval knows it, see `stretch`.
             highest: largest value that a score can have.
         """
         if self.seeds == self.groups == 1:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from scipy.stats import t as student
 
 from interfuse.core.tasks import lowest_score
@@ -85,7 +86,7 @@ class Rules:
 
     def contrast(self, first: DesignScores, second: DesignScores) -> "Difference":
         """Return how the first differs from the second."""
-        sides = sum(entry.components().spread > 0 for entry in (first, second))
+        sides = sum(float(np.ptp(entry.by_seed())) > 0 for entry in (first, second))
         components = self.spread.moderate(first.minus(second), sides)
         interval = components.interval(LEVEL, *self.difference_bounds)
         return Difference(components, interval, first.beats(second, self.lower), *_margin_p(interval, self.margin))

@@ -33,7 +33,7 @@ class Interval:
 
 
 def stretch(mean: float, half: float, lowest: float = -math.inf, highest: float = math.inf) -> tuple[float, float]:
-    """Return the ends of an interval of a score that has bounds; without any, mean ± half.
+    """Return the ends of an interval of a score that has bounds; of a difference, whose bounds are ±, mean ± half.
 
     A score near a bound varies less than one in the middle. So the ends x are where `|mean − x|` is half, times the
     root of v(x)/v(mean), with `v(x) = (x−lowest)(highest−x)` between two bounds (of a share of right rows that is
@@ -47,7 +47,7 @@ def stretch(mean: float, half: float, lowest: float = -math.inf, highest: float 
     >>> round(low, 3), round(high, 3)
     (0.915, 0.99)
     """
-    if math.isinf(lowest) and math.isinf(highest):
+    if lowest == -highest:
         return mean - half, mean + half
     if math.isinf(lowest):
         low, high = stretch(-mean, half, -highest)
@@ -69,6 +69,8 @@ def stretch(mean: float, half: float, lowest: float = -math.inf, highest: float 
 
 def variation(value: float, lowest: float = -math.inf, highest: float = math.inf) -> float:
     """Return v of `stretch`: how much a score of this mean varies, up to a factor."""
+    if lowest == -highest:
+        return 1.0
     below = 1.0 if math.isinf(lowest) else value - lowest
     above = 1.0 if math.isinf(highest) else highest - value
     return max(0.0, below * above if math.isfinite(lowest) == math.isfinite(highest) else (below * above) ** 2)

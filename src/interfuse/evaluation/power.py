@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from scipy.optimize import brentq
+from scipy.stats import chi2, nct
 from scipy.stats import t as student
 
 from interfuse.evaluation.components import Components
@@ -23,10 +25,10 @@ class Precision:
     """Variance of a row's true mean, from row to row (groups folded), times one row."""
     both: float
     """What is new in every row of every training."""
-    row_count: int
-    """Rows of the study that this comes from."""
-    groups: int
-    """Their groups."""
+    rows_a_group: float = 1.0
+    """Test rows that share a picture."""
+    further_df: float = 0.0
+    """Trainings that the knowledge of the other designs' spread is worth."""
 
     @classmethod
     def of(cls, components: Components, rows: int) -> "Precision":
@@ -36,12 +38,12 @@ class Precision:
             components: of the difference.
             rows: test rows of the study.
         """
-        k = components.seeds
-        both = components.rest * k * rows
-        by_row = max(0.0, components.by_item - components.rest) * rows
+        k, per_group = components.seeds, rows / components.groups
         if k == 1:
-            return cls(0.0, components.by_item * rows, 0.0, rows, components.groups)
-        return cls(max(0.0, components.spread - components.rest * k), by_row, both, rows, components.groups)
+            return cls(0.0, components.by_item * rows, 0.0, per_group)
+        by_row = max(0.0, components.by_item - components.rest) * rows
+        by_seed = max(0.0, components.spread - components.rest * k)
+        return cls(by_seed, by_row, components.rest * k * rows, per_group, components.df_seeds - (k - 1))
 
     def error(self, seeds: int, rows: int) -> float:
         """Return the standard error of the mean over so many seeds and rows."""
@@ -53,11 +55,15 @@ class Precision:
         Args:
             seeds: of each design.
             rows: of test.
-            alpha: of the two-sided test.
-            power: chance to find it.
+            alpha: of the two-sided t test.
+            power: chance to find it, by the noncentral t distribution.
         """
-        df = self._df(seeds, rows)
-        return float((student.ppf(1 - alpha / 2, df) + student.ppf(power, df)) * self.error(seeds, rows))
+        df, error = self._df(seeds, rows), self.error(seeds, rows)
+        critical = float(student.isf(alpha / 2, df))
+        if not error:
+            return 0.0
+        size = brentq(lambda ratio: nct.sf(critical, df, ratio) - power, 0.0, 4 * critical + 20)
+        return float(size) * error
 
     def seeds_for(self, difference: float, rows: int, alpha: float = 0.05, power: float = POWER) -> int | None:
         """Return how many seeds it takes to find a difference on so many rows; None where no number does.
@@ -82,13 +88,47 @@ class Precision:
         return _first(lambda rows: self.detectable(seeds, rows, alpha, power) <= difference, 10, MOST_ROWS)
 
     def _df(self, seeds: int, rows: int) -> float:
-        groups = max(2.0, self.groups * rows / self.row_count)
-        by_seed, by_row = (self.seeds + self.both / rows) / seeds, (self.rows + self.both / seeds) / rows
-        rest, total = self.both / (seeds * rows), self.error(seeds, rows) ** 2
+        groups, total = max(2.0, rows / self.rows_a_group), self.error(seeds, rows) ** 2
         if total <= 0 or seeds < 2:
             return groups - 1
-        below = by_seed**2 / (seeds - 1) + by_row**2 / (groups - 1) + rest**2 / ((seeds - 1) * (groups - 1))
-        return max(total**2 / below, min(seeds, groups) - 1.0)
+        by_seed, by_row = (self.seeds + self.both / rows) / seeds, (self.rows + self.both / seeds) / rows
+        rest, df_seeds = self.both / (seeds * rows), seeds - 1 + self.further_df
+        below = by_seed**2 / df_seeds + by_row**2 / (groups - 1) + rest**2 / ((seeds - 1) * (groups - 1))
+        return max(total**2 / below, min(df_seeds, groups - 1.0))
+
+
+@dataclass(frozen=True)
+class PrecisionRange:
+    """What a pilot knows of a precision: its estimate, and how good and how bad it may be."""
+
+    estimate: Precision
+    best: Precision
+    worst: Precision
+
+    @classmethod
+    def of(cls, components: Components, rows: int, level: float = 0.9) -> "PrecisionRange":
+        """Return the range of a study's contrast: each part by its own chi-squared interval.
+
+        Args:
+            components: of the difference.
+            rows: test rows of the study.
+            level: of each part's interval.
+        """
+        low, high = (1 - level) / 2, (1 + level) / 2
+        best, worst = (
+            replace(
+                components,
+                spread=components.spread * _chi_factor(components.df_seeds, tail),
+                by_item=components.by_item * _chi_factor(components.df_items, tail),
+            )
+            for tail in (high, low)
+        )
+        return cls(*(Precision.of(parts, rows) for parts in (components, best, worst)))
+
+
+def _chi_factor(df: float, tail: float) -> float:
+    """Return what a variance that was estimated with so many degrees of freedom is times, at this end of its range."""
+    return float(df / chi2.ppf(tail, df)) if df > 0 else 1.0
 
 
 def _first(enough: Callable[[int], bool], least: int, most: int) -> int | None:

@@ -91,6 +91,6 @@ def say_looks(looks: Looks, trained: dict[str, int], undecided: list[str]) -> st
     ending = f" Still open: {', '.join(undecided)}." if undecided else ""
     return (
         f"Seeds were added while a contrast was open and could be decided: {seeds} a design, of {looks.seeds[-1]}. "
-        f"Each of up to {len(looks.seeds)} looks is judged at p {looks.alpha:.3f}, so that together they err in at most "
-        f"5 of 100 studies; the intervals shown are those of a single look.{ending}"
+        f"Each of up to {len(looks.seeds)} looks is judged at p {looks.alpha:.3f}, so that all err in at most 5 "
+        f"of 100 studies; the intervals shown are those of a single look.{ending}"
     )

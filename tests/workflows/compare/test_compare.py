@@ -64,7 +64,7 @@ def test_token_attention_binds_and_no_pooled_design_can(tmp_path):
     assert rows["cross_attention"]["mean"] >= 0.98
     for pooled in ("cross_attention:pool=mean", "product", "concat:hidden=64", "concat"):
         assert rows[pooled]["mean"] <= 0.52, pooled
-    assert rows["cross_attention"]["verdict"] == "wins"
+    assert rows["cross_attention"]["verdict"].endswith("wins")
     assert study.summary().verdict.startswith("Fusion beats image only (cross_attention")
 
 
