@@ -1,43 +1,68 @@
-"""The promise of a 95 % interval, kept in simulation where the truth is known."""
+"""The promise of a 95 % interval and of a verdict, kept in simulation in the regimes that people have."""
 
 import numpy as np
 import pytest
 
 from interfuse.core.errors import ConfigError
-from interfuse.evaluation import Simulation, measure_coverage
+from interfuse.evaluation import Regime, measure_coverage
 
-REPEATS = 600  # standard error of a coverage near 95 %: 0.9 points
+REPEATS = 150
+"""Studies a regime: with five designs the standard error of a coverage is near 1 point, of a share of 6 % 2 points."""
+REGIMES = {
+    "plain": Regime(),
+    "two seeds": Regime(seeds=2),
+    "two seeds, many designs": Regime(seeds=2, designs=13),
+    "two seeds that matter little": Regime(seeds=2, luck=0.02),
+    "ten seeds": Regime(seeds=10, designs=3),
+    "few rows": Regime(rows=100),
+    "few rows, nearly all right": Regime(rows=100, accuracy=0.97, seeds=3),
+    "nearly all right": Regime(accuracy=0.995, seeds=3),
+    "pictures of ten questions": Regime(groups=10, seeds=3),
+    "uneven groups": Regime(groups="uneven", seeds=3),
+    "uneven groups, nearly all right": Regime(groups="uneven", accuracy=0.97),
+    "rows that stay": Regime(persistence=0.8, common=0.1, seeds=3),
+    "rows that change": Regime(persistence=0.0, seeds=3),
+}
 
 
-@pytest.mark.parametrize("seed_sd", [0.008, 0.018, 0.037])
-@pytest.mark.parametrize("effect", [0.0, 0.02])
-def test_a_95_percent_interval_covers_the_truth_91_to_98_times_in_100(seed_sd, effect):
-    assert 0.91 <= measure_coverage(Simulation(seed_sd=seed_sd, effect=effect), REPEATS) <= 0.98
-
-
-@pytest.mark.parametrize("seeds", [2, 3, 10])
-def test_it_does_so_with_fewer_and_with_more_seeds(seeds):
-    assert 0.91 <= measure_coverage(Simulation(seeds=seeds), REPEATS) <= 0.98
+@pytest.mark.parametrize("name", REGIMES)
+def test_an_interval_covers_the_truth_and_equal_designs_are_not_told_apart(name):
+    kept = measure_coverage(REGIMES[name], REPEATS)
+    assert 0.89 <= kept.own <= 0.99  # 91 to 98.5 over many studies: benchmarks/coverage.py
+    assert 0.89 <= kept.difference <= 0.99  # 92 to 98
+    assert kept.false_verdicts <= 0.12
 
 
 def test_rows_that_share_a_picture_need_their_groups():
-    shared = Simulation(seed_sd=0.008, group_rows=10, spread=0.2)
-    assert 0.91 <= measure_coverage(shared, REPEATS) <= 0.98
-    assert measure_coverage(shared, REPEATS, grouped=False) < 0.85
+    shared = Regime(groups=20, seeds=5)
+    assert measure_coverage(shared, REPEATS).difference > 0.91
+    assert measure_coverage(shared, REPEATS, grouped=False).difference < 0.85
 
 
-def test_one_seed_would_cover_far_less_which_is_why_seeds_are_drawn():
-    assert measure_coverage(Simulation(seeds=1, seed_sd=0.037), REPEATS) < 0.6
+def test_one_seed_covers_far_less_which_is_why_seeds_are_drawn():
+    assert measure_coverage(Regime(seeds=1, luck=0.15), REPEATS).difference < 0.6
 
 
-def test_a_simulated_study_has_the_difference_it_was_given():
+def test_a_design_that_collapses_now_and_then_is_not_covered_and_the_docs_say_so():
+    assert measure_coverage(Regime(seeds=5, collapses=0.1), REPEATS).own < 0.85
+
+
+@pytest.mark.parametrize("groups", [1, 7, "uneven"])
+def test_a_simulated_study_has_the_accuracy_it_was_given(groups):
     random = np.random.default_rng(0)
-    drawn = Simulation(seeds=40, rows=20_000, seed_sd=0.0, effect=0.03).draw(random)[0]
-    assert drawn.mean() == pytest.approx(0.03, abs=0.005)
+    regime = Regime(seeds=20, rows=20_000, designs=2, accuracy=0.9, groups=groups, luck=0.1, collapses=0.2)
+    scores = regime.draw(random)
+    assert regime.truth == pytest.approx(0.81)
+    assert scores["d0"].test.mean() == pytest.approx(regime.truth, abs=0.05)
+    assert np.bincount(scores["d0"].groups).max() == pytest.approx(
+        groups if isinstance(groups, int) else 170, abs=0 if isinstance(groups, int) else 30
+    )
 
 
 def test_what_cannot_be_simulated_is_refused():
-    with pytest.raises(ConfigError, match="simulation: seeds must be at least 1, got seeds=0"):
-        Simulation(seeds=0)
+    with pytest.raises(ConfigError, match="regime: seeds must be at least 1, got seeds=0"):
+        Regime(seeds=0)
+    with pytest.raises(ConfigError, match="regime: new must be at least 0"):
+        Regime(persistence=0.9, common=0.2)
     with pytest.raises(ConfigError, match="coverage: repeats must be at least 1"):
-        measure_coverage(Simulation(), repeats=0)
+        measure_coverage(Regime(), repeats=0)

@@ -36,6 +36,9 @@ class Components:
     """Part that both of the others count."""
     df_seeds: float
     df_items: float
+    typical: float = 0.0
+    """Spread that is usual among the study's designs: degrees of freedom are counted as if there were that much, for
+    where trainings agree by chance the rest of the variance would lend them far too many."""
 
     def interval(self, level: float = 0.95, lowest: float = -1.0, highest: float = 1.0) -> Interval:
         """Return the interval of the mean.
@@ -65,8 +68,9 @@ class Components:
         by_seed, df_rest = self.spread / self.seeds, (self.seeds - 1) * self.df_items
         total = by_seed + self.by_item - self.rest
         if total > ROUNDING * max(by_seed, self.by_item, self.rest):
-            below = by_seed**2 / self.df_seeds + self.by_item**2 / self.df_items + self.rest**2 / df_rest
-            return total, max(total**2 / below, min(self.df_seeds, self.df_items))
+            usual = max(by_seed, self.typical / self.seeds)
+            below = usual**2 / self.df_seeds + self.by_item**2 / self.df_items + self.rest**2 / df_rest
+            return total, max((total + usual - by_seed) ** 2 / below, min(self.df_seeds, self.df_items))
         larger, df = (by_seed, self.df_seeds) if by_seed >= self.by_item else (self.by_item, self.df_items)
         return (larger, df) if larger > ROUNDING * self.rest else (self.rest, df_rest)
 

@@ -35,10 +35,11 @@ class SeedSpread:
             return components
         own = components.seeds - 1.0
         spread = (self.df * sides * self.variance + own * components.spread) / (self.df + own)
-        return replace(components, spread=spread, df_seeds=max(own, min(self.df + own, self.most)))
+        df = max(own, min(self.df + own, self.most))
+        return replace(components, spread=spread, df_seeds=df, typical=sides * self.variance)
 
 
-MOST_DF = 3.0
+MOST_DF = 2.0
 """Trust in the common spread at most: designs do differ, and few seeds cannot show by how much."""
 
 

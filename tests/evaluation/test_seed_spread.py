@@ -1,0 +1,55 @@
+"""What designs tell together of how much trainings differ."""
+
+import numpy as np
+import pytest
+from scipy.special import polygamma
+
+from interfuse.evaluation import Components, SeedSpread, common_spread
+from interfuse.evaluation.seed_spread import MOST_DF, _inverse_trigamma
+
+
+def parts(spread: float, seeds: int = 3) -> Components:
+    return Components(0.8, seeds, 100, spread, 1e-4, 1e-5, seeds - 1.0, 99.0)
+
+
+@pytest.mark.parametrize("x", [0.02, 0.5, 3.0, 400.0])
+def test_the_inverse_of_trigamma(x):
+    assert _inverse_trigamma(float(polygamma(1, x))) == pytest.approx(x, rel=1e-6)
+
+
+def test_designs_of_one_spread_are_known_to_be_alike_and_their_mean_is_typical():
+    draw = np.random.default_rng(0)
+    spreads = 1e-4 * draw.chisquare(4, 4000) / 4
+    common = common_spread(parts(value, 5) for value in spreads)
+    assert common.variance == pytest.approx(1e-4, rel=0.05)
+    assert (common.df, common.most) == (MOST_DF, 16_000)
+
+
+def test_designs_that_differ_greatly_tell_little_of_each_other():
+    draw = np.random.default_rng(1)
+    spreads = 1e-4 / (draw.chisquare(1, 4000) / 1) * draw.chisquare(4, 4000) / 4  # a prior worth one degree of freedom
+    common = common_spread(parts(value, 5) for value in spreads)
+    assert common.df == pytest.approx(1.0, rel=0.15)
+    assert common.variance == pytest.approx(1e-4, rel=0.2)
+
+
+def test_a_spread_is_drawn_towards_the_typical_one_by_their_degrees_of_freedom():
+    common = SeedSpread(4e-4, 2.0, 10.0)
+    moderate = common.moderate(parts(1e-4), sides=2)
+    assert moderate.spread == pytest.approx((2 * 8e-4 + 2 * 1e-4) / 4)
+    assert (moderate.df_seeds, moderate.typical) == (4.0, 8e-4)
+    assert common.moderate(parts(1e-4), sides=0) == parts(1e-4)
+    assert common.moderate(parts(0.0, seeds=1)) == parts(0.0, seeds=1)
+
+
+def test_two_seeds_that_agree_by_chance_are_no_certainty():
+    agree = Components(0.8, 2, 1000, 1e-9, 1e-5, 5e-6, 1.0, 999.0)
+    alone, common = agree.interval(), SeedSpread(4e-4, 2.0, 5.0).moderate(agree).interval()
+    assert alone.high - alone.low < 0.02
+    assert common.high - common.low > 0.06
+    assert common.df < 6
+
+
+def test_constant_answers_and_single_designs_tell_nothing():
+    assert common_spread([parts(0.0), parts(1e-4)]) == SeedSpread(0.0, 0.0, 0.0)
+    assert common_spread([parts(0.0, seeds=1)] * 3) == SeedSpread(0.0, 0.0, 0.0)
