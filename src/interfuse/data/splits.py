@@ -115,9 +115,7 @@ def _fold(table: Table, settings: SourceSettings) -> tuple[np.ndarray, list[str]
             f"Too few groups of rows for {folds} folds: {len(set(table.groups.tolist()))}. Ask for fewer folds."
         )
     parts = np.where(dealt == str(settings.fold), "test", "train").astype(object)
-    note = (
-        f"Folds: {folds}, dealt by group (seed {seed}); in each, validation is drawn anew from its train rows, by group."
-    )
+    note = f"Folds: {folds}, dealt by group (seed {seed}); each draws its validation rows anew, by group."
     draw = derive(seed, "validation", settings.fold)
     return _carve(table, parts, "validation", settings.validation_share, draw), [note]
 

@@ -39,6 +39,7 @@ from interfuse.evaluation.findings import (
     say_spared,
     say_undecomposed,
 )
+from interfuse.evaluation.fold_component import FoldMeans, fold_means
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
 from interfuse.evaluation.metric_names import check_defined, find_metric
@@ -48,6 +49,7 @@ from interfuse.evaluation.pairwise import compare_pairs
 from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
+from interfuse.evaluation.resplit import Resplit
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
 from interfuse.evaluation.verdicts import (
@@ -74,6 +76,7 @@ __all__ = [
     "Drawn",
     "Emap",
     "EstimatedDecomposition",
+    "FoldMeans",
     "Interval",
     "Metric",
     "MissingPoint",
@@ -81,6 +84,7 @@ __all__ = [
     "Perceptual",
     "Permutation",
     "Resampling",
+    "Resplit",
     "Shapley",
     "Simulation",
     "Weighted",
@@ -104,6 +108,7 @@ __all__ = [
     "find_needs_both",
     "fit_temperature",
     "fold_groups",
+    "fold_means",
     "holm",
     "information",
     "interaction_share",

