@@ -130,6 +130,10 @@ def test_too_few_groups_are_told():
     [
         ({"test_share": 1.5}, "test_share must be between 0 and 1, got 1.5"),
         ({"test_share": 0.5, "validation_share": 0.5}, "leave no row to train on"),
+        ({"resplit": 1}, "resplit must be at least 2, got 1"),
+        ({"resplit": 3, "split": "part"}, "these rows have a split of their own, in column 'part'"),
+        ({"resplit": 3, "test": "test.csv"}, "validation=… or test=… says what the split is"),
+        ({"resplit": 3, "test_share": 0}, "test_share=0 leaves no test row"),
         ({"folds": 1}, "folds must be at least 2, got 1"),
         ({"folds": 3, "fold": 3}, "fold must be from 0 to 2, got 3"),
     ],

@@ -100,7 +100,13 @@ def make_parts(
     parts = _carve(table, parts, "test", settings.test_share, settings.seed)
     share = settings.validation_share / (1 - settings.test_share)
     parts = _carve(table, parts, "validation", share, settings.seed)
-    note = f"Split: made, by group (seed {settings.seed}): {_counts(parts)}. split=COL or test=FILE give your own."
+    if settings.resplit:
+        last = settings.seed + settings.resplit - 1
+        note = (
+            f"Splits: {settings.resplit}, each made anew by group (seeds {settings.seed} to {last}): {_counts(parts)}."
+        )
+    else:
+        note = f"Split: made, by group (seed {settings.seed}): {_counts(parts)}. split=COL or test=FILE give your own."
     return parts, [note]
 
 

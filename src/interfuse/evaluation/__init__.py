@@ -40,6 +40,7 @@ from interfuse.evaluation.findings import (
     say_undecomposed,
 )
 from interfuse.evaluation.fold_component import FoldMeans, fold_means
+from interfuse.evaluation.fold_metric import FoldMetric
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
 from interfuse.evaluation.metric_names import check_defined, find_metric
@@ -50,6 +51,7 @@ from interfuse.evaluation.permutation import Perceptual, Permutation, measure_pe
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
 from interfuse.evaluation.resplit import Resplit
+from interfuse.evaluation.scope import say_scope
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
 from interfuse.evaluation.verdicts import (
@@ -77,6 +79,7 @@ __all__ = [
     "Emap",
     "EstimatedDecomposition",
     "FoldMeans",
+    "FoldMetric",
     "Interval",
     "Metric",
     "MissingPoint",
@@ -136,6 +139,7 @@ __all__ = [
     "say_needs_both",
     "say_permutation",
     "say_primary",
+    "say_scope",
     "say_seeds",
     "say_shapley",
     "say_spared",

@@ -9,6 +9,8 @@ from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
 from interfuse.evaluation.bootstrap_metrics import Weighted
+from interfuse.evaluation.fold_component import FoldMeans
+from interfuse.evaluation.fold_metric import FoldMetric
 from interfuse.evaluation.intervals import Interval, combine, unvaried
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -81,13 +83,18 @@ class Drawn:
     own: Float[np.ndarray, " seeds"]
     draws: Float[np.ndarray, "draws seeds"]
     groups: int
+    by_fold: FoldMeans | None = None
+    """What each fold scores; none where there is one split, or no two folds where the metric is defined."""
 
     def __sub__(self, other: "Drawn") -> "Drawn":
         """Return the paired difference."""
-        return Drawn(self.own - other.own, self.draws - other.draws, self.groups)
+        by_fold = self.by_fold - other.by_fold if self.by_fold and other.by_fold else None
+        return Drawn(self.own - other.own, self.draws - other.draws, self.groups, by_fold)
 
     def interval(self, level: float = 0.95) -> Interval:
         """Return the interval of `bootstrap_interval`; resamples where the metric is undefined are left out.
+
+        Over folds it is widened by what their training sets add, as `FoldMeans.widen` says.
 
         Raises:
             ConfigError: it is undefined on these rows, or on most resamples.
@@ -95,19 +102,25 @@ class Drawn:
         draws = self.draws[np.isfinite(self.draws).all(1)]
         if not np.isfinite(self.own).all() or len(draws) < max(2, len(self.draws) / 2):
             raise ConfigError("The metric is undefined on most resamples: too few rows of some class.")
-        return _combine(self.own, draws, self.groups, level)
+        interval = _combine(self.own, draws, self.groups, level)
+        return self.by_fold.widen(interval, level) if self.by_fold else interval
 
 
-def draw_metric(seeds: Sequence[Weighted], weights: Float[np.ndarray, "draws rows"], groups: int) -> Drawn:
+def draw_metric(seeds: Sequence[Weighted | FoldMetric], weights: Float[np.ndarray, "draws rows"], groups: int) -> Drawn:
     """Ask each seed's metric for all rows and for every resample.
 
     Args:
-        seeds: the metric of each seed's predictions.
+        seeds: the metric of each seed's predictions, of all folds where there are several.
         weights: from `draw_weights`, the same for every design that is to be compared.
         groups: how many groups the rows have.
     """
-    own = np.array([metric(np.ones(weights.shape[1])) for metric in seeds])
-    return Drawn(own, np.array([[metric(row) for metric in seeds] for row in weights]), groups)
+    ones = np.ones(weights.shape[1])
+    own = np.array([metric(ones) for metric in seeds])
+    folds = [metric.by_fold(ones) for metric in seeds if isinstance(metric, FoldMetric)]
+    values = np.mean(folds, axis=0) if folds else np.empty(0)
+    values = values[np.isfinite(values)]
+    by_fold = FoldMeans(values) if len(values) > 1 else None
+    return Drawn(own, np.array([[metric(row) for metric in seeds] for row in weights]), groups, by_fold)
 
 
 def draw_weights(groups: Int[np.ndarray, " rows"], how: Resampling | None = None) -> Float[np.ndarray, "draws rows"]:

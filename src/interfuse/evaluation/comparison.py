@@ -10,8 +10,10 @@ from jaxtyping import Float, Int
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.bootstrap import Drawn
+from interfuse.evaluation.fold_component import fold_means
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import ROUNDING, Interval, mean_interval
+from interfuse.evaluation.resplit import Resplit
 from interfuse.evaluation.verdicts import (
     NO_VALIDATION,
     NO_VERDICT,
@@ -40,8 +42,11 @@ class DesignScores:
     """Whether the table calls it a floor instead of judging it."""
     unimodal: bool
     """Whether it sees one modality only."""
-    drawn: Drawn | None = None
-    """A metric that is no mean over rows, on test, instead of the row scores; `validation` is then a value a seed."""
+    drawn: Drawn | Resplit | None = None
+    """What there is on test instead of row scores: a metric that is no mean over rows, or the scores of splits made
+    anew; `validation` is then a value a seed."""
+    folds: Int[np.ndarray, " rows"] | None = None
+    """In which fold each row is a test row; none where there is one split."""
 
 
 @dataclass(frozen=True)
@@ -115,15 +120,26 @@ def compare_designs(
 
 def difference(first: DesignScores, second: DesignScores, lowest: float) -> Interval:
     """Return the interval of one design's score minus the other's; `lowest` is the smallest that a score can be."""
-    if first.drawn is not None and second.drawn is not None:
-        interval = (first.drawn - second.drawn).interval()
-    else:
-        interval = mean_interval(first.test - second.test, first.groups, lowest=lowest - 1.0)
+    drawn = _subtract(first.drawn, second.drawn)
+    interval = drawn.interval() if drawn else _row_interval(first.test - second.test, first, lowest - 1.0)
     return interval.within(lowest - 1.0, 1.0 - lowest)
 
 
+def _subtract(first: Drawn | Resplit | None, second: Drawn | Resplit | None) -> Drawn | Resplit | None:
+    """Return the paired difference of what was drawn alike; None where there are row scores."""
+    if isinstance(first, Drawn) and isinstance(second, Drawn):
+        return first - second
+    return first - second if isinstance(first, Resplit) and isinstance(second, Resplit) else None
+
+
 def _mean(entry: DesignScores, lowest: float) -> Interval:
-    return mean_interval(entry.test, entry.groups, lowest=lowest) if entry.drawn is None else entry.drawn.interval()
+    return _row_interval(entry.test, entry, lowest) if entry.drawn is None else entry.drawn.interval()
+
+
+def _row_interval(table: np.ndarray, entry: DesignScores, lowest: float) -> Interval:
+    """Return the interval over rows and seeds, and over folds where there are several."""
+    interval = mean_interval(table, entry.groups, lowest=lowest)
+    return interval if entry.folds is None else fold_means(table, entry.folds).widen(interval)
 
 
 def _conclude(

@@ -11,7 +11,19 @@ from interfuse.training import leftovers
 RECORD_FILE = "study.json"
 TUNING_FOLDER = "tuning"
 """Runs of a tuning, which is done before the study begins."""
-SAME = ("designs", "seeds", "folds", "baseline", "margin", "metric", "primary", "precision", "threads", "encoders")
+SAME = (
+    "designs",
+    "seeds",
+    "folds",
+    "resplit",
+    "baseline",
+    "margin",
+    "metric",
+    "primary",
+    "precision",
+    "threads",
+    "encoders",
+)
 """What a study that goes on must have been begun with."""
 
 

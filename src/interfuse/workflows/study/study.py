@@ -25,6 +25,7 @@ from interfuse.evaluation import (
     say_budget,
     say_metric,
     say_primary,
+    say_scope,
     say_tuning,
     spread_explained,
     spread_of,
@@ -33,6 +34,12 @@ from interfuse.fusion import FUSIONS
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.training import Run, load_run
 from interfuse.workflows.study.record import RECORD_FILE, begin_record
+from interfuse.workflows.study.repetitions import (
+    constant_scores,
+    join_repetitions,
+    score_repetitions,
+    vary_design,
+)
 from interfuse.workflows.study.report_details import add_evidence
 from interfuse.workflows.study.rescore import Constant, score_by
 from interfuse.workflows.train import Trial
@@ -95,11 +102,19 @@ class Study:
         ]
 
     def trials(self) -> list[Trial]:
-        """List every training that the study needs; a fold has a folder of its own where there are several."""
+        """List every training that the study needs; a fold has a folder of its own where there are several.
+
+        Where the rows are split anew, each seed has a split to itself, which its trainings have for a fold.
+        """
         folds = int(self.record["folds"])
         return [
-            Trial(design, seed, fold, self._run_folder(design, seed, fold))
-            for seed in self.record["seeds"]
+            Trial(
+                vary_design(design, self.record, place),
+                seed,
+                place if self._resplit else fold,
+                self._run_folder(design, seed, fold),
+            )
+            for place, seed in enumerate(self.record["seeds"])
             for design in self.designs()
             for fold in range(folds)
         ]
@@ -143,6 +158,7 @@ class Study:
             ),
             *say_metric(by, self.record["metric"], HEADLINES[self.task]),
             *say_tuning(self.record.get("tuning")),
+            say_scope(len(self.record["seeds"]), int(self.record["folds"]), self._resplit),
         ]
         rows.sort(key=lambda row: row.rank)
         summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
@@ -187,6 +203,11 @@ class Study:
         """Task of the rows."""
         return str(self.record["data"]["task"])
 
+    @property
+    def _resplit(self) -> int | None:
+        """How many times the rows were split anew; None where they were split once, or dealt into folds."""
+        return self.record.get("resplit")
+
     def _scores(self, metric: str | None = None) -> tuple[str, dict[str, "_Loaded"], dict[str, DesignScores]]:
         """Read every design; return the metric's name, what was read, and the scores by that metric."""
         self._check_finished()
@@ -196,7 +217,8 @@ class Study:
         scores = {name: entry.scores for name, entry in loaded.items()}
         if by != HEADLINES[self.task]:
             runs = {design.name: self._by_seed(design) for design in self.designs()}
-            scores = score_by(by, self.task, scores, runs, Constant(MAJORITY, self.folder / "majority.parquet"))
+            score = score_repetitions if self._resplit else score_by
+            scores = score(by, self.task, scores, runs, Constant(MAJORITY, self.folder / "majority.parquet"))
         return by, loaded, scores
 
     def _compare(self, by: str, scores: Mapping[str, DesignScores]) -> Comparison:
@@ -281,6 +303,7 @@ class Study:
             order = np.argsort(rows, kind="stable")
             tests.append(np.concatenate([part["score"].to_numpy() for part in test])[order])
             groups = np.concatenate([part["group"].to_numpy() for part in test])[order]
+            tested = np.repeat(np.arange(len(test)), [len(part) for part in test])[order]
             if self.task == "regression":
                 spread = np.concatenate([spread_of(part["target"].to_numpy()) for part in test])[order]
             validations.append(np.concatenate(validation))
@@ -288,8 +311,14 @@ class Study:
             histories[int(seed)] = read_table(self._run_folder(design, seed, 0) / "history.parquet").to_pylist()
         modalities = FUSIONS.entry(design.fusion).build.modalities
         role = self._role(design.name)
-        test_scores = np.stack(tests) if spread is None else spread_explained(np.stack(tests), spread)
-        scores = DesignScores(test_scores, np.stack(validations), groups, role == "floor", len(modalities) == 1)
+        floor, unimodal = role == "floor", len(modalities) == 1
+        if self._resplit:
+            share = float(self.record["data"]["test_share"])
+            scores, spread = join_repetitions(tests, validations, share, floor, unimodal), None
+        else:
+            test_scores = np.stack(tests) if spread is None else spread_explained(np.stack(tests), spread)
+            scores = DesignScores(test_scores, np.stack(validations), groups, floor, unimodal)
+            scores = replace(scores, folds=tested if len(folds) > 1 else None)
         names = [name for name in test_metrics[0] if all(name in metrics for metrics in test_metrics)]
         means = {name: float(np.mean([metrics[name] for metrics in test_metrics])) for name in names}
         return _Loaded(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories, means, spread)
@@ -300,6 +329,9 @@ class Study:
     def _majority(self, like: "_Loaded") -> "_Loaded":
         """The floor that always gives one answer, the train rows' own; its rows' scores were stored with the study."""
         table = read_table(self.folder / "majority.parquet")
+        if self._resplit:
+            scores = constant_scores(table, like.scores)
+            return _Loaded(MAJORITY, scores, 0, 0.0, {}, {})
         test = table.filter(pc.equal(table["split"], "test"))
         test = test.take(pc.sort_indices(test, [("row", "ascending")]))
         validation = table.filter(pc.equal(table["split"], "validation"))
