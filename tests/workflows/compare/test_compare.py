@@ -490,6 +490,10 @@ def test_seeds_beside_splits_made_anew_are_refused(shop, tmp_path):
         interfuse.compare(shop / "shop.csv", resplit=4, folds=3, **given)
     with pytest.raises(ConfigError, match="store_dim=… is fitted on the train rows, and with resplit=…"):
         interfuse.compare(shop / "shop.csv", resplit=4, store_dim=8, **given)
+    with pytest.raises(ConfigError, match="give it to compare"):
+        interfuse.train(shop / "shop.csv", resplit=4, **given)
+    with pytest.raises(ConfigError, match=r"known:xor is made of .*: resplit=… would change nothing"):
+        interfuse.compare("known:xor", resplit=4, out=tmp_path)
 
 
 def test_fewer_train_rows_leave_validation_and_test_alone(shop, tmp_path):
