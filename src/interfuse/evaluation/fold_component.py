@@ -37,9 +37,9 @@ class FoldMeans:
         the variance between them, corrected as Nadeau and Bengio do for training sets that overlap. What the training
         sets have in common shows in no difference between folds: no estimate of it without bias exists (Bengio and
         Grandvalet), and r V₀ stands for it. That is a choice, made by simulation: over small learners that are trained
-        in truth, 95 % intervals cover 94 to 99 % with 5 and 10 folds where those of V₀ cover 86 to 95 %. Nadeau and
-        Bengio's own (1/K + r) S², with K − 1 df, is for test sets that overlap too, which those of folds do not: 97 to
-        99 %, a quarter wider.
+        in truth, with 5 and 10 folds, 95 % intervals cover a difference in 94 to 99 % and a score in 92 to 98 %, where
+        those of V₀ cover either in 86 to 96 %. Nadeau and Bengio's own (1/K + r) S², with K − 1 df, is for test sets
+        that overlap too, which those of folds do not: 96 to 99 %, a quarter wider.
 
         Args:
             interval: of the mean over all rows and seeds, which takes the training sets for given.
