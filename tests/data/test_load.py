@@ -10,7 +10,7 @@ from PIL import Image
 
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.settings import to_plain
-from interfuse.data import SourceSettings, load_examples, load_for_run, refold, write_quarantine
+from interfuse.data import SourceSettings, load_examples, load_for_run, refold, split_rows, write_quarantine
 from interfuse.data.readers.easy_vqa import read_easy_vqa
 
 COLUMNS = {"image": "photo", "text": "title", "label": "kind"}
@@ -352,6 +352,17 @@ def test_a_fold_of_a_table_read_once_is_the_fold_of_one_read_anew(photos, named)
         assert refold(first, one).table.equals(load_examples(data, one).table)
     with pytest.raises(DataError, match="read with folds"):
         refold(first, SourceSettings(**COLUMNS))
+
+
+def test_splits_made_anew_are_those_of_the_seeds_from_the_given_one_on(photos):
+    settings = SourceSettings(**COLUMNS, image_folder=photos, resplit=3, seed=5)
+    first = load_examples(frame(48), settings)
+    every = split_rows(first, settings)
+    for seed, examples in zip((5, 6, 7), every, strict=True):
+        plain = SourceSettings(**COLUMNS, image_folder=photos, seed=seed)
+        assert examples.table.equals(load_examples(frame(48), plain).table)
+    assert any(note.startswith("Splits: 3, each made anew by group (seeds 5 to 7): ") for note in first.notes)
+    assert split_rows(first, SourceSettings(**COLUMNS)) == (first,)
 
 
 def test_folds_make_every_row_a_test_row_once_and_keep_groups_together(photos):

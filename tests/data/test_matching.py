@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from interfuse.core.errors import DataError
+from interfuse.core.errors import ConfigError, DataError
 from interfuse.data import SourceSettings, load_examples, load_for_run, refold
 from interfuse.data.matching import Captions, draw_negatives
 
@@ -112,6 +112,11 @@ def test_the_pairs_of_all_folds_are_the_same(gallery):
     tested = [row for row in first.to_pylist() if row["split"] == "test" and row["label"] == [0]]
     assert tested
     assert all(texts[row["text"]] == "test" for row in tested)
+
+
+def test_pairs_made_from_captions_are_not_split_anew(gallery):
+    with pytest.raises(ConfigError, match="needs the same rows in every split.*Give folds="):
+        load(gallery, resplit=3)
 
 
 def test_a_run_is_scored_on_pairs_and_predicts_on_the_rows_as_they_are(gallery):

@@ -65,6 +65,25 @@ def test_another_seed_makes_another_split():
     assert (deal(rows, SHARES, 0) != deal(rows, SHARES, 1)).any()
 
 
+def test_every_fold_draws_its_own_validation_rows():
+    """One draw for all folds let the same 24 % of the rows serve in each; own draws let rows serve like coin tosses."""
+    rows, folds, share = table([1] * 1_000, classes=2), 5, 0.15
+    served = np.zeros(1_000)
+    for fold in range(folds):
+        chosen = SourceSettings(folds=folds, fold=fold, validation_share=share)
+        parts, _ = make_parts(rows, None, chosen)
+        validation = parts == "validation"
+        assert validation.sum() == pytest.approx(0.15 * 800, abs=2)
+        assert rows.classes[validation].mean() == pytest.approx(0.5, abs=0.02)  # stratified, as splits are
+        assert make_parts(rows, None, chosen)[0].tolist() == parts.tolist()
+        served += validation
+    never, once, often = (served == 0).mean(), (served == 1).mean(), (served >= 3).mean()
+    # binomial of 4 draws of 0.15: 0.522, 0.368 and 0.012, each with a deviation below 0.016
+    assert never == pytest.approx(0.522, abs=0.05)
+    assert once == pytest.approx(0.368, abs=0.05)
+    assert often < 0.03
+
+
 def test_leaks_count_a_group_once_however_many_parts_it_is_in():
     assert leaks(np.array([0, 0, 0, 1, 1]), np.array(["train", "validation", "test", "test", "test"])) == [0]
 
@@ -111,6 +130,10 @@ def test_too_few_groups_are_told():
     [
         ({"test_share": 1.5}, "test_share must be between 0 and 1, got 1.5"),
         ({"test_share": 0.5, "validation_share": 0.5}, "leave no row to train on"),
+        ({"resplit": 1}, "resplit must be at least 2, got 1"),
+        ({"resplit": 3, "split": "part"}, "these rows have a split of their own, in column 'part'"),
+        ({"resplit": 3, "test": "test.csv"}, "validation=… or test=… says what the split is"),
+        ({"resplit": 3, "test_share": 0}, "test_share=0 leaves no test row"),
         ({"folds": 1}, "folds must be at least 2, got 1"),
         ({"folds": 3, "fold": 3}, "fold must be from 0 to 2, got 3"),
     ],

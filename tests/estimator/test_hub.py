@@ -114,7 +114,9 @@ def test_the_card_of_a_studys_run_tells_data_comparison_and_use(tmp_path):
     card = model_card(load_run(folder))
     assert "- Source: known:xor; rows: train " in card
     assert "Train rows a class: " in card
-    assert "The comparison it comes from, on test rows, 2 seeds (accuracy; 95 % intervals over rows and seeds)" in card
+    assert (
+        "The comparison it comes from, on test rows, 2 seeds (accuracy; 95 % intervals over examples and seeds" in card
+    )
     assert "| **product" in card
     assert "| concat" in card
     assert "Multimodal: it needs both. (test rows of known:xor)" in card

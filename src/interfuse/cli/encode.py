@@ -22,7 +22,7 @@ def encode(
     data: options.Data,
     read: Annotated[
         SourceSettings,
-        Fields(SourceSettings, without=(*RARE, "folds", "hard_negatives"), **options.READ),
+        Fields(SourceSettings, without=(*RARE, "folds", "resplit", "hard_negatives"), **options.READ),
     ],
     encoders: options.Encoders,
     quarantine: options.Quarantine = None,

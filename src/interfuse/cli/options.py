@@ -53,9 +53,11 @@ Shard = Annotated[
         rich_help_panel="Machine",
     ),
 ]
-Reading = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds"), **READ)]
+Reading = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds", "resplit"), **READ)]
 """How rows are read where their split may have to be made."""
-ReadingAsTrained = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds", "task"), **READ)]
+ReadingAsTrained = Annotated[
+    SourceSettings, Fields(SourceSettings, without=(*RARE, "folds", "resplit", "task"), **READ)
+]
 """How rows are read for a run, which knows its task."""
 Encoders = Annotated[EncoderSettings, Fields(EncoderSettings, without=RARE, **ENCODE)]
 EncodersAsTrained = Annotated[EncoderSettings, Fields(EncoderSettings, only=("store", "device"), **ENCODE)]

@@ -31,7 +31,7 @@ RARE = ("validation_share", "test_share", "fold", "encoding_batch", "ogm_alpha",
 """Settings that `compare` takes from a file alone: its help has room for 66 options."""
 SMALLEST = {
     "accumulate": 1, "finetune_batch": 1, "finetune_epochs": 1, "folds": 2, "image_size": 32, "jobs": 1, "rows": 2,
-    "rows_per_part": 1, "seeds": 1, "store_dim": 1, "threads": 1, "train_rows": 1, "tune": 0,
+    "resplit": 2, "rows_per_part": 1, "seeds": 1, "store_dim": 1, "threads": 1, "train_rows": 1, "tune": 0,
 }  # fmt: skip
 """Smaller values are wrong usage."""
 

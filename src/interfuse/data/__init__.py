@@ -3,7 +3,7 @@
 from interfuse.data.batches import Batch, ahead, epoch_batches, eval_batches, make_batch, plan_epoch
 from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Examples, Trouble, write_quarantine, write_troubles
 from interfuse.data.features import Features, assemble, encode_labels
-from interfuse.data.folds import refold
+from interfuse.data.folds import refold, split_rows
 from interfuse.data.known_answer import make_known
 from interfuse.data.load import load_examples, load_for_run, load_part
 from interfuse.data.pictures import (
@@ -51,6 +51,7 @@ __all__ = [
     "open_stream",
     "plan_epoch",
     "refold",
+    "split_rows",
     "to_path",
     "write_quarantine",
     "write_troubles",

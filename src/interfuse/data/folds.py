@@ -1,4 +1,4 @@
-"""The folds of a table that is read once."""
+"""The folds, or the splits made anew, of a table that is read once."""
 
 from dataclasses import replace
 
@@ -14,17 +14,17 @@ from interfuse.data.settings import SourceSettings
 
 
 def refold(examples: Examples, settings: SourceSettings) -> Examples:
-    """Return the rows with the splits of another fold; nothing is read again, and every row stays.
+    """Return the rows with the splits of another fold, or of another seed; nothing is read again, and every row stays.
 
     Args:
-        examples: the rows as one of the folds, nothing left out since.
-        settings: how they were read, with the fold that is wanted.
+        examples: the rows as one of the folds, or as one of the splits made anew, nothing left out since.
+        settings: how they were read, with the fold or the seed that is wanted.
 
     Raises:
-        DataError: the settings ask for no folds.
+        DataError: the settings ask for one split only.
     """
-    if settings.folds is None:
-        raise DataError("Only rows that were read with folds can be folded anew.")
+    if settings.folds is None and settings.resplit is None:
+        raise DataError("Only rows that were read with folds, or with resplit, can be split again.")
     rows = examples.table
     own = rows["id"] if settings.id is not None else pc.coalesce(rows["text_key"], rows["id"])
     names = pl.Series(pl.from_arrow(pc.coalesce(rows["image_key"], own)))
@@ -32,3 +32,18 @@ def refold(examples: Examples, settings: SourceSettings) -> Examples:
     parts, _ = splits.make_parts(table, None, settings)
     split = pa.array(parts, COLUMNS.field("split").type)
     return replace(examples, table=examples.table.set_column(COLUMNS.get_field_index("split"), "split", split))
+
+
+def split_rows(examples: Examples, settings: SourceSettings) -> tuple[Examples, ...]:
+    """Return the rows once for each fold, or for each split made anew; once where there is one split.
+
+    Args:
+        examples: the rows as they were read.
+        settings: how they were read. Splits made anew are of the seeds from `settings.seed` on.
+    """
+    if settings.folds:
+        return tuple(refold(examples, replace(settings, fold=fold)) for fold in range(settings.folds))
+    if settings.resplit:
+        seeds = range(settings.seed, settings.seed + settings.resplit)
+        return tuple(refold(examples, replace(settings, seed=seed)) for seed in seeds)
+    return (examples,)

@@ -43,6 +43,11 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
     parts, notes = splits.make_parts(table, rows.cells("split") if settings.split else None, settings)
     rows.notes += notes
     if labels.unpaired:
+        if settings.resplit:
+            raise ConfigError(
+                "resplit=… needs the same rows in every split, and pairs for matching are made within a split from "
+                "captions. Give folds=…, or pairs with a label column."
+            )
         pools = splits.deal_folds(table, settings) if settings.folds else parts
         return _pair(rows, groups, pools, parts, settings)
     if settings.hard_negatives:

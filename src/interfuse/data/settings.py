@@ -48,6 +48,8 @@ class SourceSettings:
     """Cross-validate: every row is a test row in one of so many folds."""
     fold: int = 0
     """Which fold is the test split."""
+    resplit: int | None = None
+    """Split the rows anew so many times, with a seed for each, in place of several seeds on one split."""
     allow_outside: bool = False
     """Read pictures outside the image folder too, also through symbolic links."""
 
@@ -65,7 +67,29 @@ class SourceSettings:
                 f"validation_share {self.validation_share} and test_share {self.test_share} leave no row to train on: "
                 "together they must be below 1."
             )
+        self._check_resplit()
         if self.folds is not None and self.folds < 2:
             raise ConfigError(f"folds must be at least 2, got {self.folds}.")
         if self.fold < 0 or self.fold >= (self.folds or 1):
             raise ConfigError(f"fold must be from 0 to {(self.folds or 1) - 1}, got {self.fold}.")
+
+    def _check_resplit(self) -> None:
+        """Refuse to split rows anew that are split otherwise."""
+        if self.resplit is None:
+            return
+        opening = f"resplit={self.resplit} splits the rows anew {self.resplit} times"
+        if self.resplit < 2:
+            raise ConfigError(f"resplit must be at least 2, got {self.resplit}.")
+        if self.folds is not None:
+            raise ConfigError(f"{opening}, and folds={self.folds} deals them into folds. Leave out one of the two.")
+        if self.validation or self.test:
+            raise ConfigError(
+                f"{opening}, and validation=… or test=… says what the split is. Leave out one of the two."
+            )
+        if self.split is not None:
+            raise ConfigError(
+                f"{opening}, and these rows have a split of their own, in column {self.split!r}: a difference over "
+                "other splits would not be one on that split. Leave out resplit, or give rows without a split."
+            )
+        if self.test_share == 0:
+            raise ConfigError(f"{opening}, and test_share=0 leaves no test row in any of them.")

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from interfuse.core.errors import ConfigError, DataError
+from interfuse.core.seeds import derive
 from interfuse.data.settings import SourceSettings
 from interfuse.data.tables import number_series, ranges, starts_of, take
 
@@ -99,20 +100,30 @@ def make_parts(
     parts = _carve(table, parts, "test", settings.test_share, settings.seed)
     share = settings.validation_share / (1 - settings.test_share)
     parts = _carve(table, parts, "validation", share, settings.seed)
-    note = f"Split: made, by group (seed {settings.seed}): {_counts(parts)}. split=COL or test=FILE give your own."
+    if settings.resplit:
+        last = settings.seed + settings.resplit - 1
+        note = (
+            f"Splits: {settings.resplit}, each made anew by group (seeds {settings.seed} to {last}): {_counts(parts)}."
+        )
+    else:
+        note = f"Split: made, by group (seed {settings.seed}): {_counts(parts)}. split=COL or test=FILE give your own."
     return parts, [note]
 
 
 def _fold(table: Table, settings: SourceSettings) -> tuple[np.ndarray, list[str]]:
-    """Make one fold the test split and carve validation from the rest."""
+    """Make one fold the test split and carve validation from the rest, in every fold by a draw of its own.
+
+    With one draw for all folds the same rows would serve as validation again and again, and the others never.
+    """
     folds, seed, dealt = settings.folds or 1, settings.seed, deal_folds(table, settings)
     if len(set(dealt)) < folds:
         raise DataError(
             f"Too few groups of rows for {folds} folds: {len(set(table.groups.tolist()))}. Ask for fewer folds."
         )
     parts = np.where(dealt == str(settings.fold), "test", "train").astype(object)
-    note = f"Folds: {folds}, dealt by group (seed {seed}); in each, validation is carved from train by group."
-    return _carve(table, parts, "validation", settings.validation_share, seed), [note]
+    note = f"Folds: {folds}, dealt by group (seed {seed}); each draws its validation rows anew, by group."
+    draw = derive(seed, "validation", settings.fold)
+    return _carve(table, parts, "validation", settings.validation_share, draw), [note]
 
 
 def deal_folds(table: Table, settings: SourceSettings) -> np.ndarray:

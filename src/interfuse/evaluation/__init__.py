@@ -44,6 +44,8 @@ from interfuse.evaluation.findings import (
     say_spared,
     say_undecomposed,
 )
+from interfuse.evaluation.fold_component import FoldMeans, fold_means
+from interfuse.evaluation.fold_metric import FoldMetric
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.metric_names import check_defined, find_metric
@@ -54,6 +56,8 @@ from interfuse.evaluation.permutation import Perceptual, Permutation, measure_pe
 from interfuse.evaluation.power import Precision
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
+from interfuse.evaluation.resplit import Resplit
+from interfuse.evaluation.scope import say_scope
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.seed_spread import SeedSpread, common_spread
 from interfuse.evaluation.sequential import Looks, is_open, say_looks
@@ -90,6 +94,8 @@ __all__ = [
     "Drawn",
     "Emap",
     "EstimatedDecomposition",
+    "FoldMeans",
+    "FoldMetric",
     "Interval",
     "Looks",
     "Metric",
@@ -100,6 +106,7 @@ __all__ = [
     "Precision",
     "Regime",
     "Resampling",
+    "Resplit",
     "Rules",
     "SeedSpread",
     "Shapley",
@@ -124,6 +131,7 @@ __all__ = [
     "find_metric",
     "find_needs_both",
     "fit_temperature",
+    "fold_means",
     "holm",
     "information",
     "interaction_share",
@@ -160,6 +168,7 @@ __all__ = [
     "say_permutation",
     "say_power",
     "say_primary",
+    "say_scope",
     "say_seeds",
     "say_shapley",
     "say_spared",

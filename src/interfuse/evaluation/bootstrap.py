@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int, Num
@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, Num
 from interfuse.core.errors import ConfigError
 from interfuse.evaluation.bootstrap_metrics import Weighted
 from interfuse.evaluation.components import Components
+from interfuse.evaluation.fold_component import FoldMeans
+from interfuse.evaluation.fold_metric import FoldMetric
 from interfuse.evaluation.intervals import Interval
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -80,17 +82,22 @@ class Drawn:
     own: Float[np.ndarray, " seeds"]
     draws: Float[np.ndarray, "draws seeds"]
     groups: int
+    by_fold: FoldMeans | None = None
+    """What each fold scores; none where there is one split, or no two folds where the metric is defined."""
 
     def __sub__(self, other: "Drawn") -> "Drawn":
         """Return the paired difference."""
-        return Drawn(self.own - other.own, self.draws - other.draws, self.groups)
+        by_fold = self.by_fold - other.by_fold if self.by_fold and other.by_fold else None
+        return Drawn(self.own - other.own, self.draws - other.draws, self.groups, by_fold)
 
     def first(self, seeds: int) -> "Drawn":
         """Return the metric of the first seeds alone."""
-        return Drawn(self.own[:seeds], self.draws[:, :seeds], self.groups)
+        return Drawn(self.own[:seeds], self.draws[:, :seeds], self.groups, self.by_fold)
 
     def components(self) -> Components:
         """Return the parts of the metric's variance; resamples where it is undefined are left out.
+
+        Over folds what their training sets add is counted too.
 
         Raises:
             ConfigError: it is undefined on these rows, or on most resamples.
@@ -98,7 +105,7 @@ class Drawn:
         draws = self.draws[np.isfinite(self.draws).all(1)]
         if not np.isfinite(self.own).all() or len(draws) < max(2, len(self.draws) / 2):
             raise ConfigError("The metric is undefined on most resamples: too few rows of some class.")
-        return measure_draws(self.own, draws, self.groups)
+        return replace(measure_draws(self.own, draws, self.groups), folds=self.by_fold)
 
     def interval(self, level: float = 0.95, lowest: float = -math.inf, highest: float = math.inf) -> Interval:
         """Return the interval of `bootstrap_interval`, between the bounds of the metric.
@@ -112,16 +119,21 @@ class Drawn:
         return parts.interval(level, lowest, highest)
 
 
-def draw_metric(seeds: Sequence[Weighted], weights: Float[np.ndarray, "draws rows"], groups: int) -> Drawn:
+def draw_metric(seeds: Sequence[Weighted | FoldMetric], weights: Float[np.ndarray, "draws rows"], groups: int) -> Drawn:
     """Ask each seed's metric for all rows and for every resample.
 
     Args:
-        seeds: the metric of each seed's predictions.
+        seeds: the metric of each seed's predictions, of all folds where there are several.
         weights: from `draw_weights`, the same for every design that is to be compared.
         groups: how many groups the rows have.
     """
-    own = np.array([metric(np.ones(weights.shape[1])) for metric in seeds])
-    return Drawn(own, np.array([[metric(row) for metric in seeds] for row in weights]), groups)
+    ones = np.ones(weights.shape[1])
+    own = np.array([metric(ones) for metric in seeds])
+    folds = [metric.by_fold(ones) for metric in seeds if isinstance(metric, FoldMetric)]
+    values = np.mean(folds, axis=0) if folds else np.empty(0)
+    values = values[np.isfinite(values)]
+    by_fold = FoldMeans(values) if len(values) > 1 else None
+    return Drawn(own, np.array([[metric(row) for metric in seeds] for row in weights]), groups, by_fold)
 
 
 def draw_weights(groups: Int[np.ndarray, " rows"], how: Resampling | None = None) -> Float[np.ndarray, "draws rows"]:

@@ -11,6 +11,7 @@ from interfuse.evaluation.bootstrap import Drawn
 from interfuse.evaluation.contrasts import LEVEL, Difference, Rules
 from interfuse.evaluation.design_scores import DesignScores
 from interfuse.evaluation.intervals import Interval
+from interfuse.evaluation.resplit import Resplit
 from interfuse.evaluation.seed_spread import common_spread
 from interfuse.evaluation.verdicts import (
     NO_VALIDATION,
@@ -217,11 +218,13 @@ def _join(scores: Mapping[str, DesignScores], names: Sequence[str]) -> DesignSco
     """Return the trainings that were chosen, one a seed, as one design's."""
     first = scores[names[0]]
     test = np.stack([scores[name].test[seed] for seed, name in enumerate(names)])
-    drawn = [scores[name].drawn for name in names]
-    if all(isinstance(entry, Drawn) for entry in drawn):
-        own = np.array([entry.own[seed] for seed, entry in enumerate(drawn) if entry])
-        draws = np.stack([entry.draws[:, seed] for seed, entry in enumerate(drawn) if entry], 1)
-        return replace(first, test=test, drawn=Drawn(own, draws, drawn[0].groups if drawn[0] else 0))
+    if isinstance(first.drawn, Drawn | Resplit):
+        own = np.array([scores[name].by_seed()[seed] for seed, name in enumerate(names)])
+        if isinstance(first.drawn, Resplit):
+            return replace(first, test=test, drawn=Resplit(own, first.drawn.test_share))
+        columns = [(scores[name].drawn, seed) for seed, name in enumerate(names)]
+        draws = np.stack([drawn.draws[:, seed] for drawn, seed in columns if isinstance(drawn, Drawn)], 1)
+        return replace(first, test=test, drawn=replace(first.drawn, own=own, draws=draws))
     return replace(first, test=test)
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
+from interfuse.evaluation.fold_component import FoldMeans
 from interfuse.evaluation.intervals import Interval, stretch, unvaried, variation
 
 ROUNDING = 1e-9
@@ -39,6 +40,8 @@ class Components:
     typical: float = 0.0
     """Spread that is usual among the study's designs: degrees of freedom are counted as if there were that much, for
     where trainings agree by chance the rest of the variance would lend them far too many."""
+    folds: FoldMeans | None = None
+    """What each fold of a cross-validation scores; its training sets are then counted too, see `FoldMeans.widen`."""
 
     def interval(self, level: float = 0.95, lowest: float = -1.0, highest: float = 1.0) -> Interval:
         """Return the interval of the mean.
@@ -63,6 +66,10 @@ class Components:
 
     def combine(self) -> tuple[float, float]:
         """Return the variance of the mean and its degrees of freedom."""
+        variance, df = self._over_rows_and_seeds()
+        return (variance, df) if self.folds is None else self.folds.widen(variance, df)
+
+    def _over_rows_and_seeds(self) -> tuple[float, float]:
         if self.seeds == 1 or self.groups == 1:
             return (self.by_item, self.df_items) if self.seeds == 1 else (self.spread / self.seeds, self.df_seeds)
         by_seed, df_rest = self.spread / self.seeds, (self.seeds - 1) * self.df_items

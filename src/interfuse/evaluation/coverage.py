@@ -1,5 +1,6 @@
 """How often an interval covers the truth, and how often a study errs, where the truth is known: we made it up."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -120,13 +121,13 @@ def measure_coverage(regime: Regime, repeats: int = 2000, seed: int = 0, grouped
         results = compare_designs(scores, "d0", Rules()).results
         means = [result.mean for result in results]
         deltas = [result.delta.interval for result in results if result.delta]
-        counts += (
-            np.mean([interval.low <= regime.truth <= interval.high for interval in means]),
-            np.mean([interval.low <= 0 <= interval.high for interval in deltas]) if deltas else np.nan,
-            any(result.verdict.endswith(("wins", "loses")) for result in results),
-            np.mean([interval.high - interval.low for interval in deltas]) if deltas else np.nan,
-        )
-    return Coverage(*(counts / repeats))
+        counts += [
+            float(np.mean([interval.low <= regime.truth <= interval.high for interval in means])),
+            float(np.mean([interval.low <= 0 <= interval.high for interval in deltas])) if deltas else math.nan,
+            float(any(result.verdict.endswith(("wins", "loses")) for result in results)),
+            float(np.mean([interval.high - interval.low for interval in deltas])) if deltas else math.nan,
+        ]
+    return Coverage(*(counts / repeats).tolist())
 
 
 def _forget_groups(entry: DesignScores) -> DesignScores:

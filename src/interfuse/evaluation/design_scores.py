@@ -1,12 +1,14 @@
 """What the trainings of one design scored, and how two designs differ."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from interfuse.evaluation.bootstrap import Drawn
 from interfuse.evaluation.components import Components, measure_components
+from interfuse.evaluation.fold_component import fold_means
+from interfuse.evaluation.resplit import Resplit
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,11 @@ class DesignScores:
     """Whether the table calls it a floor instead of judging it."""
     unimodal: bool
     """Whether it sees one modality only."""
-    drawn: Drawn | None = None
-    """A metric that is no mean over rows, on test, instead of the row scores; `validation` is then a value a seed."""
+    drawn: Drawn | Resplit | None = None
+    """What there is on test instead of row scores: a metric that is no mean over rows, or the scores of splits made
+    anew; `validation` is then a value a seed."""
+    folds: Int[np.ndarray, " rows"] | None = None
+    """In which fold each row is a test row; none where there is one split."""
 
     @property
     def seeds(self) -> int:
@@ -31,7 +36,7 @@ class DesignScores:
 
     def components(self) -> Components:
         """Return what the variance of its mean score is made of."""
-        return measure_components(self.test, self.groups) if self.drawn is None else self.drawn.components()
+        return self._over_rows(self.test) if self.drawn is None else self.drawn.components()
 
     def by_seed(self) -> Float[np.ndarray, " seeds"]:
         """Return each training's score on all test rows."""
@@ -40,9 +45,15 @@ class DesignScores:
     def minus(self, other: "DesignScores") -> Components:
         """Return what the variance of the difference is made of, row by row and by the seeds that both have."""
         seeds = min(self.seeds, other.seeds)
-        if self.drawn is not None and other.drawn is not None:
+        if isinstance(self.drawn, Drawn) and isinstance(other.drawn, Drawn):
             return (self.drawn.first(seeds) - other.drawn.first(seeds)).components()
-        return measure_components(self.test[:seeds] - other.test[:seeds], self.groups)
+        if isinstance(self.drawn, Resplit) and isinstance(other.drawn, Resplit):
+            return (self.drawn.first(seeds) - other.drawn.first(seeds)).components()
+        return self._over_rows(self.test[:seeds] - other.test[:seeds])
+
+    def _over_rows(self, table: Float[np.ndarray, "seeds rows"]) -> Components:
+        parts = measure_components(table, self.groups)
+        return parts if self.folds is None else replace(parts, folds=fold_means(table, self.folds))
 
     def beats(self, other: "DesignScores", lower: bool = False) -> float:
         """Return the share of pairs of trainings of which ours scores better on these rows; equal ones count half.

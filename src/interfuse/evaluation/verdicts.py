@@ -107,6 +107,13 @@ def say_tuning(tuning: Mapping[str, Any] | None) -> list[str]:
     """Return the sentences on how the designs were tuned."""
     if not tuning:
         return []
+    if "splits" in tuning:
+        draws, splits = len(tuning["splits"][0]["draws"]), len(tuning["splits"])
+        return [
+            f"Tuned anew on each of {splits} splits: {draws} draws of {tuning['space']}, the same for every design, "
+            f"and each design's own settings; validation chose by {tuning['metric']}. Tuning never saw the split's "
+            "test rows."
+        ]
     draws, own = len(tuning["draws"]), sum(1 for number in tuning["chosen"].values() if number == 0)
     untuned = f"; {own} of {len(tuning['chosen'])} designs kept their own settings" if own else ""
     return [

@@ -1,6 +1,7 @@
 """Records in, pages and tables out; a report never sees a model."""
 
 from interfuse.reports.diagnosis import diagnosis_to_html, diagnosis_to_json, diagnosis_to_markdown, diagnosis_to_text
+from interfuse.reports.facts import spell_scope
 from interfuse.reports.formats import to_csv, to_json, to_markdown
 from interfuse.reports.gallery import group_pieces
 from interfuse.reports.html import to_html
@@ -26,6 +27,7 @@ __all__ = [
     "print_inspection",
     "print_summary",
     "read_maps",
+    "spell_scope",
     "to_csv",
     "to_html",
     "to_json",

@@ -17,6 +17,7 @@ def data_card(study: Mapping[str, Any]) -> Facts:
         ("source", data.get("source")),
         ("task", data.get("task")),
         ("rows", folds),
+        ("splits made anew (rows below: the first)", study.get("resplit")),
         *((f"{split} rows" + (f", {FIRST}" if folds else ""), count) for split, count in splits.items()),
         ("groups (rows that stay together)", data.get("groups")),
         ("number to predict" if regression else "classes", _spell_classes(names, regression) if names else None),
@@ -58,6 +59,7 @@ def key_figures(study: Mapping[str, Any], designs: int) -> Facts:
         ("rows", folds)
         if folds
         else ("rows " + " / ".join(rows), " / ".join(spell(count) for count in rows.values()) if rows else None),
+        ("splits", f"{study['resplit']}, a seed each" if study.get("resplit") else None),
         ("baseline", study.get("baseline")),
         ("wall time", spell_seconds(float(total)) if total else None),
     ]
@@ -87,6 +89,20 @@ def spell_folds(study: Mapping[str, Any]) -> str | None:
     data, folds = _table(study, "data"), study.get("folds") or 1
     count = data.get("tested") or sum(_table(data, "rows").values())  # older records know the first fold only
     return f"{count:,} in {folds} folds, each tested once" if folds > 1 and count else None
+
+
+def spell_scope(study: Mapping[str, Any]) -> str:
+    """Return what the intervals of a study are over.
+
+    >>> spell_scope({"seeds": [0, 1, 2]}), spell_scope({"seeds": [0, 1], "resplit": 2})
+    ('examples and seeds, for this split', '2 splits made anew, each with a seed of its own')
+    """
+    resplit, folds, seeds = study.get("resplit"), study.get("folds") or 1, study.get("seeds") or []
+    if resplit:
+        return f"{resplit} splits made anew, each with a seed of its own"
+    if folds > 1:
+        return f"examples{', seeds' if len(seeds) > 1 else ''} and the training sets of {folds} folds"
+    return "examples, for this one trained model only" if len(seeds) == 1 else "examples and seeds, for this split"
 
 
 def spell(value: Any) -> str:

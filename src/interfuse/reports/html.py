@@ -11,7 +11,16 @@ from markupsafe import escape as escape_html
 from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.core.tasks import HEADLINES
 from interfuse.reports.curves import draw_expected, draw_learning, find_curves
-from interfuse.reports.facts import FIRST, data_card, design_settings, key_figures, notes, origin, spell_folds
+from interfuse.reports.facts import (
+    FIRST,
+    data_card,
+    design_settings,
+    key_figures,
+    notes,
+    origin,
+    spell_folds,
+    spell_scope,
+)
 from interfuse.reports.figures import draw_cost, draw_forest, draw_use
 from interfuse.reports.formats import (
     metric_names,
@@ -60,7 +69,7 @@ def to_html(summary: StudySummary) -> str:
         "source": str((summary.study.get("data") or {}).get("source", "study")),
         "metric": _metric(rows),
         "watched": HEADLINES.get(_task(summary), _metric(rows)),
-        "one_seed": any(row.seeds == 1 for row in rows),
+        "scope": spell_scope(summary.study),
         "looks": looks,
         **_leaderboard(summary, rows, looks),
         **_training(summary, rows, looks),

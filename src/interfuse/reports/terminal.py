@@ -79,9 +79,10 @@ def _headline(summary: StudySummary) -> str:
     data, seeds = summary.study.get("data") or {}, len(summary.study.get("seeds") or [])
     rows = ", ".join(f"{count:,} {split}" for split, count in (data.get("rows") or {}).items())
     folds = spell_folds(summary.study)
+    resplit = summary.study.get("resplit")
     facts = [
         folds.replace(" in ", " rows in ") if folds else f"{rows} rows" if rows else "",
-        f"{seeds} seed{'s' if seeds > 1 else ''}" if seeds else "",
+        f"{seeds} splits, a seed each" if resplit else f"{seeds} seed{'s' if seeds > 1 else ''}" if seeds else "",
     ]
     opening = f"{data['source']}: " if data.get("source") else ""
     model = " (intervals are for the one trained model only)" if seeds == 1 else ""

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from PIL import Image
 
-from interfuse.core.errors import DataError
+from interfuse.core.errors import ConfigError, DataError
 from interfuse.data import SourceSettings, load_examples
 
 NAMES = {1: "person", 3: "car", 18: "dog", 90: "toothbrush"}
@@ -61,6 +61,11 @@ def test_both_files_give_captions_with_the_names_of_their_pictures_categories(co
     assert "train2017 is train, val2017 is test; validation is carved from train by group" in said
     assert "12 pictures, 24 captions, 4 categories" in said
     assert "2 of 4 classes occur in no train row" in said or "1 of 4 classes occur in no train row" in said
+
+
+def test_splits_that_the_data_declare_are_not_made_anew(coco):
+    with pytest.raises(ConfigError, match="these rows have a split of their own, in column 'split'"):
+        load(coco, resplit=3)
 
 
 @pytest.mark.parametrize("part", ["train2017", "val2017"])

@@ -403,6 +403,97 @@ def test_folds_score_every_row_out_of_fold(shop, tmp_path):
     )
     assert (study.trials()[0].folder.name, study.record["folds"]) == ("fold-0", 3)
     assert study.record["data"]["tested"] == 96
+    runs = [read_json(t.folder / "run.json") for t in study.trials() if t.design.name == "product"]
+    row = next(row for row in study.summary("macro-f1").rows if row.design == "product")
+    assert row.mean == pytest.approx(np.mean([run["metrics"]["test"]["macro F1"] for run in runs]))  # fold by fold
+    assert row.delta_ci_low < row.delta < row.delta_ci_high
+    assert any("the training sets of 3 folds" in detail for detail in study.summary().details)
+
+
+@pytest.fixture(scope="module")
+def resplit(shop, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("resplit")
+    given = {"image": "photo", "text": "title", "label": "kind", "image_size": 64, "store": folder / "store"}
+    return interfuse.compare(
+        shop / "shop.csv",
+        **{**given, **SMALL, "epochs": 2, "batch_size": 64},
+        out=folder / "study",
+        fusions="product",
+        resplit=3,
+    )
+
+
+def test_splits_made_anew_come_each_with_a_seed_of_its_own(resplit):
+    trials = [trial for trial in resplit.trials() if trial.design.name == "product"]
+    assert [(trial.seed, trial.fold, trial.folder.name) for trial in trials] == [(0, 0, "0"), (1, 1, "1"), (2, 2, "2")]
+    tables = [read_table(trial.folder / "predictions.parquet").to_pylist() for trial in trials]
+    tested = [frozenset(row["row"] for row in table if row["split"] == "test") for table in tables]
+    assert len(set(tested)) == 3
+    assert (resplit.record["folds"], resplit.record["resplit"], resplit.record["seeds"]) == (1, 3, [0, 1, 2])
+    assert resplit.record["data"]["test_share"] == pytest.approx(np.mean([len(rows) for rows in tested]) / 96)
+    means = [np.mean([row["score"] for row in table if row["split"] == "test"]) for table in tables]
+    row = rows_of(resplit)["product"]
+    assert (row["mean"], row["seeds"]) == (pytest.approx(np.mean(means)), 3)
+
+
+def test_the_interval_over_splits_is_the_corrected_one_and_says_so(resplit):
+    for metric, name in ((None, "accuracy"), ("macro-f1", "macro F1")):
+        summary = resplit.summary(metric)
+        runs = {
+            design: [
+                read_json(trial.folder / "run.json")["metrics"]["test"][name]
+                for trial in resplit.trials()
+                if trial.design.name == design
+            ]
+            for design in ("product", resplit.record["baseline"])
+        }
+        delta = np.subtract(*runs.values())
+        share = resplit.record["data"]["test_share"]
+        error = np.sqrt((1 / 3 + share / (1 - share)) * delta.var(ddof=1))
+        row = next(row for row in summary.rows if row.design == "product")
+        assert row.delta == pytest.approx(delta.mean())
+        assert row.delta_ci_high == pytest.approx(min(1.0, delta.mean() + 4.302653 * error))  # t of 2 df
+        assert any("the rows were split anew 3 times" in detail for detail in summary.details)
+    majority = next(row for row in resplit.summary().rows if row.design == "majority")
+    assert 0 < majority.mean < 1
+    assert "over 3 splits made anew, each with a seed of its own" in (resplit.folder / "report.html").read_text()
+
+
+def test_tuning_is_redrawn_with_each_split(shop, tmp_path):
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'interfuse[tune]'")
+    given = {"image": "photo", "text": "title", "label": "kind", "image_size": 64, "store": tmp_path / "store"}
+    given |= {**SMALL, "epochs": 1, "dim": 16, "fusions": "product", "resplit": 2, "tune": 1, "out": tmp_path / "study"}
+    study = interfuse.compare(shop / "shop.csv", **given, space="learning_rate=0.001..0.002")
+    splits = study.record["tuning"]["splits"]
+    assert splits[0]["draws"] != splits[1]["draws"]
+    for trial in study.trials():
+        number = splits[trial.fold]["chosen"][trial.design.name]
+        run = load_run(trial.folder)
+        own = next(design for design in study.designs() if design.name == trial.design.name)
+        drawn = splits[trial.fold]["draws"][number - 1]["learning_rate"] if number else own.learning_rate
+        assert run.design.learning_rate == drawn
+        assert run.info["seed"] == trial.fold
+    assert any(
+        1 in split["chosen"].values() for split in splits
+    )  # some draw was chosen, so that the above says something
+    assert any(detail.startswith("Tuned anew on each of 2 splits: 1 draws") for detail in study.summary().details)
+    before = {path: path.stat().st_mtime_ns for path in study.folder.rglob("run.json")}
+    interfuse.compare(shop / "shop.csv", **given, space="learning_rate=0.001..0.002")
+    assert {path: path.stat().st_mtime_ns for path in study.folder.rglob("run.json")} == before
+
+
+def test_seeds_beside_splits_made_anew_are_refused(shop, tmp_path):
+    given = {"image": "photo", "text": "title", "label": "kind", "out": tmp_path}
+    with pytest.raises(ConfigError, match=r"resplit=4 trains every design 4 times.*seeds=3 is for one split"):
+        interfuse.compare(shop / "shop.csv", resplit=4, seeds=3, **given)
+    with pytest.raises(ConfigError, match=r"resplit=4 splits the rows anew 4 times, and folds=3 deals them"):
+        interfuse.compare(shop / "shop.csv", resplit=4, folds=3, **given)
+    with pytest.raises(ConfigError, match="store_dim=… is fitted on the train rows, and with resplit=…"):
+        interfuse.compare(shop / "shop.csv", resplit=4, store_dim=8, **given)
+    with pytest.raises(ConfigError, match="give it to compare"):
+        interfuse.train(shop / "shop.csv", resplit=4, **given)
+    with pytest.raises(ConfigError, match=r"known:xor is made of .*: resplit=… would change nothing"):
+        interfuse.compare("known:xor", resplit=4, out=tmp_path)
 
 
 def test_fewer_train_rows_leave_validation_and_test_alone(shop, tmp_path):

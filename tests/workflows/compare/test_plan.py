@@ -2,6 +2,7 @@
 
 import polars as pl
 import pytest
+import torch
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Silent
@@ -48,7 +49,9 @@ def test_rows_are_read_and_refused_before_any_store_is_opened(tmp_path):
     request = read_request(CompareSettings(fusions="text_only", base={"class_weights": "balanced"}), source)
     rows = read_rows(source, Silent())
     assert (rows.task, len(rows.folds), len(rows.label_names)) == ("regression", 3, 1)
-    assert sorted(rows.test_labels().tolist()) == table["price"].to_list()  # every row is a test row once
+    assert (
+        sorted(torch.cat(rows.list_test_labels()).tolist()) == table["price"].to_list()
+    )  # every row is a test row once
     with pytest.raises(ConfigError, match="class_weights=balanced is for classes"):
         request.check(rows)
     assert not (tmp_path / "store").exists()

@@ -14,7 +14,7 @@ from interfuse.workflows.train import TrainingSet
 def write_majority(path: Path, training_set: TrainingSet) -> None:
     """Score the answer that ignores both modalities: the train rows' most frequent label, or their mean number."""
     features, parts = training_set.features, []
-    for split in training_set.folds:
+    for fold, split in enumerate(training_set.folds):
         constant = _majority_probs(features, split["train"].numpy())
         for name in ("validation", "test"):
             rows = split[name]
@@ -23,6 +23,7 @@ def write_majority(path: Path, training_set: TrainingSet) -> None:
             columns = {
                 "row": features.rows[rows].tolist(),
                 "split": [name] * len(rows),
+                "fold": [fold] * len(rows),
                 "score": scores.astype(float),
                 "probs": pa.array(list(probs.astype(np.float32)), pa.list_(pa.float32())),
             }

@@ -20,6 +20,7 @@ from interfuse.workflows.compare.floors import is_baseline_kind, name_role
 from interfuse.workflows.compare.match_parameters import match_all, match_concat
 from interfuse.workflows.compare.request import Request, find_baseline, read_primary
 from interfuse.workflows.compare.tune import TuneSettings, tune
+from interfuse.workflows.compare.tune_splits import tune_splits
 from interfuse.workflows.train import Prepared, RunContext, TrainingSet, make_training_set
 
 
@@ -67,7 +68,8 @@ def settle(request: Request, prepared: Prepared, out: Path, progress: Progress) 
         metric = find_metric(settings.metric, prepared.features.task)
         by = HEADLINES["regression"] if metric in LOWER_IS_BETTER else metric  # ranked alike
         tuning = TuneSettings(settings.tune, settings.space, by, request.resources)
-        best = tune(out, training_set, context, lineup.designs, tuning, progress)
+        search = tune_splits if request.source.read.resplit else tune
+        best = search(out, training_set, context, lineup.designs, tuning, progress)
         lineup, tuning_record = replace(lineup, designs=best.designs), best.record
     record = {**describe(request, lineup, prepared), **tuning_record}
     return Plan(request, prepared, training_set, context, record)
@@ -114,8 +116,9 @@ def describe(request: Request, lineup: Lineup, prepared: Prepared) -> dict[str, 
         "machine": {"cpu": _cpu_name(), "cores": os.cpu_count(), "threads": settings.threads},
         "data": {**prepared.card, "fingerprint": prepared.info["fingerprint"]},
         "encoders": prepared.info["encoders"],
-        "folds": len(prepared.folds),
-        "seeds": list(range(settings.seeds)),
+        "folds": request.source.read.folds or 1,
+        "resplit": request.source.read.resplit,
+        "seeds": list(range(request.source.read.resplit or settings.seeds)),
         **({"until_sure": settings.until_sure} if settings.until_sure else {}),
         "baseline": lineup.baseline,
         "margin": settings.margin,

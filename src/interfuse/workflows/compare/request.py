@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from torch import cat
+
 from interfuse.core.design import NEEDS, Design, check_idle, parse_designs, read_designs
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import TASKS
@@ -50,7 +52,9 @@ class Request:
         """
         self.check_task(rows.task, len(rows.label_names))
         metric = find_metric(self.settings.metric, rows.task)
-        check_defined(metric, rows.task, rows.label_names, rows.test_labels())
+        tests = rows.list_test_labels()
+        for labels in tests if self.source.read.resplit else [cat(tests)]:
+            check_defined(metric, rows.task, rows.label_names, labels)
 
     def check_task(self, task: str | None = None, classes: int = 2) -> None:
         """Refuse what no task allows, or what this one does not.
@@ -93,6 +97,7 @@ def read_request(settings: CompareSettings, source: Source) -> Request:
     Raises:
         ConfigError: the settings cannot work.
     """
+    _check_seeds(settings, source.read.resplit)
     base = {**settings.base, **source.encoder_settings()}
     designs = _read_designs(settings, base)
     space = settings.space if settings.tune else ""
@@ -100,6 +105,18 @@ def read_request(settings: CompareSettings, source: Source) -> Request:
     request = Request(source, settings, base, designs, read_floors(base))
     request.check_task("multiclass" if source.is_known else source.read.task)
     return request
+
+
+def _check_seeds(settings: CompareSettings, resplit: int | None) -> None:
+    """Refuse seeds beside splits that are made anew, each of which has a seed."""
+    if resplit is not None and settings.seeds not in (CompareSettings.seeds, resplit):
+        raise ConfigError(
+            f"resplit={resplit} trains every design {resplit} times, each on a split and with a seed of its own; "
+            f"seeds={settings.seeds} is for one split. Leave out one of the two."
+        )
+    if resplit is not None and (settings.confirm or settings.until_sure):
+        other = "confirm" if settings.confirm else "until_sure"
+        raise ConfigError(f"resplit={resplit} splits the rows anew for each seed; {other}=… is for one split.")
 
 
 def _read_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[Design]:

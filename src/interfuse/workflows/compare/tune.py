@@ -51,6 +51,8 @@ class TuneSettings:
     """What validation is scored by."""
     resources: Resources = field(default_factory=Resources)
     """Where the trainings run."""
+    seed: int = SEED
+    """Of the draws, and of every training of the tuning."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ def tune(
         raise ConfigError(
             "tune=… needs one split: what one fold validates on, another is tested on. Give split=…, or no folds=…."
         )
-    draws = [{}, *draw(settings.space, settings.draws)]
-    trials = {d.name: [_trial(out, d, number, values) for number, values in enumerate(draws)] for d in designs}
+    draws = [{}, *draw(settings.space, settings.draws, settings.seed)]
+    trials = {d.name: [_trial(out, d, n, values, settings.seed) for n, values in enumerate(draws)] for d in designs}
     _begin(out, context, designs, settings)
     fold = training_set.folds[0]
     blind = replace(training_set, folds=({**fold, "test": arange(0)},))
@@ -104,12 +106,13 @@ def tune(
     scores = {name: [_score(trial, settings.metric) for trial in runs] for name, runs in trials.items()}
     best = {name: _best(numbers) for name, numbers in scores.items()}
     winners = [_with(design, draws[best[design.name]]) for design in designs]
-    record = {"space": settings.space, "metric": settings.metric, "draws": draws[1:], "seed": SEED, "chosen": best}
+    request = {"space": settings.space, "metric": settings.metric, "seed": settings.seed}
+    record = {**request, "draws": draws[1:], "chosen": best}
     return Tuned(winners, {"tuning": record, "trials": {name: numbers[1:] for name, numbers in scores.items()}})
 
 
-def draw(space: str, count: int) -> list[dict[str, Any]]:
-    """Draw hyperparameters from a space, by Optuna's random sampler; the same space and count give the same draws.
+def draw(space: str, count: int, seed: int = SEED) -> list[dict[str, Any]]:
+    """Draw hyperparameters from a space, by Optuna's random sampler; the same arguments give the same draws.
 
     Raises:
         ConfigError: the space cannot be read.
@@ -118,7 +121,7 @@ def draw(space: str, count: int) -> list[dict[str, Any]]:
     optuna = require("optuna", "tune")
     distributions = {name: _distribution(optuna, name, text) for name, text in _split(space).items()}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=SEED))
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     return [dict(study.ask(distributions).params) for _ in range(count)]
 
 
@@ -156,13 +159,13 @@ def _distribution(optuna: Any, name: str, text: str) -> Any:
     return make(low, high, log=log)
 
 
-def _trial(out: Path, design: Design, number: int, values: dict[str, Any]) -> Trial | None:
+def _trial(out: Path, design: Design, number: int, values: dict[str, Any], seed: int) -> Trial | None:
     """Return the training of a design with a draw; None where the design refuses it."""
     try:
         variant = _with(design, values)
     except ConfigError:
         return None
-    return Trial(variant, SEED, 0, out / TUNING_FOLDER / design.slug / f"{number:03d}", tuning=True)
+    return Trial(variant, seed, 0, out / TUNING_FOLDER / design.slug / f"{number:03d}", tuning=True)
 
 
 def _with(design: Design, values: dict[str, Any]) -> Design:

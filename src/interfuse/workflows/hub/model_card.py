@@ -13,6 +13,7 @@ from interfuse.core.modalities import MODALITIES
 from interfuse.core.records import read_table
 from interfuse.core.tasks import HEADLINES, lowest_score
 from interfuse.evaluation import mean_interval, vary_as_metric
+from interfuse.reports import spell_scope
 from interfuse.training import Run
 from interfuse.workflows.study import Study
 
@@ -126,7 +127,8 @@ def _compared(run: Run, study: Study) -> str:
     summary = study.summary()
     rows = [
         f"\nThe comparison it comes from, on test rows, {len(study.record['seeds'])} seeds ({summary.rows[0].metric}; "
-        f"95 % intervals over rows and seeds):\n\n| design | mean | 95 % interval | verdict |\n|---|--:|--:|---|"
+        f"95 % intervals over {spell_scope(study.record)}):\n\n"
+        "| design | mean | 95 % interval | verdict |\n|---|--:|--:|---|"
     ]
     for row in summary.rows:
         name = f"**{row.design}**" if row.design == run.design.name else row.design

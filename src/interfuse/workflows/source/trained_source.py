@@ -24,8 +24,8 @@ def read_as_trained(info: Mapping[str, Any], settings: SourceSettings) -> Source
 
 
 def describe_split(examples: Examples, read: SourceSettings) -> dict[str, Any] | None:
-    """Return how the split of these rows was made, so that it can be made again; None where it was given, or folds."""
-    if read.split or read.validation or read.test or read.folds or read.join:
+    """Return how the split of these rows was made, to be made again; None where it was given, or several."""
+    if read.split or read.validation or read.test or read.folds or read.resplit or read.join:
         return None
     names = ("seed", "group", "validation_share", "test_share", "task")
     return {**{name: getattr(read, name) for name in names}, "rows": examples.fingerprint}

@@ -55,7 +55,8 @@ def keep_examples(study: Study, examples: Examples) -> None:
     fusion = study.best_fusion()
     if fusion is None:
         return
-    answers = {name: read_answers(list(folders[name].values())) for name in (fusion, *alone.values())}
+    seeds = 1 if study.record.get("resplit") else None  # each seed's test rows are others there: the first's are shown
+    answers = {name: read_answers(list(folders[name].values())[:seeds]) for name in (fusion, *alone.values())}
     write_gallery(study.folder / EXAMPLES_FILE, examples, answers, fusion, alone)
 
 

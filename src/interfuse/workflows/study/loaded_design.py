@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from interfuse.core.design import Design
 from interfuse.core.files import read_json
 from interfuse.core.records import read_table
-from interfuse.evaluation import DesignScores, spread_explained, spread_of
+from interfuse.evaluation import DesignScores, Resplit, spread_explained, spread_of
 from interfuse.fusion import FUSIONS
+from interfuse.workflows.study.repetitions import constant_scores, join_repetitions
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class LoadedDesign:
     """Of a regression's test rows, as `spread_of` gives it."""
 
 
-def load_design(design: Design, folders: Mapping[int, Sequence[Path]], task: str, floor: bool) -> LoadedDesign:
+def load_design(
+    design: Design, folders: Mapping[int, Sequence[Path]], task: str, floor: bool, test_share: float | None = None
+) -> LoadedDesign:
     """Read a design's runs: test scores in row order, seed by seed, all folds together.
 
     Args:
@@ -39,6 +42,7 @@ def load_design(design: Design, folders: Mapping[int, Sequence[Path]], task: str
         folders: for each seed the run folders of its folds.
         task: of the rows.
         floor: whether the table calls it a floor.
+        test_share: test rows as a fraction of all, where each seed has a split of its own; none: all have one.
     """
     tests, validations, seconds, histories = [], [], [], {}
     spread = None
@@ -56,14 +60,19 @@ def load_design(design: Design, folders: Mapping[int, Sequence[Path]], task: str
         order = np.argsort(rows, kind="stable")
         tests.append(np.concatenate([part["score"].to_numpy() for part in test])[order])
         groups = np.concatenate([part["group"].to_numpy() for part in test])[order]
+        tested = np.repeat(np.arange(len(test)), [len(part) for part in test])[order]
         if task == "regression":
             spread = np.concatenate([spread_of(part["target"].to_numpy()) for part in test])[order]
         validations.append(np.concatenate(validation))
         seconds.append(train_seconds)
         histories[int(seed)] = read_table(runs[0] / "history.parquet").to_pylist()
     unimodal = len(FUSIONS.entry(design.fusion).build.modalities) == 1
-    test_scores = np.stack(tests) if spread is None else spread_explained(np.stack(tests), spread)
-    scores = DesignScores(test_scores, np.stack(validations), groups, floor, unimodal)
+    if test_share is not None:
+        scores, spread = join_repetitions(tests, validations, test_share, floor, unimodal), None
+    else:
+        test_scores = np.stack(tests) if spread is None else spread_explained(np.stack(tests), spread)
+        folds = tested if len(runs) > 1 else None
+        scores = DesignScores(test_scores, np.stack(validations), groups, floor, unimodal, folds=folds)
     names = [name for name in test_metrics[0] if all(name in metrics for metrics in test_metrics)]
     means = {name: float(np.mean([metrics[name] for metrics in test_metrics])) for name in names}
     return LoadedDesign(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories, means, spread)
@@ -78,6 +87,8 @@ def load_majority(name: str, file: Path, like: LoadedDesign) -> LoadedDesign:
         like: a trained design, for the order of rows and the number of seeds.
     """
     table, seeds = read_table(file), like.scores.seeds
+    if isinstance(like.scores.drawn, Resplit):
+        return LoadedDesign(name, constant_scores(table, like.scores), 0, 0.0, {}, {})
     test = table.filter(pc.equal(table["split"], "test"))
     test = test.take(pc.sort_indices(test, [("row", "ascending")]))
     validation = table.filter(pc.equal(table["split"], "validation"))

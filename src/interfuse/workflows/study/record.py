@@ -12,7 +12,7 @@ RECORD_FILE = "study.json"
 TUNING_FOLDER = "tuning"
 """Runs of a tuning, which is done before the study begins."""
 SAME = (
-    *("designs", "seeds", "until_sure", "folds", "baseline", "margin", "metric", "primary"),
+    *("designs", "seeds", "until_sure", "folds", "resplit", "baseline", "margin", "metric", "primary"),
     *("precision", "threads", "encoders"),
 )
 """What a study that goes on must have been begun with."""

@@ -13,6 +13,7 @@ from interfuse.core.records import read_table
 from interfuse.core.tasks import RELATIVE_MSE
 from interfuse.evaluation import (
     DesignScores,
+    FoldMetric,
     Weighted,
     draw_metric,
     draw_weights,
@@ -39,6 +40,8 @@ def score_by(
 ) -> dict[str, DesignScores]:
     """Score every design by the metric: row errors, or the metric on the same resamples of the test groups.
 
+    Over folds a metric that is no mean over rows is that of each fold's rows, averaged: its rows share a network.
+
     Args:
         metric: relative MSE, or one of `WEIGHTED`.
         task: of the rows.
@@ -55,11 +58,13 @@ def score_by(
     weights, count = draw_weights(groups), len(np.unique(groups))
     rescored = {}
     for design, folders in runs.items():
-        tests = [_prepare(metric, task, _rows(seed, "test")) for seed in folders]
-        validations = [_rows(seed, "validation") for seed in folders]
-        values = [_whole(_prepare(metric, task, rows), rows) if len(rows) else np.nan for rows in validations]
+        tests = [prepare_folds(metric, task, read_rows(seed, "test")) for seed in folders]
+        validations = [read_rows(seed, "validation") for seed in folders]
+        values = [
+            measure_whole(prepare_folds(metric, task, rows), rows) if len(rows) else np.nan for rows in validations
+        ]
         draws = draw_metric(tests, weights, count)
-        rescored[design] = replace(scores[design], drawn=draws, validation=_column(values))
+        rescored[design] = replace(scores[design], drawn=draws, validation=to_column(values))
     answers = _constant(metric, task, constant.file, runs)
     rescored[constant.name] = replace(scores[constant.name], drawn=draw_metric(answers, weights, count))
     return {design: rescored[design] for design in scores}
@@ -73,31 +78,33 @@ def _errors(
     Test scores vary as the ratio does, see `spread_explained`.
     """
     like = next(iter(runs.values()))[0]
-    true = _rows(like, "test")["target"].to_numpy()
+    true = read_rows(like, "test")["target"].to_numpy()
     variance, spread = float(np.var(true)) or 1.0, spread_of(true)
     rescored = {}
     for design, folders in runs.items():
         test, validation = (
-            np.stack([_squares(_rows(seed, split)) for seed in folders]) / variance for split in ("test", "validation")
+            np.stack([squared_errors(read_rows(seed, split)) for seed in folders]) / variance
+            for split in ("test", "validation")
         )
         rescored[design] = replace(scores[design], test=1 - spread_explained(1 - test, spread), validation=validation)
     name, table = constant.name, read_table(constant.file)
     parts = []
     for split in ("test", "validation"):
         rows = table.filter(pc.equal(table["split"], split)).sort_by("row")
-        joined = pa.table({"probs": rows["probs"], "target": _rows(like, split)["target"]})
-        parts.append(np.tile(_squares(joined) / variance, (scores[name].test.shape[0], 1)))
+        joined = pa.table({"probs": rows["probs"], "target": read_rows(like, split)["target"]})
+        parts.append(np.tile(squared_errors(joined) / variance, (scores[name].test.shape[0], 1)))
     rescored[name] = replace(scores[name], test=1 - spread_explained(1 - parts[0], spread), validation=parts[1])
     return {design: rescored[design] for design in scores}
 
 
-def _squares(rows: pa.Table) -> np.ndarray:
+def squared_errors(rows: pa.Table) -> np.ndarray:
+    """Return the squared error of each row's number."""
     predicted = rows["probs"].combine_chunks().flatten().to_numpy().astype(np.float64)
     squares: np.ndarray = np.square(predicted - rows["target"].to_numpy())
     return squares
 
 
-def _constant(metric: str, task: str, file: Path, runs: Mapping[str, Folders]) -> list[Weighted]:
+def _constant(metric: str, task: str, file: Path, runs: Mapping[str, Folders]) -> list[Weighted | FoldMetric]:
     """Prepare the metric of the constant answer, for every seed the same."""
     table = read_table(file)
     if "probs" not in table.column_names:
@@ -106,17 +113,38 @@ def _constant(metric: str, task: str, file: Path, runs: Mapping[str, Folders]) -
         )
     test = table.filter(pc.equal(table["split"], "test")).sort_by("row")
     folders = next(iter(runs.values()))
-    like = _rows(folders[0], "test").select(["label"])
-    joined = pa.table({"probs": test["probs"], "label": like["label"]})
-    return [_prepare(metric, task, joined)] * max(map(len, runs.values()))
+    like = read_rows(folders[0], "test")
+    joined = pa.table({"probs": test["probs"], "label": like["label"], "fold": like["fold"]})
+    return [prepare_folds(metric, task, joined)] * max(map(len, runs.values()))
 
 
-def _rows(folders: Sequence[Path], split: str) -> pa.Table:
-    tables = [read_table(folder / "predictions.parquet") for folder in folders]
-    return pa.concat_tables([t.filter(pc.equal(t["split"], split)) for t in tables]).sort_by("row")
+def read_rows(folders: Sequence[Path], split: str) -> pa.Table:
+    """Read one seed's predictions of a split, with the number of the fold that each is from."""
+    tables = []
+    for fold, folder in enumerate(folders):
+        table = read_table(folder / "predictions.parquet")
+        table = table.filter(pc.equal(table["split"], split))
+        tables.append(table.append_column("fold", pa.array(np.full(len(table), fold))))
+    return pa.concat_tables(tables).sort_by("row")
 
 
-def _prepare(metric: str, task: str, rows: pa.Table) -> Weighted:
+def prepare_folds(metric: str, task: str, rows: pa.Table) -> Weighted | FoldMetric:
+    """Prepare a metric of one seed's predictions: of each fold's rows alone where there are several folds.
+
+    Args:
+        metric: one of `WEIGHTED`.
+        task: of the rows.
+        rows: as `read_rows` gives them.
+    """
+    of_row = rows["fold"].to_numpy()
+    places = [np.flatnonzero(of_row == fold) for fold in np.unique(of_row)]
+    if len(places) == 1:
+        return prepare_metric(metric, task, rows)
+    return FoldMetric([prepare_metric(metric, task, rows.take(pa.array(inside))) for inside in places], places)
+
+
+def prepare_metric(metric: str, task: str, rows: pa.Table) -> Weighted:
+    """Prepare a metric of rows that one network predicted."""
     probs = rows["probs"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
     label_lists = rows["label"].to_pylist()
     if task == "multilabel":
@@ -128,11 +156,12 @@ def _prepare(metric: str, task: str, rows: pa.Table) -> Weighted:
     return make_metric(metric, probs, labels, task)
 
 
-def _whole(metric: Weighted, rows: pa.Table) -> float:
+def measure_whole(metric: Weighted | FoldMetric, rows: pa.Table) -> float:
+    """Return the metric of all rows, each counted once."""
     return metric(np.ones(len(rows)))
 
 
-def _column(values: list[float]) -> np.ndarray:
+def to_column(values: list[float]) -> np.ndarray:
     """Return one value a seed; no column at all where any is undefined, which says that nothing can be chosen by it."""
     column = np.array(values, dtype=np.float64)[:, None]
     return column if np.isfinite(column).all() else column[:, :0]

@@ -33,12 +33,14 @@ from interfuse.evaluation import (
     say_needed,
     say_power,
     say_primary,
+    say_scope,
     say_tuning,
 )
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.training import Run, load_run
 from interfuse.workflows.study.loaded_design import LoadedDesign, load_design, load_majority
 from interfuse.workflows.study.record import RECORD_FILE, begin_record
+from interfuse.workflows.study.repetitions import score_repetitions, vary_design
 from interfuse.workflows.study.report_details import add_evidence
 from interfuse.workflows.study.rescore import Constant, score_by
 from interfuse.workflows.train import Trial
@@ -113,13 +115,16 @@ class Study:
         ]
 
     def trials(self) -> list[Trial]:
-        """List every training that the study needs; a fold has a folder of its own where there are several."""
+        """List every training that the study needs; a fold has a folder of its own where there are several.
+
+        Where the rows are split anew, each seed has a split to itself, which its trainings have for a fold.
+        """
         designs, confirmed = self.designs(), self.record.get("confirmation") or {"seeds": []}
         fresh = [design for design in designs if design.name in (confirmed.get("fusion"), confirmed.get("control"))]
         trainings = sorted(((d, seed) for d in designs for seed in self.seeds_of(d.name)), key=lambda one: one[1])
         trainings += [(design, seed) for seed in confirmed["seeds"] for design in fresh]
         return [
-            Trial(design, seed, fold, folder)
+            Trial(vary_design(design, self.record, seed), seed, seed if self._resplit else fold, folder)
             for design, seed in trainings
             for fold, folder in enumerate(self._fold_folders(design, seed))
         ]
@@ -167,6 +172,7 @@ class Study:
             ),
             *say_metric(by, self.record["metric"], HEADLINES[self.task]),
             *say_tuning(self.record.get("tuning")),
+            say_scope(len(self.record["seeds"]), int(self.record["folds"]), self._resplit),
         ]
         rows.sort(key=lambda row: row.rank)
         summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
@@ -213,6 +219,16 @@ class Study:
         """Task of the rows."""
         return str(self.record["data"]["task"])
 
+    @property
+    def _resplit(self) -> int | None:
+        """How many times the rows were split anew; None where they were split once, or dealt into folds."""
+        return self.record.get("resplit")
+
+    @property
+    def _one_split(self) -> bool:
+        """Whether all trainings share one split, so that more seeds and more rows are all that can be added."""
+        return not self._resplit and int(self.record["folds"]) == 1
+
     def score(self, metric: str | None = None) -> tuple[str, dict[str, LoadedDesign], dict[str, DesignScores]]:
         """Read every design; return the metric's name, what was read, and the scores by that metric."""
         self._check_finished()
@@ -228,6 +244,7 @@ class Study:
                 {seed: self._fold_folders(design, seed) for seed in seeds[design.name]},
                 self.task,
                 self._role(design.name) == "floor",
+                float(self.record["data"]["test_share"]) if self._resplit else None,
             )
             for design in self.designs()
             if design.name in seeds
@@ -245,7 +262,8 @@ class Study:
             for design in self.designs()
             if design.name in loaded
         }
-        return score_by(by, self.task, scores, runs, Constant(MAJORITY, self.folder / MAJORITY_FILE))
+        rescore = score_repetitions if self._resplit else score_by
+        return rescore(by, self.task, scores, runs, Constant(MAJORITY, self.folder / MAJORITY_FILE))
 
     def judge(self, by: str, scores: Mapping[str, DesignScores]) -> Comparison:
         """Return the verdicts on scores by a metric.
@@ -282,7 +300,8 @@ class Study:
     def _say_power(self, scores: Mapping[str, DesignScores], comparison: Comparison) -> list[str]:
         """Return what the study could have seen of its own verdict's contrast."""
         rows = scores[self.record["baseline"]].test.shape[1]
-        return [say_power(comparison.contrast, comparison.rules, rows)] if comparison.contrast else []
+        known = comparison.contrast is not None and self._one_split
+        return [say_power(comparison.contrast, comparison.rules, rows)] if known and comparison.contrast else []
 
     def _say_looks(self, comparison: Comparison) -> list[str]:
         """Return how many seeds each design got, where they were added until a contrast was sure."""
@@ -294,7 +313,7 @@ class Study:
     def _row(self, result: DesignResult, entry: LoadedDesign, by: str, rules: Rules) -> LeaderboardRow:
         """Return one design's result as a row of the leaderboard."""
         delta, rows = result.delta, entry.scores.test.shape[1]
-        precision = Precision.of(delta.components, rows) if delta else None
+        precision = Precision.of(delta.components, rows) if delta and self._one_split else None
         return LeaderboardRow(
             design=result.design,
             fusion=entry.fusion,
@@ -313,7 +332,7 @@ class Study:
             verdict=result.verdict,
             beats=delta.beats if delta else None,
             detectable=precision.detectable(entry.scores.seeds, rows, rules.alpha) if precision else None,
-            needed=say_needed(delta, rules, rows) if delta else "",
+            needed=say_needed(delta, rules, rows) if delta and precision else "",
             metrics=entry.metrics,
         )
 

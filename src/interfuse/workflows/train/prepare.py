@@ -128,6 +128,7 @@ def _prepared(
         "label_names": list(features.label_names),
         "rows": split_rows,
         "tested": sum(len(split["test"]) for split in folds),
+        "test_share": sum(len(split["test"]) for split in folds) / len(folds) / len(features.rows),
         "groups": len(features.groups.unique()),
         "missing_images": int((features.image_items < 0).sum()),
         "missing_texts": int((features.text_items < 0).sum()),

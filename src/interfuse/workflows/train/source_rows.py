@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow.compute as pc
-import torch
 from torch import Tensor
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
-from interfuse.data import Examples, Features, encode_labels, load_examples, make_known, refold
+from interfuse.data import Examples, Features, encode_labels, load_examples, make_known, split_rows
 from interfuse.workflows.source import Source, report_troubles
 
 
@@ -19,7 +18,7 @@ class SourceRows:
 
     source: Source
     folds: tuple[Examples, ...]
-    """The same rows once a fold, once where there are no folds; empty for a known-answer task."""
+    """The same rows once a fold or a split made anew, else once; empty for a known-answer task."""
     known: Features | None = None
     """A known-answer task, which is made of tokens."""
 
@@ -33,11 +32,11 @@ class SourceRows:
         """Names of the labels."""
         return self._labelled.label_names
 
-    def test_labels(self) -> Tensor:
-        """Return the labels of the test rows of all folds, as `Features` has them."""
+    def list_test_labels(self) -> list[Tensor]:
+        """Return the labels of the test rows of each fold or split, as `Features` has them."""
         if self.known is not None:
-            return self.known.labels[self.known.splits["test"]]
-        return torch.cat([_test_labels(examples) for examples in self.folds])
+            return [self.known.labels[self.known.splits["test"]]]
+        return [_test_labels(examples) for examples in self.folds]
 
     @property
     def _labelled(self) -> Examples | Features:
@@ -45,7 +44,7 @@ class SourceRows:
 
 
 def read_rows(source: Source, progress: Progress) -> SourceRows:
-    """Read the rows, once however many folds there are, and say aloud what was decided and what was found wrong.
+    """Read the rows, once however many splits there are, and say aloud what was decided and what was found wrong.
 
     Raises:
         ConfigError: the settings cannot work.
@@ -54,16 +53,15 @@ def read_rows(source: Source, progress: Progress) -> SourceRows:
     if source.is_known:
         source.check_known()
         return SourceRows(source, (), make_known(source.data, seed=source.read.seed))
-    folds = source.read.folds
-    if source.encode.store_dim is not None and folds:
+    read = source.read
+    if source.encode.store_dim is not None and (read.folds or read.resplit):
+        way, often = ("folds", "a test row once") if read.folds else ("resplit", "a test row in some split")
         raise ConfigError(
-            "store_dim=… is fitted on the train rows, and with folds=… every row is a test row once. "
-            "Leave out one of the two."
+            f"store_dim=… is fitted on the train rows, and with {way}=… every row is {often}. Leave out one of the two."
         )
-    first = load_examples(source.data, source.read)
-    every = [refold(first, replace(source.read, fold=fold)) for fold in range(folds)] if folds else [first]
+    first = load_examples(source.data, read)
     report_troubles(first, progress)
-    return SourceRows(source, tuple(every))
+    return SourceRows(source, split_rows(first, read))
 
 
 def _test_labels(examples: Examples) -> Tensor:

@@ -41,6 +41,8 @@ def train_run(
         ConfigError: the design cannot work, or `out` holds another run.
         DataError: the rows cannot be used.
     """
+    if source.read.resplit:
+        raise ConfigError("resplit=… trains on several splits and compares: give it to compare. One training has one.")
     watcher = progress or Silent()
     check_idle([design])
     check_design(design)
