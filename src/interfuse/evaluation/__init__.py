@@ -3,7 +3,8 @@
 from interfuse.evaluation.bootstrap import Drawn, Metric, Resampling, bootstrap_interval, draw_metric, draw_weights
 from interfuse.evaluation.bootstrap_metrics import WEIGHTED, Weighted, make_metric
 from interfuse.evaluation.budget import say_budget
-from interfuse.evaluation.calibration import Calibration, fit_temperature, measure_calibration
+from interfuse.evaluation.calibration import Calibration, Temperature, fit_temperature, measure_calibration
+from interfuse.evaluation.calibration_words import say_calibration
 from interfuse.evaluation.comparison import (
     Comparison,
     DesignResult,
@@ -27,7 +28,6 @@ from interfuse.evaluation.expected_maximum import expected_maximum
 from interfuse.evaluation.findings import (
     QUERIES,
     say_attention,
-    say_calibration,
     say_decomposition,
     say_diagnosis,
     say_emap,
@@ -83,6 +83,7 @@ __all__ = [
     "Resampling",
     "Shapley",
     "Simulation",
+    "Temperature",
     "Weighted",
     "aggregate_scores",
     "attention_spread",
