@@ -2,7 +2,7 @@
 
 from interfuse.evaluation.bootstrap import Drawn, Metric, Resampling, bootstrap_interval, draw_metric, draw_weights
 from interfuse.evaluation.bootstrap_metrics import WEIGHTED, Weighted, make_metric
-from interfuse.evaluation.budget import say_budget
+from interfuse.evaluation.budget import Learning, say_budget
 from interfuse.evaluation.calibration import Calibration, Temperature, fit_temperature, measure_calibration
 from interfuse.evaluation.calibration_words import say_calibration
 from interfuse.evaluation.comparison import (
@@ -75,6 +75,7 @@ __all__ = [
     "Emap",
     "EstimatedDecomposition",
     "Interval",
+    "Learning",
     "Metric",
     "MissingPoint",
     "NeedsBoth",

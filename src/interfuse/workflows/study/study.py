@@ -18,6 +18,7 @@ from interfuse.evaluation import (
     Comparison,
     DesignResult,
     DesignScores,
+    Learning,
     best_on_validation,
     compare_designs,
     difference,
@@ -137,7 +138,7 @@ class Study:
             *self._primary(scores, by),
             *comparison.details,
             *say_budget(
-                {name: _curves(history) for name, history in histories.items()},
+                {name: Learning(_curves(entry.histories), entry.watched) for name, entry in trained.items()},
                 float(self.record["margin"]),
                 HEADLINES[self.task],
             ),
@@ -264,7 +265,7 @@ class Study:
     def _load(self, design: Design) -> "_Loaded":
         """Read a design's runs: test scores in row order, seed by seed, all folds together."""
         folds, seeds = range(int(self.record["folds"])), self.record["seeds"]
-        tests, validations, seconds, histories = [], [], [], {}
+        tests, validations, watched, seconds, histories = [], [], [], [], {}
         spread = None
         test_metrics: list[dict[str, float]] = []
         for seed in seeds:
@@ -284,6 +285,7 @@ class Study:
             if self.task == "regression":
                 spread = np.concatenate([spread_of(part["target"].to_numpy()) for part in test])[order]
             validations.append(np.concatenate(validation))
+            watched.append(validation[0])
             seconds.append(train_seconds)
             histories[int(seed)] = read_table(self._run_folder(design, seed, 0) / "history.parquet").to_pylist()
         modalities = FUSIONS.entry(design.fusion).build.modalities
@@ -292,7 +294,8 @@ class Study:
         scores = DesignScores(test_scores, np.stack(validations), groups, role == "floor", len(modalities) == 1)
         names = [name for name in test_metrics[0] if all(name in metrics for metrics in test_metrics)]
         means = {name: float(np.mean([metrics[name] for metrics in test_metrics])) for name in names}
-        return _Loaded(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories, means, spread)
+        costs = info["parameters"], float(np.mean(seconds))
+        return _Loaded(design.fusion, scores, *costs, histories, means, np.stack(watched), spread)
 
     def _role(self, name: str) -> str:
         return str(next(entry["role"] for entry in self.record["designs"] if entry["name"] == name))
@@ -312,7 +315,7 @@ class Study:
             floor=True,
             unimodal=False,
         )
-        return _Loaded(MAJORITY, scores, 0, 0.0, {}, {})
+        return _Loaded(MAJORITY, scores, 0, 0.0, {}, {}, scores.validation)
 
 
 @dataclass(frozen=True)
@@ -325,6 +328,8 @@ class _Loaded:
     seconds: float
     histories: dict[int, list[dict[str, Any]]]
     metrics: dict[str, float]
+    watched: np.ndarray
+    """Scores, seeds × rows, of the validation rows that the histories' curves are of: the first fold's."""
     spread: np.ndarray | None = None
     """Of a regression's test rows, as `spread_of` gives it."""
 
