@@ -44,8 +44,8 @@ class Learning:
         """
         rows = self.scores.shape[1]
         variance = (rows * float(self.scores.var()) + 1) / (rows + 1)
-        start, end = (1 - np.mean(score) + 1 / rows for score in zip(*self._ends(), strict=True))
-        return 2 * variance * max(1.0, float(start / end)) / rows
+        start, end = (1 - float(np.mean(scores)) + 1 / rows for scores in zip(*self._ends(), strict=True))
+        return float(2 * variance * max(1.0, start / end) / rows)
 
     @property
     def bounce(self) -> float:

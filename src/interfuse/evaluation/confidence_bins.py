@@ -55,7 +55,7 @@ class ConfidenceBins:
         return np.asarray((2 * gap - folded) @ self._weights())
 
     def _weights(self) -> Float[np.ndarray, " bins"]:
-        return self.counts / self.counts.sum()
+        return np.asarray(self.counts / self.counts.sum())
 
     def consistency_band(self, sure: Float[np.ndarray, " answers"]) -> float:
         """Return up to where the debiased error of a perfectly calibrated model reaches on so many rows: its 97.5 %.
@@ -98,4 +98,4 @@ def confidence_bins(
 
 
 def _place(sure: np.ndarray) -> np.ndarray:
-    return np.clip(np.ceil(sure.astype(np.float64) * BINS).astype(int) - 1, 0, BINS - 1)
+    return np.asarray(np.clip(np.ceil(sure.astype(np.float64) * BINS).astype(int) - 1, 0, BINS - 1))
