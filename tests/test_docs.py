@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from interfuse.core.design import Design, make_design
+from interfuse.core.modalities import MODALITIES
 from interfuse.doctor import PROMISES
 from interfuse.fusion import FUSIONS
 from interfuse.training.health import findings
@@ -148,7 +149,8 @@ def test_the_pages_name_every_promise_and_every_word_and_fix_of_training_health(
     health = (ROOT / "docs/concepts/health.md").read_text(encoding="utf-8")
     source = Path(findings.__file__).read_text(encoding="utf-8")
     words = set(re.findall(r'Finding\(f?"([^"]+)"', source))
-    words = (words - {"{name} ignored"}) | {"image ignored", "text ignored"}
+    for word in ("{name} ignored", "constant {name}"):
+        words = (words - {word}) | {word.format(name=name) for name in MODALITIES}
     assert not [word for word in words if f"`{word}`" not in health]
     named = {field.name for field in fields(Design)} - {"fusion", "name", "settings"}
     fixes = {f"--{name.replace('_', '-')}" for name in named & set(re.findall(r"[a-z_]+", source))}

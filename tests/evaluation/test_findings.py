@@ -6,6 +6,7 @@ from interfuse.evaluation import (
     Decomposition,
     Emap,
     EstimatedDecomposition,
+    Temperature,
     attention_spread,
     mean_interval,
     measure_emap,
@@ -86,17 +87,46 @@ def test_cells_that_lose_what_the_answers_tell_name_no_part():
     assert nothing.verdict == "The cells tell no more of the label than chance would: there is nothing to decompose."
 
 
+def calibration(debiased: float, band: float = 0.02) -> Calibration:
+    return Calibration(debiased + 0.02, debiased, band, 0.2, 0.1, [])
+
+
 def test_a_temperature_that_does_not_fix_the_rows_is_not_praised():
-    before, worse = Calibration(0.13, 0.2, 0.1, []), Calibration(0.25, 0.3, 0.2, [])
-    assert "2.00, which does not fix these rows (25.0 points)" in say_calibration(before, 9, 2.0, worse).verdict
+    before, worse, warm = calibration(0.13), calibration(0.25), Temperature(2.0, 1.5, 2.5)
+    assert "2.00, which does not fix these rows (25.0 points)" in say_calibration(before, 9, warm, worse).verdict
     assert "too sure of itself on validation: temperature 2.00 leaves 13.0 points here" in (
-        say_calibration(worse, 9, 2.0, before).verdict
+        say_calibration(worse, 9, warm, before).verdict
     )
+    assert "not sure enough on validation" in say_calibration(worse, 9, Temperature(0.5, 0.4, 0.6), before).verdict
     assert "temperature 99.99 (the end of the range that is searched, 0.01 to 100)" in (
-        say_calibration(worse, 9, 99.99, before).verdict
+        say_calibration(worse, 9, Temperature(99.99, 50.0, 100.0), before).verdict
     )
-    assert "the end of the range" not in say_calibration(worse, 9, 2.0, before).verdict
+    assert "the end of the range" not in say_calibration(worse, 9, warm, before).verdict
     assert say_calibration(before, 9, None, None).notes == ("There are no validation rows to fit a temperature on.",)
+
+
+def test_too_sure_needs_probabilities_that_are_off_and_a_temperature_that_is_not_one():
+    warm, open_ = Temperature(1.3, 1.1, 1.5), Temperature(1.3, 0.9, 1.8)
+    chance = say_calibration(calibration(0.03, 0.04), 300, warm, calibration(0.01)).verdict
+    assert chance == (
+        "Yes, as far as 300 rows can tell: they are off by 3.0 points on average (debiased ECE), and chance takes a "
+        "perfectly calibrated model up to 4.0."
+    )
+    unclear = say_calibration(calibration(0.05, 0.04), 300, open_, calibration(0.01)).verdict
+    assert unclear.startswith("No: they are off by 5.0 points")
+    assert "does not say in which direction: temperature 1.30, 97.5 % interval 0.90 to 1.80" in unclear
+    little = say_calibration(calibration(0.006, 0.002), 90_000, warm, calibration(0.001)).verdict
+    assert little.startswith("Nearly: they are off by 0.6 points")
+    assert "sure" not in little
+
+
+def test_the_numbers_behind_the_words_stand_in_the_record():
+    said = say_calibration(calibration(0.05, 0.04), 300, Temperature(1.3, 1.1, 1.5), calibration(0.01))
+    numbers = {value.name: (value.value, value.low, value.high) for value in said.values}
+    assert numbers["ECE"] == (pytest.approx(0.07), None, None)
+    assert numbers["debiased ECE"] == (0.05, None, None)
+    assert numbers["debiased ECE of a perfectly calibrated model, 97.5 % quantile"] == (0.04, None, None)
+    assert numbers["temperature (97.5 % interval)"] == (1.3, 1.1, 1.5)
 
 
 def test_a_model_that_is_all_interaction_is_told_to_read_the_share():

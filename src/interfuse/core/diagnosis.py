@@ -13,7 +13,7 @@ class Value:
     unit: str = "points"
     """points (a fraction 0 to 1, shown times 100), share (likewise, in %), bits, nats, or empty for a plain number."""
     low: float | None = None
-    """Of the 95 % interval over rows, for this one trained model; None where there is none."""
+    """Of the 95 % interval over rows, for this one trained model, or of what `name` says; None where there is none."""
     high: float | None = None
 
 

@@ -58,11 +58,16 @@ HISTORY = pa.schema(
         ("gradient_norm", pa.list_(pa.float64())),  # of each block, mean over the epoch, before clipping
         # first_loss: of the very first step; a regression's: at least the mean answer's; first row only
         ("first_loss", pa.float64()),
+        # of the constant answer that the train rows give, on the validation rows; first row only
+        ("chance_score", pa.float64()),
+        ("chance_error", pa.float64()),  # its standard error; of a regression 0
+        ("constant", pa.list_(pa.string())),  # image, text, label: what is the same in every train row; first row only
         ("health", pa.string()),  # the verdict so far in a word: healthy, vanishing, …
         ("findings", pa.list_(pa.struct({name: pa.string() for name in ("word", "where", "evidence", "fix")}))),
         ("parts", pa.list_(PART)),
         ("attention", pa.list_(ATTENTION)),
         ("gates", pa.list_(pa.struct({"name": pa.string(), "saturation": pa.float64()}))),
+        ("relus", pa.list_(pa.struct({"name": pa.string(), "dead": pa.float64()}))),  # units 0 for every row of a batch
         ("ogm_ratio", pa.float64()),  # the image head's probability of the truth over the text head's, where both are
         ("image_use", pa.float64()),  # how far another row's image moves the prediction, 0 to 1
         ("text_use", pa.float64()),

@@ -2,8 +2,9 @@
 
 from interfuse.evaluation.bootstrap import Drawn, Metric, Resampling, bootstrap_interval, draw_metric, draw_weights
 from interfuse.evaluation.bootstrap_metrics import WEIGHTED, Weighted, make_metric
-from interfuse.evaluation.budget import say_budget
-from interfuse.evaluation.calibration import Calibration, fit_temperature, measure_calibration
+from interfuse.evaluation.budget import Learning, say_budget
+from interfuse.evaluation.calibration import Calibration, Temperature, fit_temperature, measure_calibration
+from interfuse.evaluation.calibration_words import say_calibration
 from interfuse.evaluation.collapses import find_collapses, interquartile_mean, say_collapses
 from interfuse.evaluation.comparison import (
     Choice,
@@ -32,7 +33,6 @@ from interfuse.evaluation.expected_maximum import expected_maximum
 from interfuse.evaluation.findings import (
     QUERIES,
     say_attention,
-    say_calibration,
     say_decomposition,
     say_diagnosis,
     say_emap,
@@ -97,6 +97,7 @@ __all__ = [
     "FoldMeans",
     "FoldMetric",
     "Interval",
+    "Learning",
     "Looks",
     "Metric",
     "MissingPoint",
@@ -110,6 +111,7 @@ __all__ = [
     "Rules",
     "SeedSpread",
     "Shapley",
+    "Temperature",
     "Weighted",
     "aggregate_scores",
     "attention_spread",

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Num
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.stats import chi2
 
 from interfuse.core.errors import ConfigError
-from interfuse.evaluation.scores import BINS, calibration_error
+from interfuse.evaluation.confidence_bins import LEVEL, confidence_bins
 
 COLDEST, HOTTEST = 0.01, 100.0
 """Bounds of the temperature."""
+ROUNDING = 1e-9
+"""Errors that differ by no more than this are equal."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +22,42 @@ class Calibration:
     """How far the probabilities can be trusted."""
 
     ece: float
-    """Expected calibration error, 15 bins, fraction 0 to 1."""
+    """Expected calibration error, 15 bins, fraction 0 to 1; above 0 by chance alone, the more the fewer the rows."""
+    debiased_ece: float
+    """The same less what chance adds to it, at least 0."""
+    band: float
+    """97.5 % of perfectly calibrated models with these confidences have a debiased error of at most this."""
     nll: float
     """Negative log-likelihood a row (multilabel: a row and label), nats."""
     brier: float
     """Mean Σ_c (p_c − y_c)² (multilabel: mean over rows and labels of (p − y)²)."""
     bins: list[tuple[float, float, float]]
     """Of each bin that holds any: part of the answers, mean confidence, part of them right."""
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the probabilities are further off than chance makes those of a perfectly calibrated model."""
+        return self.debiased_ece > self.band + ROUNDING
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """The one number that the logits are divided by, and where it may lie."""
+
+    value: float
+    low: float
+    """Of its 97.5 % interval by the likelihood, as far as the range that is searched."""
+    high: float
+
+    @property
+    def is_at_bound(self) -> bool:
+        """Whether it stands at an end of the range that is searched: the best one may lie beyond."""
+        return self.value < COLDEST * 1.01 or self.value > HOTTEST / 1.01
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether its interval leaves out 1, with which nothing is divided."""
+        return not self.low <= 1 <= self.high
 
 
 def measure_calibration(
@@ -52,33 +84,42 @@ def measure_calibration(
     else:
         probs, flat = softmax(scaled, -1), labels.astype(int)
         brier = float(np.square(probs - np.eye(probs.shape[1])[flat]).sum(1).mean())
-    return Calibration(calibration_error(probs, flat), nll, brier, _bins(probs, flat))
+    sure = probs.max(1)
+    bins = confidence_bins(sure, probs.argmax(1) == flat)
+    parts = zip(bins.counts / len(sure), bins.confidence, bins.right, strict=True)
+    rows = [(float(part), float(confidence), float(right)) for part, confidence, right in parts]
+    debiased = max(0.0, bins.debiased_error)
+    return Calibration(bins.error, debiased, max(0.0, bins.consistency_band(sure)), nll, brier, rows)
 
 
-def fit_temperature(logits: Float[np.ndarray, "rows classes"], labels: Num[np.ndarray, "..."], task: str) -> float:
-    """Find the one temperature, 0.01 to 100, that makes the labels of validation rows likeliest.
+def fit_temperature(
+    logits: Float[np.ndarray, "rows classes"], labels: Num[np.ndarray, "..."], task: str
+) -> Temperature:
+    """Find the one temperature, 0.01 to 100, that makes the labels of validation rows likeliest, and its interval.
 
-    Argument order and accuracy do not change; above 1 the model was too sure of itself.
+    The interval holds every temperature whose log-likelihood is less than χ²₁(97.5 %) / 2 below the best one's; rows
+    (multilabel: rows and labels) count as independent. The order of the answers and accuracy do not change; above 1 the
+    model was too sure of itself.
 
     Raises:
         ConfigError: there is no row.
     """
     if not len(logits):
         raise ConfigError("A temperature is fitted on validation rows, and there is none.")
-    wide = logits.astype(np.float64)
+    wide, answers = logits.astype(np.float64), labels.size
+    bounds = float(np.log(COLDEST)), float(np.log(HOTTEST))
 
     def loss(log_temperature: float) -> float:
         return negative_log_likelihood(wide / np.exp(log_temperature), labels, task)
 
-    optimum = minimize_scalar(
-        loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded", options={"xatol": 1e-6}
-    )
-    return float(np.exp(optimum.x))
-
-
-def is_at_bound(temperature: float) -> bool:
-    """Whether a fitted temperature stands at an end of the range that is searched: the best one may lie beyond."""
-    return temperature < COLDEST * 1.01 or temperature > HOTTEST / 1.01
+    best = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    limit = best.fun + chi2.ppf(LEVEL, 1) / 2 / answers
+    ends = [
+        brentq(lambda t: loss(t) - limit, *sorted((end, float(best.x))), xtol=1e-6) if loss(end) > limit else end
+        for end in bounds
+    ]
+    value, low, high = (float(np.exp(t)) for t in (best.x, *ends))
+    return Temperature(value, low, high)
 
 
 def negative_log_likelihood(
@@ -89,12 +130,3 @@ def negative_log_likelihood(
         return float(-np.where(labels > 0.5, log_expit(logits), log_expit(-logits)).mean())
     classes = labels.astype(int)
     return float(-log_softmax(logits, -1)[np.arange(len(logits)), classes].mean())
-
-
-def _bins(probs: np.ndarray, labels: np.ndarray) -> list[tuple[float, float, float]]:
-    confidence, right = probs.max(1), probs.argmax(1) == labels
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    return [
-        (float((place == b).mean()), float(confidence[place == b].mean()), float(right[place == b].mean()))
-        for b in np.unique(place)
-    ]

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from interfuse.core.diagnosis import Diagnosis, Measure, Value
 from interfuse.core.modalities import MODALITIES, Modalities
-from interfuse.evaluation.calibration import COLDEST, HOTTEST, Calibration, is_at_bound
 from interfuse.evaluation.decomposition import EstimatedDecomposition
 from interfuse.evaluation.emap import Emap
 from interfuse.evaluation.intervals import Interval
@@ -309,43 +308,6 @@ def say_missing(curves: dict[str, list[MissingPoint]], rows: int, doubts: tuple[
     )
     lines = {f"{name} absent": [(p.fraction, p.score) for p in points] for name, points in curves.items()}
     return Measure("missing", "What if a modality is missing?", verdict, meaning, values, rows, doubts, lines)
-
-
-def say_calibration(before: Calibration, rows: int, temperature: float | None, after: Calibration | None) -> Measure:
-    """Return the measure of calibration: whether the probabilities can be trusted."""
-    verdict = f"Probabilities are off by {_points(before.ece)} points on average (ECE, 15 bins)."
-    if before.ece < SMALL:
-        verdict = f"Yes: they are off by {_points(before.ece)} points on average (ECE, 15 bins)."
-    values = [Value("ECE", before.ece), Value("NLL", before.nll, "nats"), Value("Brier", before.brier, "")]
-    notes: tuple[str, ...] = ()
-    if temperature is None or after is None:
-        notes = ("There are no validation rows to fit a temperature on.",)
-    else:
-        if before.ece >= SMALL:
-            phrase = "too sure of itself" if temperature > 1 else "not sure enough"
-            verdict += f" The model is {phrase} on validation: temperature {temperature:.2f}"
-            if is_at_bound(temperature):
-                verdict += f" (the end of the range that is searched, {COLDEST:g} to {HOTTEST:g})"
-            remainder = f"{_points(after.ece)} points"
-            verdict += (
-                f" leaves {remainder} here."
-                if after.ece < before.ece
-                else f", which does not fix these rows ({remainder})."
-            )
-        values += [
-            Value("temperature", temperature, ""),
-            Value("ECE after scaling", after.ece),
-            Value("NLL after scaling", after.nll, "nats"),
-            Value("Brier after scaling", after.brier, ""),
-        ]
-    meaning = (
-        "Expected calibration error: how far confidence and accuracy lie apart. Temperature scaling divides the "
-        "logits by one number fitted on validation; it changes no answer."
-    )
-    curve = {"right": [(sure_, right) for _, sure_, right in before.bins]}
-    return Measure(
-        "calibration", "Can its probabilities be trusted?", verdict, meaning, tuple(values), rows, notes, curve
-    )
 
 
 def say_attention(spread: dict[str, float], rows: int, attends: bool) -> Measure:

@@ -6,9 +6,9 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import TASKS, is_single_class
+from interfuse.evaluation.confidence_bins import confidence_bins
 
 Labels = Num[np.ndarray, "rows"] | Num[np.ndarray, "rows classes"]
-BINS = 15
 _TINY = 1e-12
 
 
@@ -103,13 +103,7 @@ def calibration_error(probs: Float[np.ndarray, "rows classes"], labels: Num[np.n
     Reference:
         Guo et al. 2017, https://arxiv.org/abs/1706.04599, equation 5, with 15 bins of equal width.
     """
-    confidence, right = probs.max(1).astype(np.float64), probs.argmax(1) == labels
-    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    error = 0.0
-    for number in np.unique(bins):
-        inside = bins == number
-        error += inside.sum() / len(bins) * abs(right[inside].mean() - confidence[inside].mean())
-    return float(error)
+    return confidence_bins(probs.max(1).astype(np.float64), probs.argmax(1) == labels).error
 
 
 def _check_probs(probs: np.ndarray, task: str) -> None:

@@ -51,12 +51,13 @@ def common_spread(components: Iterable[Components]) -> SeedSpread:
     trainings at most.
 
     Args:
-        components: of every design; those without spread, such as a constant answer, tell nothing here.
+        components: of every design; those without spread, such as a constant answer, tell nothing here, nor do
+            those whose every training has rows of its own.
 
     Reference:
         Smyth 2004, https://doi.org/10.2202/1544-6115.1027, section 6.2: limma's squeezeVar.
     """
-    varied = [entry for entry in components if entry.seeds > 1 and entry.spread > 0]
+    varied = [entry for entry in components if entry.seeds > 1 and entry.groups > 1 and entry.spread > 0]
     spreads = np.array([entry.spread for entry in varied])
     if len(spreads) < 2:
         return SeedSpread(0.0, 0.0, 0.0)

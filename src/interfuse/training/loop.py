@@ -31,7 +31,7 @@ from interfuse.training.checkpoint import (
 )
 from interfuse.training.contrastive import check_contrastive, contrast_pairs
 from interfuse.training.distributed import Share, check_shares, join, share_epoch, total, world
-from interfuse.training.health import HealthMonitor, describe
+from interfuse.training.health import HealthMonitor, describe, measure_baseline
 from interfuse.training.inference import head_losses, validate
 from interfuse.training.network import ModalitySpec, Network, NetworkOutput, count_parameters
 from interfuse.training.objective import make_objective
@@ -285,6 +285,7 @@ class _Loop:
             "block": list(self.blocks),
             "gradient_norm": (norms / count).tolist(),
             "first_loss": first_loss,
+            **measure_baseline(self.features, self._plain().fusion.modalities, epoch),
             **self.health.row(),
         }
 

@@ -11,6 +11,8 @@ from interfuse.training.network import ModalitySpec
 MAX_ITEMS = 10_000
 """Distinct items that the statistics are taken from at most, evenly spaced among those used in training."""
 _CHUNK = 256
+_COMPARED = 32
+"""Distinct items that are compared at most, evenly spaced."""
 
 
 def measure(table: TokenTable, items: Int64[Tensor, " rows"]) -> ModalitySpec:
@@ -38,6 +40,23 @@ def measure(table: TokenTable, items: Int64[Tensor, " rows"]) -> ModalitySpec:
     spread = (square / max(count, 1) - mean.square()).clamp_min(0).sqrt()
     constant = spread <= 1e-6 * mean.abs().clamp_min(1)
     return ModalitySpec(table.dim, table.grid, mean.float(), spread.masked_fill(constant, 1.0).float())
+
+
+def is_constant(table: TokenTable, items: Int64[Tensor, " rows"]) -> bool:
+    """Whether these rows all have the same tokens, but for rounding (1e-5 of the largest), or none.
+
+    Args:
+        table: where the tokens lie.
+        items: item of each row, -1 = missing; of many distinct ones 32 are compared.
+    """
+    distinct = items.unique()
+    distinct = distinct[torch.linspace(0, len(distinct) - 1, min(len(distinct), _COMPARED)).long()]
+    if len(distinct) <= 1 or int(distinct[0]) < 0:  # one item, or some rows with and some without
+        return len(distinct) <= 1
+    tokens, mask = table.gather(distinct)
+    tokens = tokens.where(mask.unsqueeze(-1), tokens.new_zeros(()))
+    close = (tokens - tokens[:1]).abs().max() <= 1e-5 * tokens.abs().max()
+    return bool(close) and bool((mask == mask[:1]).all())
 
 
 def pool_table(table: TokenTable) -> MemoryTable:

@@ -11,13 +11,15 @@ from torch import nn
 from interfuse.core.design import make_design
 from interfuse.core.modalities import Modalities
 from interfuse.core.records import HISTORY, read_table
+from interfuse.core.tokens import MemoryTable
 from interfuse.data import make_known
 from interfuse.fusion import FUSIONS
 from interfuse.nn import Attention
 from interfuse.training import Checkpoint, measure, save_run, train
+from interfuse.training.health.baseline import measure_baseline
 from interfuse.training.health.findings import describe, judge, word_of
 from interfuse.training.health.monitor import HealthMonitor, list_parts
-from interfuse.training.health.probes import gate_saturation, head_entropy, modality_use
+from interfuse.training.health.probes import Probes, gate_saturation, head_entropy, modality_use
 from tests.training.networks import build
 
 BASE = {"dim": 32, "num_heads": 4, "epochs": 3, "batch_size": 64, "learning_rate": 3e-3}
@@ -129,13 +131,142 @@ def test_no_mechanism_is_called_ill_on_a_task_that_it_can_learn_or_not(features,
 
 
 @pytest.mark.parametrize("side", ["image", "text"])
-def test_a_modality_that_is_the_same_in_every_row_is_ignored(side):
+@pytest.mark.parametrize("kind", ["one item", "zeros", "missing"])
+def test_a_modality_that_is_the_same_in_every_row_is_a_constant_column(side, kind):
+    """No setting of the training can mend it: the column is to be looked at."""
     rows = make_known("known:redundant", rows=(512, 64, 64))
-    items = torch.zeros_like(rows.image_items)
-    trained = run(dataclasses.replace(rows, **{f"{side}_items": items}), "product", epochs=4)
-    assert trained.history[-1]["health"] == f"{side} ignored"
+    items, table = getattr(rows, f"{side}_items"), getattr(rows, side)
+    if kind == "zeros":
+        tokens, mask = table.gather(torch.arange(len(table)))
+        changes = {side: MemoryTable(torch.zeros_like(tokens), torch.ones_like(mask), table.grid)}
+    else:
+        changes = {f"{side}_items": torch.full_like(items, 0 if kind == "one item" else -1)}
+    trained = run(dataclasses.replace(rows, **changes), "product", epochs=4)
+    assert trained.history[-1]["health"] == f"constant {side}"
     assert trained.history[-1][f"{side}_use"] < 1e-6
-    assert "modality_dropout=0.2" in trained.history[-1]["findings"][0]["fix"]
+    fix = trained.history[-1]["findings"][0]["fix"]
+    assert f"check the {side} column" in fix
+    assert "modality_dropout" not in fix
+    assert words(trained) == {f"constant {side}"}
+
+
+def test_a_constant_modality_of_a_control_that_ignores_it_is_no_finding():
+    rows = make_known("known:unique_text", rows=(256, 64, 64))
+    assert words(run(dataclasses.replace(rows, image_items=torch.zeros_like(rows.image_items)), "text_only")) == set()
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_labels_that_are_all_the_same_are_named_and_no_learning_rate_is_blamed(features, task):
+    labels = torch.zeros_like(features.labels) if task == "multiclass" else torch.full((len(features.labels),), 2.5)
+    names = features.label_names if task == "multiclass" else ("y",)
+    same = dataclasses.replace(features, labels=labels, task=task, label_names=names)
+    last = run(same, "product", epochs=5).history[-1]
+    assert [finding["word"] for finding in last["findings"]] == ["constant labels"]
+    assert "learning_rate" not in last["findings"][0]["fix"]
+
+
+def test_additive_designs_stay_at_chance_on_exclusive_or_and_a_product_does_not():
+    rows = make_known("known:xor", rows=(1000, 400, 64))
+    assert words(run(rows, "concat", epochs=8)) == {"at chance"}
+    assert words(run(rows, "product", epochs=8)) == set()
+
+
+@pytest.mark.parametrize(("score", "word"), [(0.37, "at chance"), (0.39, "at chance"), (0.41, "healthy")])
+def test_chance_is_the_constant_answer_s_score_and_its_standard_error(score, word):
+    row = {"gradient_norm": [1.0], "train_loss": 1.0, "validation_score": score, "step": 40}
+    history = [{**row, "chance_score": 0.373, "chance_error": 0.02}, *[row] * 4]
+    assert word_of(judge(history)) == word
+    assert word_of(judge(history[:4])) == "healthy"  # too early to tell
+    assert word_of(judge([{**one, "step": 100} for one in history[:1]])) == word
+    if word == "at chance":
+        assert "columns tell anything" in judge(history)[0].fix
+
+
+def test_the_constant_answer_is_that_of_the_train_rows(features):
+    train_rows, rows = features.splits["train"], features.splits["validation"]
+    most = features.labels[train_rows].bincount().argmax()
+    row = measure_baseline(features, frozenset({"image", "text"}))
+    share = float((features.labels[rows] == most).float().mean())
+    assert row["chance_score"] == pytest.approx(share)
+    assert row["chance_error"] == pytest.approx((share * (1 - share) / len(rows)) ** 0.5)
+    assert row["constant"] == []
+
+
+def test_labels_learnt_by_heart_are_overfitting():
+    """Labels that are drawn at random, few rows and many epochs."""
+    rows = make_known("known:xor", rows=(128, 256, 64))
+    labels = torch.randint(0, 2, rows.labels.shape, generator=torch.Generator().manual_seed(0))
+    trained = run(dataclasses.replace(rows, labels=labels), "product", epochs=40, dropout=0.0)
+    assert "overfitting" in words(trained)
+    finding = next(f for f in trained.history[-1]["findings"] if f["word"] == "overfitting")
+    assert "training loss fell" in finding["evidence"]
+    assert "dropout=0.2" in finding["fix"]
+
+
+@pytest.mark.parametrize(
+    ("validation", "train_loss", "word"),
+    [
+        ([1.5, 1.31, 1.6, 2.27], [1.4, 1.0, 0.6, 0.2], "overfitting"),
+        ([1.5, 1.31, 1.35, 1.5], [1.4, 1.0, 0.6, 0.2], "healthy"),  # a rise of 15 %
+        ([1.5, 0.01, 0.02, 0.08], [1.4, 0.2, 0.1, 0.0], "healthy"),  # eight times nearly nothing
+        ([1.5, 1.31, 1.6, 2.27], [1.0, 0.9, 1.0, 1.1], "healthy"),  # nothing is learnt by heart
+    ],
+)
+def test_overfitting_is_a_validation_loss_that_rises_while_the_training_loss_falls(validation, train_loss, word):
+    row = {"gradient_norm": [1.0], "first_loss": None}
+    rows = [{**row, "validation_loss": v, "train_loss": t} for v, t in zip(validation, train_loss, strict=True)]
+    rows[0]["first_loss"] = 1.6
+    assert word_of(judge(rows)) == word
+    if word == "overfitting":
+        assert judge(rows)[0].evidence.startswith("the validation loss was 1.31 in epoch 2 and rose to 2.27")
+        assert judge(rows)[0].fix.startswith("epochs=2")
+
+
+@pytest.mark.parametrize("functional", [True, False])
+@pytest.mark.parametrize(("dead", "is_found"), [(15, True), (8, False), (16, True)])
+def test_dead_relus_are_counted_and_a_higher_learning_rate_is_not_advised(functional, dead, is_found):
+    class Relu(nn.Linear):
+        def forward(self, x):
+            return super().forward(x).relu()
+
+    torch.manual_seed(0)
+    layer = Relu(16, 16) if functional else nn.Sequential(nn.Linear(16, 16), nn.ReLU())
+    with torch.no_grad():
+        (layer if functional else layer[0]).bias[:dead] = -100.0
+    last = train_stack([nn.Identity(), layer])[-1]
+    assert last["relus"] == [{"name": "stack.relu_0", "dead": dead / 16}]
+    found = [f for f in last["findings"] if f["word"] == "dead units"]
+    assert bool(found) is is_found
+    if found:
+        assert found[0]["evidence"].startswith(f"{100 * dead / 16:.0f} % of its ReLUs")
+        assert "train anew with a lower learning_rate" in found[0]["fix"]
+    assert "higher learning_rate" not in str(last["findings"])
+
+
+def test_what_learns_nothing_behind_dead_relus_gets_their_fix_alone():
+    row = {"gradient_norm": [1.0], "train_loss": 0.7, "first_loss": 0.7, "image_use": 0.0, "text_use": 0.0}
+    assert [f.word for f in judge([row] * 5)] == ["not learning"]
+    dead = {**row, "relus": [{"name": "fusion.relu_0", "dead": 0.94}]}
+    assert [f.word for f in judge([dead] * 5)] == ["dead units"]
+    chance = {**dead, "validation_score": 0.2, "step": 10, "chance_score": 0.3, "chance_error": 0.01}
+    found = judge([chance] * 5)
+    assert [f.word for f in found] == ["dead units", "at chance"]
+    assert not any("higher learning_rate" in f.fix for f in found)
+
+
+def test_listening_to_relus_ends_with_the_step_even_if_a_block_fails():
+    class Broken(nn.Linear):
+        def forward(self, x):
+            raise RuntimeError("out of memory")
+
+    probes = Probes({"a": Broken(2, 2)})
+    probes.attach()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        probes.blocks["a"](torch.ones(1, 2))
+    probes.detach()
+    torch.relu(torch.ones(1, 2))
+    assert probes.relu_rows() == []
+    assert len(torch.overrides._get_current_function_mode_stack()) == 0
 
 
 def test_a_control_is_not_blamed_for_the_modality_it_does_not_take(features):

@@ -77,11 +77,11 @@ def test_a_design_that_was_still_learning_is_named_and_no_other(numbers):
     study, *_ = numbers
     assert not any("Still learning" in detail for detail in study.summary().details)
     for trial in study.trials():
-        last = 0.8 if trial.design.name == "film" else 0.705
+        last = 0.8 if trial.design.name == "product" else 0.705
         rows = [{"epoch": n + 1, "validation_score": score} for n, score in enumerate((0.5, 0.6, 0.7, last))]
         write_table(trial.folder / "history.parquet", pa.Table.from_pylist(rows, schema=HISTORY))
     (said,) = [detail for detail in study.summary().details if "Still learning" in detail]
-    assert "gained in the last quarter of them: film (+10.0). The ranking" in said
+    assert "gained in the last quarter of them: product (+10.0). The ranking" in said
 
 
 def test_metrics_of_numbers_are_named():

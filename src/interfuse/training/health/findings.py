@@ -28,6 +28,14 @@ ROUNDING = 1e-6
 """A gradient below this share of the one beside it is zero but for a kernel's rounding (float32, 1e-7 a step)."""
 SATURATED = 0.9
 """Share of a gate's values that stand at 0 or 1."""
+DEAD_UNITS = 0.9
+"""Share of a layer's ReLUs that are 0 for every row of a batch."""
+RISEN = 1.25
+"""Validation loss is so many times its lowest, while the training loss fell further, and …"""
+RISEN_BY = 0.1
+"""… the rise is above this share of the first step's loss."""
+TIME_TO_LEARN = (5, 100)
+"""Epochs, or steps, before which a score at chance is no finding."""
 HEALTHY = "healthy"
 
 
@@ -59,9 +67,14 @@ def judge(history: History) -> list[HealthFinding]:
     norms = _median_by(late, "parts", "part", "gradient_norm")
     wild = [*_exploding(history, norms), *_unstable(history)]
     speed = [*_speed(history)]
+    constant, dead = [*_constant(history)], [*_dead_units(late)]
+    if any(f.word == "constant labels" for f in constant):  # what follows from it is no trouble of its own
+        return [*wild, *constant]
     findings = [
         *wild,
+        *constant,
         *_one_key(late),
+        *dead,
         *_collapsed(history, late, [*wild, *speed]),
         *_ignored(late, norms),
         *_dead(late),
@@ -69,7 +82,14 @@ def judge(history: History) -> list[HealthFinding]:
         *speed,
         *_saturated(late),
         *_dead_heads(late),
+        *_overfitting(history, late),
     ]
+    if dead:  # what follows from it; a higher learning_rate would kill more
+        findings = [f for f in findings if f.word not in ("not learning", "too slow", "dead")]
+    if not {f.word for f in findings} & {"collapsed", "not learning"}:
+        findings += _at_chance(history, late, alone=not findings)
+    constant_blocks = {f.where for f in constant}
+    findings = [f for f in findings if f in constant or f.where.split(".")[0] not in constant_blocks]
     ignored = {f.where for f in findings if f.word.endswith("ignored")}
     return [f for f in findings if f.word.endswith("ignored") or f.where.split(".")[0] not in ignored]
 
@@ -111,6 +131,67 @@ def _unstable(history: History) -> Iterator[HealthFinding]:
         evidence = f"the training loss had fallen to {min(losses):.3g} and rose to {losses[-1]:.3g}"
     if evidence:
         yield HealthFinding("unstable", "network", evidence, lower)
+
+
+def _constant(history: History) -> Iterator[HealthFinding]:
+    """Find a column that is the same in every train row; no setting makes it tell anything."""
+    columns: Sequence[str] = next((row["constant"] for row in history if row.get("constant") is not None), [])
+    if "label" in columns:
+        fix = "check the label column and how the train rows were chosen: no setting can help"
+        yield HealthFinding("constant labels", "network", "every train row has the same label: nothing to learn", fix)
+    for name, other in (("image", "text"), ("text", "image")):
+        if name in columns:
+            fix = f"check the {name} column and its files; without it {other}_only is the same network and cheaper"
+            evidence = f"every train row has the same {name} tokens, or none: they cannot tell rows apart"
+            yield HealthFinding(f"constant {name}", f"{name}_adapter", evidence, fix)
+
+
+def _dead_units(late: History) -> Iterator[HealthFinding]:
+    for name, share in _median_by(late, "relus", "name", "dead").items():
+        if share > DEAD_UNITS:
+            fix = (
+                "train anew with a lower learning_rate, a longer warmup, clip=1 or norm=standard, or take a fusion "
+                "without ReLUs: a dead unit gets no gradient and does not come back"
+            )
+            yield HealthFinding("dead units", name, f"{100 * share:.0f} % of its ReLUs are 0 for every row", fix)
+
+
+def _overfitting(history: History, late: History) -> Iterator[HealthFinding]:
+    losses = [row["validation_loss"] for row in history if row.get("validation_loss") is not None]
+    first = next((row["first_loss"] for row in history if row.get("first_loss") is not None), None)
+    if first is None or len(losses) < len(history):
+        return
+    lowest = losses.index(min(losses))
+    end, train = _median_of(late, "validation_loss") or 0.0, [row["train_loss"] for row in history]
+    risen = end > RISEN * losses[lowest] and end - losses[lowest] > RISEN_BY * first
+    if risen and train[-1] < train[lowest]:
+        evidence = (
+            f"the validation loss was {losses[lowest]:.3g} in epoch {lowest + 1} and rose to {end:.3g}, while the "
+            f"training loss fell from {train[lowest]:.3g} to {train[-1]:.3g}"
+        )
+        fix = f"epochs={lowest + 1}, dropout=0.2, feature_dropout=0.2, a higher weight_decay or more train rows"
+        yield HealthFinding("overfitting", "network", evidence, fix)
+
+
+def _at_chance(history: History, late: History, alone: bool) -> Iterator[HealthFinding]:
+    """Find a validation score that is not surely above the constant answer's, after some time to learn.
+
+    Beside another finding (not `alone`) its fix comes first, and it may be a lower learning_rate or fewer epochs.
+    """
+    chance = next((row for row in history if row.get("chance_score") is not None), None)
+    score = _median_of(late, "validation_score")
+    epochs, steps = TIME_TO_LEARN
+    if chance is None or score is None or (len(history) < epochs and history[-1]["step"] < steps):
+        return
+    if score <= chance["chance_score"] + chance["chance_error"]:
+        evidence = (
+            f"the validation score is {100 * score:.1f}, the constant answer's {100 * chance['chance_score']:.1f} "
+            f"(± {100 * chance['chance_error']:.1f})"
+        )
+        fix = "check that the columns tell anything of the label"
+        if alone:
+            fix += "; more epochs, a higher learning_rate, or a fusion that can represent an interaction"
+        yield HealthFinding("at chance", "network", evidence, fix)
 
 
 def _vanishing(norms: Mapping[str, float]) -> Iterator[HealthFinding]:

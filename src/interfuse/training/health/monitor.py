@@ -95,6 +95,7 @@ class HealthMonitor:
                 ],
                 "attention": self.probes.attention_rows(),
                 "gates": self.probes.gate_rows(),
+                "relus": self.probes.relu_rows(),
                 "ogm_ratio": ogm_ratio,
                 "image_use": use.image,
                 "text_use": use.text,
@@ -115,7 +116,9 @@ class HealthMonitor:
     def row(self) -> dict[str, Any]:
         """Return the median of every value since the last row, columns of `core.records.HISTORY`; empty if unseen."""
         samples, self.samples = self.samples, []
-        columns = {name: _medians([sample[name] for sample in samples]) for name in ("parts", "attention", "gates")}
+        columns = {
+            name: _medians([sample[name] for sample in samples]) for name in ("parts", "attention", "gates", "relus")
+        }
         single = {n: _median([s[n] for s in samples]) for n in ("ogm_ratio", "image_use", "text_use")}
         return {**columns, **single}
 

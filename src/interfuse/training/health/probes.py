@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from interfuse.core.modalities import Modalities
 from interfuse.core.tasks import is_single_class
@@ -22,6 +24,8 @@ SATURATED = math.log(99)
 """Size of what enters a sigmoid from which on its value is outside 0.01 to 0.99."""
 DEAD_HEAD = 1e-4
 """A head is dead where its gradient is below this share of the strongest head's."""
+RELUS = (torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, functional.relu, functional.relu_)
+"""What a ReLU may be called by; `nn.ReLU` calls one of these."""
 
 
 def head_entropy(
@@ -55,8 +59,34 @@ class Readings:
     values: list[tuple[Tensor, int]]
 
 
+class ReluProbe(TorchFunctionMode):
+    """Hear every ReLU while a block runs: functional ones too, which are no modules.
+
+    `dead` holds, by the block's name and the place of the ReLU in it, the share of units that were 0 for every row and
+    token of the batch, and so got no gradient.
+    """
+
+    def __init__(self, block: str, dead: dict[str, Tensor]) -> None:
+        """Begin with the block's first ReLU.
+
+        Args:
+            block: its name.
+            dead: what to write to.
+        """
+        super().__init__()
+        self.block, self.dead, self.count = block, dead, 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call the function; of a ReLU look at what it gave, (batch, units) or (batch, tokens, units)."""
+        output = func(*args, **(kwargs or {}))
+        if func in RELUS and output.ndim in (2, 3):
+            self.dead[f"{self.block}.relu_{self.count}"] = (output.detach() <= 0).flatten(0, -2).all(0).float().mean()
+            self.count += 1
+        return output
+
+
 class Probes:
-    """Forward hooks on every attention and gate of a network while a step runs; `readings` holds what they measured."""
+    """Forward hooks on every attention, gate and ReLU of a network while a step runs, and what they measured."""
 
     def __init__(self, modules: dict[str, nn.Module]) -> None:
         """Find what to listen to under each block's name; nothing is attached yet."""
@@ -65,12 +95,16 @@ class Probes:
         ]
         self.attention = {name: m for name, m in children if isinstance(m, Attention)}
         self.gates = dict(_gates(children))
+        self.blocks = dict(modules)
+        self.dead: dict[str, Tensor] = {}
         self.readings: dict[str, Readings] = {}
         self._handles: list[Any] = []
 
     def attach(self) -> None:
         """Begin to listen."""
-        self.readings = {}
+        self.readings, self.dead = {}, {}
+        for name, block in self.blocks.items():
+            self._hear_relus(name, block)
         for name, module in self.attention.items():
             # `attend`, not a hook: some mechanisms project once and attend twice, past `forward`
             module.attend = self._hear_attention(name, module)  # type: ignore[method-assign]
@@ -100,6 +134,24 @@ class Probes:
             for name in self.gates
             if name in self.readings
         ]
+
+    def relu_rows(self) -> list[dict[str, Any]]:
+        """Return a row for every ReLU that ran."""
+        return [{"name": name, "dead": float(share)} for name, share in self.dead.items()]
+
+    def _hear_relus(self, name: str, block: nn.Module) -> None:
+        probes: list[ReluProbe] = []
+
+        def begin(_: nn.Module, __: Any) -> None:
+            probes.append(ReluProbe(name, self.dead))
+            probes[-1].__enter__()  # type: ignore[no-untyped-call]
+
+        def end(_: nn.Module, __: Any, ___: Any) -> None:
+            if probes:
+                probes.pop().__exit__(None, None, None)  # type: ignore[no-untyped-call]
+
+        self._handles.append(block.register_forward_pre_hook(begin))
+        self._handles.append(block.register_forward_hook(end, always_call=True))
 
     def _hear_attention(self, name: str, module: Attention) -> Callable[..., Tensor]:
         original = type(module).attend

@@ -198,7 +198,7 @@ def measure_trust(states: RowLogits, validation: tuple[np.ndarray, np.ndarray] |
     if validation is None:
         return [say_calibration(before, len(labels), None, None)]
     temperature = fit_temperature(*validation, task)
-    after = measure_calibration(logits, labels, task, temperature)
+    after = measure_calibration(logits, labels, task, temperature.value)
     return [say_calibration(before, len(labels), temperature, after)]
 
 

@@ -28,6 +28,8 @@ class LoadedDesign:
     histories: dict[int, list[dict[str, Any]]]
     """By seed."""
     metrics: dict[str, float]
+    watched: np.ndarray
+    """Scores of the validation rows that the history is about, (seeds, rows)."""
     spread: np.ndarray | None = None
     """Of a regression's test rows, as `spread_of` gives it."""
 
@@ -44,7 +46,7 @@ def load_design(
         floor: whether the table calls it a floor.
         test_share: test rows as a fraction of all, where each seed has a split of its own; none: all have one.
     """
-    tests, validations, seconds, histories = [], [], [], {}
+    tests, validations, watched, seconds, histories = [], [], [], [], {}
     spread = None
     test_metrics: list[dict[str, float]] = []
     for seed, runs in folders.items():
@@ -64,6 +66,7 @@ def load_design(
         if task == "regression":
             spread = np.concatenate([spread_of(part["target"].to_numpy()) for part in test])[order]
         validations.append(np.concatenate(validation))
+        watched.append(validation[0])
         seconds.append(train_seconds)
         histories[int(seed)] = read_table(runs[0] / "history.parquet").to_pylist()
     unimodal = len(FUSIONS.entry(design.fusion).build.modalities) == 1
@@ -75,7 +78,10 @@ def load_design(
         scores = DesignScores(test_scores, np.stack(validations), groups, floor, unimodal, folds=folds)
     names = [name for name in test_metrics[0] if all(name in metrics for metrics in test_metrics)]
     means = {name: float(np.mean([metrics[name] for metrics in test_metrics])) for name in names}
-    return LoadedDesign(design.fusion, scores, info["parameters"], float(np.mean(seconds)), histories, means, spread)
+    costs, common = (info["parameters"], float(np.mean(seconds))), min(map(len, watched))
+    return LoadedDesign(
+        design.fusion, scores, *costs, histories, means, np.stack([rows[:common] for rows in watched]), spread
+    )
 
 
 def load_majority(name: str, file: Path, like: LoadedDesign) -> LoadedDesign:
@@ -88,7 +94,7 @@ def load_majority(name: str, file: Path, like: LoadedDesign) -> LoadedDesign:
     """
     table, seeds = read_table(file), like.scores.seeds
     if isinstance(like.scores.drawn, Resplit):
-        return LoadedDesign(name, constant_scores(table, like.scores), 0, 0.0, {}, {})
+        return LoadedDesign(name, constant_scores(table, like.scores), 0, 0.0, {}, {}, like.watched)
     test = table.filter(pc.equal(table["split"], "test"))
     test = test.take(pc.sort_indices(test, [("row", "ascending")]))
     validation = table.filter(pc.equal(table["split"], "validation"))
@@ -100,4 +106,4 @@ def load_majority(name: str, file: Path, like: LoadedDesign) -> LoadedDesign:
         floor=True,
         unimodal=False,
     )
-    return LoadedDesign(name, scores, 0, 0.0, {}, {})
+    return LoadedDesign(name, scores, 0, 0.0, {}, {}, like.watched)

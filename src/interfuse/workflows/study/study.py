@@ -17,6 +17,7 @@ from interfuse.evaluation import (
     Confirmation,
     DesignResult,
     DesignScores,
+    Learning,
     Looks,
     Precision,
     Rules,
@@ -166,7 +167,7 @@ class Study:
             *say_collapses(scores),
             say_families(bool(self.record.get("primary"))),
             *say_budget(
-                {name: _curves(history) for name, history in histories.items()},
+                {name: Learning(_curves(entry.histories), entry.watched) for name, entry in trained.items()},
                 float(self.record["margin"]),
                 HEADLINES[self.task],
             ),
