@@ -48,8 +48,13 @@ from interfuse.evaluation.pairwise import compare_pairs
 from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
+from interfuse.evaluation.random_effects import paule_mandel, pool_differences
+from interfuse.evaluation.ranking import SharedScores, compare_ranks, pair_ranks, rank_designs
+from interfuse.evaluation.ranking_words import say_caution, say_heterogeneity, say_ranking, say_ranks
+from interfuse.evaluation.ranks import critical_difference, friedman, group_ranks, rank_scores
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
+from interfuse.evaluation.signed_rank import least_signed_rank, signed_rank
 from interfuse.evaluation.verdicts import (
     DECLARED,
     judge,
@@ -82,6 +87,7 @@ __all__ = [
     "Permutation",
     "Resampling",
     "Shapley",
+    "SharedScores",
     "Simulation",
     "Weighted",
     "aggregate_scores",
@@ -92,6 +98,8 @@ __all__ = [
     "check_defined",
     "compare_designs",
     "compare_pairs",
+    "compare_ranks",
+    "critical_difference",
     "decompose",
     "difference",
     "discretise",
@@ -104,10 +112,13 @@ __all__ = [
     "find_needs_both",
     "fit_temperature",
     "fold_groups",
+    "friedman",
+    "group_ranks",
     "holm",
     "information",
     "interaction_share",
     "judge",
+    "least_signed_rank",
     "make_metric",
     "mean_interval",
     "measure_calibration",
@@ -116,21 +127,30 @@ __all__ = [
     "measure_permutation",
     "measure_shapley",
     "missing_curve",
+    "pair_ranks",
+    "paule_mandel",
     "perceptual_score",
+    "pool_differences",
     "profile_rows",
     "project_additive",
+    "rank_designs",
+    "rank_scores",
     "say_against_baseline",
     "say_attention",
     "say_budget",
     "say_calibration",
+    "say_caution",
     "say_decomposition",
     "say_diagnosis",
     "say_emap",
+    "say_heterogeneity",
     "say_metric",
     "say_missing",
     "say_needs_both",
     "say_permutation",
     "say_primary",
+    "say_ranking",
+    "say_ranks",
     "say_seeds",
     "say_shapley",
     "say_spared",
@@ -138,6 +158,7 @@ __all__ = [
     "say_tuning",
     "say_undecomposed",
     "share",
+    "signed_rank",
     "spread_explained",
     "spread_of",
     "tied_scores",

@@ -148,6 +148,20 @@ class Study:
         summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
         return add_evidence(summary, self.folder, {name: scores[name] for name in trained}, self._folders())
 
+    def contrasts(self, baseline: str, metric: str | None = None) -> list[DesignResult]:
+        """Return what `summary` rests on, with any design as the baseline.
+
+        Args:
+            baseline: name of the design that all are compared with.
+            metric: as in `summary`.
+
+        Raises:
+            ConfigError: the task has no such metric, or the study no such design.
+            DataError: a training of the study is not on disk.
+        """
+        by, _, scores = self._scores(metric)
+        return list(self._compare(by, scores, baseline).results)
+
     def best_fusion(self) -> str | None:
         """Return the fusion that the verdict speaks of: best on validation, over all seeds, by the declared metric.
 
@@ -199,8 +213,8 @@ class Study:
             scores = score_by(by, self.task, scores, runs, Constant(MAJORITY, self.folder / "majority.parquet"))
         return by, loaded, scores
 
-    def _compare(self, by: str, scores: Mapping[str, DesignScores]) -> Comparison:
-        settings = self.record["baseline"], self.record["margin"], self.task
+    def _compare(self, by: str, scores: Mapping[str, DesignScores], baseline: str | None = None) -> Comparison:
+        settings = baseline or self.record["baseline"], self.record["margin"], self.task
         return compare_designs(scores, *settings, lower=by in LOWER_IS_BETTER)
 
     def _check_finished(self) -> None:
