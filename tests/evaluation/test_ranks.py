@@ -84,7 +84,7 @@ def test_agreement_of_few_data_sets_is_as_likely_as_it_is():
 
 
 def test_designs_that_do_not_differ_are_called_different_one_time_in_twenty():
-    random, repeats = np.random.default_rng(0), 300
+    random, repeats = np.random.default_rng(0), 150
     for data_sets, designs in ((3, 4), (10, 5)):
         p_values = [friedman(rank_scores(random.normal(size=(data_sets, designs)))).p for _ in range(repeats)]
         assert np.mean(np.array(p_values) < 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repeats)

@@ -52,7 +52,7 @@ class Pooled:
     weights: list[float]
     """Of each data set, adding up to 1."""
     new_low: float | None
-    """95 % prediction interval of the true difference on one more data set like these; None for two data sets."""
+    """95 % prediction interval of the true difference on one more data set like these; None below four data sets."""
     new_high: float | None
 
 

@@ -5,6 +5,7 @@ from interfuse.evaluation.bootstrap_metrics import WEIGHTED, Weighted, make_metr
 from interfuse.evaluation.budget import say_budget
 from interfuse.evaluation.calibration import Calibration, fit_temperature, measure_calibration
 from interfuse.evaluation.comparison import (
+    MAJORITY,
     Comparison,
     DesignResult,
     DesignScores,
@@ -67,6 +68,7 @@ from interfuse.evaluation.verdicts import (
 
 __all__ = [
     "DECLARED",
+    "MAJORITY",
     "NULL_LIMIT",
     "QUERIES",
     "RIGHT",

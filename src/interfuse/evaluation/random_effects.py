@@ -23,7 +23,8 @@ def pool_differences(
     estimated; where errors differ tenfold and rest on few seeds, that costs the first up to 4 points of its level
     (`tests/evaluation/test_random_effects.py`), while the second holds it for normal differences whatever their errors.
 
-    The prediction interval is Higgins's, `μ ± t_(N−2) √(τ² + SE²)`.
+    The prediction interval is Higgins's, `μ ± t_(N−2) √(τ² + SE²)`, from four data sets on: three would
+    leave it one degree of freedom, and it would say nothing.
 
     Args:
         deltas: difference on each data set.
@@ -48,7 +49,7 @@ def pool_differences(
     error = float(np.sqrt(max(1.0, spread) / weights.sum()))
     half = float(student.ppf(0.5 + level / 2, count - 1)) * error
     q = _q(0.0, deltas, errors)
-    new = float(student.ppf(0.5 + level / 2, count - 2) * np.sqrt(tau_square + error**2)) if count > 2 else None
+    new = float(student.ppf(0.5 + level / 2, count - 2) * np.sqrt(tau_square + error**2)) if count > 3 else None
     return Pooled(
         mean=mean,
         low=mean - half,
