@@ -9,6 +9,7 @@
     interfuse.predict(run, "new.csv", image_folder="photos").write("predictions.csv")
     print(interfuse.diagnose(run, "products.csv", **rows).verdict)  # does it use and need both modalities?
 
+`rank` puts the studies of several data sets together: which design is best over data sets like these.
 `evaluate` scores a run, `load_run` opens one; `FusionClassifier` and `FusionRegressor` are scikit-learn estimators.
 `create_fusion` makes a mechanism of `list_fusions()` as an `nn.Module`; `examine` finds the faults of your own.
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from interfuse.workflows.compare.api import compare
     from interfuse.workflows.diagnose.api import diagnose
     from interfuse.workflows.predict.api import evaluate, predict
+    from interfuse.workflows.rank import rank
     from interfuse.workflows.study import Study
     from interfuse.workflows.train.api import train
 
@@ -42,6 +44,7 @@ __all__ = [
     "list_fusions",
     "load_run",
     "predict",
+    "rank",
     "train",
 ]
 _HOMES = {
@@ -57,6 +60,7 @@ _HOMES = {
     "list_fusions": "interfuse.fusion",
     "load_run": "interfuse.training",
     "predict": "interfuse.workflows.predict.api",
+    "rank": "interfuse.workflows.rank",
     "train": "interfuse.workflows.train.api",
 }
 

@@ -39,6 +39,7 @@ COMMANDS = [
     "fusions",
     "doctor",
     "report",
+    "rank",
 ]
 
 
@@ -99,6 +100,7 @@ def test_debug_shows_the_traceback():
         (["compare", "known:xor", "--fusions", "concat:hidden"], "Cannot read 'hidden' in design 'concat:hidden'"),
         (["predict", "nowhere", "rows.csv"], r"holds no finished run \(no run.json\)"),
         (["report", "nowhere"], r"holds no study \(no study.json\)"),
+        (["rank", "nowhere", "there"], r"nowhere holds no study \(no study.json\)"),
     ],
 )
 def test_what_a_user_gets_wrong_is_told(arguments, message, capsys, tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from interfuse.cli import (
     fusions,
     inspect,
     predict,
+    rank,
     report,
     serve,
     store,
@@ -47,6 +48,7 @@ COMMANDS = (
     fusions,
     doctor,
     report,
+    rank,
 )
 SHARED = ("encode", "evaluate", "predict", "train")
 """Commands whose work the processes of torchrun share."""

@@ -7,6 +7,7 @@ from interfuse.evaluation.calibration import Calibration, Temperature, fit_tempe
 from interfuse.evaluation.calibration_words import say_calibration
 from interfuse.evaluation.collapses import find_collapses, interquartile_mean, say_collapses
 from interfuse.evaluation.comparison import (
+    MAJORITY,
     Choice,
     Comparison,
     Confirmation,
@@ -56,12 +57,17 @@ from interfuse.evaluation.permutation import Perceptual, Permutation, measure_pe
 from interfuse.evaluation.power import Precision
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
+from interfuse.evaluation.random_effects import paule_mandel, pool_differences
+from interfuse.evaluation.ranking import SharedScores, compare_ranks, pair_ranks, rank_designs
+from interfuse.evaluation.ranking_words import say_caution, say_heterogeneity, say_ranking, say_ranks
+from interfuse.evaluation.ranks import critical_difference, friedman, group_ranks, rank_scores
 from interfuse.evaluation.resplit import Resplit
 from interfuse.evaluation.scope import say_scope
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.seed_spread import SeedSpread, common_spread
 from interfuse.evaluation.sequential import Looks, is_open, say_looks
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
+from interfuse.evaluation.signed_rank import least_signed_rank, signed_rank
 from interfuse.evaluation.verdicts import (
     DECLARED,
     say_against_baseline,
@@ -77,6 +83,7 @@ from interfuse.evaluation.verdicts import (
 __all__ = [
     "ALPHA",
     "DECLARED",
+    "MAJORITY",
     "NULL_LIMIT",
     "QUERIES",
     "RIGHT",
@@ -111,6 +118,7 @@ __all__ = [
     "Rules",
     "SeedSpread",
     "Shapley",
+    "SharedScores",
     "Temperature",
     "Weighted",
     "aggregate_scores",
@@ -122,6 +130,8 @@ __all__ = [
     "common_spread",
     "compare_designs",
     "compare_pairs",
+    "compare_ranks",
+    "critical_difference",
     "decompose",
     "discretise",
     "draw_metric",
@@ -134,12 +144,15 @@ __all__ = [
     "find_needs_both",
     "fit_temperature",
     "fold_means",
+    "friedman",
+    "group_ranks",
     "holm",
     "information",
     "interaction_share",
     "interquartile_mean",
     "is_open",
     "judge",
+    "least_signed_rank",
     "list_rivals",
     "make_metric",
     "mean_interval",
@@ -150,18 +163,25 @@ __all__ = [
     "measure_permutation",
     "measure_shapley",
     "missing_curve",
+    "pair_ranks",
+    "paule_mandel",
     "perceptual_score",
+    "pool_differences",
     "profile_rows",
     "project_additive",
+    "rank_designs",
+    "rank_scores",
     "say_against_baseline",
     "say_attention",
     "say_budget",
     "say_calibration",
+    "say_caution",
     "say_collapses",
     "say_decomposition",
     "say_diagnosis",
     "say_emap",
     "say_families",
+    "say_heterogeneity",
     "say_looks",
     "say_metric",
     "say_missing",
@@ -170,6 +190,8 @@ __all__ = [
     "say_permutation",
     "say_power",
     "say_primary",
+    "say_ranking",
+    "say_ranks",
     "say_scope",
     "say_seeds",
     "say_shapley",
@@ -178,6 +200,7 @@ __all__ = [
     "say_tuning",
     "say_undecomposed",
     "share",
+    "signed_rank",
     "spread_explained",
     "spread_of",
     "tied_scores",

@@ -9,6 +9,13 @@ from interfuse.reports.inspection import inspection_to_html, inspection_to_json,
 from interfuse.reports.latex import to_latex
 from interfuse.reports.maps import Maps, map_words, read_maps
 from interfuse.reports.overlay import Illustration, draw_heat, picture_uri
+from interfuse.reports.ranking import (
+    print_ranking,
+    ranking_to_csv,
+    ranking_to_html,
+    ranking_to_json,
+    ranking_to_markdown,
+)
 from interfuse.reports.terminal import print_summary
 
 __all__ = [
@@ -25,7 +32,12 @@ __all__ = [
     "map_words",
     "picture_uri",
     "print_inspection",
+    "print_ranking",
     "print_summary",
+    "ranking_to_csv",
+    "ranking_to_html",
+    "ranking_to_json",
+    "ranking_to_markdown",
     "read_maps",
     "spell_scope",
     "to_csv",

@@ -1,10 +1,11 @@
-"""What the library does, a room a command: encode, train, compare, predict, diagnose, export, serve, publish."""
+"""What the library does, a room a command: encode, train, compare, rank, predict, diagnose, export, serve, publish."""
 
 from interfuse.workflows.compare import SPACE, CompareSettings, compare
 from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
 from interfuse.workflows.encode import encode_examples, encode_source
 from interfuse.workflows.inspect import inspect_source
 from interfuse.workflows.predict import Predictions, Streamed, StreamSettings, evaluate, predict, predict_stream
+from interfuse.workflows.rank import rank
 from interfuse.workflows.source import EncoderSettings, Portion, Source, default_store
 from interfuse.workflows.study import Study
 from interfuse.workflows.train import Compute, Prepared, finetune_run, prepare, train_run
@@ -35,5 +36,6 @@ __all__ = [
     "predict",
     "predict_stream",
     "prepare",
+    "rank",
     "train_run",
 ]

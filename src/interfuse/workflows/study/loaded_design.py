@@ -79,9 +79,8 @@ def load_design(
     names = [name for name in test_metrics[0] if all(name in metrics for metrics in test_metrics)]
     means = {name: float(np.mean([metrics[name] for metrics in test_metrics])) for name in names}
     costs, common = (info["parameters"], float(np.mean(seconds))), min(map(len, watched))
-    return LoadedDesign(
-        design.fusion, scores, *costs, histories, means, np.stack([rows[:common] for rows in watched]), spread
-    )
+    first = np.stack([rows[:common] for rows in watched])
+    return LoadedDesign(design.fusion, scores, *costs, histories, means, first, spread)
 
 
 def load_majority(name: str, file: Path, like: LoadedDesign) -> LoadedDesign:

@@ -182,6 +182,20 @@ class Study:
         )
         return add_evidence(replace(summary, pairs=pairs), self.folder, self._folders())
 
+    def contrasts(self, baseline: str, metric: str | None = None) -> list[DesignResult]:
+        """Return what `summary` rests on, with any design as the baseline.
+
+        Args:
+            baseline: name of the design that all are compared with.
+            metric: as in `summary`.
+
+        Raises:
+            ConfigError: the task has no such metric, or the study no such design.
+            DataError: a training of the study is not on disk.
+        """
+        by, _, scores = self.score(metric)
+        return list(self.judge(by, scores, baseline).results)
+
     def best_fusion(self) -> str | None:
         """Return the fusion that the verdict speaks of: best on validation, over all seeds, by the declared metric.
 
@@ -266,16 +280,17 @@ class Study:
         rescore = score_repetitions if self._resplit else score_by
         return rescore(by, self.task, scores, runs, Constant(MAJORITY, self.folder / MAJORITY_FILE))
 
-    def judge(self, by: str, scores: Mapping[str, DesignScores]) -> Comparison:
+    def judge(self, by: str, scores: Mapping[str, DesignScores], baseline: str | None = None) -> Comparison:
         """Return the verdicts on scores by a metric.
 
         Args:
             by: name of the metric.
             scores: of every design.
+            baseline: design that all are compared with; none: the study's.
         """
         looks = self.looks()
         rules = Rules(float(self.record["margin"]), self.task, by in LOWER_IS_BETTER, looks.alpha if looks else ALPHA)
-        return compare_designs(scores, self.record["baseline"], rules, self._confirmation(by))
+        return compare_designs(scores, baseline or self.record["baseline"], rules, self._confirmation(by))
 
     def _confirmation(self, by: str) -> Confirmation | None:
         """Read the fresh trainings of the two designs that validation chose, where there are any."""
