@@ -10,7 +10,7 @@ from torch import Tensor
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.data import Examples, Features, encode_labels, load_examples, make_known, refold
-from interfuse.workflows.source import Source, report_troubles
+from interfuse.workflows.source import Source, report_leaks, report_troubles
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,10 @@ def read_rows(source: Source, progress: Progress) -> SourceRows:
             "store_dim=… is fitted on the train rows, and with folds=… every row is a test row once. "
             "Leave out one of the two."
         )
-    first = load_examples(source.data, source.read)
+    first = load_examples(source.data, source.read, progress)
     every = [refold(first, replace(source.read, fold=fold)) for fold in range(folds)] if folds else [first]
     report_troubles(first, progress)
+    report_leaks(every[0], progress)
     return SourceRows(source, tuple(every))
 
 
