@@ -41,3 +41,15 @@ def draw_square(colour: str, draw: np.random.Generator, size: tuple[int, int] = 
     picture = Image.new("RGB", size, tuple(int(x) for x in draw.integers(0, 60, 3)))
     ImageDraw.Draw(picture).rectangle((8, 8, to, 56), fill=colour)
     return picture
+
+
+def draw_scene(draw: np.random.Generator, side: int = 128) -> Image.Image:
+    """Draw a picture with structure at every size, as a photo has it: soft ground, and shapes with edges."""
+    ground = Image.fromarray(draw.integers(0, 256, (6, 6, 3)).astype(np.uint8))
+    picture = ground.resize((side, side), Image.Resampling.BICUBIC)
+    brush = ImageDraw.Draw(picture)
+    for _ in range(6):
+        x, y = (int(at) for at in draw.integers(0, side * 3 // 4, 2))
+        wide, high = (int(size) for size in draw.integers(side // 16, side // 3, 2))
+        brush.rectangle((x, y, x + wide, y + high), fill=tuple(int(c) for c in draw.integers(0, 256, 3)))
+    return picture

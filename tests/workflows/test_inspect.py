@@ -18,6 +18,7 @@ from interfuse.data.pictures.remote import to_name
 from interfuse.reports import inspection_to_html, inspection_to_json, print_inspection
 from interfuse.workflows import Source, inspect_source
 from interfuse.workflows.inspect import _measure
+from tests.shop import draw_scene
 
 
 @pytest.fixture
@@ -144,3 +145,24 @@ def test_a_picture_whose_name_is_not_utf8_is_measured(tmp_path):
     Image.new("RGB", (30, 20)).save(path)
     sizes, formats = _measure([to_name(path)], lambda: None)
     assert (sizes["width"].mean, sizes["height"].mean, formats) == (30, 20, {"PNG": 1})
+
+
+def test_near_copies_in_two_splits_are_told_by_the_page_and_the_terminal(tmp_path):
+    draw = np.random.default_rng(0)
+    for number in range(6):
+        scene = draw_scene(draw)
+        scene.save(tmp_path / f"{number}.png")
+        scene.save(tmp_path / f"{number}.jpg", quality=70)
+    names = [f"{number}.{ending}" for ending in ("png", "jpg") for number in range(6)]
+    parts = ["train"] * 6 + ["test"] * 3 + ["val"] * 3
+    columns = {"photo": names, "title": [f"t{n}" for n in range(12)], "kind": list("ab") * 6, "part": parts}
+    pl.DataFrame(columns).write_csv(tmp_path / "shop.csv")
+    inspection = look(tmp_path)
+    assert [(leak.what, leak.items, leak.rows) for leak in inspection.leaks] == [("near-copy", 6, 12)]
+    assert inspection.warnings[0].startswith("A leak: near-copies of 6 pictures stand in two splits or more (12 rows;")
+    assert "near-copies of one picture in two splits" in inspection_to_html(inspection)
+    buffer = io.StringIO()
+    print_inspection(inspection, Console(file=buffer, width=160))
+    assert "In two splits or more: 6 × near-copies of one picture (12 rows; train 0, test 6)." in buffer.getvalue()
+    assert look(tmp_path, copies="exact").leaks == []
+    assert look(tmp_path, split=None).leaks == []

@@ -20,6 +20,7 @@ from interfuse.store import Coding
 
 Command = TypeVar("Command", bound=Callable[..., None])
 CHOICES: Mapping[str, Any] = {
+    "copies": Literal["near", "exact"],
     "launcher": Literal["ray"],
     "on": Literal["test", "validation", "train", "all"],
     "store_dtype": Coding,

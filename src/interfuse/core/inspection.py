@@ -16,17 +16,35 @@ class Spread:
     """At `LEVELS`."""
 
 
+NEAR_COPIES = "near-copy"
+"""What a leak is called where it is pictures that differ only in encoding or size."""
+
+
 @dataclass(frozen=True)
 class Leak:
     """Content that stands in two splits or more."""
 
     what: str
-    """picture, picture and text, or text."""
+    """picture, near-copy (of a picture), picture and text, or text."""
     items: int
     """Distinct pictures, pairs or texts."""
     rows: int
     example: str
     """Rows of the first of them: split and id."""
+
+    @property
+    def shared(self) -> str:
+        """What two splits or more share each time."""
+        return "near-copies of one picture" if self.what == NEAR_COPIES else f"the same {self.what}"
+
+    @property
+    def sentence(self) -> str:
+        """What stands where, without a full stop."""
+        verb = "stands" if self.items == 1 else "stand"
+        subject = f"{self.items:,} {self.what} {verb}"
+        if self.what == NEAR_COPIES:
+            subject = f"near-copies of {self.items:,} {'picture' if self.items == 1 else 'pictures'} stand"
+        return f"{subject} in two splits or more ({self.rows:,} rows; {self.example})"
 
 
 @dataclass(frozen=True)

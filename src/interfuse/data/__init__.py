@@ -5,6 +5,7 @@ from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Examples, Trouble, 
 from interfuse.data.features import Features, assemble, encode_labels
 from interfuse.data.folds import refold, split_rows
 from interfuse.data.known_answer import make_known
+from interfuse.data.leaks import LEAKS, find_leaks
 from interfuse.data.load import load_examples, load_for_run, load_part
 from interfuse.data.pictures import (
     DRAFT_PIXELS,
@@ -23,6 +24,7 @@ from interfuse.data.stream import Stream, open_stream
 __all__ = [
     "COLLECTIONS",
     "DRAFT_PIXELS",
+    "LEAKS",
     "LEFT_OUT",
     "MAX_PIXELS",
     "MISSING_IMAGE",
@@ -40,6 +42,7 @@ __all__ = [
     "encode_labels",
     "epoch_batches",
     "eval_batches",
+    "find_leaks",
     "identify",
     "load_examples",
     "load_for_run",

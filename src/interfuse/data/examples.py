@@ -67,6 +67,8 @@ class Examples:
     """image, text and label to the column that each was read from, guessed ones too; None: there is none."""
     label_values: tuple[Any, ...] | None = None
     """Each class as the label column has it (a number, a truth value); none where the names are the values."""
+    near_copies: Mapping[str, str] = field(default_factory=dict)
+    """Key of each picture that has near-copies, to the key of the first of them."""
 
     def __len__(self) -> int:
         """Count the rows."""

@@ -10,11 +10,13 @@ import polars as pl
 import pyarrow as pa
 
 from interfuse.core.errors import ConfigError, DataError, unknown
+from interfuse.core.progress import Progress, Silent
 from interfuse.core.tasks import PAIR_LABELS, TASKS
 from interfuse.data import splits
 from interfuse.data.examples import COLUMNS, Examples
 from interfuse.data.labels import infer_task, label_values
 from interfuse.data.matching import Captions, draw_negatives
+from interfuse.data.picture_groups import NOTE, PictureGroups, group_pictures
 from interfuse.data.readers import SEPARATORS, Opened
 from interfuse.data.row_labels import Labels, choose_column, first_classes, read_row_labels
 from interfuse.data.rows import Rows, drop_incomplete, hash_texts, read_part, read_rows
@@ -22,7 +24,7 @@ from interfuse.data.settings import SourceSettings
 from interfuse.data.tables import Spool, number_values, ranges
 
 
-def load_examples(source: Any, settings: SourceSettings) -> Examples:
+def load_examples(source: Any, settings: SourceSettings, progress: Progress | None = None) -> Examples:
     """Read rows and give each its label and its split.
 
     Without a label column the task is matching: each row gives a pair that fits, and one that does not.
@@ -30,6 +32,7 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
     Args:
         source: a file, a folder or dataset by its prefix, a data frame, or `easy-vqa`.
         settings: columns and splits.
+        progress: told how far it is.
 
     Raises:
         DataError: file, columns, labels or splits cannot be used; with `strict`, the first bad row or picture.
@@ -38,9 +41,11 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
     settings, rows = read_rows(source, settings)
     task = _choose_task(rows, settings)
     labels = read_row_labels(rows, task)
-    groups = _group(rows)
+    pictures = group_pictures(rows, progress or Silent())
+    groups = _group(rows, pictures)
     table = splits.Table(groups, first_classes(labels.coded), *_names(rows))
-    parts, notes = splits.make_parts(table, rows.cells("split") if settings.split else None, settings)
+    rows.notes += pictures.notes
+    parts, notes = _split(rows, table, settings)
     rows.notes += notes
     if labels.unpaired:
         if settings.resplit:
@@ -49,7 +54,7 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
                 "captions. Give folds=…, or pairs with a label column."
             )
         pools = splits.deal_folds(table, settings) if settings.folds else parts
-        return _pair(rows, groups, pools, parts, settings)
+        return replace(_pair(rows, groups, pools, parts, settings), near_copies=pictures.near_copies)
     if settings.hard_negatives:
         raise ConfigError(
             f"hard_negatives=True is for matching from captions alone, and here the task is {task}, from column "
@@ -58,7 +63,8 @@ def load_examples(source: Any, settings: SourceSettings) -> Examples:
     _note_train(rows, labels, parts)
     untyped = isinstance(source, str | Path) and Path(source).suffix.lower() in SEPARATORS
     values = label_values(choose_column(rows), task, labels.names, untyped) if task != "regression" else None
-    return replace(_examples(rows, labels, groups, parts, task, settings), label_values=values)
+    examples = _examples(rows, labels, groups, parts, task, settings)
+    return replace(examples, label_values=values, near_copies=pictures.near_copies)
 
 
 def load_for_run(
@@ -94,7 +100,8 @@ def load_for_run(
         drop_incomplete(rows, settings.strict)
     elif labelled:
         labels = read_row_labels(rows, task, label_names)
-    groups = _group(rows)
+    equal = PictureGroups(rows.pictures.key_numbers()[rows.places])  # is enough for what is neither split nor scored
+    groups = _group(rows, group_pictures(rows, Silent()) if labelled else equal)
     every = np.full(len(rows), "all", dtype=object)
     parts = splits.read_split(rows.cells("split"), settings.split) if settings.split else every
     return (
@@ -162,9 +169,24 @@ def _pair(rows: Rows, groups: np.ndarray, pools: np.ndarray, parts: np.ndarray, 
     return _examples(pairs, labels, groups[images], parts[images], "matching", settings)
 
 
-def _group(rows: Rows) -> np.ndarray:
+def _split(rows: Rows, table: splits.Table, settings: SourceSettings) -> tuple[np.ndarray, list[str]]:
+    """Return the part of each row, and the sentences that must be said aloud.
+
+    Raises:
+        DataError: as `splits.make_parts`; where there are too few groups, near-copies are told too.
+    """
+    try:
+        return splits.make_parts(table, rows.cells("split") if settings.split else None, settings)
+    except DataError as error:
+        near = [note for note in rows.notes if note.startswith(NOTE)]
+        if settings.split or not near:
+            raise
+        raise DataError(" ".join([str(error), *near])) from error
+
+
+def _group(rows: Rows, pictures: PictureGroups) -> np.ndarray:
     """Return the number of each row's group: of rows with the same picture, or the same value in the column for it."""
-    columns = [rows.pictures.key_numbers()[rows.places]]
+    columns = [pictures.of_row]
     if rows.settings.group:
         columns.append(number_values(len(rows), lambda places: rows.cells("group", places))[0])
     return splits.group_rows(*columns)

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from interfuse.core.errors import ConfigError
+from interfuse.core.errors import ConfigError, unknown
+
+COPIES = ("near", "exact")
+"""How pictures that stay in one split are told to be the same."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class SourceSettings:
     """Column that names a row; none: its number."""
     group: str | None = None
     """Rows with the same value stay in one split; rows with the same picture always do."""
+    copies: str = "near"
+    """Pictures that stay in one split: near, also those that were encoded or resized again; exact, equal files only."""
     split: str | None = None
     """Column with train, validation or test."""
     image_folder: str | Path | None = None
@@ -58,6 +63,8 @@ class SourceSettings:
         for name in ("image_folder", "unpack_to", "validation", "test"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, str(getattr(self, name)))
+        if self.copies not in COPIES:
+            raise ConfigError(unknown("kind of copies", self.copies, COPIES))
         for name in ("validation_share", "test_share"):
             share = getattr(self, name)
             if not 0 < share < 1 and (name, share) != ("test_share", 0):

@@ -79,9 +79,7 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
         console.print(table)
     for leak in inspection.leaks:
         style = "" if leak.what == "text" else "bold red"
-        say(
-            f"In two splits or more: {leak.items:,} × the same {leak.what} ({leak.rows:,} rows; {leak.example}).", style
-        )
+        say(f"In two splits or more: {leak.items:,} × {leak.shared} ({leak.rows:,} rows; {leak.example}).", style)
     if not inspection.leaks:
         say("No picture and no text stands in two splits.")
     for warning in inspection.warnings:

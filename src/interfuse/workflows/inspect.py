@@ -18,7 +18,7 @@ from interfuse.core.inspection import LEVELS, Inspection, Leak, Sample, Spread
 from interfuse.core.modalities import MODALITIES
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import derive
-from interfuse.data import Examples, PictureError, load_examples, open_picture, to_path
+from interfuse.data import Examples, PictureError, find_leaks, load_examples, open_picture, to_path
 from interfuse.workflows.source import Source, keep_troubles
 
 MEASURED = 20_000
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 
 def inspect_source(source: Source, progress: Progress | None = None, quarantine: Path | None = None) -> Inspection:
-    """Read the rows and describe them; each distinct picture's header is read, six pictures are decoded.
+    """Read the rows and describe them; pictures are looked at small, for near-copies, and six are shown.
 
     Args:
         source: the rows.
@@ -43,7 +43,7 @@ def inspect_source(source: Source, progress: Progress | None = None, quarantine:
     watcher = progress or Silent()
     if source.is_known:
         raise DataError(f"{source.data} is made of tokens: it has no pictures and texts to look at.")
-    examples = load_examples(source.data, source.read)
+    examples = load_examples(source.data, source.read, watcher)
     if quarantine is not None:
         keep_troubles(examples.troubles, quarantine, watcher)
     rows = pl.DataFrame(pl.from_arrow(examples.table, rechunk=False))
@@ -53,7 +53,7 @@ def inspect_source(source: Source, progress: Progress | None = None, quarantine:
     sizes, formats = _measure(paths[:MEASURED], lambda: watcher.advance("measure pictures", 1))
     watcher.finish("measure pictures")
     labels = _count_labels(examples, rows, list(counts))
-    leaks = _find_leaks(rows)
+    leaks = find_leaks(examples)
     missing = {
         modality: {part: rows.filter(split=part)[f"{modality}_key"].null_count() for part in counts}
         for modality in MODALITIES
@@ -123,22 +123,6 @@ def _count_labels(examples: Examples, rows: pl.DataFrame, parts: list[str]) -> d
     return {examples.label_names[n]: {part: counts.get((n, part), 0) for part in parts} for n in order}
 
 
-def _find_leaks(rows: pl.DataFrame) -> list[Leak]:
-    """Find what stands in two splits or more: a picture, a picture with its text, a text."""
-    kinds = {"picture": ["image_key"], "picture and text": ["image_key", "text_key"], "text": ["text_key"]}
-    leaks = []
-    for what, keys in kinds.items():
-        groups = rows.lazy().select(*keys, "split").drop_nulls(keys).group_by(keys, maintain_order=True)
-        facts = groups.agg(pl.col("split").n_unique().alias("parts"), pl.len().alias("rows"))
-        repeats = facts.filter(pl.col("parts") > 1).collect()
-        if repeats.height:
-            copies = rows.filter(**dict(zip(keys, repeats.row(0), strict=False)))
-            first = {row["split"]: row["id"] for row in reversed(copies.select("split", "id").to_dicts())}
-            example = ", ".join(f"{part} {first[part]}" for part in PARTS if part in first)
-            leaks.append(Leak(what, repeats.height, int(repeats["rows"].sum()), example))
-    return leaks
-
-
 def _draw_samples(examples: Examples, rows: pl.DataFrame, seed: int) -> list[Sample]:
     """Draw six rows, of as many different labels as there are."""
     order = np.random.default_rng(derive(seed, "samples")).permutation(rows.height)
@@ -181,11 +165,7 @@ def _warn(
     warnings, total = [], sum(counts.values())
     for leak in leaks:
         if leak.what != "text":
-            many = "stands" if leak.items == 1 else "stand"
-            warnings.append(
-                f"A leak: {leak.items:,} {leak.what} {many} in two splits or more ({leak.rows:,} rows; {leak.example})."
-                " Fix: leave out split=…, and the split is made by picture."
-            )
+            warnings.append(f"A leak: {leak.sentence}. Fix: leave out split=…, and the split is made by picture.")
     for modality, by_part in missing.items():
         if sum(by_part.values()) == total:
             warnings.append(f"No row has a {modality}: there is nothing to fuse.")

@@ -350,7 +350,7 @@ def test_the_report_needs_no_data_for_the_rows_that_it_shows(study, tmp_path):
     data = study.record["data"]
     assert sum(sum(by_split.values()) for by_split in data["classes"].values()) == 96
     assert data["missing"]["image"] == dict.fromkeys(data["rows"], 0)
-    assert data["leaks"] == {"picture": 0, "text": 0, "picture and text": 0}
+    assert data["leaks"] == {"picture": 0, "near-copy": 0, "picture and text": 0, "text": 0}
 
 
 def test_a_study_can_be_read_by_a_metric_that_is_no_mean_over_rows(study):

@@ -2,12 +2,19 @@
 
 import csv
 
+import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from interfuse.cli.app import app
 from interfuse.core.errors import DataError
+from interfuse.core.progress import Silent
+from interfuse.data import SourceSettings
+from interfuse.workflows.source import Source
+from interfuse.workflows.train import read_rows
+from tests.shop import draw_scene
 
 BROKEN = {3: "the file does not exist", 8: "cannot be decoded", 20: "line 22: the row has 2 cells, the header has 4"}
 
@@ -74,3 +81,38 @@ def test_strict_stops_at_a_picture_that_only_decoding_finds_broken(shop, tmp_pat
     ):
         CliRunner().invoke(app, call_strict, catch_exceptions=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_two_splits_share_is_said_before_anything_is_encoded(tmp_path):
+    draw, rows = np.random.default_rng(0), []
+    for number in range(8):
+        scene = draw_scene(draw)
+        scene.save(tmp_path / f"{number}.png")
+        scene.save(tmp_path / f"{number}.jpg")
+        rows += [(f"{number}.png", f"t{number}", "ab"[number % 2], "train" if number < 6 else "val")]
+        rows += [(f"{number}.jpg", "t0", "ab"[number % 2], "test")] if number < 2 else []
+    frame = pl.DataFrame(rows, schema=["image", "text", "label", "split"], orient="row")
+    columns = {"image": "image", "text": "text", "label": "label", "image_folder": tmp_path}
+    heard = Heard()
+    read_rows(Source(frame, SourceSettings(**columns, split="split")), heard)
+    said = "\n".join(heard.messages)
+    assert "warning: a leak: near-copies of 2 pictures stand in two splits or more (4 rows; train 0, test 1)." in said
+    assert "1 text stands in two splits or more (3 rows; train 0, test 1): of these, test asks nothing new" in said
+    assert "Near-copies: 4 pictures are 2 that were encoded or resized again, such as those of rows 0 and 1;" in said
+    assert "compare pictures" in heard.stages
+    heard = Heard()
+    read_rows(Source(frame.with_columns(text=pl.col("image")), SourceSettings(**columns)), heard)
+    assert not any("in two splits" in message for message in heard.messages)
+
+
+class Heard(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.messages, self.stages = [], []
+
+    def say(self, message: str) -> None:
+        self.messages.append(message)
+
+    def start(self, stage: str, total: int, unit: str) -> None:
+        self.stages.append(stage)

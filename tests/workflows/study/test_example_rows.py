@@ -8,9 +8,8 @@ from PIL import Image
 
 from interfuse.core.records import read_table
 from interfuse.data import Examples
-from interfuse.data.examples import COLUMNS, Trouble
+from interfuse.data.examples import COLUMNS
 from interfuse.workflows.study.example_rows import SIDE, Answers, RowKey, choose_rows, write_gallery
-from interfuse.workflows.train.data_card import find_leaks
 
 NAMES = ("cup", "plate", "pot")
 
@@ -88,16 +87,3 @@ def test_a_number_is_far_or_near_and_several_labels_are_spelled(tmp_path):
     )
     write_gallery(tmp_path / "b.parquet", make_examples([{}], "multilabel"), {"f": several}, "f", {})
     assert read_table(tmp_path / "b.parquet").to_pylist()[0]["answer"] == "cup, pot"
-
-
-def test_leaks_are_counted_by_distinct_content():
-    rows = [
-        {"image_key": "a", "text_key": "s", "split": "train"},
-        {"image_key": "a", "text_key": "s", "split": "test"},
-        {"image_key": "b", "text_key": "s", "split": "validation"},
-        {"image_key": None, "text_key": "u", "split": "train"},
-        {"image_key": None, "text_key": "v", "split": "test"},
-    ]
-    troubles = (Trouble(0, "r0", "image", "the file is empty: x.png", "the image is treated as missing"),)
-    found = find_leaks(make_examples(rows, troubles=troubles))
-    assert found == {"picture": 1, "text": 1, "picture and text": 1}

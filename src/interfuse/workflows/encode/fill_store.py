@@ -39,7 +39,7 @@ def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) 
     if source.read.label is None and is_table and not splits_matter:
         examples = load_for_run(source.data, source.read, "multiclass", (), labelled=False, may_lack=False)
     else:
-        examples = load_examples(source.data, source.read)
+        examples = load_examples(source.data, source.read, progress)
     report_troubles(examples, progress)
     filled = fill_store(examples, source.encode, progress, portion)
     left = filled.without_failures(examples, source.read.strict)

@@ -13,7 +13,14 @@ from interfuse.workflows.source.keywords import (
 from interfuse.workflows.source.portion import WHOLE, Portion
 from interfuse.workflows.source.source import Source, with_absolute_paths
 from interfuse.workflows.source.trained_source import describe_split, read_as_trained, split_again
-from interfuse.workflows.source.troubles import FILE, keep_troubles, place_in_store, report_failures, report_troubles
+from interfuse.workflows.source.troubles import (
+    FILE,
+    keep_troubles,
+    place_in_store,
+    report_failures,
+    report_leaks,
+    report_troubles,
+)
 
 __all__ = [
     "ENCODE",
@@ -32,6 +39,7 @@ __all__ = [
     "place_in_store",
     "read_as_trained",
     "report_failures",
+    "report_leaks",
     "report_troubles",
     "sort_settings",
     "sort_settings_of_run",

@@ -27,7 +27,7 @@ def describe_split(examples: Examples, read: SourceSettings) -> dict[str, Any] |
     """Return how the split of these rows was made, to be made again; None where it was given, or several."""
     if read.split or read.validation or read.test or read.folds or read.resplit or read.join:
         return None
-    names = ("seed", "group", "validation_share", "test_share", "task")
+    names = ("seed", "group", "copies", "validation_share", "test_share", "task")
     return {**{name: getattr(read, name) for name in names}, "rows": examples.fingerprint}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from interfuse.core.progress import Progress
 from interfuse.core.settings import fingerprint
-from interfuse.data import Examples, Trouble, write_troubles
+from interfuse.data import Examples, Trouble, find_leaks, write_troubles
 from interfuse.training import distributed
 from interfuse.workflows.source.portion import WHOLE, Portion
 from interfuse.workflows.source.source import Source
@@ -58,3 +58,12 @@ def report_failures(examples: Examples, left: Examples, progress: Progress) -> N
     """Say aloud which rows lost a picture or text in encoding."""
     for trouble in left.troubles[len(examples.troubles) :]:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
+
+
+def report_leaks(examples: Examples, progress: Progress) -> None:
+    """Say aloud what stands in two splits or more; a text may well go with many pictures, a picture may not."""
+    for leak in find_leaks(examples):
+        if leak.what == "text":
+            progress.say(f"{leak.sentence}: of these, test asks nothing new about the text.")
+        else:
+            progress.say(f"warning: a leak: {leak.sentence}. Test scores flatter.")

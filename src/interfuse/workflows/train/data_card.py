@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import polars as pl
 from torch import Tensor
 
-from interfuse.data import Examples, Features
+from interfuse.data import LEAKS, Examples, Features, find_leaks
 
 CLASSES = 40
 """Most classes whose rows are counted in the record."""
@@ -29,26 +28,12 @@ def describe_rows(features: Features, splits: Mapping[str, Tensor], examples: Ex
             features.label_names[n]: {split: int(counts[split][n]) for split in splits} for n in order.tolist()
         }
     if examples is not None:
-        card["leaks"] = find_leaks(examples)
+        items = {leak.what: leak.items for leak in find_leaks(examples)}
+        card["leaks"] = {what: items.get(what, 0) for what in LEAKS}
         card["quarantine"] = dict(
             Counter(f"{t.reason.split(':')[0]}; {t.consequence}" for t in examples.troubles).most_common(12)
         )
     return card
-
-
-def find_leaks(examples: Examples) -> dict[str, int]:
-    """Count the distinct pictures, texts and pairs of both that stand in two splits or more."""
-    table = pl.from_arrow(examples.table.select(["image_key", "text_key", "split"]))
-    assert isinstance(table, pl.DataFrame)
-    keys = {"picture": ["image_key"], "text": ["text_key"], "picture and text": ["image_key", "text_key"]}
-    return {
-        what: table.drop_nulls(columns)
-        .group_by(columns)
-        .agg(pl.col("split").n_unique().alias("splits"))
-        .filter(pl.col("splits") > 1)
-        .height
-        for what, columns in keys.items()
-    }
 
 
 def _count_classes(features: Features, rows: Tensor) -> np.ndarray:

@@ -9,7 +9,7 @@ from torch import Tensor
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
 from interfuse.data import Examples, Features, encode_labels, load_examples, make_known, split_rows
-from interfuse.workflows.source import Source, report_troubles
+from interfuse.workflows.source import Source, report_leaks, report_troubles
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,11 @@ def read_rows(source: Source, progress: Progress) -> SourceRows:
         raise ConfigError(
             f"store_dim=… is fitted on the train rows, and with {way}=… every row is {often}. Leave out one of the two."
         )
-    first = load_examples(source.data, read)
+    first = load_examples(source.data, read, progress)
+    every = split_rows(first, read)
     report_troubles(first, progress)
-    return SourceRows(source, split_rows(first, read))
+    report_leaks(every[0], progress)
+    return SourceRows(source, every)
 
 
 def _test_labels(examples: Examples) -> Tensor:
