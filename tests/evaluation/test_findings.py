@@ -52,7 +52,7 @@ def test_not_needed_is_never_called_not_used():
 
 
 def test_few_rows_leave_it_open_and_are_not_called_no_need():
-    few = Emap(0.9, 0.85, mean_interval(np.array([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])), 0.4)
+    few = Emap(0.9, 0.85, mean_interval(np.array([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])), 0.4, np.eye(6)[0])
     assert few.delta.low < 0 < few.delta.high
     assert say_emap(few, 6).verdict.startswith("These rows cannot tell whether the interaction is needed (Δ 16.7")
     a, b = np.array([0, 0, 1, 1] * 40), np.array([0, 1] * 80)
@@ -61,7 +61,7 @@ def test_few_rows_leave_it_open_and_are_not_called_no_need():
 
 
 def test_a_difference_of_nothing_on_few_rows_is_not_called_no_need():
-    same = Emap(0.9, 0.9, mean_interval(np.zeros((1, 40))), 0.4)
+    same = Emap(0.9, 0.9, mean_interval(np.zeros((1, 40))), 0.4, np.zeros(40))
     assert "cannot tell whether the interaction is needed (Δ 0.0, 95 % CI −8.8 to 8.8)" in say_emap(same, 40).verdict
 
 
