@@ -272,17 +272,22 @@ def say_undecomposed(why: str) -> Measure:
 def say_needs_both(both: NeedsBoth, rows: int, doubts: tuple[str, ...]) -> Measure:
     """Return the measure of how many rows need both modalities."""
     count = len(both.rows)
+    rights = "right with both modalities and wrong with either alone"
     verdict = (
-        f"{count:,} of {rows:,} rows ({100 * both.share.mean:.1f} %) are right with both modalities and wrong with "
-        "either alone."
-        if count
-        else f"No row of {rows:,} is right with both modalities and wrong with either alone."
+        f"About {_points(both.share.mean)} % of the rows need both ({_interval(both.share)}), without what guessing "
+        f"does: {count:,} of {rows:,} are {rights}."
+        if count or both.share.low > 0
+        else f"No row of {rows:,} is {rights}; {_points(both.share.high)} % at most may need both and be guessed."
     )
     meaning = (
-        "A row counts as right where its score is above ½. Alone means that the other is the model's absent token."
+        "A row counts as right where its score is above ½. Alone means that the other is the model's absent token. Some "
+        "rows that need both are guessed from one alone, and some are guessed from both: how often, permuted labels "
+        "tell, and the share that needs both is what is left, if each row is either known or guessed."
     )
     values = (
         _value("need both", both.share, "share"),
+        _value("right with both, wrong with either alone", both.observed, "share"),
+        Value("right with either alone by chance", both.chance, "share"),
         Value("right with the image alone", both.image_suffices, "share"),
         Value("right with the text alone", both.text_suffices, "share"),
     )

@@ -77,6 +77,7 @@ def test_a_model_of_xor_is_multimodal_and_all_interaction(folder, fusion):
     assert number(found, "shapley", "both") - number(found, "shapley", "neither") == pytest.approx(
         number(found, "shapley", "part of the image") + number(found, "shapley", "part of the text")
     )
+    assert number(found, "needs_both", "need both") >= 0.95
     for name in ("image", "text"):  # (1 − 0.5) / 1: alone neither tells anything
         assert number(found, "shapley", f"conditional utilisation of the {name}") == pytest.approx(0.5, abs=0.02)
     features = make_known("known:xor")
@@ -94,6 +95,7 @@ def test_of_a_unimodal_task_the_other_modality_is_not_needed(folder):
     assert number(found, "permutation", "perceptual score of the image") == pytest.approx(0.0, abs=0.01)
     assert number(found, "permutation", "lost with the text") > 0.5
     assert "not needed" in found.measure("emap").verdict
+    assert number(found, "needs_both", "need both") <= 0.02
     only = examined(trained(folder, "unique_text", "text_only"), "unique_text")
     assert number(only, "permutation", "perceptual score of the image") == 0.0
     assert number(only, "shapley", "conditional utilisation of the image") == 0.0

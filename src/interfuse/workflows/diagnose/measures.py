@@ -161,7 +161,8 @@ def measure_rows(states: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth,
         doubts: why a modality's absence is not to be trusted.
     """
     scores, groups, rows = states.scores, states.groups, len(states.labels)
-    both = find_needs_both(scores["both"], scores["image"], scores["text"], groups)
+    logits = states.logits
+    both = find_needs_both(logits["both"], logits["image"], logits["text"], states.labels, states.task, groups)
     spread = {name: vary_as_metric(values, states.labels, states.task) for name, values in scores.items()}
     shapley = measure_shapley(spread["both"], spread["image"], spread["text"], spread["neither"], groups)
     curves = {  # the text alone is what is left when the image is absent
