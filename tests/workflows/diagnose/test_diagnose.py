@@ -16,7 +16,7 @@ from interfuse.core.design import make_design
 from interfuse.core.errors import DataError
 from interfuse.core.files import read_json
 from interfuse.data import SourceSettings, make_known
-from interfuse.evaluation import measure_emap
+from interfuse.evaluation import fit_temperature, measure_emap
 from interfuse.training import Network, train
 from interfuse.workflows import (
     DiagnoseSettings,
@@ -177,6 +177,31 @@ def shop(make_shop):
     return folder
 
 
+def fitted_temperature(record: dict) -> float:
+    values = next(measure for measure in record["measures"] if measure["key"] == "calibration")["values"]
+    return next(value["value"] for value in values if value["name"] == "temperature")
+
+
+def own_validation(run) -> tuple[np.ndarray, np.ndarray]:
+    table = pl.read_parquet(run.folder / "predictions.parquet").filter(pl.col("split") == "validation")
+    assert len(table) > 0
+    return np.log(np.stack(table["probs"].to_numpy()).astype(np.float64)), table["label"].list.first().to_numpy()
+
+
+def test_the_run_s_own_rows_come_before_a_split_that_data_declares(shop):
+    run = open_for_diagnosis(shop / "study", "cross_attention")
+    own = pl.read_parquet(run.folder / "predictions.parquet").filter(pl.col("split") == "test")["row"].to_list()
+    frame = pl.read_csv(shop / "shop.csv", infer_schema=False).with_columns(
+        part=pl.int_range(pl.len()).map_elements(lambda row: "test" if row % 2 else "train", pl.String)
+    )
+    settings = SourceSettings(image_folder=shop, image="photo", text="title", label="kind", split="part")
+    source = Source(frame, settings, EncoderSettings(store=shop / "store"))
+    found = diagnose(run, source, DiagnoseSettings(rows=20, threads=1), shop / "declared.html")
+    assert found.notes[0] == "The rows are those that the run was trained with: its own split is used."
+    assert found.measure("shapley").rows == len(own)
+    assert fitted_temperature(found.plain()) == pytest.approx(fit_temperature(*own_validation(run), "multiclass"))
+
+
 def test_a_study_s_best_fusion_is_diagnosed_on_its_own_test_rows_with_its_pictures(shop, capsys):
     page = shop / "page.html"
     arguments = ["diagnose", str(shop / "study"), str(shop / "shop.csv"), "--design", "cross_attention"]
@@ -192,6 +217,7 @@ def test_a_study_s_best_fusion_is_diagnosed_on_its_own_test_rows_with_its_pictur
         v["value"] for m in told["measures"] if m["key"] == "shapley" for v in m["values"] if v["name"] == "both"
     )
     assert accuracy == pytest.approx(run.info["metrics"]["test"]["accuracy"])
+    assert fitted_temperature(told) == pytest.approx(fit_temperature(*own_validation(run), "multiclass"), rel=1e-3)
     html = page.read_text(encoding="utf-8")
     assert html.count("data:image/jpeg;base64,") == 4 * len(told["examples"])
     assert html.count("Where each word looked") == html.count("Which words a region looked at") == len(told["examples"])
@@ -214,6 +240,7 @@ def test_rows_of_another_table_are_all_used_and_that_is_said(shop):
     found = diagnose(run, source, DiagnoseSettings(rows=20, threads=1), shop / "other.html")
     assert found.split == "all"
     assert "all of its rows are used" in found.notes[0]
+    assert "temperature" in [value.name for value in found.measure("calibration").values]  # of the run's own validation
     with pytest.raises(DataError, match=r"There is no row in split 'test'\. DATA has: all"):
         diagnose(run, source, DiagnoseSettings(on="test"))
 

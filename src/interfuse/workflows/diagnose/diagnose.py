@@ -37,6 +37,8 @@ from interfuse.workflows.predict import read_for_run
 from interfuse.workflows.source import Source
 from interfuse.workflows.study import EXAMPLES_FILE, Study
 
+PREDICTIONS_FILE = "predictions.parquet"
+"""What a run keeps of its validation and test rows."""
 SHOWN = 12
 """Examples that the page shows."""
 
@@ -186,29 +188,36 @@ def _rows_to_draw(run: Run, features: Features, needing: Tensor) -> Tensor:
 
 
 def find_splits(run: Run, features: Features) -> tuple[dict[str, Tensor], list[str]]:
-    """Find which rows are test and validation: as DATA declares them, else as the run remembers its own rows."""
-    splits = {name: rows for name, rows in features.splits.items() if len(rows)}
-    if set(splits) - {"all"}:
-        return splits, []
-    record = run.folder / "predictions.parquet"
-    if record.is_file():
-        place = {
-            (row, name): at for at, (row, name) in enumerate(zip(features.rows.tolist(), features.ids, strict=True))
-        }
-        known: dict[str, list[int]] = {}
-        for row in read_table(record).select(["row", "id", "split", "label", "target"]).to_pylist():
-            at = place.get((row["row"], row["id"]))
-            if at is None or _label(features, at) != (row["label"] if row["target"] is None else row["target"]):
-                break
-            known.setdefault(row["split"], []).append(at)
-        else:
-            return {name: torch.tensor(rows) for name, rows in known.items()}, [
-                "The rows are those that the run was trained with: its own split is used."
-            ]
-    return splits, [
-        "DATA declares no split and is not the table that the run was trained with: all of its rows are used. "
-        "Rows that the run was trained on make it look better than it is."
-    ]
+    """Find which rows are test and validation: as the run remembers its own rows, else as DATA declares them."""
+    declared = {name: rows for name, rows in features.splits.items() if len(rows)}
+    own = _remembered(run, features)
+    if own is None:
+        if set(declared) - {"all"}:
+            return declared, []
+        return declared, [
+            "DATA declares no split and is not the table that the run was trained with: all of its rows are used. "
+            "Rows that the run was trained on make it look better than it is."
+        ]
+    known = {row for rows in own.values() for row in rows.tolist()}
+    others = {name: [row for row in rows.tolist() if row not in known] for name, rows in declared.items()}
+    splits = own | {name: torch.tensor(rows) for name, rows in others.items() if rows and name not in (*own, "all")}
+    same = all(set(own[name].tolist()) == set(declared.get(name, torch.empty(0)).tolist()) for name in own)
+    return splits, [] if same else ["The rows are those that the run was trained with: its own split is used."]
+
+
+def _remembered(run: Run, features: Features) -> dict[str, Tensor] | None:
+    """Find the run's own validation and test rows in DATA; None where one of them is not there as it was."""
+    record = run.folder / PREDICTIONS_FILE
+    if not record.is_file():
+        return None
+    place = {(row, name): at for at, (row, name) in enumerate(zip(features.rows.tolist(), features.ids, strict=True))}
+    known: dict[str, list[int]] = {}
+    for row in read_table(record).select(["row", "id", "split", "label", "target"]).to_pylist():
+        at = place.get((row["row"], row["id"]))
+        if at is None or _label(features, at) != (row["label"] if row["target"] is None else row["target"]):
+            return None
+        known.setdefault(row["split"], []).append(at)
+    return {name: torch.tensor(rows) for name, rows in known.items()}
 
 
 def _label(features: Features, row: int) -> list[int] | float:
@@ -258,10 +267,33 @@ def _doubts(run: Run) -> tuple[str, ...]:
 def _validation(
     run: Run, features: Features, splits: dict[str, Tensor], split: str
 ) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return logits and labels to fit a temperature on: of the run's own validation rows, else of those in DATA.
+
+    None where these rows are looked at themselves.
+    """
     rows = splits.get("validation")
-    if rows is None or len(rows) == 0 or split in ("validation", "all"):
+    if split == "validation" or (split == "all" and rows is not None):
         return None
+    own = _own_validation(run, features)
+    if own is not None or rows is None or len(rows) == 0:
+        return own
     return logits_without(run.network, features, rows).numpy(), features.labels[rows].numpy()
+
+
+def _own_validation(run: Run, features: Features) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the logits, up to what no probability sees, and labels of the validation rows that the run kept."""
+    record = run.folder / PREDICTIONS_FILE
+    if features.task == "regression" or not record.is_file():
+        return None
+    kept = [row for row in read_table(record).to_pylist() if row["split"] == "validation"]
+    classes = len(features.label_names)
+    if not kept or any(len(row["probs"]) != classes for row in kept):
+        return None
+    probs = np.clip(np.array([row["probs"] for row in kept], dtype=np.float64), 1e-12, 1.0)
+    if features.task == "multilabel":
+        hot = np.array([np.isin(np.arange(classes), row["label"]) for row in kept], dtype=np.float32)
+        return np.log(probs) - np.log(np.clip(1 - probs, 1e-12, 1.0)), hot
+    return np.log(probs), np.array([row["label"][0] for row in kept])
 
 
 def _examples(
