@@ -51,12 +51,15 @@ def test_none_needs_both_where_one_alone_tells_the_answer(alone):
 
 
 def test_the_share_of_a_mixture_is_found_and_its_interval_covers_it():
-    """Three rows of ten need both, a quarter the image, a quarter the text, a fifth is known by none; all else guessed."""
+    """Three rows of ten need both, a quarter the image, a quarter the text, a fifth neither tells; else all guess."""
     draw, shares, covered, repeats = np.random.default_rng(2), [], 0, 120
     for _ in range(repeats):
         labels, kind = draw.choice(4, 300, p=[0.4, 0.3, 0.2, 0.1]), draw.choice(4, 300, p=[0.3, 0.25, 0.25, 0.2])
         guesses = draw.integers(4, size=(3, 300))
-        states = (np.where(known, labels, guess) for known, guess in zip((kind < 3, kind == 1, kind == 2), guesses, strict=True))
+        states = (
+            np.where(known, labels, guess)
+            for known, guess in zip((kind < 3, kind == 1, kind == 2), guesses, strict=True)
+        )
         share = needs(labels, *states, 4).share
         shares.append(share.mean)
         covered += share.low <= 0.3 <= share.high

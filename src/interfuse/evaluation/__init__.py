@@ -29,16 +29,14 @@ from interfuse.evaluation.findings import (
     say_attention,
     say_calibration,
     say_decomposition,
-    say_diagnosis,
     say_emap,
     say_missing,
     say_needs_both,
     say_permutation,
-    say_seeds,
     say_shapley,
-    say_spared,
     say_undecomposed,
 )
+from interfuse.evaluation.headline import say_contradiction, say_diagnosis, say_spared
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
 from interfuse.evaluation.metric_names import check_defined, find_metric
@@ -50,6 +48,7 @@ from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
+from interfuse.evaluation.trainings import Contribution, say_seeds
 from interfuse.evaluation.verdicts import (
     DECLARED,
     judge,
@@ -68,6 +67,7 @@ __all__ = [
     "WEIGHTED",
     "Calibration",
     "Comparison",
+    "Contribution",
     "Decomposition",
     "DesignResult",
     "DesignScores",
@@ -123,6 +123,7 @@ __all__ = [
     "say_attention",
     "say_budget",
     "say_calibration",
+    "say_contradiction",
     "say_decomposition",
     "say_diagnosis",
     "say_emap",

@@ -17,7 +17,7 @@ from interfuse.core.progress import Progress, Silent
 from interfuse.core.records import read_table
 from interfuse.core.tasks import HEADLINES
 from interfuse.data import Examples, Features
-from interfuse.evaluation import say_seeds, say_spared
+from interfuse.evaluation import Contribution, say_seeds, say_spared
 from interfuse.explain import logits_without
 from interfuse.reports import Illustration, diagnosis_to_html, read_maps
 from interfuse.training import Run, load_run
@@ -57,6 +57,14 @@ class DiagnoseSettings:
     """CPU threads, of each training where several run side by side."""
 
 
+@dataclass(frozen=True)
+class Findings:
+    """The diagnosis of one training, and what each row adds to its numbers."""
+
+    diagnosis: Diagnosis
+    contributions: list[Contribution]
+
+
 def diagnose_seeds(
     folder: Path | str,
     source: Source,
@@ -66,20 +74,22 @@ def diagnose_seeds(
 ) -> list[Diagnosis]:
     """Diagnose every seed of one design of a study; the first is told how far the others agree with it.
 
+    Its first measure has every number with an interval over rows and trainings.
+
     Each run gets its own record and page, as by `diagnose`.
 
     Raises:
         DataError: the folder holds no study, or no such design.
     """
     study, first = Study.open(folder), open_for_diagnosis(folder, design)
-    diagnoses = []
-    for seed in study.record["seeds"]:
-        run = study.run(first.design.name, seed)
-        diagnoses.append((run, diagnose(run, source, settings, progress=progress)))
-    agreement = say_seeds([one for _, one in diagnoses])
-    diagnosis = replace(diagnoses[0][1], measures=(agreement, *diagnoses[0][1].measures))
+    findings = [
+        _examine(study.run(first.design.name, seed), source, settings or DiagnoseSettings(), progress)
+        for seed in study.record["seeds"]
+    ]
+    agreement = say_seeds([one.diagnosis for one in findings], [one.contributions for one in findings])
+    diagnosis = replace(findings[0].diagnosis, measures=(agreement, *findings[0].diagnosis.measures))
     write_record(first, diagnosis)
-    return [diagnosis, *(one for _, one in diagnoses[1:])]
+    return [diagnosis, *(one.diagnosis for one in findings[1:])]
 
 
 def open_for_diagnosis(folder: Path | str, design: str | None = None) -> Run:
@@ -114,7 +124,14 @@ def diagnose(
     Raises:
         DataError: the rows cannot be read, or the split is not there.
     """
-    settings, watcher, start = settings or DiagnoseSettings(), progress or Silent(), time.perf_counter()
+    return _examine(run, source, settings or DiagnoseSettings(), progress, out).diagnosis
+
+
+def _examine(
+    run: Run, source: Source, settings: DiagnoseSettings, progress: Progress | None, out: Path | None = None
+) -> Findings:
+    """Diagnose a run, and return what each row adds beside."""
+    watcher, start = progress or Silent(), time.perf_counter()
     features, examples = read_for_run(run, source, watcher, labelled=True)
     splits, notes = find_splits(run, features)
     name, rows = _choose(splits, settings.on, len(features.ids))
@@ -126,20 +143,19 @@ def diagnose(
         notes.append(f"Pairs are those of {len(sample):,} of the {len(rows):,} {name} rows, drawn with a seed.")
     with limited_threads(settings.threads):
         watcher.start("pairs", _count_pairs(features, sample), "pairs")
-        verdict, permutation, measures = measure_pairs(
-            run.network, features, sample, lambda done: watcher.advance("pairs", done)
-        )
+        pairs = measure_pairs(run.network, features, sample, lambda done: watcher.advance("pairs", done))
         watcher.finish("pairs")
         watcher.start("rows", len(STATES) * len(rows), "rows")
         states = row_logits(run.network, features, rows, lambda done: watcher.advance("rows", done))
         watcher.finish("rows")
         doubts = _doubts(run)
-        both, more = measure_rows(states, doubts)
-        verdict += "" if doubts else say_spared(permutation, absence_losses(states))
+        row_findings = measure_rows(states, doubts)
+        verdict = pairs.verdict + ("" if doubts else say_spared(pairs.permutation, absence_losses(states)))
         trust = measure_trust(states, _validation(run, features, splits, name))
         looks = measure_attention(run.network, features, sample)
-        gallery = _examples(features, examples, rows, states, both.rows)
-        pictures = illustrate(run, features, examples, _rows_to_draw(run, features, rows[both.rows[:SHOWN]]))
+        needing = row_findings.needs_both.rows
+        gallery = _examples(features, examples, rows, states, needing)
+        pictures = illustrate(run, features, examples, _rows_to_draw(run, features, rows[needing[:SHOWN]]))
     diagnosis = Diagnosis(
         run=run.folder.name
         if run.folder.name != str(run.info["seed"])
@@ -151,7 +167,7 @@ def diagnose(
         split=name,
         metric=HEADLINES[run.task],
         verdict=verdict,
-        measures=(*measures, *more, *trust, looks),
+        measures=(*pairs.measures, *row_findings.measures, *trust, looks),
         examples=tuple(gallery),
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
@@ -159,7 +175,7 @@ def diagnose(
     )
     write_json(run.folder / "illustrations.json", {str(row): asdict(drawing) for row, drawing in pictures.items()})
     write_record(run, diagnosis, out)
-    return diagnosis
+    return Findings(diagnosis, [*pairs.contributions, *row_findings.contributions])
 
 
 def write_record(run: Run, diagnosis: Diagnosis, out: Path | None = None) -> None:
