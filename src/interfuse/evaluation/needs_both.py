@@ -58,9 +58,9 @@ def find_needs_both(
     A row that needs both may be guessed from one alone, and is then not found: of exclusive or only a quarter to a half
     of the rows is. A row is taken to be known or guessed. With N the share found, W that of the rows which are wrong
     in all three states, c and g how often permuted labels are what either alone answers, and what both answer, the
-    share of the rows that both know and neither alone is `(N − W g / (1 − g)) / (1 − c)`. Where guesses with either alone leave
-    fewer than a tenth of the rows wrong (1 − c), it lies between `K − K_i − K_t` and `K − max(K_i, K_t)`, each K a
-    state's score without chance, `(score − chance) / (1 − chance)`: the interval then spans both.
+    share of the rows that both know and neither alone is `(N − W g / (1 − g)) / (1 − c)`. Where guesses with either
+    alone leave fewer than a tenth of the rows wrong (1 − c), it lies between `K − K_i − K_t` and `K − max(K_i, K_t)`,
+    each K a state's score without chance, `(score − chance) / (1 − chance)`: the interval then spans both.
 
     Args:
         both: logits of each row with both modalities, as `tied_scores` takes them.
