@@ -25,8 +25,6 @@ from interfuse.evaluation.decomposition import (
 from interfuse.evaluation.emap import Emap, interaction_share, measure_emap, project_additive, tied_scores
 from interfuse.evaluation.expected_maximum import expected_maximum
 from interfuse.evaluation.findings import (
-    QUERIES,
-    say_attention,
     say_calibration,
     say_decomposition,
     say_emap,
@@ -39,6 +37,7 @@ from interfuse.evaluation.findings import (
 from interfuse.evaluation.headline import say_contradiction, say_diagnosis, say_spared
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval, fold_groups, mean_interval
+from interfuse.evaluation.looks import QUERIES, DeletionGain, gain_by_deletion, say_attention
 from interfuse.evaluation.metric_names import check_defined, find_metric
 from interfuse.evaluation.missing import MissingPoint, missing_curve
 from interfuse.evaluation.needs_both import RIGHT, NeedsBoth, find_needs_both
@@ -69,6 +68,7 @@ __all__ = [
     "Comparison",
     "Contribution",
     "Decomposition",
+    "DeletionGain",
     "DesignResult",
     "DesignScores",
     "Drawn",
@@ -104,6 +104,7 @@ __all__ = [
     "find_needs_both",
     "fit_temperature",
     "fold_groups",
+    "gain_by_deletion",
     "holm",
     "information",
     "interaction_share",

@@ -14,10 +14,6 @@ from interfuse.evaluation.phrases import spell_interval as _interval
 from interfuse.evaluation.phrases import spell_points as _points
 from interfuse.evaluation.shapley import Shapley
 
-QUERIES = "queries → image"
-"""Name of attention whose queries are no tokens: latents, learned queries or a pooled text."""
-
-
 MOSTLY = 0.9
 """An interaction share above which the additive rest is chance."""
 
@@ -269,28 +265,6 @@ def say_calibration(before: Calibration, rows: int, temperature: float | None, a
     return Measure(
         "calibration", "Can its probabilities be trusted?", verdict, meaning, tuple(values), rows, notes, curve
     )
-
-
-def say_attention(spread: dict[str, float], rows: int, attends: bool) -> Measure:
-    """Return the measure of attention's spread: effective keys / keys of each direction; else why there is no map."""
-    phrases = [f"{name} spreads over {100 * share:.0f} % of its tokens" for name, share in spread.items()]
-    verdict = (
-        f"Attention {' and '.join(phrases)}." if phrases else "The fusion does not attend: there is no map to draw."
-    )
-    if list(spread) == [QUERIES]:
-        verdict += " Its queries are latents or the pooled text: there is no map between image and text tokens to draw."
-    elif attends and not spread:
-        verdict = (
-            "The fusion attends, but only within a modality or through latents or bottlenecks: there is no map between "
-            "image and text tokens to draw."
-        )
-    meaning = (
-        "Effective number of tokens attended to (exp of the entropy) by their number, averaged over heads, layers and "
-        "tokens: 100 % is a plain average, small is a sharp choice. Attention shows where the model looks, not what "
-        "moved its answer; relevance (Chefer et al. 2021) weighs attention by the answer's gradient."
-    )
-    values = tuple(Value(name, share, "share") for name, share in spread.items())
-    return Measure("attention", "Where does it look?", verdict, meaning, values, rows)
 
 
 def _say_perceptual(name: str, one: Perceptual) -> str:

@@ -77,21 +77,21 @@ def find_needs_both(
         return np.concatenate([scores, [scores[1] | scores[2]]])
 
     own, chances = right(labels), _permute(right, labels)
-    found = own[0] & ~own[3]
-    observed = mean_interval(found.astype(np.float64)[None], groups, lowest=0.0).within(0.0, 1.0)
+    hits = own[0] & ~own[3]
+    observed = mean_interval(hits.astype(np.float64)[None], groups, lowest=0.0).within(0.0, 1.0)
     ends = _estimate(own, chances)
     intervals = [mean_interval(by_row[None], groups) for by_row in ends]
     by_row = np.mean(ends, axis=0)
     low, mean, high = np.clip([intervals[0].low, by_row.mean(), intervals[-1].high], 0.0, 1.0).tolist()
     share = replace(intervals[0], mean=mean, low=low, high=high)
     alone = float(own[1].mean()), float(own[2].mean())
-    return NeedsBoth(np.flatnonzero(found), observed, share, chances[3].value, *alone, by_row)
+    return NeedsBoth(np.flatnonzero(hits), observed, share, chances[3].value, *alone, by_row)
 
 
 def _permute(right: Callable[[np.ndarray], np.ndarray], labels: np.ndarray) -> list[Share]:
     """Return how often each state is right of permuted labels; a row adds its answer and its label."""
     draw, rows = np.random.default_rng(0), len(labels)
-    by_answer, by_label = 0.0, 0.0
+    by_answer = by_label = np.zeros((4, rows))
     for _ in range(PERMUTATIONS):
         order = draw.permutation(rows)
         hits = right(labels[order]) / PERMUTATIONS
@@ -107,9 +107,9 @@ def _estimate(own: Bool[np.ndarray, "states rows"], chances: list[Share]) -> lis
         both, image, text = (_without_chance(own[at], chances[at]) for at in range(3))
         larger = image if image.mean() >= text.mean() else text
         return [both - image - text, both - larger]
-    found, wrong = (own[0] & ~own[3]).astype(np.float64), (~own[0] & ~own[3]).astype(np.float64)
-    share = (found.mean() - odds * wrong.mean()) / room
-    moved = found - odds * wrong - (found.mean() - odds * wrong.mean())
+    right, wrong = (own[0] & ~own[3]).astype(np.float64), (~own[0] & ~own[3]).astype(np.float64)
+    share = (right.mean() - odds * wrong.mean()) / room
+    moved = right - odds * wrong - (right.mean() - odds * wrong.mean())
     moved -= wrong.mean() / (1 - guessed.value) ** 2 * (guessed.by_row - guessed.value)
     return [share + (moved + share * (covered.by_row - covered.value)) / room]
 

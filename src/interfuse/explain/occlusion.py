@@ -29,7 +29,7 @@ class Occlusion:
 
 @dataclass(frozen=True)
 class Deletion:
-    """Area under the answer's probability while tokens are deleted, fraction 0 to 1: the lower, the better the order."""
+    """Area under the answer's probability while tokens are deleted, fraction 0 to 1: the lower, the better."""
 
     area: Float[Tensor, " batch"]
     """In the order of a map, the greatest first."""
@@ -43,9 +43,10 @@ def occlusion(
 ) -> Occlusion:
     """Leave out one token at a time, by the mask: the drop of the answer's log-odds against each other class.
 
-    That is of `mean over c ≠ answer of log p_answer / p_c`. Against the strongest rival alone, `log p / (1 − p)`, a word
-    that decides looks harmless wherever the network guesses the same without it. A modality's last token leaves its absent state behind. For regression it is how far the number moves, either way.
-    What two tokens say alike shows at neither, for one is left when the other goes.
+    That is of `mean over c ≠ answer of log p_answer / p_c`. Against all of them at once, `log p / (1 − p)`, a word that
+    decides looks harmless wherever the network guesses the same without it. A modality's last token leaves its absent
+    state behind. For regression it is how far the number moves, either way. What two tokens say alike shows at neither,
+    for one is left when the other goes.
 
     Args:
         network: trained.
@@ -152,7 +153,7 @@ def _split(rows: Tensor, masks: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _answer_odds(logits: Float[Tensor, "batch classes"], classes: Int64[Tensor, " batch"], task: str) -> Tensor:
-    """Return the mean over the other classes of `log p_c / p_other`; of several labels the log-odds; of a number itself."""
+    """Return the mean over other classes of `log p_c / p_other`; of several labels the log-odds; the number itself."""
     own = logits.gather(1, classes[:, None])[:, 0]
     if not is_single_class(task) or logits.shape[1] == 1:
         return own

@@ -25,6 +25,18 @@ class TokenMaps:
     deletions: Modalities[dict[str, Deletion]]
     """Of each map; empty for regression, which gives no probability."""
 
+    def captions(self) -> Modalities[dict[str, list[str]]]:
+        """Return a caption for each map of each row: its name and its deletion score beside the random one, points."""
+        return Modalities(
+            **{
+                modality: {
+                    name: _caption(name, self.deletions.of(modality).get(name), len(part))
+                    for name, part in weights.items()
+                }
+                for modality, weights in self.weights.named()
+            }
+        )
+
 
 def token_maps(
     network: Network, image: Tokens, text: Tokens, classes: Int64[Tensor, " batch"], task: str = "multiclass"
@@ -72,3 +84,10 @@ def _drawable(weights: dict[str, Tensor], tokens: Tokens) -> dict[str, Tensor]:
         for name, own in weights.items()
         if own.shape == tokens.mask.shape and (name != OCCLUSION or torch.any(own))
     }
+
+
+def _caption(name: str, deletion: Deletion | None, rows: int) -> list[str]:
+    if deletion is None:
+        return [name] * rows
+    pairs = zip((100 * deletion.area).tolist(), (100 * deletion.random).tolist(), strict=True)
+    return [f"{name}; deletion {area:.0f}, random {random:.0f}" for area, random in pairs]

@@ -7,7 +7,7 @@ from interfuse.reports.html import to_html
 from interfuse.reports.inspection import inspection_to_html, inspection_to_json, print_inspection
 from interfuse.reports.latex import to_latex
 from interfuse.reports.maps import Maps, map_words, read_maps
-from interfuse.reports.overlay import Illustration, draw_heat, picture_uri
+from interfuse.reports.overlay import Illustration, draw_heat, picture_uri, read_words
 from interfuse.reports.terminal import print_summary
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "print_inspection",
     "print_summary",
     "read_maps",
+    "read_words",
     "to_csv",
     "to_html",
     "to_json",

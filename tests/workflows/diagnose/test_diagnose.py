@@ -223,11 +223,17 @@ def test_a_study_s_best_fusion_is_diagnosed_on_its_own_test_rows_with_its_pictur
     assert accuracy == pytest.approx(run.info["metrics"]["test"]["accuracy"])
     assert fitted_temperature(told) == pytest.approx(fit_temperature(*own_validation(run), "multiclass"), rel=1e-3)
     html = page.read_text(encoding="utf-8")
-    assert html.count("data:image/jpeg;base64,") == 4 * len(told["examples"])
+    assert html.count("data:image/jpeg;base64,") == 5 * len(told["examples"])
     assert html.count("Where each word looked") == html.count("Which words a region looked at") == len(told["examples"])
     report = Study.open(shop / "study").report().read_text(encoding="utf-8")
     assert told["verdict"] in html_unescape(report)
-    assert report.count("<figcaption>relevance</figcaption>") == report.count("Heat: cross_attention") > 0
+    drawn = report.count("Heat: cross_attention")
+    assert report.count("<figcaption>gradient × attention; deletion ") == drawn > 0
+    assert report.count("<figcaption>occlusion; deletion ") == drawn
+    assert "moved its answer" not in report + html
+    looks = next(measure for measure in told["measures"] if measure["key"] == "attention")
+    assert "Deleting image tokens by " in looks["verdict"]
+    assert any(v["name"] == "deletion of words by occlusion, better than random" for v in looks["values"])
     assert not re.search(r"(src|href)=\"(?!data:)", html)
     assert "<b>a</b>" not in html
     if told["examples"]:

@@ -19,7 +19,7 @@ from interfuse.core.tasks import HEADLINES
 from interfuse.data import Examples, Features
 from interfuse.evaluation import Contribution, say_seeds, say_spared
 from interfuse.explain import logits_without
-from interfuse.reports import Illustration, diagnosis_to_html, read_maps
+from interfuse.reports import Illustration, diagnosis_to_html, read_maps, read_words
 from interfuse.training import Run, load_run
 from interfuse.workflows.diagnose.illustrate import illustrate
 from interfuse.workflows.diagnose.measures import (
@@ -183,7 +183,7 @@ def write_record(run: Run, diagnosis: Diagnosis, out: Path | None = None) -> Non
     write_json(run.folder / "diagnosis.json", diagnosis.plain())
     drawings = read_json(run.folder / "illustrations.json")
     pictures = {
-        int(row): Illustration(one["pictures"], [(w, weight) for w, weight in one["words"]], read_maps(one.get("maps")))
+        int(row): Illustration(one["pictures"], read_words(one["words"]), read_maps(one.get("maps")))
         for row, one in drawings.items()
     }
     page = diagnosis_to_html(diagnosis, pictures)
@@ -301,15 +301,15 @@ def _own_validation(run: Run, features: Features) -> tuple[np.ndarray, np.ndarra
     record = run.folder / PREDICTIONS_FILE
     if features.task == "regression" or not record.is_file():
         return None
-    kept = [row for row in read_table(record).to_pylist() if row["split"] == "validation"]
+    records = [row for row in read_table(record).to_pylist() if row["split"] == "validation"]
     classes = len(features.label_names)
-    if not kept or any(len(row["probs"]) != classes for row in kept):
+    if not records or any(len(row["probs"]) != classes for row in records):
         return None
-    probs = np.clip(np.array([row["probs"] for row in kept], dtype=np.float64), 1e-12, 1.0)
+    probs = np.clip(np.array([row["probs"] for row in records], dtype=np.float64), 1e-12, 1.0)
     if features.task == "multilabel":
-        hot = np.array([np.isin(np.arange(classes), row["label"]) for row in kept], dtype=np.float32)
+        hot = np.array([np.isin(np.arange(classes), row["label"]) for row in records], dtype=np.float32)
         return np.log(probs) - np.log(np.clip(1 - probs, 1e-12, 1.0)), hot
-    return np.log(probs), np.array([row["label"][0] for row in kept])
+    return np.log(probs), np.array([row["label"][0] for row in records])
 
 
 def _examples(

@@ -18,6 +18,7 @@ from interfuse.evaluation import (
     NULL_LIMIT,
     QUERIES,
     Contribution,
+    DeletionGain,
     EstimatedDecomposition,
     Interval,
     NeedsBoth,
@@ -27,6 +28,7 @@ from interfuse.evaluation import (
     estimate_decomposition,
     find_needs_both,
     fit_temperature,
+    gain_by_deletion,
     information,
     mean_interval,
     measure_calibration,
@@ -50,7 +52,7 @@ from interfuse.evaluation import (
     tied_scores,
     vary_as_metric,
 )
-from interfuse.explain import attention_maps, logits_without, pair_logits
+from interfuse.explain import Deletion, logits_without, pair_logits, token_maps
 from interfuse.fusion import OneKeyAttentionWarning
 from interfuse.training import Network
 
@@ -62,7 +64,7 @@ UNDECOMPOSED = {
 }
 """Why the information about such labels is not decomposed."""
 LOOKED_AT = 64
-"""Rows whose attention is averaged."""
+"""Rows whose attention is averaged, and whose tokens are taken out one by one."""
 STATES = {"both": (), "image": ("text",), "text": ("image",), "neither": ("image", "text")}
 """What the network sees, and what is taken away for it."""
 
@@ -257,23 +259,46 @@ def measure_trust(states: RowLogits, validation: tuple[np.ndarray, np.ndarray] |
 
 
 def measure_attention(network: Network, features: Features, rows: Tensor) -> Measure:
-    """Measure how widely the fusion's attention is spread."""
+    """Measure how widely the fusion's attention is spread, and whether maps point at what the answers rest on."""
     rows = rows[:LOOKED_AT]
     device = next(network.parameters()).device
     image, text = (
         Tokens(*(part.to(device) for part in table.gather(items[rows])))
         for table, items in zip(features.tables, features.items, strict=True)
     )
-    maps = attention_maps(network, image, text)
-    spread = {}
+    maps = token_maps(network, image, text, answer_classes(network, image, text), features.task)
+    attention, spread = maps.attention, {}
     for name, weights, mask in (
-        ("text → image", maps.text_to_image, image.mask),
-        ("image → text", maps.image_to_text, text.mask),
-        (QUERIES, None if maps.over_image is None else maps.over_image[:, None], image.mask),
+        ("text → image", attention.text_to_image, image.mask),
+        ("image → text", attention.image_to_text, text.mask),
+        (QUERIES, None if attention.over_image is None else attention.over_image[:, None], image.mask),
     ):
         if weights is not None:
             spread[name] = attention_spread(weights.cpu().numpy(), mask.sum(1).clamp_min(1).cpu().numpy())
-    return say_attention(spread, len(rows), maps.attends)
+    gains = {
+        name: _gains(maps.deletions.of(name), tokens, features.groups[rows])
+        for name, tokens in Modalities(image, text).named()
+    }
+    return say_attention(spread, len(rows), attention.attends, Modalities(**gains))
+
+
+@torch.no_grad()
+def answer_classes(network: Network, image: Tokens, text: Tokens) -> Tensor:
+    """Return the class that each row is answered with: of several labels the surest."""
+    network.eval()
+    logits: Tensor = network(image, text).logits
+    return logits.argmax(-1)
+
+
+def _gains(deletions: Mapping[str, Deletion], tokens: Tokens, groups: Tensor) -> dict[str, DeletionGain]:
+    """Compare each map with random orders, on rows that have more than one token to choose from."""
+    real = (tokens.mask.sum(1) > 1).cpu()
+    if not real.any():
+        return {}
+    return {
+        name: gain_by_deletion(one.area.cpu()[real].numpy(), one.random.cpu()[real].numpy(), groups[real].numpy())
+        for name, one in deletions.items()
+    }
 
 
 def majority_score(labels: np.ndarray, task: str) -> float:
