@@ -89,4 +89,4 @@ def test_the_interval_counts_that_the_projection_is_made_of_the_same_rows():
     for _ in range(repeats):
         delta = measure_emap(*exclusive_or(draw, 200), "multiclass").delta
         covered += delta.low <= truth <= delta.high
-    assert covered >= 0.86 * repeats  # 0.95 less three standard errors of 80 draws; 0.80 without it
+    assert covered >= 0.9 * repeats  # 0.97 less three standard errors of 80 draws; about 0.8 without it

@@ -1,6 +1,6 @@
 """EMAP: what is left of a model when its two modalities may only add up."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int, Num
@@ -61,9 +61,9 @@ def measure_emap(
         ConfigError: the table is not square, or not finite.
 
     Reference:
-        As `project_additive`; the interval counts that the projection is made of the same rows, see
-        `spread_projected`. A score without loss (Δ = 0) means that the interaction is not needed on these rows, not
-        that it is not used: AND is such a task.
+        As `project_additive`; the interval of the rows is widened to what redrawn rows, of which the projection is
+        made again, give in 95 % of the resamples (`spread_projected`). A score without loss (Δ = 0) means that the
+        interaction is not needed on these rows, not that it is not used: AND is such a task.
     """
     check_table(logits)
     table = logits.astype(np.float64)
@@ -71,17 +71,20 @@ def measure_emap(
     spread = float(table.std())
     row_scores, row_additive = (tied_scores(values, labels, task, spread) for values in (own, additive))
     scores, additive_scores = (vary_as_metric(values, labels, task) for values in (row_scores, row_additive))
-    by_row = spread_projected(
+    redrawn = spread_projected(
         table,
         scores - additive_scores,
         lambda values: tied_scores(values, np.concatenate([labels] * (len(values) // len(table))), task, spread),
         row_additive,
         groups,
     )
-    delta = mean_interval(by_row[None], groups)
+    delta = mean_interval((scores - additive_scores)[None], groups)
+    delta = replace(delta, low=min(delta.low, redrawn.low), high=max(delta.high, redrawn.high))
     share = interaction_share(table, task)
     widest = 1.0 - lowest_score(task)
-    return Emap(float(scores.mean()), float(additive_scores.mean()), delta.within(-widest, widest), share, by_row)
+    return Emap(
+        float(scores.mean()), float(additive_scores.mean()), delta.within(-widest, widest), share, redrawn.by_row
+    )
 
 
 def interaction_share(logits: Table, task: str = "multiclass") -> float:

@@ -1,6 +1,7 @@
 """What an additive projection owes to the rows that it was made of: the rows are drawn again, and it is made again."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,6 +14,17 @@ CHUNK = 50
 """Resamples at once."""
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How a mean difference to an additive projection varies with the rows."""
+
+    by_row: Float[np.ndarray, " rows"]
+    """What each row adds, as a row and as part of the projection; the mean is the difference."""
+    low: float
+    """Of the middle 95 % of the differences of the resamples."""
+    high: float
+
+
 def spread_projected(
     table: Float[np.ndarray, "texts images classes"],
     difference: Float[np.ndarray, " rows"],
@@ -20,8 +32,8 @@ def spread_projected(
     additive_scores: Float[np.ndarray, " rows"],
     groups: Int[np.ndarray, " rows"] | None = None,
     seed: int = 0,
-) -> Float[np.ndarray, " rows"]:
-    """Return what each row adds to a mean difference to the additive projection, as a row and as part of that.
+) -> Spread:
+    """Draw the rows of a mean difference to the additive projection again, and make the projection again of them.
 
     With weights w of a resample of the groups (multinomial, so each row counts w times), the projection is made with
     weighted means, and the difference moves by `G(w) = Σ w_i (s_i − s_i^w) / n`, s_i the score of the projection and
@@ -43,8 +55,9 @@ def spread_projected(
     _, group = np.unique(np.arange(rows) if groups is None else groups, return_inverse=True)
     count = int(group.max()) + 1
     centred = difference - difference.mean()
+    mean = float(difference.mean())
     if count < 2:
-        return np.array(difference, dtype=np.float64)
+        return Spread(np.array(difference, dtype=np.float64), mean, mean)
     draw = np.random.default_rng(seed)
     weights = draw.multinomial(count, np.full(count, 1 / count), DRAWS).astype(np.float64)
     sides = Modalities(image=table.reshape(rows, -1), text=table.swapaxes(0, 1).reshape(rows, -1))
@@ -52,10 +65,12 @@ def spread_projected(
     influence = (weights - weights.mean(0)).T @ (moved - moved.mean()) / np.square(weights - weights.mean(0)).sum(0)
     sums = np.bincount(group, weights=centred, minlength=count) / rows
     both = sums + influence - influence.mean()
-    wanted, own = float((weights @ sums + moved).std()), float(np.sqrt(np.square(both).sum()))
+    redrawn = weights @ sums + moved
+    wanted, own = float(redrawn.std()), float(np.sqrt(np.square(both).sum()))
     scale = wanted / own if own > 0 else 1.0
     per_row = centred + (rows * (influence - influence.mean()) / np.bincount(group))[group]
-    return np.asarray(difference.mean() + scale * (per_row - per_row.mean()))
+    low, high = np.quantile(mean + redrawn, [0.025, 0.975]).tolist()
+    return Spread(np.asarray(mean + scale * (per_row - per_row.mean())), low, high)
 
 
 def _chunks(weights: np.ndarray) -> list[np.ndarray]:
