@@ -13,6 +13,7 @@ from interfuse.evaluation import (
     measure_permutation,
     profile_rows,
     say_calibration,
+    say_contradiction,
     say_decomposition,
     say_diagnosis,
     say_emap,
@@ -53,7 +54,7 @@ def test_not_needed_is_never_called_not_used():
 
 
 def test_few_rows_leave_it_open_and_are_not_called_no_need():
-    few = Emap(0.9, 0.85, mean_interval(np.array([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])), 0.4)
+    few = Emap(0.9, 0.85, mean_interval(np.array([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])), 0.4, np.eye(6)[0])
     assert few.delta.low < 0 < few.delta.high
     assert say_emap(few, 6).verdict.startswith("These rows cannot tell whether the interaction is needed (Δ 16.7")
     a, b = np.array([0, 0, 1, 1] * 40), np.array([0, 1] * 80)
@@ -62,7 +63,7 @@ def test_few_rows_leave_it_open_and_are_not_called_no_need():
 
 
 def test_a_difference_of_nothing_on_few_rows_is_not_called_no_need():
-    same = Emap(0.9, 0.9, mean_interval(np.zeros((1, 40))), 0.4)
+    same = Emap(0.9, 0.9, mean_interval(np.zeros((1, 40))), 0.4, np.zeros(40))
     assert "cannot tell whether the interaction is needed (Δ 0.0, 95 % CI −8.8 to 8.8)" in say_emap(same, 40).verdict
 
 
@@ -85,6 +86,21 @@ def test_cells_that_lose_what_the_answers_tell_name_no_part():
     assert most.verdict == "Most of the 1.00 bit about the label is told only by both together (0.90 bit)."
     nothing = say_decomposition(parts_of(0.0, 0.002, 0.0, 0.0), 300, answers=0.2, chance=0.21)
     assert nothing.verdict == "The cells tell no more of the label than chance would: there is nothing to decompose."
+
+
+def test_a_decomposition_that_does_not_agree_stands_beside_the_headline():
+    headline = "Multimodal: this model rests on both modalities and their interaction (…)."
+    redundant = say_contradiction(headline, parts_of(0.9, 0.0, 0.05, 0.05), answers=1.0, chance=0.02)
+    assert redundant == (
+        " The information decomposition says otherwise: of the 1.00 bit about the label 0.90 is told by either alone."
+    )
+    assert say_contradiction(headline, parts_of(0.0, 0.1, 0.8, 0.1), 1.0, 0.02).endswith(
+        "0.80 is told by the text only."
+    )
+    assert say_contradiction("Unimodal in effect: …", parts_of(0.0, 0.1, 0.8, 0.1), 1.0, 0.02) == ""
+    assert say_contradiction(headline, parts_of(0.1, 0.0, 0.0, 0.9), 1.0, 0.02) == ""  # they agree
+    assert say_contradiction(headline, parts_of(0.4, 0.2, 0.2, 0.2), 1.0, 0.02) == ""  # no part holds most
+    assert say_contradiction(headline, parts_of(0.2, 0.0, 0.0, 0.0), 1.0, 0.02) == ""  # the cells lose the answer
 
 
 def calibration(debiased: float, band: float = 0.02) -> Calibration:

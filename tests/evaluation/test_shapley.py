@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from interfuse.evaluation import say_shapley
-from interfuse.evaluation.needs_both import find_needs_both
 from interfuse.evaluation.shapley import conditional_utilisation, measure_shapley
 
 
@@ -62,11 +61,3 @@ def test_utilisation_is_a_share_of_the_score_and_of_no_score_there_is_none():
         assert not [value for value in found.values if "utilisation" in value.name]
         assert found.notes[0] == "A doubt."
         assert "conditional utilisation is left out" in found.notes[1]
-
-
-def test_rows_that_need_both_are_right_with_both_and_wrong_with_either():
-    both, image, text = bits([1, 1, 1, 0, 1]), bits([0, 1, 0, 0, 0]), bits([0, 0, 1, 0, 0])
-    found = find_needs_both(both, image, text)
-    assert found.rows.tolist() == [0, 4]
-    assert found.share.mean == pytest.approx(0.4)
-    assert (found.image_suffices, found.text_suffices) == (0.2, 0.2)

@@ -6,6 +6,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.testing import assert_close
 
+from interfuse.core.modalities import Modalities
 from interfuse.core.tokens import MemoryTable, Tokens
 from interfuse.data import Features
 from interfuse.evaluation import QUERIES, say_attention
@@ -192,9 +193,12 @@ def test_tokens_that_stand_in_another_order_are_not_taken_for_the_image():
 
 
 def test_the_verdict_on_attention_says_what_there_is():
-    both = say_attention({"text → image": 0.5}, 9, True).verdict
+    no_maps = Modalities({}, {})
+    both = say_attention({"text → image": 0.5}, 9, True, no_maps).verdict
     assert both == "Attention text → image spreads over 50 % of its tokens."
-    assert "Its queries are latents or the pooled text" in say_attention({QUERIES: 0.5}, 9, True).verdict
-    assert say_attention({}, 9, True).verdict.startswith("The fusion attends, but only within a modality or through")
-    assert say_attention({}, 9, False).verdict == "The fusion does not attend: there is no map to draw."
-    assert np.isclose(say_attention({QUERIES: 0.5}, 9, True).values[0].value, 0.5)
+    assert "Its queries are latents or the pooled text" in say_attention({QUERIES: 0.5}, 9, True, no_maps).verdict
+    assert say_attention({}, 9, True, no_maps).verdict.startswith(
+        "The fusion attends, but only within a modality or through"
+    )
+    assert say_attention({}, 9, False, no_maps).verdict == "The fusion does not attend: there is no map to draw."
+    assert np.isclose(say_attention({QUERIES: 0.5}, 9, True, no_maps).values[0].value, 0.5)

@@ -156,7 +156,7 @@ def full(summary) -> StudySummary:
         example("missing text", 9, text=None),
     ]
     pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
-    drawn = {"pictures": {"picture": pixel, "relevance": pixel}, "words": [["a", 0.5], [NASTY, 1.0]]}
+    drawn = {"pictures": {"picture": pixel, "occlusion": pixel}, "words": {"occlusion": [["a", 0.5], [NASTY, 1.0]]}}
     diagnosis = {
         **{"design": NASTY, "seed": 0, "split": "test", "verdict": "Multimodal: it needs both."},
         "measures": [{"title": "Which modality does it look at?", "verdict": f"Both {NASTY}."}],

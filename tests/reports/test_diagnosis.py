@@ -42,7 +42,9 @@ def test_a_value_is_spelled_in_its_unit_with_its_interval():
 
 def test_the_page_needs_nothing_from_outside_and_runs_nothing():
     picture = picture_uri(Image.new("RGB", (10, 8)))
-    html = diagnosis_to_html(made(), {3: Illustration({"relevance": picture}, [("a", 0.5), (NASTY, 1.0)])})
+    html = diagnosis_to_html(
+        made(), {3: Illustration({"occlusion": picture}, {"occlusion": [("a", 0.5), (NASTY, 1.0)]})}
+    )
     assert "<script" not in html
     assert "default-src 'none'" in html
     assert html.count(picture) == 1

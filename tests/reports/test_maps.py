@@ -61,7 +61,7 @@ def test_words_are_joined_alike_with_and_without_weights():
 )
 def test_nothing_but_a_picture_gets_into_the_style_sheet(uri):
     assert not is_jpeg(uri)
-    html = diagnosis_to_html(made(), {3: Illustration({"picture": uri or ""}, [], maps())})
+    html = diagnosis_to_html(made(), {3: Illustration({"picture": uri or ""}, {}, maps())})
     assert "--picture:" not in html
 
 
@@ -70,7 +70,7 @@ def test_the_page_shows_both_directions_in_a_browser(tmp_path):
     picture[..., 2] = 120
     uri = picture_uri(Image.fromarray(picture))
     path = tmp_path / "page.html"
-    drawn = replace(Illustration({"picture": uri, "relevance": uri}, [("a", 0.5)]), maps=maps())
+    drawn = replace(Illustration({"picture": uri, "occlusion": uri}, {"occlusion": [("a", 0.5)]}), maps=maps())
     path.write_text(diagnosis_to_html(made(), {3: drawn}), encoding="utf-8")
     with launched() as browser:
         for size in (WIDE, PHONE):

@@ -28,11 +28,15 @@ CHOICES: Mapping[str, Any] = {
     "track": Literal["tensorboard", "mlflow"],
 }
 """What the command line takes where the dataclass takes any text, and refuses it with its own words."""
-RARE = ("validation_share", "test_share", "fold", "encoding_batch", "ogm_alpha", "focal_gamma", "space")
+RARE = (
+    *("validation_share", "test_share", "fold", "encoding_batch", "store_dtype", "ogm_alpha", "focal_gamma", "space"),
+    *("warm_start", "clip"),
+)
 """Settings that `compare` takes from a file alone: its help has room for 66 options."""
 SMALLEST = {
     "accumulate": 1, "finetune_batch": 1, "finetune_epochs": 1, "folds": 2, "image_size": 32, "jobs": 1, "rows": 2,
     "resplit": 2, "rows_per_part": 1, "seeds": 1, "store_dim": 1, "threads": 1, "train_rows": 1, "tune": 0,
+    "until_sure": 2,
 }  # fmt: skip
 """Smaller values are wrong usage."""
 

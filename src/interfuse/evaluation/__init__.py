@@ -32,23 +32,20 @@ from interfuse.evaluation.design_scores import DesignScores
 from interfuse.evaluation.emap import Emap, interaction_share, measure_emap, project_additive, tied_scores
 from interfuse.evaluation.expected_maximum import expected_maximum
 from interfuse.evaluation.findings import (
-    QUERIES,
-    say_attention,
     say_decomposition,
-    say_diagnosis,
     say_emap,
     say_missing,
     say_needs_both,
     say_permutation,
-    say_seeds,
     say_shapley,
-    say_spared,
     say_undecomposed,
 )
 from interfuse.evaluation.fold_component import FoldMeans, fold_means
 from interfuse.evaluation.fold_metric import FoldMetric
+from interfuse.evaluation.headline import say_contradiction, say_diagnosis, say_spared
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval
+from interfuse.evaluation.looks import QUERIES, DeletionGain, gain_by_deletion, say_attention
 from interfuse.evaluation.metric_names import check_defined, find_metric
 from interfuse.evaluation.missing import MissingPoint, missing_curve
 from interfuse.evaluation.needs_both import RIGHT, NeedsBoth, find_needs_both
@@ -68,6 +65,7 @@ from interfuse.evaluation.seed_spread import SeedSpread, common_spread
 from interfuse.evaluation.sequential import Looks, is_open, say_looks
 from interfuse.evaluation.shapley import Shapley, measure_shapley, share
 from interfuse.evaluation.signed_rank import least_signed_rank, signed_rank
+from interfuse.evaluation.trainings import Contribution, say_seeds
 from interfuse.evaluation.verdicts import (
     DECLARED,
     say_against_baseline,
@@ -93,8 +91,10 @@ __all__ = [
     "Comparison",
     "Components",
     "Confirmation",
+    "Contribution",
     "Coverage",
     "Decomposition",
+    "DeletionGain",
     "DesignResult",
     "DesignScores",
     "Difference",
@@ -145,6 +145,7 @@ __all__ = [
     "fit_temperature",
     "fold_means",
     "friedman",
+    "gain_by_deletion",
     "group_ranks",
     "holm",
     "information",
@@ -177,6 +178,7 @@ __all__ = [
     "say_calibration",
     "say_caution",
     "say_collapses",
+    "say_contradiction",
     "say_decomposition",
     "say_diagnosis",
     "say_emap",

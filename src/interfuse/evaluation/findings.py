@@ -1,112 +1,20 @@
 """Findings: each measure of multimodality as a record with its verdict in words."""
 
-from collections.abc import Mapping, Sequence
-
-from interfuse.core.diagnosis import Diagnosis, Measure, Value
+from interfuse.core.diagnosis import Measure, Value
 from interfuse.core.modalities import MODALITIES, Modalities
-from interfuse.evaluation.decomposition import EstimatedDecomposition
+from interfuse.evaluation.decomposition import Decomposition, EstimatedDecomposition
 from interfuse.evaluation.emap import Emap
-from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.missing import MissingPoint
 from interfuse.evaluation.needs_both import NeedsBoth
 from interfuse.evaluation.permutation import Perceptual, Permutation
+from interfuse.evaluation.phrases import IDLE, SMALL, needed, spared
+from interfuse.evaluation.phrases import interval_value as _value
+from interfuse.evaluation.phrases import spell_interval as _interval
+from interfuse.evaluation.phrases import spell_points as _points
 from interfuse.evaluation.shapley import Shapley
 
-SMALL = 0.01
-"""A loss below one point is not called a need, however sure."""
-CLOSE = 0.03
-"""Only where the interval of a loss ends below this is it called not needed."""
-IDLE = 1e-4
-"""An interaction share below this is rounding."""
-QUERIES = "queries → image"
-"""Name of attention whose queries are no tokens: latents, learned queries or a pooled text."""
-
-
-ACROSS = (
-    ("emap", "Δ"),
-    ("emap", "interaction share"),
-    ("permutation", "lost with the image"),
-    ("permutation", "lost with the text"),
-    ("shapley", "part of the image"),
-    ("shapley", "part of the text"),
-)
-"""Numbers that are reported for every training."""
 MOSTLY = 0.9
 """An interaction share above which the additive rest is chance."""
-
-
-def needed(drop: Interval) -> bool:
-    """Whether a loss is sure and at least a point."""
-    return drop.low > 0 and drop.mean >= SMALL
-
-
-def spared(drop: Interval) -> bool:
-    """Whether a loss is surely small: an interval that reaches further leaves it open."""
-    return not needed(drop) and drop.high < CLOSE
-
-
-def say_diagnosis(emap: Emap, permutation: Permutation, metric: str) -> str:
-    """Return one sentence on what the model's score rests on: its two modalities, and their interaction."""
-    image, text = needed(permutation.image.drop), needed(permutation.text.drop)
-    losses = f"permuting the image costs {_points(permutation.image.drop.mean)} points of {metric}, the text "
-    losses += f"{_points(permutation.text.drop.mean)}"
-    if image and text and needed(emap.delta):
-        cost = _points(emap.delta.mean)
-        return f"Multimodal: this model rests on both modalities and their interaction ({losses}; EMAP costs {cost})."
-    if image and text and (spared(emap.delta) or emap.interaction_share <= IDLE):
-        return (
-            f"Both modalities, no need of interaction: {losses}, but adding up what each says is as good here "
-            f"(EMAP Δ {_points(emap.delta.mean)}). Not needed does not mean not used."
-        )
-    if image and text:
-        return (
-            f"Both modalities count ({losses}); whether their interaction does, these rows cannot tell "
-            f"(EMAP Δ {_points(emap.delta.mean)}, {_interval(emap.delta)})."
-        )
-    if not image and not text:
-        return f"Neither modality is shown to help on these rows ({losses})."
-    one, other = ("image", "text") if image else ("text", "image")
-    return (
-        f"Unimodal in effect: this model rests on the {one}; the {other} is not shown to help on these rows ({losses})."
-    )
-
-
-def say_spared(permutation: Permutation, absent: Mapping[str, Interval]) -> str:
-    """Return a sentence on the modality of which another row's content costs points, but not its absence; else nothing.
-
-    Args:
-        permutation: what another row's content costs.
-        absent: what is lost with each modality absent altogether, of a run that was trained on such rows.
-    """
-    free = [name for name in absent if needed(getattr(permutation, name).drop) and spared(absent[name])]
-    losses = [
-        f"without any {name} {_points(abs(absent[name].mean))} points are {'lost' if absent[name].mean >= 0 else 'won'}"
-        for name in free
-    ]
-    if not free:
-        return ""
-    enough = "either alone is enough" if len(free) == 2 else f"the {free[0]} is not needed"
-    return f" Yet {enough}: {' and '.join(losses)}; it is another row's {' or '.join(free)} that misleads."
-
-
-def say_seeds(diagnoses: Sequence[Diagnosis]) -> Measure:
-    """Return the measure of whether every seed's training is of the same kind, with the range of each number."""
-    kinds = [one.verdict.partition(":")[0].partition(" (")[0] for one in diagnoses]
-    same = sum(kind == kinds[0] for kind in kinds)
-    if same == len(diagnoses):
-        verdict = f"All {len(diagnoses)} trainings agree: {kinds[0]}."
-    else:
-        others = sorted({kind for kind in kinds if kind != kinds[0]})
-        verdict = f"Of {len(diagnoses)} trainings {same} agree ({kinds[0]}); others: {'; '.join(others)}."
-    values = []
-    for key, name in ACROSS:
-        numbers = [next(v for v in one.measure(key).values if v.name == name) for one in diagnoses]
-        each = [number.value for number in numbers]
-        values.append(Value(f"{name}, {key}", sum(each) / len(each), numbers[0].unit, min(each), max(each)))
-    meaning = "Each number's mean over the trainings, and in brackets the lowest and the highest: a range, no interval."
-    return Measure(
-        "seeds", "Is every training like this?", verdict, meaning, tuple(values), diagnoses[0].measures[0].rows
-    )
 
 
 def say_emap(emap: Emap, rows: int) -> Measure:
@@ -222,12 +130,8 @@ def say_decomposition(estimate: EstimatedDecomposition, rows: int, answers: floa
         chance: what they tell of permuted labels.
     """
     value, null = estimate.value, estimate.null
-    parts = {
-        "told by either alone": (value.redundancy, null.redundancy),
-        "told by the image only": (value.unique_first, null.unique_first),
-        "told by the text only": (value.unique_second, null.unique_second),
-        "told only by both together": (value.synergy, null.synergy),
-    }
+    own, by_chance = name_parts(value), name_parts(null)
+    parts = {name: (bits, by_chance[name]) for name, bits in own.items()}
     if estimate.advice is not None:
         verdict = "Too few rows for so many cells to say where the information lies."
     elif answers > 2 * chance and value.total < answers / 2:
@@ -239,13 +143,13 @@ def say_decomposition(estimate: EstimatedDecomposition, rows: int, answers: floa
     elif value.total <= 2 * null.total:
         verdict = "The cells tell no more of the label than chance would: there is nothing to decompose."
     else:
-        largest, second = sorted(parts, key=lambda name: parts[name][0], reverse=True)[:2]
-        most = parts[largest][0]
+        largest, second = sorted(own, key=own.__getitem__, reverse=True)[:2]
+        most = own[largest]
         verdict = f"Most of the {value.total:.2f} bit about the label is {largest} ({most:.2f} bit)."
         if most < value.total / 2:
             verdict = (
                 f"No part holds most of the {value.total:.2f} bit about the label: {most:.2f} bit is {largest}, "
-                f"{parts[second][0]:.2f} bit {second}."
+                f"{own[second]:.2f} bit {second}."
             )
     meaning = (
         "Partial information decomposition: images (and texts) are sorted into cells by the answers that the model "
@@ -253,13 +157,23 @@ def say_decomposition(estimate: EstimatedDecomposition, rows: int, answers: floa
         "stands what permuted labels show: that much is noise. It is shown, never subtracted."
     )
     values = []
-    for name, (own, chance) in parts.items():
-        values += [Value(name, own, "bits"), Value(f"{name}, permuted labels", chance, "bits")]
+    for name, (bits, noise) in parts.items():
+        values += [Value(name, bits, "bits"), Value(f"{name}, permuted labels", noise, "bits")]
     values += [Value("told by the model's answers", answers, "bits")]
     values += [Value("told by the model's answers, permuted labels", chance, "bits")]
     values += [Value("cells a modality", float(estimate.clusters), ""), Value("solver's bound", value.gap, "bits")]
     notes = () if estimate.advice is None else (estimate.advice,)
     return Measure("decomposition", "Where does the information lie?", verdict, meaning, tuple(values), rows, notes)
+
+
+def name_parts(value: Decomposition) -> dict[str, float]:
+    """Return the parts of the information about the label by what they are called, bits."""
+    return {
+        "told by either alone": value.redundancy,
+        "told by the image only": value.unique_first,
+        "told by the text only": value.unique_second,
+        "told only by both together": value.synergy,
+    }
 
 
 def say_undecomposed(why: str) -> Measure:
@@ -271,17 +185,22 @@ def say_undecomposed(why: str) -> Measure:
 def say_needs_both(both: NeedsBoth, rows: int, doubts: tuple[str, ...]) -> Measure:
     """Return the measure of how many rows need both modalities."""
     count = len(both.rows)
+    rights = "right with both modalities and wrong with either alone"
     verdict = (
-        f"{count:,} of {rows:,} rows ({100 * both.share.mean:.1f} %) are right with both modalities and wrong with "
-        "either alone."
-        if count
-        else f"No row of {rows:,} is right with both modalities and wrong with either alone."
+        f"About {_points(both.share.mean)} % of the rows need both ({_interval(both.share)}), without what guessing "
+        f"does: {count:,} of {rows:,} are {rights}."
+        if count or both.share.low > 0
+        else f"No row of {rows:,} is {rights}; {_points(both.share.high)} % at most may need both and be guessed."
     )
     meaning = (
-        "A row counts as right where its score is above ½. Alone means that the other is the model's absent token."
+        "A row counts as right where its score is above ½. Alone means that the other is the model's absent token. "
+        "Some rows that need both are guessed from one alone, and some are guessed from both: how often, permuted "
+        "labels tell, and the share that needs both is what is left, if each row is either known or guessed."
     )
     values = (
         _value("need both", both.share, "share"),
+        _value("right with both, wrong with either alone", both.observed, "share"),
+        Value("right with either alone by chance", both.chance, "share"),
         Value("right with the image alone", both.image_suffices, "share"),
         Value("right with the text alone", both.text_suffices, "share"),
     )
@@ -310,28 +229,6 @@ def say_missing(curves: dict[str, list[MissingPoint]], rows: int, doubts: tuple[
     return Measure("missing", "What if a modality is missing?", verdict, meaning, values, rows, doubts, lines)
 
 
-def say_attention(spread: dict[str, float], rows: int, attends: bool) -> Measure:
-    """Return the measure of attention's spread: effective keys / keys of each direction; else why there is no map."""
-    phrases = [f"{name} spreads over {100 * share:.0f} % of its tokens" for name, share in spread.items()]
-    verdict = (
-        f"Attention {' and '.join(phrases)}." if phrases else "The fusion does not attend: there is no map to draw."
-    )
-    if list(spread) == [QUERIES]:
-        verdict += " Its queries are latents or the pooled text: there is no map between image and text tokens to draw."
-    elif attends and not spread:
-        verdict = (
-            "The fusion attends, but only within a modality or through latents or bottlenecks: there is no map between "
-            "image and text tokens to draw."
-        )
-    meaning = (
-        "Effective number of tokens attended to (exp of the entropy) by their number, averaged over heads, layers and "
-        "tokens: 100 % is a plain average, small is a sharp choice. Attention shows where the model looks, not what "
-        "moved its answer; relevance (Chefer et al. 2021) weighs attention by the answer's gradient."
-    )
-    values = tuple(Value(name, share, "share") for name, share in spread.items())
-    return Measure("attention", "Where does it look?", verdict, meaning, values, rows)
-
-
 def _say_perceptual(name: str, one: Perceptual) -> str:
     if needed(one.drop):
         return (
@@ -344,16 +241,3 @@ def _say_perceptual(name: str, one: Perceptual) -> str:
         f"The {name} is not shown to help (Δ {_points(one.drop.mean)}, {_interval(one.drop)}), though it changes "
         f"{100 * one.changed:.1f} % of the answers."
     )
-
-
-def _value(name: str, interval: Interval, unit: str = "points") -> Value:
-    return Value(name, interval.mean, unit, interval.low, interval.high)
-
-
-def _points(value: float) -> str:
-    text = f"{100 * value:.1f}"
-    return "0.0" if text == "-0.0" else text.replace("-", "−")
-
-
-def _interval(interval: Interval) -> str:
-    return f"95 % CI {_points(interval.low)} to {_points(interval.high)}"

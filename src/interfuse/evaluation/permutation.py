@@ -23,13 +23,15 @@ class Perceptual:
     permuted: float
     """Mean score over all permutations of that modality."""
     drop: Interval
-    """Score − permuted, over the rows of this one trained model."""
+    """Score − permuted, over the rows of this one trained model, as rows and as partners."""
     share: float
     """drop / score: the perceptual score, 0 where the score itself is 0."""
     share_above_majority: float
     """drop / (1 − majority); 0 where there is only one class."""
     changed: float
     """Part of the row and permutation pairs whose answer changes: above 0 the modality is used, whatever it helps."""
+    by_row: Float[np.ndarray, " rows"]
+    """What each row adds to the drop, as row and as partner; the mean is the drop."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ def measure_permutation(
     A uniform permutation gives row i each picture equally often, so the mean over all of them is the mean over the
     row of the table: nothing is drawn.
 
+    The partners are a sample too: with `S[i, j]` the score of row i with the modality of row j, the drop is a
+    V-statistic, `mean S[i, i] − mean S[i, j]`. Its interval is that of the mean of `D_i = S[i, i] − mean over j of
+    S[i, j] − mean over j of S[j, i] + mean S`, the Hoeffding projection.
+
     Args:
         logits: `L[i, j]`, the text of row i with the picture of row j.
         labels: as `example_scores`.
@@ -65,7 +71,8 @@ def measure_permutation(
         ConfigError: the table is not square or not finite.
 
     Reference:
-        Gat et al. 2021, the perceptual score, https://arxiv.org/abs/2110.14375; there over drawn permutations.
+        Gat and Schwing 2021, the perceptual score, https://arxiv.org/abs/2110.14375; there over drawn permutations.
+        Hoeffding 1948, https://doi.org/10.1214/aoms/1177730196, on the projection.
     """
     check_table(logits)
     table = logits.astype(np.float64)
@@ -80,18 +87,19 @@ def measure_permutation(
         ("image", table, answers),
         ("text", table.swapaxes(0, 1), answers.swapaxes(0, 1)),
     ):
-        partner = np.stack([tied_scores(pairs[:, j], labels, task, spread) for j in rows], 1).mean(1)
-        partner = vary_as_metric(partner, labels, task)
+        scores = np.stack([tied_scores(pairs[:, j], labels, task, spread) for j in rows], 1)
+        as_row, as_partner = vary_as_metric(scores.mean(1), labels, task), scores.mean(0)
         differs = (np.abs(pair_answers - own_answers[:, None]) > step).any(-1)
         by_modality[modality] = perceptual_score(
-            own, partner, majority, float(differs.mean()), groups, lowest_score(task)
+            own, as_row, as_partner, majority, float(differs.mean()), groups, lowest_score(task)
         )
     return Permutation(float(own.mean()), by_modality["image"], by_modality["text"])
 
 
 def perceptual_score(
     own: Float[np.ndarray, " rows"],
-    permuted: Float[np.ndarray, " rows"],
+    as_row: Float[np.ndarray, " rows"],
+    as_partner: Float[np.ndarray, " rows"],
     majority: float,
     changed: float = float("nan"),
     groups: Int[np.ndarray, " rows"] | None = None,
@@ -101,7 +109,8 @@ def perceptual_score(
 
     Args:
         own: score of each row, at most 1.
-        permuted: mean score of each row over permutations of the modality.
+        as_row: mean score of each row over the partners whose modality it is given.
+        as_partner: mean score of the rows that are given this row's modality.
         majority: score of always answering the most frequent label, fraction 0 to 1.
         changed: part of the answers that permuting changes.
         groups: rows of one group are one item of the interval.
@@ -112,14 +121,17 @@ def perceptual_score(
     """
     if not 0 <= majority <= 1:
         raise ConfigError(f"The majority's score is a fraction from 0 to 1, got {majority}.")
-    drop = mean_interval((own - permuted)[None], groups, lowest=lowest - 1.0).within(lowest - 1.0, 1.0 - lowest)
+    permuted = float(as_row.mean())
+    by_row = own - as_row - (as_partner - as_partner.mean())
+    drop = mean_interval(by_row[None], groups, lowest=lowest - 1.0).within(lowest - 1.0, 1.0 - lowest)
     score, room = float(own.mean()), 1 - majority
     return Perceptual(
-        permuted=float(permuted.mean()),
+        permuted=permuted,
         drop=drop,
         share=drop.mean / score if score > 0 else 0.0,
         share_above_majority=drop.mean / room if room > 0 else 0.0,
         changed=changed,
+        by_row=by_row,
     )
 
 

@@ -1,4 +1,8 @@
-"""Relevance: how much each image and text token moved one answer, through every attention of the network."""
+"""Relevance: attention weighed by the gradient of one answer, through every attention of the network.
+
+It is no measure of what the answer rests on: on `known:binding` the asked word is its greatest in a tenth of the rows,
+where occlusion finds it in nearly all.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +21,7 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class Relevance:
-    """Relevance of each token to one class; 0 under the mask."""
+    """Gradient × attention of each token for one class; 0 under the mask."""
 
     image: Float[Tensor, "batch image_tokens"]
     text: Float[Tensor, "batch text_tokens"]

@@ -8,7 +8,7 @@ from interfuse.reports.html import to_html
 from interfuse.reports.inspection import inspection_to_html, inspection_to_json, print_inspection
 from interfuse.reports.latex import to_latex
 from interfuse.reports.maps import Maps, map_words, read_maps
-from interfuse.reports.overlay import Illustration, draw_heat, picture_uri
+from interfuse.reports.overlay import Illustration, draw_heat, picture_uri, read_words
 from interfuse.reports.ranking import (
     print_ranking,
     ranking_to_csv,
@@ -39,6 +39,7 @@ __all__ = [
     "ranking_to_json",
     "ranking_to_markdown",
     "read_maps",
+    "read_words",
     "spell_scope",
     "to_csv",
     "to_html",

@@ -103,7 +103,7 @@ def draw_curves(measure: Measure) -> list[dict[str, str]]:
 
 def _tone(verdict: str) -> str:
     """Return the colour of the verdict's mark."""
-    if verdict.startswith("Multimodal"):
+    if verdict.startswith("Multimodal") and "says otherwise" not in verdict:
         return "good"
     return "bad" if verdict.startswith(("Unimodal", "Neither")) else "open"
 

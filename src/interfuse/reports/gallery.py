@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from interfuse.reports.maps import Maps, read_maps
+from interfuse.reports.overlay import read_words
 
 BUDGET = 5_000_000
 """Most characters that pictures may take of the page."""
@@ -45,8 +46,8 @@ class GalleryRow:
     answers: list[Answer]
     pictures: dict[str, str] = field(default_factory=dict)
     """Caption to a data URI."""
-    words: list[tuple[str, float]] = field(default_factory=list)
-    """The text's words, each with its relevance, fraction 0 to 1."""
+    words: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
+    """Caption to the text's words, each with its share of the map's strongest, fraction 0 to 1."""
     maps: Maps = field(default_factory=Maps)
     """Attention word by word and region by region."""
     heat_design: str | None = None
@@ -143,9 +144,9 @@ def _make_row(example: Mapping[str, Any], illustration: Mapping[str, Any], numbe
     ]
     pictures = {"picture": _uri(example["picture"])} if example.get("picture") else {}
     pictures |= {name: uri for name, uri in (illustration.get("pictures") or {}).items() if _is_picture(uri)}
-    words = [(str(word), min(1.0, max(0.0, float(weight)))) for word, weight in illustration.get("words") or []]
+    words = {name: join_pieces(pieces) for name, pieces in read_words(illustration.get("words") or {}).items()}
     own = str(example["id"]), example["text"], label, answers, pictures
-    return GalleryRow(*own, join_pieces(words), read_maps(illustration.get("maps")), illustration.get("design"))
+    return GalleryRow(*own, words, read_maps(illustration.get("maps")), illustration.get("design"))
 
 
 def _uri(picture: bytes) -> str:

@@ -2,7 +2,9 @@
 
 import base64
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -23,10 +25,18 @@ class Illustration:
 
     pictures: dict[str, str] = field(default_factory=dict)
     """Caption to the picture as a data URI."""
-    words: list[tuple[str, float]] = field(default_factory=list)
-    """The text's tokens, each with its relevance, fraction 0 to 1."""
+    words: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
+    """Caption to the text's tokens, each with its share of the map's strongest, fraction 0 to 1."""
     maps: Maps = field(default_factory=Maps)
     """Attention word by word and region by region."""
+
+
+def read_words(record: Mapping[str, Any]) -> dict[str, list[tuple[str, float]]]:
+    """Read what JSON made of an illustration's words: caption to words, each with its share."""
+    return {
+        str(caption): [(str(word), min(1.0, max(0.0, float(weight)))) for word, weight in words]
+        for caption, words in record.items()
+    }
 
 
 def draw_heat(picture: Image.Image, heat: Float[np.ndarray, "rows columns"]) -> Image.Image:

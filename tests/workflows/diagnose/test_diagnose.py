@@ -16,7 +16,7 @@ from interfuse.core.design import make_design
 from interfuse.core.errors import DataError
 from interfuse.core.files import read_json
 from interfuse.data import SourceSettings, make_known
-from interfuse.evaluation import measure_emap
+from interfuse.evaluation import fit_temperature, measure_emap
 from interfuse.training import Network, train
 from interfuse.workflows import (
     DiagnoseSettings,
@@ -71,12 +71,14 @@ def test_a_model_of_xor_is_multimodal_and_all_interaction(folder, fusion):
     run = trained(folder, "xor", fusion)
     found = examined(run, "xor")
     assert found.verdict.startswith("Multimodal: this model rests on both modalities and their interaction")
+    assert "says otherwise" not in found.verdict
     assert number(found, "emap", "model") == 1.0
     assert number(found, "permutation", "image permuted") == pytest.approx(0.5, abs=0.05)
     assert number(found, "decomposition", "told only by both together") >= 0.8
     assert number(found, "shapley", "both") - number(found, "shapley", "neither") == pytest.approx(
         number(found, "shapley", "part of the image") + number(found, "shapley", "part of the text")
     )
+    assert number(found, "needs_both", "need both") >= 0.95
     for name in ("image", "text"):  # (1 − 0.5) / 1: alone neither tells anything
         assert number(found, "shapley", f"conditional utilisation of the {name}") == pytest.approx(0.5, abs=0.02)
     features = make_known("known:xor")
@@ -94,6 +96,7 @@ def test_of_a_unimodal_task_the_other_modality_is_not_needed(folder):
     assert number(found, "permutation", "perceptual score of the image") == pytest.approx(0.0, abs=0.01)
     assert number(found, "permutation", "lost with the text") > 0.5
     assert "not needed" in found.measure("emap").verdict
+    assert number(found, "needs_both", "need both") <= 0.02
     only = examined(trained(folder, "unique_text", "text_only"), "unique_text")
     assert number(only, "permutation", "perceptual score of the image") == 0.0
     assert number(only, "shapley", "conditional utilisation of the image") == 0.0
@@ -115,6 +118,8 @@ def test_with_modality_dropout_the_curve_ends_at_what_a_network_of_the_other_mod
 
 def test_with_modality_dropout_the_absent_state_is_trusted(folder):
     found = examined(trained(folder, "redundant", "cross_attention", modality_dropout=0.3), "redundant")
+    assert "The information decomposition says otherwise: of the " in found.verdict
+    assert "is told by either alone." in found.verdict
     assert found.measure("missing").notes == ()
     assert number(found, "shapley", "worth more together") < -0.3  # either alone tells all
     assert "Yet either alone is enough: without any image " in found.verdict
@@ -136,9 +141,10 @@ def test_label_sets_and_rows_that_miss_a_picture_are_measured_too():
     bench = make_training_set(features, (features.splits,), [design])
     _, specs = bench.fold(design, 0)
     network, rows = Network(design, *specs, classes=2).eval(), features.splits["test"]
-    verdict, _, measures = measure_pairs(network, features, rows[:40], lambda done: None)
+    pairs = measure_pairs(network, features, rows[:40], lambda done: None)
+    verdict, measures = pairs.verdict, pairs.measures
     found = row_logits(network, features, rows, lambda done: None)
-    _, more = measure_rows(found, ())
+    more = measure_rows(found, ()).measures
     assert [measure.key for measure in (*measures, *more)] == [
         "permutation",
         "emap",
@@ -175,6 +181,31 @@ def shop(make_shop):
     return folder
 
 
+def fitted_temperature(record: dict) -> float:
+    values = next(measure for measure in record["measures"] if measure["key"] == "calibration")["values"]
+    return next(value["value"] for value in values if value["name"] == "temperature")
+
+
+def own_validation(run) -> tuple[np.ndarray, np.ndarray]:
+    table = pl.read_parquet(run.folder / "predictions.parquet").filter(pl.col("split") == "validation")
+    assert len(table) > 0
+    return np.log(np.stack(table["probs"].to_numpy()).astype(np.float64)), table["label"].list.first().to_numpy()
+
+
+def test_the_run_s_own_rows_come_before_a_split_that_data_declares(shop):
+    run = open_for_diagnosis(shop / "study", "cross_attention")
+    own = pl.read_parquet(run.folder / "predictions.parquet").filter(pl.col("split") == "test")["row"].to_list()
+    frame = pl.read_csv(shop / "shop.csv", infer_schema=False).with_columns(
+        part=pl.int_range(pl.len()).map_elements(lambda row: "test" if row % 2 else "train", pl.String)
+    )
+    settings = SourceSettings(image_folder=shop, image="photo", text="title", label="kind", split="part")
+    source = Source(frame, settings, EncoderSettings(store=shop / "store"))
+    found = diagnose(run, source, DiagnoseSettings(rows=20, threads=1), shop / "declared.html")
+    assert found.notes[0] == "The rows are those that the run was trained with: its own split is used."
+    assert found.measure("shapley").rows == len(own)
+    assert fitted_temperature(found.plain()) == pytest.approx(fit_temperature(*own_validation(run), "multiclass"))
+
+
 def test_a_study_s_best_fusion_is_diagnosed_on_its_own_test_rows_with_its_pictures(shop, capsys):
     page = shop / "page.html"
     arguments = ["diagnose", str(shop / "study"), str(shop / "shop.csv"), "--design", "cross_attention"]
@@ -190,12 +221,19 @@ def test_a_study_s_best_fusion_is_diagnosed_on_its_own_test_rows_with_its_pictur
         v["value"] for m in told["measures"] if m["key"] == "shapley" for v in m["values"] if v["name"] == "both"
     )
     assert accuracy == pytest.approx(run.info["metrics"]["test"]["accuracy"])
+    assert fitted_temperature(told) == pytest.approx(fit_temperature(*own_validation(run), "multiclass"), rel=1e-3)
     html = page.read_text(encoding="utf-8")
-    assert html.count("data:image/jpeg;base64,") == 4 * len(told["examples"])
+    assert html.count("data:image/jpeg;base64,") == 5 * len(told["examples"])
     assert html.count("Where each word looked") == html.count("Which words a region looked at") == len(told["examples"])
     report = Study.open(shop / "study").report().read_text(encoding="utf-8")
     assert told["verdict"] in html_unescape(report)
-    assert report.count("<figcaption>relevance</figcaption>") == report.count("Heat: cross_attention") > 0
+    drawn = report.count("Heat: cross_attention")
+    assert report.count("<figcaption>gradient × attention; deletion ") == drawn > 0
+    assert report.count("<figcaption>occlusion; deletion ") == drawn
+    assert "moved its answer" not in report + html
+    looks = next(measure for measure in told["measures"] if measure["key"] == "attention")
+    assert "Deleting image tokens by " in looks["verdict"]
+    assert any(v["name"] == "deletion of words by occlusion, better than random" for v in looks["values"])
     assert not re.search(r"(src|href)=\"(?!data:)", html)
     assert "<b>a</b>" not in html
     if told["examples"]:
@@ -212,6 +250,7 @@ def test_rows_of_another_table_are_all_used_and_that_is_said(shop):
     found = diagnose(run, source, DiagnoseSettings(rows=20, threads=1), shop / "other.html")
     assert found.split == "all"
     assert "all of its rows are used" in found.notes[0]
+    assert "temperature" in [value.name for value in found.measure("calibration").values]  # of the run's own validation
     with pytest.raises(DataError, match=r"There is no row in split 'test'\. DATA has: all"):
         diagnose(run, source, DiagnoseSettings(on="test"))
 
@@ -232,7 +271,8 @@ def test_a_regression_s_need_of_interaction_is_told_in_r2(made, interacts):
     bench = make_training_set(features, (features.splits,), [design])
     network = train(design, 0, *bench.fold(design, 0), "float32").network
     rows = features.splits["test"]
-    verdict, _, measures = measure_pairs(network, features, rows[:100], lambda done: None)
+    pairs = measure_pairs(network, features, rows[:100], lambda done: None)
+    verdict, measures = pairs.verdict, pairs.measures
     values = {(m.key, v.name): v.value for m in measures for v in m.values}
     assert values["emap", "model"] > 0.9
     assert verdict.startswith("Multimodal" if interacts else "Both modalities, no need of interaction")
@@ -285,9 +325,10 @@ def test_matching_and_regression_runs_are_diagnosed_end_to_end_in_every_seed(sho
         next(v["value"] for m in record["measures"] if m["key"] == "emap" for v in m["values"] if v["name"] == "Δ")
         for record in records
     ]
-    agreed = told["measures"][0]["values"][0]
-    assert (agreed["low"], agreed["high"]) == (min(deltas), max(deltas))
-    assert agreed["value"] == pytest.approx(sum(deltas) / 2)
+    agreed = {value["name"]: value for value in told["measures"][0]["values"]}
+    assert agreed["Δ, emap"]["value"] == pytest.approx(sum(deltas) / 2)
+    for name in ("Δ, emap", "lost with the text, permutation", "part of the image, shapley", "need both, needs_both"):
+        assert agreed[name]["low"] <= agreed[name]["value"] <= agreed[name]["high"]
     shown = next(m for m in told["measures"] if m["key"] == "shapley")["values"]
     headline = study.run("cross_attention").info["metrics"]["test"][told["metric"]]
     assert next(v["value"] for v in shown if v["name"] == "both") == pytest.approx(headline)

@@ -1,5 +1,6 @@
 """What is drawn over the picture of a fusion that has no map between words and picture."""
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,9 +18,13 @@ from tests.training.networks import build, inputs
 
 @pytest.mark.parametrize(
     ("fusion", "drawn"),
-    [("perceiver", {"picture", "attention over the picture"}), ("bottleneck", {"picture"}), ("concat", {"picture"})],
+    [
+        ("perceiver", {"picture", "attention over the picture", "occlusion"}),
+        ("bottleneck", {"picture", "occlusion"}),
+        ("concat", {"picture", "occlusion"}),
+    ],
 )
-def test_latents_are_drawn_over_the_picture_and_no_relevance_is_made_up(tmp_path, fusion, drawn):
+def test_latents_are_drawn_over_the_picture_and_no_gradient_is_made_up(tmp_path, fusion, drawn):
     Image.new("RGB", (30, 20), "red").save(tmp_path / "red.png")
     items, (image, text) = torch.arange(4), inputs()
     tables = MemoryTable(*image, grid=(2, 3)), MemoryTable(*text)
@@ -33,6 +38,9 @@ def test_latents_are_drawn_over_the_picture_and_no_relevance_is_made_up(tmp_path
     found = illustrate(run, features, examples, items)
     assert sorted(found) == [0, 1, 2, 3]
     for one in found.values():
-        assert set(one.pictures) == drawn
-        assert one.words == []
+        assert {caption.partition("; ")[0] for caption in one.pictures} == drawn
+        assert all(
+            re.search(r"; deletion \d+, random \d+$", caption) for caption in one.pictures if caption != "picture"
+        )
+        assert {caption.partition("; ")[0] for caption in one.words} <= {"occlusion"}
         assert not one.maps

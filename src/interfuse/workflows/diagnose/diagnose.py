@@ -17,9 +17,9 @@ from interfuse.core.progress import Progress, Silent
 from interfuse.core.records import read_table
 from interfuse.core.tasks import HEADLINES
 from interfuse.data import Examples, Features
-from interfuse.evaluation import say_seeds, say_spared
+from interfuse.evaluation import Contribution, say_seeds, say_spared
 from interfuse.explain import logits_without
-from interfuse.reports import Illustration, diagnosis_to_html, read_maps
+from interfuse.reports import Illustration, diagnosis_to_html, read_maps, read_words
 from interfuse.training import Run, load_run
 from interfuse.workflows.diagnose.illustrate import illustrate
 from interfuse.workflows.diagnose.measures import (
@@ -37,6 +37,8 @@ from interfuse.workflows.predict import read_for_run
 from interfuse.workflows.source import Source
 from interfuse.workflows.study import EXAMPLES_FILE, Study
 
+PREDICTIONS_FILE = "predictions.parquet"
+"""What a run keeps of its validation and test rows."""
 SHOWN = 12
 """Examples that the page shows."""
 
@@ -55,6 +57,14 @@ class DiagnoseSettings:
     """CPU threads, of each training where several run side by side."""
 
 
+@dataclass(frozen=True)
+class Findings:
+    """The diagnosis of one training, and what each row adds to its numbers."""
+
+    diagnosis: Diagnosis
+    contributions: list[Contribution]
+
+
 def diagnose_seeds(
     folder: Path | str,
     source: Source,
@@ -64,20 +74,22 @@ def diagnose_seeds(
 ) -> list[Diagnosis]:
     """Diagnose every seed of one design of a study; the first is told how far the others agree with it.
 
+    Its first measure has every number with an interval over rows and trainings.
+
     Each run gets its own record and page, as by `diagnose`.
 
     Raises:
         DataError: the folder holds no study, or no such design.
     """
     study, first = Study.open(folder), open_for_diagnosis(folder, design)
-    diagnoses = []
-    for seed in study.record["seeds"]:
-        run = study.run(first.design.name, seed)
-        diagnoses.append((run, diagnose(run, source, settings, progress=progress)))
-    agreement = say_seeds([one for _, one in diagnoses])
-    diagnosis = replace(diagnoses[0][1], measures=(agreement, *diagnoses[0][1].measures))
+    findings = [
+        _examine(study.run(first.design.name, seed), source, settings or DiagnoseSettings(), progress)
+        for seed in study.record["seeds"]
+    ]
+    agreement = say_seeds([one.diagnosis for one in findings], [one.contributions for one in findings])
+    diagnosis = replace(findings[0].diagnosis, measures=(agreement, *findings[0].diagnosis.measures))
     write_record(first, diagnosis)
-    return [diagnosis, *(one for _, one in diagnoses[1:])]
+    return [diagnosis, *(one.diagnosis for one in findings[1:])]
 
 
 def open_for_diagnosis(folder: Path | str, design: str | None = None) -> Run:
@@ -112,7 +124,14 @@ def diagnose(
     Raises:
         DataError: the rows cannot be read, or the split is not there.
     """
-    settings, watcher, start = settings or DiagnoseSettings(), progress or Silent(), time.perf_counter()
+    return _examine(run, source, settings or DiagnoseSettings(), progress, out).diagnosis
+
+
+def _examine(
+    run: Run, source: Source, settings: DiagnoseSettings, progress: Progress | None, out: Path | None = None
+) -> Findings:
+    """Diagnose a run, and return what each row adds beside."""
+    watcher, start = progress or Silent(), time.perf_counter()
     features, examples = read_for_run(run, source, watcher, labelled=True)
     splits, notes = find_splits(run, features)
     name, rows = _choose(splits, settings.on, len(features.ids))
@@ -124,20 +143,19 @@ def diagnose(
         notes.append(f"Pairs are those of {len(sample):,} of the {len(rows):,} {name} rows, drawn with a seed.")
     with limited_threads(settings.threads):
         watcher.start("pairs", _count_pairs(features, sample), "pairs")
-        verdict, permutation, measures = measure_pairs(
-            run.network, features, sample, lambda done: watcher.advance("pairs", done)
-        )
+        pairs = measure_pairs(run.network, features, sample, lambda done: watcher.advance("pairs", done))
         watcher.finish("pairs")
         watcher.start("rows", len(STATES) * len(rows), "rows")
         states = row_logits(run.network, features, rows, lambda done: watcher.advance("rows", done))
         watcher.finish("rows")
         doubts = _doubts(run)
-        both, more = measure_rows(states, doubts)
-        verdict += "" if doubts else say_spared(permutation, absence_losses(states))
+        row_findings = measure_rows(states, doubts)
+        verdict = pairs.verdict + ("" if doubts else say_spared(pairs.permutation, absence_losses(states)))
         trust = measure_trust(states, _validation(run, features, splits, name))
         looks = measure_attention(run.network, features, sample)
-        gallery = _examples(features, examples, rows, states, both.rows)
-        pictures = illustrate(run, features, examples, _rows_to_draw(run, features, rows[both.rows[:SHOWN]]))
+        needing = row_findings.needs_both.rows
+        gallery = _examples(features, examples, rows, states, needing)
+        pictures = illustrate(run, features, examples, _rows_to_draw(run, features, rows[needing[:SHOWN]]))
     diagnosis = Diagnosis(
         run=run.folder.name
         if run.folder.name != str(run.info["seed"])
@@ -149,7 +167,7 @@ def diagnose(
         split=name,
         metric=HEADLINES[run.task],
         verdict=verdict,
-        measures=(*measures, *more, *trust, looks),
+        measures=(*pairs.measures, *row_findings.measures, *trust, looks),
         examples=tuple(gallery),
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
@@ -157,7 +175,7 @@ def diagnose(
     )
     write_json(run.folder / "illustrations.json", {str(row): asdict(drawing) for row, drawing in pictures.items()})
     write_record(run, diagnosis, out)
-    return diagnosis
+    return Findings(diagnosis, [*pairs.contributions, *row_findings.contributions])
 
 
 def write_record(run: Run, diagnosis: Diagnosis, out: Path | None = None) -> None:
@@ -165,7 +183,7 @@ def write_record(run: Run, diagnosis: Diagnosis, out: Path | None = None) -> Non
     write_json(run.folder / "diagnosis.json", diagnosis.plain())
     drawings = read_json(run.folder / "illustrations.json")
     pictures = {
-        int(row): Illustration(one["pictures"], [(w, weight) for w, weight in one["words"]], read_maps(one.get("maps")))
+        int(row): Illustration(one["pictures"], read_words(one["words"]), read_maps(one.get("maps")))
         for row, one in drawings.items()
     }
     page = diagnosis_to_html(diagnosis, pictures)
@@ -186,29 +204,36 @@ def _rows_to_draw(run: Run, features: Features, needing: Tensor) -> Tensor:
 
 
 def find_splits(run: Run, features: Features) -> tuple[dict[str, Tensor], list[str]]:
-    """Find which rows are test and validation: as DATA declares them, else as the run remembers its own rows."""
-    splits = {name: rows for name, rows in features.splits.items() if len(rows)}
-    if set(splits) - {"all"}:
-        return splits, []
-    record = run.folder / "predictions.parquet"
-    if record.is_file():
-        place = {
-            (row, name): at for at, (row, name) in enumerate(zip(features.rows.tolist(), features.ids, strict=True))
-        }
-        known: dict[str, list[int]] = {}
-        for row in read_table(record).select(["row", "id", "split", "label", "target"]).to_pylist():
-            at = place.get((row["row"], row["id"]))
-            if at is None or _label(features, at) != (row["label"] if row["target"] is None else row["target"]):
-                break
-            known.setdefault(row["split"], []).append(at)
-        else:
-            return {name: torch.tensor(rows) for name, rows in known.items()}, [
-                "The rows are those that the run was trained with: its own split is used."
-            ]
-    return splits, [
-        "DATA declares no split and is not the table that the run was trained with: all of its rows are used. "
-        "Rows that the run was trained on make it look better than it is."
-    ]
+    """Find which rows are test and validation: as the run remembers its own rows, else as DATA declares them."""
+    declared = {name: rows for name, rows in features.splits.items() if len(rows)}
+    own = _remembered(run, features)
+    if own is None:
+        if set(declared) - {"all"}:
+            return declared, []
+        return declared, [
+            "DATA declares no split and is not the table that the run was trained with: all of its rows are used. "
+            "Rows that the run was trained on make it look better than it is."
+        ]
+    known = {row for rows in own.values() for row in rows.tolist()}
+    others = {name: [row for row in rows.tolist() if row not in known] for name, rows in declared.items()}
+    splits = own | {name: torch.tensor(rows) for name, rows in others.items() if rows and name not in (*own, "all")}
+    same = all(set(own[name].tolist()) == set(declared.get(name, torch.empty(0)).tolist()) for name in own)
+    return splits, [] if same else ["The rows are those that the run was trained with: its own split is used."]
+
+
+def _remembered(run: Run, features: Features) -> dict[str, Tensor] | None:
+    """Find the run's own validation and test rows in DATA; None where one of them is not there as it was."""
+    record = run.folder / PREDICTIONS_FILE
+    if not record.is_file():
+        return None
+    place = {(row, name): at for at, (row, name) in enumerate(zip(features.rows.tolist(), features.ids, strict=True))}
+    known: dict[str, list[int]] = {}
+    for row in read_table(record).select(["row", "id", "split", "label", "target"]).to_pylist():
+        at = place.get((row["row"], row["id"]))
+        if at is None or _label(features, at) != (row["label"] if row["target"] is None else row["target"]):
+            return None
+        known.setdefault(row["split"], []).append(at)
+    return {name: torch.tensor(rows) for name, rows in known.items()}
 
 
 def _label(features: Features, row: int) -> list[int] | float:
@@ -258,10 +283,33 @@ def _doubts(run: Run) -> tuple[str, ...]:
 def _validation(
     run: Run, features: Features, splits: dict[str, Tensor], split: str
 ) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return logits and labels to fit a temperature on: of the run's own validation rows, else of those in DATA.
+
+    None where these rows are looked at themselves.
+    """
     rows = splits.get("validation")
-    if rows is None or len(rows) == 0 or split in ("validation", "all"):
+    if split == "validation" or (split == "all" and rows is not None):
         return None
+    own = _own_validation(run, features)
+    if own is not None or rows is None or len(rows) == 0:
+        return own
     return logits_without(run.network, features, rows).numpy(), features.labels[rows].numpy()
+
+
+def _own_validation(run: Run, features: Features) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the logits, up to what no probability sees, and labels of the validation rows that the run kept."""
+    record = run.folder / PREDICTIONS_FILE
+    if features.task == "regression" or not record.is_file():
+        return None
+    records = [row for row in read_table(record).to_pylist() if row["split"] == "validation"]
+    classes = len(features.label_names)
+    if not records or any(len(row["probs"]) != classes for row in records):
+        return None
+    probs = np.clip(np.array([row["probs"] for row in records], dtype=np.float64), 1e-12, 1.0)
+    if features.task == "multilabel":
+        hot = np.array([np.isin(np.arange(classes), row["label"]) for row in records], dtype=np.float32)
+        return np.log(probs) - np.log(np.clip(1 - probs, 1e-12, 1.0)), hot
+    return np.log(probs), np.array([row["label"][0] for row in records])
 
 
 def _examples(

@@ -1,4 +1,6 @@
-"""Pictures of a diagnosis: where the network looked and what was relevant, drawn over the picture with its words."""
+"""Pictures of a diagnosis: attention, its gradient and occlusion, drawn over the picture and its words."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from torch import Tensor
@@ -7,9 +9,10 @@ from interfuse.core.errors import DataError, InterfuseError
 from interfuse.core.tokens import Tokens
 from interfuse.data import Examples, Features, open_picture
 from interfuse.encoders import load_text_encoder
-from interfuse.explain import AttentionMaps, attention_maps, relevance
+from interfuse.explain import AttentionMaps, token_maps
 from interfuse.reports import Illustration, Maps, draw_heat, group_pieces, map_words, picture_uri
 from interfuse.training import Run
+from interfuse.workflows.diagnose.measures import answer_classes
 
 
 def illustrate(run: Run, features: Features, examples: Examples | None, rows: Tensor) -> dict[int, Illustration]:
@@ -21,27 +24,23 @@ def illustrate(run: Run, features: Features, examples: Examples | None, rows: Te
         Tokens(*(part.to(device) for part in table.gather(items[rows])))
         for table, items in zip(features.tables, features.items, strict=True)
     )
-    classes = run.network(image, text).logits.argmax(-1)
-    maps, weights = attention_maps(run.network, image, text), relevance(run.network, image, text, classes)
-    has_maps = maps.text_to_image is not None or maps.image_to_text is not None
+    maps = token_maps(run.network, image, text, answer_classes(run.network, image, text), features.task)
     texts = [examples.table["text"][row].as_py() for row in rows.tolist()]
-    words = _words(run, texts) if weights or has_maps else None
+    words = _words(run, texts)
+    captions = maps.captions()
     illustrations = {}
     for number, row in enumerate(rows.tolist()):
         path = examples.table["image"][row].as_py()
-        heats: dict[str, np.ndarray] = {}
-        if maps.text_to_image is not None:
-            real = text.mask[number].sum().clamp_min(1)
-            heats["attention of the text"] = (maps.text_to_image[number].sum(0) / real).detach().cpu().numpy()
-        elif maps.over_image is not None:
-            heats["attention over the picture"] = maps.over_image[number].cpu().numpy()
-        if weights is not None:
-            heats["relevance"] = weights.image[number].cpu().numpy()
-        pictures, ratio = _draw(path, heats, features.image.grid) if path else ({}, 1.0)
+        over_image, over_text = (
+            {captions.of(of)[name][number]: part[number].float().cpu().numpy() for name, part in weights.items()}
+            for of, weights in maps.weights.named()
+        )
+        pictures, ratio = _draw(path, over_image, features.image.grid) if path else ({}, 1.0)
+        drawn = words is not None and pictures
         illustrations[int(features.rows[row])] = Illustration(
             pictures=pictures,
-            words=_weigh(words[number], weights.text[number].cpu().numpy()) if words and weights is not None else [],
-            maps=_map(words[number], maps, number, features.image.grid, ratio) if words and pictures else Maps(),
+            words=_weigh_each(words[number], over_text) if words else {},
+            maps=_map(words[number], maps.attention, number, features.image.grid, ratio) if words and drawn else Maps(),
         )
     return illustrations
 
@@ -84,6 +83,11 @@ def _words(run: Run, texts: list[str | None]) -> list[list[str]] | None:
         return None
     ids = encoder.prepare([text or "" for text in texts]).ids
     return [[str(word) for word in tokenizer.convert_ids_to_tokens(row)] for row in ids]
+
+
+def _weigh_each(words: list[str], maps: Mapping[str, np.ndarray]) -> dict[str, list[tuple[str, float]]]:
+    weighed = {name: _weigh(words, weights) for name, weights in maps.items()}
+    return {name: pieces for name, pieces in weighed.items() if pieces}
 
 
 def _weigh(words: list[str], weights: np.ndarray) -> list[tuple[str, float]]:

@@ -1,7 +1,7 @@
 """Measures of one trained network on cached tokens: every pair of some rows, and every row without a modality."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from interfuse.core.diagnosis import Measure
+from interfuse.core.modalities import Modalities
 from interfuse.core.seeds import derive, generator
-from interfuse.core.tasks import HEADLINES, is_single_class
+from interfuse.core.tasks import HEADLINES, is_single_class, lowest_score
 from interfuse.core.tokens import Tokens
 from interfuse.data import Features
 from interfuse.evaluation import (
     NULL_LIMIT,
     QUERIES,
+    Contribution,
+    DeletionGain,
     EstimatedDecomposition,
     Interval,
     NeedsBoth,
@@ -25,6 +28,7 @@ from interfuse.evaluation import (
     estimate_decomposition,
     find_needs_both,
     fit_temperature,
+    gain_by_deletion,
     information,
     mean_interval,
     measure_calibration,
@@ -35,6 +39,7 @@ from interfuse.evaluation import (
     profile_rows,
     say_attention,
     say_calibration,
+    say_contradiction,
     say_decomposition,
     say_diagnosis,
     say_emap,
@@ -43,10 +48,11 @@ from interfuse.evaluation import (
     say_permutation,
     say_shapley,
     say_undecomposed,
+    share,
     tied_scores,
     vary_as_metric,
 )
-from interfuse.explain import attention_maps, logits_without, pair_logits
+from interfuse.explain import Deletion, logits_without, pair_logits, token_maps
 from interfuse.fusion import OneKeyAttentionWarning
 from interfuse.training import Network
 
@@ -58,7 +64,7 @@ UNDECOMPOSED = {
 }
 """Why the information about such labels is not decomposed."""
 LOOKED_AT = 64
-"""Rows whose attention is averaged."""
+"""Rows whose attention is averaged, and whose tokens are taken out one by one."""
 STATES = {"both": (), "image": ("text",), "text": ("image",), "neither": ("image", "text")}
 """What the network sees, and what is taken away for it."""
 
@@ -82,6 +88,26 @@ class RowLogits:
         object.__setattr__(self, "scores", scores)
 
 
+@dataclass(frozen=True)
+class PairFindings:
+    """What all pairs of some rows tell."""
+
+    verdict: str
+    """The headline, with what the decomposition says against it."""
+    permutation: Permutation
+    measures: list[Measure]
+    contributions: list[Contribution]
+
+
+@dataclass(frozen=True)
+class RowFindings:
+    """What rows with and without each modality tell."""
+
+    needs_both: NeedsBoth
+    measures: list[Measure]
+    contributions: list[Contribution]
+
+
 def take_rows(rows: Tensor, count: int, seed: int) -> Tensor:
     """Draw at most `count` of these rows, in their order."""
     if len(rows) <= count:
@@ -89,25 +115,33 @@ def take_rows(rows: Tensor, count: int, seed: int) -> Tensor:
     return rows[torch.randperm(len(rows), generator=generator(seed, "diagnose"))[:count]].sort().values
 
 
-def measure_pairs(
-    network: Network, features: Features, rows: Tensor, on_done: Callable[[int], None]
-) -> tuple[str, Permutation, list[Measure]]:
-    """Measure what needs every text with every picture; return the headline, what permuting costs, and the measures."""
+def measure_pairs(network: Network, features: Features, rows: Tensor, on_done: Callable[[int], None]) -> PairFindings:
+    """Measure what needs every text with every picture."""
     table = pair_table(network, features, rows, on_done)
     labels, groups, task = features.labels[rows].numpy(), features.groups[rows].numpy(), features.task
     majority = majority_score(labels, task)
     emap = measure_emap(table, labels, task, groups)
     permutation = measure_permutation(table, labels, task, majority, groups)
     measures = [say_permutation(permutation, len(rows), majority), say_emap(emap, len(rows))]
+    verdict = say_diagnosis(emap, permutation, HEADLINES[task])
     if is_single_class(task) and len(rows) > 1:
         answers = table[np.arange(len(rows)), np.arange(len(rows))].argmax(-1)
         classes, draw = labels.astype(np.int64), np.random.default_rng(derive(0, "null"))
         chance = float(np.mean([information(answers, draw.permutation(classes)) for _ in range(5)]))
-        bits = information(answers, classes)
-        measures.append(say_decomposition(decompose_rows(table, labels), len(rows), bits, chance))
+        bits, parts = information(answers, classes), decompose_rows(table, labels)
+        measures.append(say_decomposition(parts, len(rows), bits, chance))
+        verdict += say_contradiction(verdict, parts, bits, chance)
     else:
         measures.append(say_undecomposed(UNDECOMPOSED.get(task, "there is one row only")))
-    return say_diagnosis(emap, permutation, HEADLINES[task]), permutation, measures
+    widest = 1.0 - lowest_score(task)
+    contributions = [
+        Contribution("emap", "Δ", emap.by_row, groups, -widest, widest),
+        *(
+            Contribution("permutation", f"lost with the {name}", one.by_row, groups, -widest, widest)
+            for name, one in Modalities(permutation.image, permutation.text).named()
+        ),
+    ]
+    return PairFindings(verdict, permutation, measures, contributions)
 
 
 def pair_table(network: Network, features: Features, rows: Tensor, on_done: Callable[[int], None]) -> np.ndarray:
@@ -153,7 +187,7 @@ def row_logits(network: Network, features: Features, rows: Tensor, on_done: Call
     return RowLogits(logits, features.labels[rows].numpy(), features.groups[rows].numpy(), features.task)
 
 
-def measure_rows(states: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth, list[Measure]]:
+def measure_rows(states: RowLogits, doubts: tuple[str, ...]) -> RowFindings:
     """Measure what needs each row with and without each modality.
 
     Args:
@@ -161,17 +195,39 @@ def measure_rows(states: RowLogits, doubts: tuple[str, ...]) -> tuple[NeedsBoth,
         doubts: why a modality's absence is not to be trusted.
     """
     scores, groups, rows = states.scores, states.groups, len(states.labels)
-    both = find_needs_both(scores["both"], scores["image"], scores["text"], groups)
+    logits = states.logits
+    both = find_needs_both(logits["both"], logits["image"], logits["text"], states.labels, states.task, groups)
     spread = {name: vary_as_metric(values, states.labels, states.task) for name, values in scores.items()}
     shapley = measure_shapley(spread["both"], spread["image"], spread["text"], spread["neither"], groups)
     curves = {  # the text alone is what is left when the image is absent
         "image": missing_curve(scores["both"], scores["text"]),
         "text": missing_curve(scores["both"], scores["image"]),
     }
-    return both, [
+    measures = [
         say_shapley(shapley, rows, doubts),
         say_needs_both(both, rows, doubts),
         say_missing(curves, rows, doubts),
+    ]
+    return RowFindings(both, measures, _contributions(states, both, spread))
+
+
+def _contributions(states: RowLogits, both: NeedsBoth, spread: Mapping[str, np.ndarray]) -> list[Contribution]:
+    """Return what each row adds to the numbers that are means over rows.
+
+    Args:
+        states: logits of the rows.
+        both: the rows that need both.
+        spread: scores of each state, which vary as the metric does.
+    """
+    lowest = lowest_score(states.task)
+    image, text, together = share(spread["both"], spread["image"], spread["text"], spread["neither"])
+    shares = {"part of the image": image, "part of the text": text, "worth more together": together}
+    absent = {"nothing absent": "both", "every image absent": "text", "every text absent": "image"}
+    widest = 2 * (1.0 - lowest)
+    return [
+        *(Contribution("shapley", name, values, states.groups, -widest, widest) for name, values in shares.items()),
+        Contribution("needs_both", "need both", both.by_row, states.groups, 0.0, 1.0),
+        *(Contribution("missing", name, spread[of], states.groups, lowest, 1.0) for name, of in absent.items()),
     ]
 
 
@@ -203,23 +259,46 @@ def measure_trust(states: RowLogits, validation: tuple[np.ndarray, np.ndarray] |
 
 
 def measure_attention(network: Network, features: Features, rows: Tensor) -> Measure:
-    """Measure how widely the fusion's attention is spread."""
+    """Measure how widely the fusion's attention is spread, and whether maps point at what the answers rest on."""
     rows = rows[:LOOKED_AT]
     device = next(network.parameters()).device
     image, text = (
         Tokens(*(part.to(device) for part in table.gather(items[rows])))
         for table, items in zip(features.tables, features.items, strict=True)
     )
-    maps = attention_maps(network, image, text)
-    spread = {}
+    maps = token_maps(network, image, text, answer_classes(network, image, text), features.task)
+    attention, spread = maps.attention, {}
     for name, weights, mask in (
-        ("text → image", maps.text_to_image, image.mask),
-        ("image → text", maps.image_to_text, text.mask),
-        (QUERIES, None if maps.over_image is None else maps.over_image[:, None], image.mask),
+        ("text → image", attention.text_to_image, image.mask),
+        ("image → text", attention.image_to_text, text.mask),
+        (QUERIES, None if attention.over_image is None else attention.over_image[:, None], image.mask),
     ):
         if weights is not None:
             spread[name] = attention_spread(weights.cpu().numpy(), mask.sum(1).clamp_min(1).cpu().numpy())
-    return say_attention(spread, len(rows), maps.attends)
+    gains = {
+        name: _gains(maps.deletions.of(name), tokens, features.groups[rows])
+        for name, tokens in Modalities(image, text).named()
+    }
+    return say_attention(spread, len(rows), attention.attends, Modalities(**gains))
+
+
+@torch.no_grad()
+def answer_classes(network: Network, image: Tokens, text: Tokens) -> Tensor:
+    """Return the class that each row is answered with: of several labels the surest."""
+    network.eval()
+    logits: Tensor = network(image, text).logits
+    return logits.argmax(-1)
+
+
+def _gains(deletions: Mapping[str, Deletion], tokens: Tokens, groups: Tensor) -> dict[str, DeletionGain]:
+    """Compare each map with random orders, on rows that have more than one token to choose from."""
+    real = (tokens.mask.sum(1) > 1).cpu()
+    if not real.any():
+        return {}
+    return {
+        name: gain_by_deletion(one.area.cpu()[real].numpy(), one.random.cpu()[real].numpy(), groups[real].numpy())
+        for name, one in deletions.items()
+    }
 
 
 def majority_score(labels: np.ndarray, task: str) -> float:
