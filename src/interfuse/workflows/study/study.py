@@ -102,7 +102,11 @@ class Study:
         return Looks.between(len(self.record["seeds"]), int(most)) if most else None
 
     def keep(self, **entries: Any) -> "Study":
-        """Write entries into the study's record."""
+        """Write entries into the study's record.
+
+        Args:
+            entries: of study.json, by name.
+        """
         record = {**self.record, **entries}
         write_json(self.folder / RECORD_FILE, record)
         return Study(self.folder, record)
@@ -245,7 +249,11 @@ class Study:
         return not self._resplit and int(self.record["folds"]) == 1
 
     def score(self, metric: str | None = None) -> tuple[str, dict[str, LoadedDesign], dict[str, DesignScores]]:
-        """Read every design; return the metric's name, what was read, and the scores by that metric."""
+        """Read every design; return the metric's name, what was read, and the scores by that metric.
+
+        Args:
+            metric: as in `summary`.
+        """
         self._check_finished()
         by = find_metric(metric or self.record["metric"], self.task)
         loaded = self._load_all({design.name: self.seeds_of(design.name) for design in self.designs()})
