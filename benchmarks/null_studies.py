@@ -23,6 +23,15 @@ from interfuse.evaluation import Confirmation, DesignScores, best_on_validation,
 
 TEST_ROWS, VALIDATION_ROWS, TRAIN_ROWS = 6000, 1000, 300
 WON = ("Fusion beats",)
+COLUMNS = {
+    "others": "other seeds",
+    "fresh": "fresh seeds",
+    "same": "same seeds",
+    "fixed": "fixed pair",
+    "table": "any in table",
+    "equal": "equal",
+    "bias": "bias",
+}
 
 
 @dataclass(frozen=True)
@@ -135,10 +144,7 @@ def _fresh(pool, setting, order, number, rows, gift, unimodal) -> DesignScores:
 
 def measure(pool: Pool, setting: Setting, studies: int, seed: int = 0) -> dict[str, float]:
     """Count what is declared: by the other seeds, by fresh seeds, by all seeds (as it must not be done), of a pair."""
-    draw, counts = (
-        np.random.default_rng(seed),
-        dict.fromkeys(("others", "fresh", "same", "fixed", "table", "bias"), 0.0),
-    )
+    draw, counts = np.random.default_rng(seed), dict.fromkeys(COLUMNS, 0.0)
     for _ in range(studies):
         scores, confirmation = draw_study(pool, setting, draw)
         comparison = compare_designs(scores, "base")
@@ -149,6 +155,7 @@ def measure(pool: Pool, setting: Setting, studies: int, seed: int = 0) -> dict[s
         best = [scores[best_on_validation(scores, names)] for names in (fusions, controls)]
         counts["same"] += rules.judge(rules.contrast(*best)).endswith("wins")
         last = scores[f"f{setting.designs - 4}"] if setting.designs > 3 else scores["base"]
+        counts["equal"] += rules.judge(rules.contrast(last, scores["text_only"])) == "equal"
         counts["fixed"] += rules.judge(rules.contrast(last, scores["text_only"])).endswith("wins")
         words = [result.verdict for result in comparison.results]
         counts["table"] += any(word.endswith(("wins", "loses")) for word in words)
@@ -162,10 +169,8 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--pool", type=Path, default=Path("null-pool"))
     options = parser.parse_args()
-    print(
-        "| task | seeds | designs | gain | other seeds | fresh seeds | same seeds | fixed pair | any in table | bias |"
-    )
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|", flush=True)
+    print(f"| task | seeds | designs | gain | {' | '.join(COLUMNS.values())} |")
+    print("|---|" + "---:|" * (3 + len(COLUMNS)), flush=True)
     for task in TASKS:
         pool = make_pool(task, options.trainings, options.pool)
         means = pool.test.mean(1)
@@ -174,10 +179,10 @@ def main() -> None:
             f"{task}: accuracy {means.mean():.3f} ± {means.std():.3f}, luck on validation and test {luck:.2f}",
             flush=True,
         )
-        for gain in (0.0, 0.03):
+        for gain in (0.0, 0.01, 0.03):
             for seeds, designs in ((2, 5), (2, 13), (3, 5), (3, 13), (5, 5), (5, 13), (9, 9), (9, 13)):
                 shares = measure(pool, Setting(seeds, designs, gain=gain), options.studies)
-                cells = [f"{100 * shares[name]:.1f}" for name in ("others", "fresh", "same", "fixed", "table", "bias")]
+                cells = [f"{100 * shares[name]:.1f}" for name in COLUMNS]
                 print(f"| {task} | {seeds} | {designs} | {100 * gain:.0f} | {' | '.join(cells)} |", flush=True)
 
 

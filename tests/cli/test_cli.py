@@ -40,6 +40,7 @@ COMMANDS = [
     "doctor",
     "report",
     "rank",
+    "plan",
 ]
 
 

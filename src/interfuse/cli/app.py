@@ -15,6 +15,7 @@ from interfuse.cli import (
     export,
     fusions,
     inspect,
+    plan,
     predict,
     rank,
     report,
@@ -49,6 +50,7 @@ COMMANDS = (
     doctor,
     report,
     rank,
+    plan,
 )
 SHARED = ("encode", "evaluate", "predict", "train")
 """Commands whose work the processes of torchrun share."""

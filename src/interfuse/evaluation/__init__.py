@@ -42,6 +42,7 @@ from interfuse.evaluation.findings import (
 )
 from interfuse.evaluation.fold_component import FoldMeans, fold_means
 from interfuse.evaluation.fold_metric import FoldMetric
+from interfuse.evaluation.forecast import TYPICAL, forecast
 from interfuse.evaluation.headline import say_contradiction, say_diagnosis, say_spared
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval
@@ -51,7 +52,7 @@ from interfuse.evaluation.missing import MissingPoint, missing_curve
 from interfuse.evaluation.needs_both import RIGHT, NeedsBoth, find_needs_both
 from interfuse.evaluation.pairwise import compare_pairs
 from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
-from interfuse.evaluation.power import Precision
+from interfuse.evaluation.power import Precision, PrecisionRange
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
 from interfuse.evaluation.random_effects import paule_mandel, pool_differences
@@ -85,6 +86,7 @@ __all__ = [
     "NULL_LIMIT",
     "QUERIES",
     "RIGHT",
+    "TYPICAL",
     "WEIGHTED",
     "Calibration",
     "Choice",
@@ -112,6 +114,7 @@ __all__ = [
     "Perceptual",
     "Permutation",
     "Precision",
+    "PrecisionRange",
     "Regime",
     "Resampling",
     "Resplit",
@@ -144,6 +147,7 @@ __all__ = [
     "find_needs_both",
     "fit_temperature",
     "fold_means",
+    "forecast",
     "friedman",
     "gain_by_deletion",
     "group_ranks",

@@ -216,16 +216,17 @@ def best_on_validation(
 
 def _join(scores: Mapping[str, DesignScores], names: Sequence[str]) -> DesignScores:
     """Return the trainings that were chosen, one a seed, as one design's."""
-    first = scores[names[0]]
     test = np.stack([scores[name].test[seed] for seed, name in enumerate(names)])
+    validation = np.stack([scores[name].validation[seed] for seed, name in enumerate(names)])
+    first = replace(scores[names[0]], test=test, validation=validation)
     if isinstance(first.drawn, Drawn | Resplit):
         own = np.array([scores[name].by_seed()[seed] for seed, name in enumerate(names)])
         if isinstance(first.drawn, Resplit):
-            return replace(first, test=test, drawn=Resplit(own, first.drawn.test_share))
+            return replace(first, drawn=Resplit(own, first.drawn.test_share))
         columns = [(scores[name].drawn, seed) for seed, name in enumerate(names)]
         draws = np.stack([drawn.draws[:, seed] for drawn, seed in columns if isinstance(drawn, Drawn)], 1)
-        return replace(first, test=test, drawn=replace(first.drawn, own=own, draws=draws))
-    return replace(first, test=test)
+        return replace(first, drawn=replace(first.drawn, own=own, draws=draws))
+    return first
 
 
 def _as_good(scores: Mapping[str, DesignScores], name: str, chosen: tuple[str, str]) -> bool:

@@ -16,7 +16,7 @@ from interfuse.reports.ranking import (
     ranking_to_json,
     ranking_to_markdown,
 )
-from interfuse.reports.terminal import print_summary
+from interfuse.reports.terminal import print_forecast, print_summary
 
 __all__ = [
     "Illustration",
@@ -31,6 +31,7 @@ __all__ = [
     "inspection_to_json",
     "map_words",
     "picture_uri",
+    "print_forecast",
     "print_inspection",
     "print_ranking",
     "print_summary",

@@ -1,10 +1,11 @@
-"""A study's result on a terminal."""
+"""A study's result, and a plan, on a terminal."""
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from interfuse.core.forecast import Forecast, ForecastCell
 from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.reports.facts import spell_folds
 from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean
@@ -96,3 +97,42 @@ def _plain(text: str, style: str = "") -> Text:
 
 def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def print_forecast(forecast: Forecast, console: Console) -> None:
+    """Print what so many seeds and rows could see, and what it takes."""
+    console.print()
+    console.print(f"{forecast.subject}: the smallest difference that is found {100 * forecast.power:.0f} times in 100")
+    console.print("in points, and in brackets from the best to the worst that the pilot leaves open", style="dim")
+    rows = sorted({cell.rows for cell in forecast.cells})
+    hours = any(cell.hours is not None for cell in forecast.cells)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("seeds", justify="right")
+    for count in rows:
+        table.add_column(f"{count:,} rows", justify="right", no_wrap=True)
+    if hours:
+        table.add_column("hours", justify="right")
+    for seeds in sorted({cell.seeds for cell in forecast.cells}):
+        cells = [cell for cell in forecast.cells if cell.seeds == seeds]
+        extra = [f"{cells[0].hours:.2f}"] if cells[0].hours is not None else []
+        table.add_row(str(seeds), *(_spell(cell) for cell in sorted(cells, key=lambda cell: cell.rows)), *extra)
+    console.print(table)
+    console.print()
+    goal = f"{100 * forecast.difference:g} points" if forecast.difference != 0.01 else "1 point"
+    console.print(f"{goal} on these {forecast.rows:,} test rows: {_range(forecast.seeds_needed, 'seeds')}.")
+    console.print(f"{goal} with {forecast.seeds} seeds: {_range(forecast.rows_needed, 'test rows')}.")
+    for note in forecast.notes:
+        console.print(note)
+
+
+def _spell(cell: ForecastCell) -> str:
+    return f"{100 * cell.detectable:.1f} [{100 * cell.best:.1f}, {100 * cell.worst:.1f}]"
+
+
+def _range(ends: tuple[int | None, int | None], what: str) -> str:
+    best, worst = ends
+    if best is None:
+        return f"no number of {what} is enough"
+    if worst is None:
+        return f"{best:,} {what} at best, and at worst no number is enough"
+    return f"{best:,} to {worst:,} {what}" if best != worst else f"{best:,} {what}"

@@ -4,6 +4,7 @@ from interfuse.workflows.compare import SPACE, CompareSettings, compare
 from interfuse.workflows.diagnose import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
 from interfuse.workflows.encode import encode_examples, encode_source
 from interfuse.workflows.inspect import inspect_source
+from interfuse.workflows.plan import plan
 from interfuse.workflows.predict import Predictions, Streamed, StreamSettings, evaluate, predict, predict_stream
 from interfuse.workflows.rank import rank
 from interfuse.workflows.source import EncoderSettings, Portion, Source, default_store
@@ -33,6 +34,7 @@ __all__ = [
     "finetune_run",
     "inspect_source",
     "open_for_diagnosis",
+    "plan",
     "predict",
     "predict_stream",
     "prepare",
