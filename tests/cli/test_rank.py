@@ -17,7 +17,7 @@ def test_studies_are_ranked_from_the_command_line(tmp_path, monkeypatch, capsys)
     assert stop.value.code == 0
     caught = capsys.readouterr()
     assert "product" in caught.out
-    assert "over data sets like these" in caught.out
+    assert "over data sets like these" in " ".join(caught.out.split())
     assert "Ranking: ranking.html" in caught.out
     assert (tmp_path / "ranking.html").stat().st_size > 10_000
     with pytest.raises(SystemExit) as stop:

@@ -92,7 +92,7 @@ def test_the_model_card_says_what_it_is_and_what_was_measured(fitted, tmp_path):
     assert yaml.safe_load(head) == {"library_name": "interfuse", "tags": ["image-text", "multimodal", "product"]}
     accuracy = fitted.run_.info["metrics"]["validation"]["accuracy"]
     listed = fitted._tables["predictions"]
-    found = mean_interval(listed["score"].to_numpy()[None], listed["group"].to_numpy()).within(0.0, 1.0)
+    found = mean_interval(listed["score"].to_numpy()[None], listed["group"].to_numpy(), lowest=0.0)
     assert f"| validation | accuracy | {accuracy:.4f} | {found.low:.4f} to {found.high:.4f} |" in body
     assert "Answers: `no`, `yes`." in body
     assert f"Trained on {fitted.run_.info['train_rows']} rows" in body
@@ -114,9 +114,7 @@ def test_the_card_of_a_studys_run_tells_data_comparison_and_use(tmp_path):
     card = model_card(load_run(folder))
     assert "- Source: known:xor; rows: train " in card
     assert "Train rows a class: " in card
-    assert (
-        "The comparison it comes from, on test rows, 2 seeds (accuracy; 95 % intervals over examples and seeds" in card
-    )
+    assert "The comparison it comes from, on test rows, 2 seeds (accuracy; 95 % intervals over " in card
     assert "| **product" in card
     assert "| concat" in card
     assert "Multimodal: it needs both. (test rows of known:xor)" in card

@@ -81,7 +81,7 @@ def test_less_error_is_better():
 
 def test_a_sure_difference_below_the_margin_is_no_evidence_and_said_to_be_small():
     (one, _) = rank_designs(share({"hair": 0.006}, spread=0.001), 0.01)
-    assert one.verdict == "no evidence"
+    assert one.verdict == "small"
     assert one.pooled.p < 0.05
     assert one.sentence.endswith("if there is one, it is below the margin of 1 point.")
     (one, _) = rank_designs(share({"hair": 0.006}, spread=0.001), 0.0)

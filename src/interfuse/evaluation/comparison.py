@@ -143,7 +143,8 @@ def _conclude(
     if not all(scores[name].validation.size for name in fusions + controls):
         return Comparison(results, NO_VALIDATION, [], rules)
     if min(scores[name].seeds for name in fusions + controls) == 1:
-        return Comparison(results, ONE_SEED, [], rules)
+        best = best_on_validation(scores, fusions, rules.lower)
+        return Comparison(results, ONE_SEED, _hold_against(scores.get(MAJORITY), best, scores[best], rules), rules)
     choice = choose_by_other_seeds(scores, fusions, controls, rules.lower)
     fusion, control, majority = _join(scores, choice.fusions), _join(scores, choice.controls), scores.get(MAJORITY)
     named = choice.fusion, choice.control
@@ -158,14 +159,23 @@ def _conclude(
     contrast = rules.contrast(fusion, control)
     result = next(entry for entry in results if entry.design == named[0])
     details.append(say_against_baseline(result.design, baseline, result.delta, result.p_holm, result.verdict, rules))
-    beaten = True
-    if majority is not None:
-        above = rules.contrast(fusion, majority)
-        constant = "mean of the train rows" if rules.task == "regression" else "most frequent label"
-        beaten = replace(rules, margin=0.0).judge(above) in ("wins", "surely wins")
-        details.append(say_majority(float(majority.by_seed().mean()), named[0], beaten, constant))
+    details += _hold_against(majority, named[0], fusion, rules)
+    beaten = majority is None or _beats(fusion, majority, rules)
     verdict = say_study(*named, contrast, rules.judge(contrast), rules) if beaten else say_no_model(*named, contrast)
     return Comparison(results, verdict, details, rules, choice, contrast)
+
+
+def _hold_against(majority: DesignScores | None, name: str, fusion: DesignScores, rules: Rules) -> list[str]:
+    """Return the sentence on the constant answer, which warns where the fusion is not shown to do better."""
+    if majority is None:
+        return []
+    constant = "mean of the train rows" if rules.task == "regression" else "most frequent label"
+    return [say_majority(float(majority.by_seed().mean()), name, _beats(fusion, majority, rules), constant)]
+
+
+def _beats(first: DesignScores, second: DesignScores, rules: Rules) -> bool:
+    """Whether a difference is sure, however small."""
+    return replace(rules, margin=0.0).judge(rules.contrast(first, second)).endswith("wins")
 
 
 def list_rivals(scores: Mapping[str, DesignScores], baseline: str) -> tuple[list[str], list[str]]:

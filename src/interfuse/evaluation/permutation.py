@@ -123,7 +123,8 @@ def perceptual_score(
         raise ConfigError(f"The majority's score is a fraction from 0 to 1, got {majority}.")
     permuted = float(as_row.mean())
     by_row = own - as_row - (as_partner - as_partner.mean())
-    drop = mean_interval(by_row[None], groups, lowest=lowest - 1.0).within(lowest - 1.0, 1.0 - lowest)
+    drop = mean_interval(by_row[None], groups, lowest=lowest - 1.0, highest=1.0 - lowest)
+    drop = drop.within(lowest - 1.0, 1.0 - lowest)
     score, room = float(own.mean()), 1 - majority
     return Perceptual(
         permuted=permuted,

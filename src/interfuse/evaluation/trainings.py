@@ -62,7 +62,9 @@ def say_seeds(diagnoses: Sequence[Diagnosis], contributions: Sequence[Sequence[C
 
 def _over_rows_and_trainings(numbers: Sequence[Contribution], diagnosis: Diagnosis) -> Value:
     first = numbers[0]
-    interval = mean_interval(np.stack([one.by_row for one in numbers]), first.groups, lowest=first.lowest)
+    interval = mean_interval(
+        np.stack([one.by_row for one in numbers]), first.groups, lowest=first.lowest, highest=first.highest
+    )
     unit = next(value.unit for value in diagnosis.measure(first.measure).values if value.name == first.name)
     mean = min(max(interval.mean, first.lowest), first.highest)
     interval = replace(interval.within(first.lowest, first.highest), mean=mean)

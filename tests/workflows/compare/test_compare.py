@@ -65,16 +65,16 @@ def test_token_attention_binds_and_no_pooled_design_can(tmp_path):
     for pooled in ("cross_attention:pool=mean", "product", "concat:hidden=64", "concat"):
         assert rows[pooled]["mean"] <= 0.52, pooled
     assert rows["cross_attention"]["verdict"].endswith("wins")
-    assert study.summary().verdict.startswith("Fusion beats image only (cross_attention")
+    assert study.summary().verdict.startswith("No verdict on fusion from one seed")
 
 
 @pytest.mark.parametrize(
     ("task", "verdict"),
     [
         ("additive", "Fusion beats "),
-        ("unique_text", "No evidence that fusion beats text only"),
-        ("unique_image", "No evidence that fusion beats image only"),
-        ("redundant", "No evidence that fusion beats "),
+        ("unique_text", "(No evidence that fusion beats|Fusion and) text only"),
+        ("unique_image", "(No evidence that fusion beats|Fusion and) image only"),
+        ("redundant", "(No evidence that fusion beats|Fusion and) "),
         ("xor", "Fusion beats "),
     ],
 )
@@ -89,12 +89,12 @@ def test_the_harness_reaches_the_known_verdict(tmp_path, task, verdict):
             **{**SMALL, "dim": 32, "batch_size": 128, "epochs": 4, "learning_rate": 6e-3},
         )
     rows, summary = rows_of(study), study.summary()
-    assert summary.verdict.startswith(verdict)
+    assert re.match(verdict, summary.verdict)
     contenders = {name: rows[name]["verdict"] for name in ("cross_attention", "product", "concat:hidden=64")}
     if task == "xor":
-        assert set(contenders.values()) == {"wins"}
+        assert set(contenders.values()) <= {"wins", "surely wins"}
     else:
-        assert "wins" not in contenders.values()
+        assert not {"wins", "surely wins"} & set(contenders.values())
 
 
 @pytest.fixture(scope="module")

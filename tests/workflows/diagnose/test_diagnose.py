@@ -183,7 +183,7 @@ def shop(make_shop):
 
 def fitted_temperature(record: dict) -> float:
     values = next(measure for measure in record["measures"] if measure["key"] == "calibration")["values"]
-    return next(value["value"] for value in values if value["name"] == "temperature")
+    return next(value["value"] for value in values if value["name"].startswith("temperature"))
 
 
 def own_validation(run) -> tuple[np.ndarray, np.ndarray]:
@@ -203,7 +203,7 @@ def test_the_run_s_own_rows_come_before_a_split_that_data_declares(shop):
     found = diagnose(run, source, DiagnoseSettings(rows=20, threads=1), shop / "declared.html")
     assert found.notes[0] == "The rows are those that the run was trained with: its own split is used."
     assert found.measure("shapley").rows == len(own)
-    assert fitted_temperature(found.plain()) == pytest.approx(fit_temperature(*own_validation(run), "multiclass"))
+    assert fitted_temperature(found.plain()) == pytest.approx(fit_temperature(*own_validation(run), "multiclass").value)
 
 
 def test_a_study_s_best_fusion_is_diagnosed_on_its_own_test_rows_with_its_pictures(shop, capsys):
@@ -221,7 +221,9 @@ def test_a_study_s_best_fusion_is_diagnosed_on_its_own_test_rows_with_its_pictur
         v["value"] for m in told["measures"] if m["key"] == "shapley" for v in m["values"] if v["name"] == "both"
     )
     assert accuracy == pytest.approx(run.info["metrics"]["test"]["accuracy"])
-    assert fitted_temperature(told) == pytest.approx(fit_temperature(*own_validation(run), "multiclass"), rel=1e-3)
+    assert fitted_temperature(told) == pytest.approx(
+        fit_temperature(*own_validation(run), "multiclass").value, rel=1e-3
+    )
     html = page.read_text(encoding="utf-8")
     assert html.count("data:image/jpeg;base64,") == 5 * len(told["examples"])
     assert html.count("Where each word looked") == html.count("Which words a region looked at") == len(told["examples"])
@@ -250,7 +252,9 @@ def test_rows_of_another_table_are_all_used_and_that_is_said(shop):
     found = diagnose(run, source, DiagnoseSettings(rows=20, threads=1), shop / "other.html")
     assert found.split == "all"
     assert "all of its rows are used" in found.notes[0]
-    assert "temperature" in [value.name for value in found.measure("calibration").values]  # of the run's own validation
+    assert "temperature (97.5 % interval)" in [
+        value.name for value in found.measure("calibration").values
+    ]  # of the run's own validation
     with pytest.raises(DataError, match=r"There is no row in split 'test'\. DATA has: all"):
         diagnose(run, source, DiagnoseSettings(on="test"))
 

@@ -1,5 +1,6 @@
 """A study: the folder of one comparison. What it holds is read back here into scores, intervals and verdicts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -344,14 +345,14 @@ class Study:
             baseline=result.design == self.record["baseline"],
             metric=by,
             mean=result.mean.mean,
-            ci_low=result.mean.low,
-            ci_high=result.mean.high,
+            ci_low=_finite(result.mean.low),
+            ci_high=_finite(result.mean.high),
             seeds=entry.scores.seeds,
             parameters=entry.parameters,
             train_seconds=entry.seconds,
             delta=delta.mean if delta else None,
-            delta_ci_low=delta.interval.low if delta else None,
-            delta_ci_high=delta.interval.high if delta else None,
+            delta_ci_low=_finite(delta.interval.low) if delta else None,
+            delta_ci_high=_finite(delta.interval.high) if delta else None,
             p_holm=result.p_holm,
             verdict=result.verdict,
             beats=delta.beats if delta else None,
@@ -386,6 +387,10 @@ class Study:
 
     def _role(self, name: str) -> str:
         return str(next(entry["role"] for entry in self.record["designs"] if entry["name"] == name))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _curves(histories: Mapping[int, list[dict[str, Any]]]) -> list[list[float]]:
