@@ -10,7 +10,9 @@ fusions get a few points more: wrong rows made right, the same in every training
 
 import argparse
 import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,6 +25,8 @@ from interfuse.evaluation import Confirmation, DesignScores, best_on_validation,
 
 TEST_ROWS, VALIDATION_ROWS, TRAIN_ROWS = 6000, 1000, 300
 WON = ("Fusion beats",)
+SIZES = ((2, 5), (2, 13), (3, 5), (3, 13), (5, 5), (5, 13), (9, 9), (9, 13))
+"""Seeds and designs of the studies."""
 COLUMNS = {
     "others": "other seeds",
     "fresh": "fresh seeds",
@@ -150,13 +154,15 @@ def measure(pool: Pool, setting: Setting, studies: int, seed: int = 0) -> dict[s
         comparison = compare_designs(scores, "base")
         rules = comparison.rules
         counts["others"] += comparison.verdict.startswith(WON)
-        counts["fresh"] += compare_designs(scores, "base", confirmation=confirmation).verdict.startswith(WON)
+        fresh = rules.contrast(confirmation.fusion, confirmation.control)
+        counts["fresh"] += rules.judge(fresh).endswith("wins")
         fusions, controls = list_rivals(scores, "base")
         best = [scores[best_on_validation(scores, names)] for names in (fusions, controls)]
         counts["same"] += rules.judge(rules.contrast(*best)).endswith("wins")
         last = scores[f"f{setting.designs - 4}"] if setting.designs > 3 else scores["base"]
-        counts["equal"] += rules.judge(rules.contrast(last, scores["text_only"])) == "equal"
-        counts["fixed"] += rules.judge(rules.contrast(last, scores["text_only"])).endswith("wins")
+        word = rules.judge(rules.contrast(last, scores["text_only"]))
+        counts["equal"] += word == "equal"
+        counts["fixed"] += word.endswith("wins")
         words = [result.verdict for result in comparison.results]
         counts["table"] += any(word.endswith(("wins", "loses")) for word in words)
         counts["bias"] += comparison.contrast.mean if comparison.contrast else 0.0
@@ -179,11 +185,14 @@ def main() -> None:
             f"{task}: accuracy {means.mean():.3f} ± {means.std():.3f}, luck on validation and test {luck:.2f}",
             flush=True,
         )
-        for gain in (0.0, 0.01, 0.03):
-            for seeds, designs in ((2, 5), (2, 13), (3, 5), (3, 13), (5, 5), (5, 13), (9, 9), (9, 13)):
-                shares = measure(pool, Setting(seeds, designs, gain=gain), options.studies)
+        settings = [Setting(*size, gain=gain) for gain in (0.0, 0.01, 0.03) for size in SIZES]
+        with ProcessPoolExecutor() as workers:
+            counts = workers.map(measure, repeat(pool), settings, repeat(options.studies))
+            for one, shares in zip(settings, counts, strict=True):
                 cells = [f"{100 * shares[name]:.1f}" for name in COLUMNS]
-                print(f"| {task} | {seeds} | {designs} | {100 * gain:.0f} | {' | '.join(cells)} |", flush=True)
+                print(
+                    f"| {task} | {one.seeds} | {one.designs} | {100 * one.gain:.0f} | {' | '.join(cells)} |", flush=True
+                )
 
 
 if __name__ == "__main__":

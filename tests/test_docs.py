@@ -29,7 +29,7 @@ RUNNABLE = [
 PRINTS = {
     "README.md": (
         r"torch\.Size\(\[4, 512\]\)",
-        r"(Fusion beats|No evidence that fusion beats|No verdict on fusion from one seed)",
+        r"(Fusion beats|No evidence that|No verdict on fusion from one)",
         r"0 errors",
     ),
     "docs/howto/own-mechanism.md": (r"0 errors",),

@@ -111,12 +111,15 @@ def measure_components(
     if count == 1:
         return Components(float(mean), k, 1, spread, 0.0, 0.0, k - 1.0, 0.0)
     weights = 1 / (1 - share) / n**2
-    by_item = float((weights * np.square(np.bincount(member, by_row - mean, count))).sum())
-    rest = 0.0
-    if k > 1:
-        residue = table - by_seed[:, None] - by_row + mean
-        sums = np.stack([np.bincount(member, row, count) for row in residue])
-        rest = float((weights * np.square(sums)).sum() / (k * (k - 1)))
+    residue = table - by_seed[:, None] - by_row + mean
+    sums = by_row - mean
+    if count < n:
+        sums = np.bincount(member, sums, count)
+        residue = np.stack([np.bincount(member, row, count) for row in residue])
+    elif groups is not None:
+        weights = weights[member]
+    by_item = float((weights * np.square(sums)).sum())
+    rest = float((weights * np.square(residue)).sum() / (k * (k - 1))) if k > 1 else 0.0
     return Components(float(mean), k, count, spread, by_item, rest, k - 1.0, _count_df(sizes))
 
 

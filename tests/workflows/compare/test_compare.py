@@ -1,6 +1,7 @@
 """The main job end to end: known answers, equal terms, resume, prediction in another process."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
