@@ -1,0 +1,38 @@
+"""Choosing designs on validation: a training that is lucky there is lucky on test, and luck is no skill."""
+
+import numpy as np
+
+from interfuse.evaluation import DesignScores, best_on_validation, compare_designs, list_rivals
+
+STUDIES, SEEDS, ROWS = 160, 3, 1000
+LUCK = 0.02
+"""Standard deviation of a training's true accuracy, the same on validation and on test."""
+
+
+def draw_study(draw: np.random.Generator) -> dict[str, DesignScores]:
+    """Draw six fusions and two controls of one true accuracy, whose trainings differ by luck alone."""
+    ease = draw.uniform(-0.15, 0.15, ROWS)
+    names = ("base", "text_only", "image_only", "f0", "f1", "f2", "f3", "f4")
+    scores = {}
+    for name in names:
+        level = 0.7 + LUCK * draw.normal(size=(SEEDS, 1))
+        test, validation = (
+            (draw.random((SEEDS, ROWS)) < level + hard).astype(float) for hard in (ease, draw.permutation(ease))
+        )
+        scores[name] = DesignScores(test, validation, np.arange(ROWS), False, name.endswith("_only"))
+    return scores
+
+
+def test_the_other_seeds_choose_without_bias_and_the_same_seeds_do_not():
+    draw, others, same, beats = np.random.default_rng(0), [], [], 0
+    for _ in range(STUDIES):
+        scores = draw_study(draw)
+        comparison = compare_designs(scores, "base")
+        beats += comparison.verdict.startswith("Fusion beats")
+        others.append(comparison.contrast.mean)
+        fusion, control = (scores[best_on_validation(scores, names)] for names in list_rivals(scores, "base"))
+        same.append(fusion.test.mean() - control.test.mean())
+    error = np.std(others) / np.sqrt(STUDIES)
+    assert abs(np.mean(others)) < 4 * error
+    assert np.mean(same) > 5 * error  # what the verdict was before: the winner's luck
+    assert beats / STUDIES < 0.07  # 2.5 % one-sided is promised; its standard error here is 1.2
