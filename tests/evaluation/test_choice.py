@@ -5,7 +5,7 @@ import numpy as np
 from interfuse.evaluation import DesignScores, best_on_validation, compare_designs, list_rivals
 
 STUDIES, SEEDS, ROWS = 160, 3, 1000
-LUCK = 0.02
+LUCK = 0.03
 """Standard deviation of a training's true accuracy, the same on validation and on test."""
 
 
@@ -34,5 +34,5 @@ def test_the_other_seeds_choose_without_bias_and_the_same_seeds_do_not():
         same.append(fusion.test.mean() - control.test.mean())
     error = np.std(others) / np.sqrt(STUDIES)
     assert abs(np.mean(others)) < 4 * error
-    assert np.mean(same) > 5 * error  # what the verdict was before: the winner's luck
+    assert np.mean(same) > 4 * error  # what the verdict was before: the winner's luck
     assert beats / STUDIES < 0.07  # 2.5 % one-sided is promised; its standard error here is 1.2
