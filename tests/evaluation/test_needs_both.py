@@ -65,3 +65,18 @@ def test_the_share_of_a_mixture_is_found_and_its_interval_covers_it():
         covered += share.low <= 0.3 <= share.high
     assert np.mean(shares) == pytest.approx(0.3, abs=0.015)  # three standard errors of 120 estimates
     assert covered >= 0.87 * repeats  # 0.93 less three standard errors
+
+
+def test_a_network_that_learnt_a_part_of_exclusive_or_needs_both_for_that_part():
+    draw = np.random.default_rng(3)
+    labels = draw.integers(0, 2, 4000)
+    known = draw.random(4000) < 0.44  # 72 % right, and either alone answers one class throughout
+    answers = np.where(known, labels, draw.integers(0, 2, 4000))
+    image, text = np.zeros(4000, dtype=int), (draw.random(4000) < 0.7).astype(int)
+    states = [np.eye(2)[chosen] for chosen in (answers, image, text)]
+    found = find_needs_both(*states, labels, "multiclass")
+    assert found.share.low <= 0.44 <= found.share.high
+    assert found.share.mean == pytest.approx(0.44, abs=0.06)
+    opposite = np.where(answers == labels, 1 - labels, labels)  # with the image alone wrong just where both are right
+    found = find_needs_both(np.eye(2)[answers], np.eye(2)[1 - opposite], np.eye(2)[opposite], labels, "multiclass")
+    assert found.share.high > found.share.low

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import polygamma
 
-from interfuse.evaluation import Components, SeedSpread, common_spread
+from interfuse.evaluation import Components, DesignScores, Rules, SeedSpread, common_spread, measure_components
 from interfuse.evaluation.seed_spread import MOST_DF, _inverse_trigamma
 
 
@@ -53,3 +53,26 @@ def test_two_seeds_that_agree_by_chance_are_no_certainty():
 def test_constant_answers_and_single_designs_tell_nothing():
     assert common_spread([parts(0.0), parts(1e-4)]) == SeedSpread(0.0, 0.0, 0.0)
     assert common_spread([parts(0.0, seeds=1)] * 3) == SeedSpread(0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 6, 10])
+def test_an_answer_that_never_changes_tells_nothing_whatever_its_mean_is_rounded_to(seeds):
+    designs = [parts(1e-4, seeds), parts(2e-4, seeds), parts(0.5e-4, seeds)]
+    for right in range(1, 500):
+        row = np.tile((np.arange(500) < right).astype(float), (seeds, 1)) * 0.7  # 0.7 is no binary fraction
+        constant = measure_components(row)
+        assert constant.spread == 0.0
+        assert common_spread([*designs, constant]) == common_spread(designs)
+
+
+def test_designs_that_tie_by_chance_have_luck_all_the_same():
+    draw = np.random.default_rng(0)
+    table = (draw.random((2, 100)) < 0.9).astype(float)
+    table[1] = draw.permutation(table[0])  # another training, right as often
+    tied, constant = (
+        DesignScores(rows, np.empty((2, 0)), np.arange(100), False, False) for rows in (table, table[:1].repeat(2, 0))
+    )
+    assert (tied.constant, constant.constant) == (False, True)
+    rules = Rules(spread=SeedSpread(4e-4, 2.0, 5.0))
+    assert rules.contrast(tied, constant).components.spread > 0
+    assert rules.own(constant).standard_error == pytest.approx(np.sqrt(constant.components().by_item))

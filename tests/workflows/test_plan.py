@@ -45,7 +45,7 @@ def test_without_a_word_it_is_the_contrast_of_the_verdict(pilot):
 
 @pytest.mark.parametrize("words", ["product", "product vs nobody", "concat vs concat"])
 def test_a_contrast_of_other_designs_is_refused(pilot, words):
-    with pytest.raises(ConfigError, match="A contrast is `DESIGN vs DESIGN` of majority, "):
+    with pytest.raises(ConfigError, match="A contrast is `DESIGN vs DESIGN`, two of majority, "):
         plan(pilot.folder, contrast=words)
 
 
@@ -71,3 +71,14 @@ def test_on_the_command_line(pilot):
     assert "5 points on these" in text.output
     found = json.loads(CliRunner().invoke(app, ["plan", "known:xor", "--format", "json"]).output)
     assert found["subject"] == "two designs like most"
+
+
+@pytest.mark.parametrize("difference", [0.0, -0.1, 5.0])
+def test_a_difference_that_is_no_fraction_is_refused(pilot, difference):
+    with pytest.raises(ConfigError, match="a fraction between 0 and 1"):
+        plan(pilot.folder, difference=difference)
+
+
+def test_designs_of_rows_that_were_never_trained_are_refused():
+    with pytest.raises(ConfigError, match="names designs of a pilot"):
+        plan(make_source("known:xor", {}, {}), contrast="product vs concat")

@@ -52,7 +52,7 @@ from interfuse.evaluation.missing import MissingPoint, missing_curve
 from interfuse.evaluation.needs_both import RIGHT, NeedsBoth, find_needs_both
 from interfuse.evaluation.pairwise import compare_pairs
 from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
-from interfuse.evaluation.power import Precision, PrecisionRange
+from interfuse.evaluation.power import MOST_ROWS, MOST_SEEDS, Precision, PrecisionRange
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
 from interfuse.evaluation.random_effects import paule_mandel, pool_differences
@@ -83,6 +83,8 @@ __all__ = [
     "ALPHA",
     "DECLARED",
     "MAJORITY",
+    "MOST_ROWS",
+    "MOST_SEEDS",
     "NULL_LIMIT",
     "QUERIES",
     "RIGHT",

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Num
 
 from interfuse.core.errors import ConfigError
 from interfuse.evaluation.bootstrap_metrics import Weighted
-from interfuse.evaluation.components import Components
+from interfuse.evaluation.components import Components, spread_of_means
 from interfuse.evaluation.fold_component import FoldMeans
 from interfuse.evaluation.fold_metric import FoldMetric
 from interfuse.evaluation.intervals import Interval
@@ -82,17 +82,20 @@ class Drawn:
     own: Float[np.ndarray, " seeds"]
     draws: Float[np.ndarray, "draws seeds"]
     groups: int
-    by_fold: FoldMeans | None = None
-    """What each fold scores; none where there is one split, or no two folds where the metric is defined."""
+    by_fold: Float[np.ndarray, "seeds folds"] | None = None
+    """What each fold scores, by seed; none where there is one split, or no two folds where the metric is defined."""
 
     def __sub__(self, other: "Drawn") -> "Drawn":
         """Return the paired difference."""
-        by_fold = self.by_fold - other.by_fold if self.by_fold and other.by_fold else None
+        by_fold = None
+        if self.by_fold is not None and other.by_fold is not None:
+            by_fold = self.by_fold - other.by_fold
         return Drawn(self.own - other.own, self.draws - other.draws, self.groups, by_fold)
 
     def first(self, seeds: int) -> "Drawn":
         """Return the metric of the first seeds alone."""
-        return Drawn(self.own[:seeds], self.draws[:, :seeds], self.groups, self.by_fold)
+        by_fold = None if self.by_fold is None else self.by_fold[:seeds]
+        return Drawn(self.own[:seeds], self.draws[:, :seeds], self.groups, by_fold)
 
     def components(self) -> Components:
         """Return the parts of the metric's variance; resamples where it is undefined are left out.
@@ -105,7 +108,8 @@ class Drawn:
         draws = self.draws[np.isfinite(self.draws).all(1)]
         if not np.isfinite(self.own).all() or len(draws) < max(2, len(self.draws) / 2):
             raise ConfigError("The metric is undefined on most resamples: too few rows of some class.")
-        return replace(measure_draws(self.own, draws, self.groups), folds=self.by_fold)
+        folds = None if self.by_fold is None else FoldMeans(self.by_fold.mean(0))
+        return replace(measure_draws(self.own, draws, self.groups), folds=folds)
 
     def interval(self, level: float = 0.95, lowest: float = -math.inf, highest: float = math.inf) -> Interval:
         """Return the interval of `bootstrap_interval`, between the bounds of the metric.
@@ -130,9 +134,9 @@ def draw_metric(seeds: Sequence[Weighted | FoldMetric], weights: Float[np.ndarra
     ones = np.ones(weights.shape[1])
     own = np.array([metric(ones) for metric in seeds])
     folds = [metric.by_fold(ones) for metric in seeds if isinstance(metric, FoldMetric)]
-    values = np.mean(folds, axis=0) if folds else np.empty(0)
-    values = values[np.isfinite(values)]
-    by_fold = FoldMeans(values) if len(values) > 1 else None
+    values = np.array(folds) if folds else np.empty((0, 0))
+    values = values[:, np.isfinite(values).all(0)]
+    by_fold = values if values.shape[1] > 1 else None
     return Drawn(own, np.array([[metric(row) for metric in seeds] for row in weights]), groups, by_fold)
 
 
@@ -158,7 +162,7 @@ def measure_draws(own: np.ndarray, draws: np.ndarray, count: int) -> Components:
     if seeds == 1:
         return Components(float(own.mean()), 1, count, 0.0, by_item, 0.0, 0.0, count - 1.0)
     rest = max(0.0, exact * float(draws.var(axis=0, ddof=1).mean()) - by_item) / (seeds - 1)
-    return Components(float(own.mean()), seeds, count, float(own.var(ddof=1)), by_item, rest, seeds - 1.0, count - 1.0)
+    return Components(float(own.mean()), seeds, count, spread_of_means(own), by_item, rest, seeds - 1.0, count - 1.0)
 
 
 def _resample(

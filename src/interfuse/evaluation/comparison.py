@@ -8,7 +8,7 @@ import numpy as np
 
 from interfuse.core.errors import ConfigError
 from interfuse.evaluation.bootstrap import Drawn
-from interfuse.evaluation.contrasts import LEVEL, Difference, Rules
+from interfuse.evaluation.contrasts import Difference, Rules
 from interfuse.evaluation.design_scores import DesignScores
 from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.resplit import Resplit
@@ -49,6 +49,8 @@ class Choice:
     fusions: Sequence[str]
     """Seed by seed."""
     controls: Sequence[str]
+    next_pair: tuple[str, str]
+    """The fusion and the control that a further seed would have: best on the validation of all seeds."""
 
     @property
     def fusion(self) -> str:
@@ -110,8 +112,7 @@ def compare_designs(
     """
     rules = rules or Rules()
     _check(scores, baseline, rules.margin)
-    parts = {name: entry.components() for name, entry in scores.items()}
-    rules = replace(rules, spread=common_spread(parts.values()))
+    rules = replace(rules, spread=common_spread(entry.components() for entry in scores.values()))
     others = [name for name in scores if name != baseline]
     deltas = {name: rules.contrast(scores[name], scores[baseline]) for name in others}
     family = rules.judge_family(list(deltas.values()))
@@ -119,7 +120,7 @@ def compare_designs(
     p_holm = dict(zip(others, family.p_holm, strict=True))
     results = []
     for name, entry in scores.items():
-        mean = rules.spread.moderate(parts[name]).interval(LEVEL, *rules.bounds)
+        mean = rules.own(entry)
         if name == baseline:
             results.append(DesignResult(name, mean, None, None, "baseline"))
         else:
@@ -154,14 +155,15 @@ def _conclude(
     else:
         fusion, control, majority = confirmation.fusion, confirmation.control, confirmation.majority
         named = best_on_validation(scores, fusions, rules.lower), best_on_validation(scores, controls, rules.lower)
-        choice = Choice([named[0]] * fusion.seeds, [named[1]] * control.seeds)
+        choice = Choice([named[0]] * fusion.seeds, [named[1]] * control.seeds, named)
         details = [say_confirmed(*named, fusion.seeds)]
     contrast = rules.contrast(fusion, control)
     result = next(entry for entry in results if entry.design == named[0])
     details.append(say_against_baseline(result.design, baseline, result.delta, result.p_holm, result.verdict, rules))
     details += _hold_against(majority, named[0], fusion, rules)
     beaten = majority is None or _beats(fusion, majority, rules)
-    verdict = say_study(*named, contrast, rules.judge(contrast), rules) if beaten else say_no_model(*named, contrast)
+    sides = (choice.fusions, choice.controls)
+    verdict = say_study(*sides, contrast, rules.judge(contrast), rules) if beaten else say_no_model(*sides, contrast)
     return Comparison(results, verdict, details, rules, choice, contrast)
 
 
@@ -200,13 +202,13 @@ def choose_by_other_seeds(
         lower: the scores are errors.
     """
     common = min(scores[name].seeds for name in (*fusions, *controls))
-    last = [best_on_validation(scores, names, lower, range(common)) for names in (fusions, controls)]
+    fusion, control = (best_on_validation(scores, names, lower, range(common)) for names in (fusions, controls))
     names_by_seed: list[list[str]] = [[], []]
-    for seed in range(min(scores[name].seeds for name in last)):
+    for seed in range(min(scores[fusion].seeds, scores[control].seeds)):
         rest = [other for other in range(common) if other != seed]
         for side, names in enumerate((fusions, controls)):
             names_by_seed[side].append(best_on_validation(scores, names, lower, rest))
-    return Choice(*names_by_seed)
+    return Choice(names_by_seed[0], names_by_seed[1], (fusion, control))
 
 
 def best_on_validation(
@@ -235,7 +237,11 @@ def _join(scores: Mapping[str, DesignScores], names: Sequence[str]) -> DesignSco
             return replace(first, drawn=Resplit(own, first.drawn.test_share))
         columns = [(scores[name].drawn, seed) for seed, name in enumerate(names)]
         draws = np.stack([drawn.draws[:, seed] for drawn, seed in columns if isinstance(drawn, Drawn)], 1)
-        return replace(first, drawn=replace(first.drawn, own=own, draws=draws))
+        folds = [
+            drawn.by_fold[seed] for drawn, seed in columns if isinstance(drawn, Drawn) and drawn.by_fold is not None
+        ]
+        by_fold = np.stack(folds) if len(folds) == len(names) else None
+        return replace(first, drawn=replace(first.drawn, own=own, draws=draws, by_fold=by_fold))
     return first
 
 

@@ -13,7 +13,7 @@ from interfuse.evaluation.intervals import Interval, stretch, unvaried, variatio
 
 ROUNDING = 1e-9
 """A variance below this fraction of its largest part is what rounding left of zero."""
-_ZERO = 1e-15
+_ZERO, _ALIKE = 1e-15, 1e-12
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def measure_components(
     _, member, sizes = np.unique(np.arange(n) if groups is None else groups, return_inverse=True, return_counts=True)
     count, share = len(sizes), sizes / n
     mean, by_seed, by_row = table.mean(), table.mean(1), table.mean(0)
-    spread = float(by_seed.var(ddof=1)) if k > 1 else 0.0
+    spread = spread_of_means(by_seed)
     if count == 1:
         return Components(float(mean), k, 1, spread, 0.0, 0.0, k - 1.0, 0.0)
     weights = 1 / (1 - share) / n**2
@@ -121,6 +121,13 @@ def measure_components(
     by_item = float((weights * np.square(sums)).sum())
     rest = float((weights * np.square(residue)).sum() / (k * (k - 1))) if k > 1 else 0.0
     return Components(float(mean), k, count, spread, by_item, rest, k - 1.0, _count_df(sizes))
+
+
+def spread_of_means(by_seed: Float[np.ndarray, " seeds"]) -> float:
+    """Return the variance of the trainings' means; exactly 0 where they differ by rounding alone."""
+    if len(by_seed) < 2 or np.ptp(by_seed) <= _ALIKE * max(1.0, float(np.abs(by_seed).max())):
+        return 0.0
+    return float(by_seed.var(ddof=1))
 
 
 def _count_df(sizes: Int[np.ndarray, " groups"]) -> float:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from scipy.stats import t as student
 
 from interfuse.core.tasks import lowest_score
@@ -15,6 +14,7 @@ from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.seed_spread import SeedSpread
 
 ALPHA, LEVEL = 0.05, 0.95
+UNBOUNDED = (-math.inf, math.inf)
 NOTHING_KNOWN = SeedSpread(0.0, 0.0, 0.0)
 
 
@@ -84,12 +84,20 @@ class Rules:
         lowest, highest = self.bounds
         return lowest - highest, highest - lowest
 
+    def own(self, entry: DesignScores) -> Interval:
+        """Return the interval of a design's own score."""
+        parts = self.spread.moderate(entry.components(), int(not entry.constant))
+        return parts.interval(LEVEL, *(self.bounds if _is_bounded(entry, parts, self.bounds) else UNBOUNDED))
+
     def contrast(self, first: DesignScores, second: DesignScores) -> "Difference":
         """Return how the first differs from the second."""
-        sides = sum(float(np.ptp(entry.by_seed())) > 0 for entry in (first, second))
+        sides = sum(not entry.constant for entry in (first, second))
         components = self.spread.moderate(first.minus(second), sides)
-        interval = components.interval(LEVEL, *self.difference_bounds)
-        return Difference(components, interval, first.beats(second, self.lower), *_margin_p(interval, self.margin))
+        bounds = self.difference_bounds if _is_bounded(first, components, self.difference_bounds) else UNBOUNDED
+        interval = components.interval(LEVEL, *bounds)
+        shares = first.drawn is None and self.task != "regression" and not self.lower
+        p_equal, p_beyond = _margin_p(interval, self.margin, components.groups if shares else 0)
+        return Difference(components, interval, first.beats(second, self.lower), p_equal, p_beyond)
 
     def judge(self, contrast: "Difference") -> str:
         """Return the verdict on a contrast that is the only one of its family."""
@@ -138,8 +146,20 @@ class Difference:
         return self.interval.p
 
 
-def _margin_p(interval: Interval, margin: float) -> tuple[float, float]:
+def _is_bounded(entry: DesignScores, parts: Components, bounds: tuple[float, float]) -> bool:
+    """Whether bounds tell what may have been missed where nothing varied: of rows, and of a metric at its bound.
+
+    A metric that never varies is otherwise certain by definition, as an AUC of 0.5 is that of a constant answer.
+    """
+    return entry.drawn is None or parts.combine()[0] > 0 or parts.mean in bounds
+
+
+def _margin_p(interval: Interval, margin: float, groups: int) -> tuple[float, float]:
     """Return the p of equality within the margin, and that of a difference beyond it.
+
+    Where two designs rarely differ, the error is estimated from the very rows that decide the estimate. So equality is
+    tested with at least the error that a difference of one margin would have if so many rows differed: of 0-or-1 scores
+    `√(margin (1 − margin) / groups)`.
 
     Without any spread a share u of the groups may differ and be missed with probability (1−u)^groups, as `unvaried`
     says.
@@ -151,7 +171,8 @@ def _margin_p(interval: Interval, margin: float) -> tuple[float, float]:
     if not math.isfinite(error):
         return 1.0, 1.0
     if error == 0:
-        groups, past = interval.df + 1, (size - margin) / (1 + size)
-        return float((1 - max(0.0, margin - size)) ** groups), min(1.0, float(2 * (1 - max(0.0, past)) ** groups))
-    distance = (margin - size) / error
-    return float(student.sf(distance, interval.df)), min(1.0, float(2 * student.sf(-distance, interval.df)))
+        items, past = interval.df + 1, (size - margin) / (1 + size)
+        return float((1 - max(0.0, margin - size)) ** items), min(1.0, float(2 * (1 - max(0.0, past)) ** items))
+    least = math.sqrt(margin * (1 - margin) / groups) if groups > 1 else 0.0
+    p_equal = float(student.sf((margin - size) / max(error, least), interval.df))
+    return p_equal, min(1.0, float(2 * student.sf((size - margin) / error, interval.df)))

@@ -34,6 +34,13 @@ class DesignScores:
         """How many trainings there are."""
         return len(self.test)
 
+    @property
+    def constant(self) -> bool:
+        """Whether every training answers alike, as the majority does: it has no luck."""
+        if isinstance(self.drawn, Drawn):
+            return not np.ptp(self.drawn.draws, axis=1).any()
+        return not np.ptp(self.test, axis=0).any()
+
     def components(self) -> Components:
         """Return what the variance of its mean score is made of."""
         return self._over_rows(self.test) if self.drawn is None else self.drawn.components()

@@ -61,7 +61,9 @@ def find_needs_both(
     in all three states, c and g how often permuted labels are what either alone answers, and what both answer, the
     share of the rows that both know and neither alone is `(N − W g / (1 − g)) / (1 − c)`. Where guesses with either
     alone leave fewer than a tenth of the rows wrong (1 − c), it lies between `K − K_i − K_t` and `K − max(K_i, K_t)`,
-    each K a state's score without chance, `(score − chance) / (1 − chance)`: the interval then spans both.
+    each K a state's score without chance, `(score − chance) / (1 − chance)`: the interval then spans both. So it does
+    where the estimate and these bounds have nothing in common: a network that learnt a part of exclusive or answers its
+    errors with both and with either alone as it does its hits, and rows are then not known or guessed.
 
     Args:
         both: logits of each row with both modalities, as `tied_scores` takes them.
@@ -80,8 +82,11 @@ def find_needs_both(
     own, chances = right(labels), _permute(right, labels)
     hits = own[0] & ~own[3]
     observed = mean_interval(hits.astype(np.float64)[None], groups, lowest=0.0).within(0.0, 1.0)
-    ends = _estimate(own, chances)
+    ends, bounds = _estimate(own, chances), _bounds(own, chances)
     intervals = [mean_interval(by_row[None], groups) for by_row in ends]
+    outer = [mean_interval(by_row[None], groups) for by_row in bounds]
+    if intervals[-1].high < outer[0].low or intervals[0].low > outer[-1].high:
+        ends, intervals = bounds, outer
     by_row = np.mean(ends, axis=0)
     low, mean, high = np.clip([intervals[0].low, by_row.mean(), intervals[-1].high], 0.0, 1.0).tolist()
     share = replace(intervals[0], mean=mean, low=low, high=high)
@@ -105,14 +110,20 @@ def _estimate(own: Bool[np.ndarray, "states rows"], chances: list[Share]) -> lis
     guessed, covered = chances[0], chances[3]
     room, odds = 1 - covered.value, guessed.value / max(1 - guessed.value, 1e-12)
     if room < LEAST_ROOM or odds > 1 / LEAST_ROOM:
-        both, image, text = (_without_chance(own[at], chances[at]) for at in range(3))
-        larger = image if image.mean() >= text.mean() else text
-        return [both - image - text, both - larger]
+        return _bounds(own, chances)
     right, wrong = (own[0] & ~own[3]).astype(np.float64), (~own[0] & ~own[3]).astype(np.float64)
     share = (right.mean() - odds * wrong.mean()) / room
     moved = right - odds * wrong - (right.mean() - odds * wrong.mean())
     moved -= wrong.mean() / (1 - guessed.value) ** 2 * (guessed.by_row - guessed.value)
     return [share + (moved + share * (covered.by_row - covered.value)) / room]
+
+
+def _bounds(own: Bool[np.ndarray, "states rows"], chances: list[Share]) -> list[Float[np.ndarray, " rows"]]:
+    """Return what each row adds to the least and to the greatest share that the states' scores allow."""
+    both, image, text = (_without_chance(own[at], chances[at]) for at in range(3))
+    image, text = (alone if alone.mean() > 0 else np.zeros_like(alone) for alone in (image, text))  # worse than chance
+    larger = image if image.mean() >= text.mean() else text
+    return [both - image - text, both - larger]
 
 
 def _without_chance(right: Bool[np.ndarray, " rows"], chance: Share) -> Float[np.ndarray, " rows"]:

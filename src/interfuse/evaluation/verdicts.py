@@ -13,7 +13,10 @@ DECLARED = "Declared beforehand: "
 NO_VERDICT = (
     "No verdict on fusion: it takes a fusion and a unimodal control. Add text_only and image_only to the designs."
 )
-NO_VALIDATION = "No verdict on fusion: its two designs are chosen on validation, and there is no validation row."
+NO_VALIDATION = (
+    "No verdict on fusion: its two designs are chosen on validation, and there is no validation row, or the metric is "
+    "undefined on them."
+)
 ONE_SEED = (
     "No verdict on fusion from one seed: its designs would be chosen by the very training that is scored, and every "
     "interval here is for this one trained model only: it says nothing of the next training. Use seeds=5."
@@ -21,17 +24,17 @@ ONE_SEED = (
 WON, LOST = ("wins", "surely wins"), ("loses", "surely loses")
 
 
-def say_study(fusion: str, control: str, contrast: Difference, word: str, rules: Rules) -> str:
+def say_study(fusions: Sequence[str], controls: Sequence[str], contrast: Difference, word: str, rules: Rules) -> str:
     """Return the sentence on whether the chosen fusion beats the chosen unimodal control.
 
     Args:
-        fusion: name of the design.
-        control: name of the design.
+        fusions: the design that was chosen for each seed.
+        controls: the same of the controls.
         contrast: fusion minus control.
         word: the verdict on it.
         rules: that it was judged by.
     """
-    rival, numbers = _spoken(control), _measured(contrast.interval)
+    (fusion, rival), numbers = _name_sides(fusions, controls), _measured(contrast.interval)
     if word in WON or word in LOST:
         verb = "beats" if word in WON else "loses to"
         surely = f", surely by more than {_margin(rules.margin)}" if word.startswith("surely") else ""
@@ -44,11 +47,12 @@ def say_study(fusion: str, control: str, contrast: Difference, word: str, rules:
     return f"{opening} ({numbers})."
 
 
-def say_no_model(fusion: str, control: str, contrast: Difference) -> str:
+def say_no_model(fusions: Sequence[str], controls: Sequence[str], contrast: Difference) -> str:
     """Return the sentence that fusion has no evidence where the chosen one is not shown to beat the constant answer."""
+    fusion, rival = _name_sides(fusions, controls)
     return (
         f"No evidence that fusion helps: {fusion} is not shown to do better than no model at all (over "
-        f"{_spoken(control)} {_measured(contrast.interval)})."
+        f"{rival} {_measured(contrast.interval)})."
     )
 
 
@@ -77,23 +81,29 @@ def say_power(contrast: Difference, rules: Rules, rows: int) -> str:
     """
     least = Precision.of(contrast.components, rows).detectable(contrast.components.seeds, rows, rules.alpha)
     needed = say_needed(contrast, rules, rows)
-    opening = f"The smallest difference that this study could have seen is {_points(least)} points (80 % power)"
+    if not least:
+        return "The two designs answered alike throughout, so what the study could have seen is not known."
+    opening = (
+        f"The smallest difference that this study could have told from none is {_points(least)} points (80 % power)"
+    )
     return f"{opening}; {_margin(rules.goal)} takes {needed}." if needed else f"{opening}."
 
 
-def say_needed(contrast: Difference, rules: Rules, rows: int) -> str:
+def say_needed(contrast: Difference, rules: Rules, rows: int, family: int = 1) -> str:
     """Return what it takes beyond this study to see a difference of one margin; nothing where it could see that.
 
     Args:
         contrast: of two designs.
         rules: that it is judged by.
         rows: of test.
+        family: contrasts that are judged together: the first step of Holm divides alpha by their number.
     """
     seeds, precision = contrast.components.seeds, Precision.of(contrast.components, rows)
-    if precision.detectable(seeds, rows, rules.alpha) <= rules.goal:
+    alpha = rules.alpha / family
+    if precision.detectable(seeds, rows, alpha) <= rules.goal:
         return ""
-    by_seeds = None if seeds == 1 else precision.seeds_for(rules.goal, rows, rules.alpha)
-    by_rows = precision.rows_for(rules.goal, seeds, rules.alpha)
+    by_seeds = None if seeds == 1 else precision.seeds_for(rules.goal, rows, alpha)
+    by_rows = precision.rows_for(rules.goal, seeds, alpha)
     ways = [f"{by_seeds - seeds:,} more seeds"] if by_seeds else []
     ways += [f"{_round(by_rows - rows)} more test rows"] if by_rows else []
     if not ways:
@@ -132,7 +142,7 @@ def say_choice(fusions: Sequence[str], controls: Sequence[str], tied: Sequence[s
         alone: no other control was compared.
     """
     equals = f" As good there: {', '.join(tied)}." if tied else ""
-    opening = f"Chosen for each seed by the validation of the other seeds, never on test: {_often(fusions)}"
+    opening = f"Chosen for each seed by the validation of the other seeds: {_often(fusions)}"
     if alone:
         return f"{opening}. {controls[0]} is the only unimodal control; the other modality alone may do better.{equals}"
     return f"{opening}; of the unimodal controls {_often(controls)}.{equals}"
@@ -160,7 +170,7 @@ def say_against_baseline(
         rules: that it was judged by.
     """
     if delta is None or p_holm is None:
-        return f"That fusion is the baseline itself: no other design did better than {baseline} on validation."
+        return "That fusion is the baseline itself."
     interval, p = delta.interval, f"Holm-adjusted p {_p_value(p_holm)}"
     if word == "floor":
         word = judge(interval.mean, p_holm, rules.margin, rules.lower, alpha=rules.alpha)
@@ -187,19 +197,37 @@ def say_majority(share: float, fusion: str, beaten: bool, constant: str = "most 
     return f"Warning: {fusion} is not shown to do better than no model at all. {sentence} Look at the data first."
 
 
-def say_families(primary: bool) -> str:
-    """Return the sentence on how many families of questions a report asks, each at its own 5 %."""
-    questions = ["the study's verdict", "the table against the baseline (Holm)", "the table of every pair (Holm)"]
-    if primary:
-        questions.insert(0, "the contrast that was declared")
+def say_families(primary: bool, verdict: bool, looks: bool) -> str:
+    """Return the sentence on how many families of questions a report asks, each at its own 5 %.
+
+    Args:
+        primary: whether a contrast was declared.
+        verdict: whether there is one on fusion.
+        looks: whether seeds were added after looking.
+    """
+    questions = ["the contrast that was declared"] if primary else []
+    questions += ["the study's verdict"] if verdict else []
+    questions += ["differences from the baseline (Holm)", "equality with it (Holm)", "every pair (Holm)"]
+    pairs = " The p values of every pair are not corrected for the looks." if looks else ""
     return (
         f"{len(questions)} families of questions are asked here, each at 5 %: {', '.join(questions)}. Believe the one "
-        "that you came for."
+        f"that you came for.{pairs}"
     )
 
 
 def _spoken(control: str) -> str:
     return control.replace("_", " ") if control in ("text_only", "image_only") else control
+
+
+def _name_sides(fusions: Sequence[str], controls: Sequence[str]) -> tuple[str, str]:
+    """Name the sides of the verdict; where the choice differs by seed, that which most seeds have is one of them."""
+    (fusion, _), *other_fusions = Counter(fusions).most_common()
+    (control, _), *other_controls = Counter(controls).most_common()
+    rival = _spoken(control)
+    return (
+        f"the fusions chosen by seed, mostly {fusion}," if other_fusions else fusion,
+        f"the best single modality by seed, mostly {rival}," if other_controls else rival,
+    )
 
 
 def _often(names: Sequence[str]) -> str:

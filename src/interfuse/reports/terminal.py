@@ -7,6 +7,7 @@ from rich.text import Text
 
 from interfuse.core.forecast import Forecast, ForecastCell
 from interfuse.core.records import LeaderboardRow, StudySummary
+from interfuse.evaluation import MOST_ROWS, MOST_SEEDS
 from interfuse.reports.facts import spell_folds
 from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean
 
@@ -129,10 +130,13 @@ def _spell(cell: ForecastCell) -> str:
     return f"{100 * cell.detectable:.1f} [{100 * cell.best:.1f}, {100 * cell.worst:.1f}]"
 
 
+MOST = {"seeds": MOST_SEEDS, "test rows": MOST_ROWS}
+
+
 def _range(ends: tuple[int | None, int | None], what: str) -> str:
     best, worst = ends
     if best is None:
-        return f"no number of {what} is enough"
+        return f"no number of {what} that we looked at is enough (up to {MOST[what]:,})"
     if worst is None:
-        return f"{best:,} {what} at best, and at worst no number is enough"
+        return f"{best:,} {what} at best, and at worst more than {MOST[what]:,}, or no number"
     return f"{best:,} to {worst:,} {what}" if best != worst else f"{best:,} {what}"

@@ -97,7 +97,7 @@ def read_request(settings: CompareSettings, source: Source) -> Request:
     Raises:
         ConfigError: the settings cannot work.
     """
-    _check_seeds(settings, source.read.resplit)
+    _check_seeds(settings, source.read.resplit, source.read.folds)
     base = {**settings.base, **source.encoder_settings()}
     designs = _read_designs(settings, base)
     space = settings.space if settings.tune else ""
@@ -107,7 +107,7 @@ def read_request(settings: CompareSettings, source: Source) -> Request:
     return request
 
 
-def _check_seeds(settings: CompareSettings, resplit: int | None) -> None:
+def _check_seeds(settings: CompareSettings, resplit: int | None, folds: int | None) -> None:
     """Refuse seeds beside splits that are made anew, each of which has a seed."""
     if resplit is not None and settings.seeds not in (CompareSettings.seeds, resplit):
         raise ConfigError(
@@ -117,6 +117,8 @@ def _check_seeds(settings: CompareSettings, resplit: int | None) -> None:
     if resplit is not None and (settings.confirm or settings.until_sure):
         other = "confirm" if settings.confirm else "until_sure"
         raise ConfigError(f"resplit={resplit} splits the rows anew for each seed; {other}=… is for one split.")
+    if folds is not None and settings.until_sure:
+        raise ConfigError(f"With folds={folds} every seed trains {folds} times; until_sure=… is for one split.")
 
 
 def _read_designs(settings: CompareSettings, base: Mapping[str, Any]) -> list[Design]:

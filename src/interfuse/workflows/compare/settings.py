@@ -66,6 +66,10 @@ class CompareSettings:
             )
         if self.until_sure and self.seeds < 2:
             raise ConfigError("One seed tells nothing of the next: with until_sure=… begin with seeds=2 or more.")
+        if self.confirm and self.seeds < 2:
+            raise ConfigError(
+                "Fresh seeds confirm a choice that several seeds made: with confirm=… give seeds=2 or more."
+            )
         if self.confirm and self.until_sure:
             raise ConfigError("Give confirm=… or until_sure=…, not both: added seeds choose nothing, as fresh ones do.")
         if not 0 <= self.margin < 1:

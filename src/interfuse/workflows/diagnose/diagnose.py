@@ -84,7 +84,7 @@ def diagnose_seeds(
     study, first = Study.open(folder), open_for_diagnosis(folder, design)
     findings = [
         _examine(study.run(first.design.name, seed), source, settings or DiagnoseSettings(), progress)
-        for seed in study.record["seeds"]
+        for seed in study.seeds_of(first.design.name)
     ]
     agreement = say_seeds([one.diagnosis for one in findings], [one.contributions for one in findings])
     diagnosis = replace(findings[0].diagnosis, measures=(agreement, *findings[0].diagnosis.measures))

@@ -3,12 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from interfuse.core.errors import ConfigError
 from interfuse.core.forecast import Forecast
 from interfuse.core.progress import Progress, Silent
-from interfuse.evaluation import TYPICAL, PrecisionRange, common_spread, forecast
+from interfuse.evaluation import TYPICAL, Comparison, PrecisionRange, forecast
 from interfuse.workflows.source import Source
 from interfuse.workflows.study import Study
 from interfuse.workflows.train import read_rows
@@ -34,11 +32,18 @@ def plan(
         progress: told how far reading is.
 
     Raises:
-        ConfigError: the contrast names no designs of the pilot, or the pilot is over folds or splits made anew.
+        ConfigError: the contrast names no designs of the pilot, the difference is no fraction, or the pilot is over
+            folds or splits made anew.
         DataError: there is no finished study, or the rows cannot be used.
     """
+    if difference is not None and not 0 < difference < 1:
+        raise ConfigError(
+            f"A difference to plan for is a fraction between 0 and 1, got {difference:g}. A point is 0.01."
+        )
+    if isinstance(data, Source) and contrast is not None:
+        raise ConfigError(f"contrast={contrast!r} names designs of a pilot: give the folder of a study, not rows.")
     if isinstance(data, Source):
-        return _plan_rows(data, difference or 0.01, progress or Silent())
+        return _plan_rows(data, 0.01 if difference is None else difference, progress or Silent())
     return _plan_study(Study.open(data), contrast, difference)
 
 
@@ -51,18 +56,22 @@ def _plan_study(study: Study, words: str | None, difference: float | None) -> Fo
         )
     by, loaded, scores = study.score()
     comparison = study.judge(by, scores)
-    spread = common_spread(entry.components() for entry in scores.values())
-    names = _find_contrast(study, words, list(scores))
-    first, second = (scores[name] for name in names)
-    sides = sum(float(np.ptp(entry.by_seed())) > 0 for entry in (first, second))
-    parts = spread.moderate(first.minus(second), sides)
-    rows, goal = first.test.shape[1], difference or comparison.rules.goal
-    seconds = sum(loaded[name].seconds for name in names)
-    seeds = parts.seeds
-    result = forecast(f"{names[0]} vs {names[1]}", PrecisionRange.of(parts, rows), (seeds, rows), goal, seconds)
-    if seeds > 1:
-        return result
-    return replace(result, notes=["The pilot has one seed: it knows nothing of how trainings differ. Use seeds=3."])
+    first, second = _find_contrast(study, words, comparison, list(scores))
+    contrast = comparison.contrast
+    if contrast is None or words is not None or record.get("primary"):
+        contrast = comparison.rules.contrast(scores[first], scores[second])
+    rows, seeds = scores[first].test.shape[1], contrast.components.seeds
+    result = forecast(
+        f"{first} vs {second}",
+        PrecisionRange.of(contrast.components, rows),
+        (seeds, rows),
+        comparison.rules.goal if difference is None else difference,
+        loaded[first].seconds + loaded[second].seconds,
+    )
+    notes = ["One contrast by itself: among several, Holm asks for more."]
+    if seeds == 1:
+        notes.append("The pilot has one seed: it knows nothing of how trainings differ. Use seeds=3.")
+    return replace(result, notes=notes)
 
 
 def _plan_rows(source: Source, difference: float, progress: Progress) -> Forecast:
@@ -75,19 +84,21 @@ def _plan_rows(source: Source, difference: float, progress: Progress) -> Forecas
     return replace(forecast("two designs like most", TYPICAL, (SEEDS, count), difference), notes=[note])
 
 
-def _find_contrast(study: Study, words: str | None, designs: list[str]) -> tuple[str, str]:
+def _find_contrast(study: Study, words: str | None, comparison: Comparison, designs: list[str]) -> tuple[str, str]:
     """Return the two designs that are planned for."""
     if words is not None:
         first, _, second = (part.strip() for part in words.partition(" vs "))
         unknown = [name for name in (first, second) if name not in designs]
         if unknown or first == second:
-            raise ConfigError(f"A contrast is `DESIGN vs DESIGN` of {', '.join(designs)}; got {words!r}.")
+            raise ConfigError(f"A contrast is `DESIGN vs DESIGN`, two of {', '.join(designs)}; got {words!r}.")
         return first, second
     declared = study.record.get("primary")
     if declared:
         return declared["first"], declared["second"]
-    by, _, scores = study.score()
-    comparison = study.judge(by, scores)
     if comparison.choice:
         return comparison.choice.fusion, comparison.choice.control
-    return next(name for name in designs if name != study.record["baseline"]), study.record["baseline"]
+    rivals = [result for result in comparison.results if result.delta and result.verdict != "floor"]
+    if not rivals:
+        raise ConfigError("The pilot has no design beside its baseline and floors. Give contrast='DESIGN vs DESIGN'.")
+    widest = max(rivals, key=lambda result: result.delta.interval.standard_error if result.delta else 0.0)
+    return widest.design, str(study.record["baseline"])

@@ -169,7 +169,7 @@ def _note_sources(studies: Sequence[Study]) -> list[str]:
         f"{sources.count(source)} studies read {source!r}: if that is one table under several splits or seeds, it is "
         "one data set, and the intervals are too narrow."
         for source in dict.fromkeys(sources)
-        if sources.count(source) > 1 and not source.startswith("known:")
+        if sources.count(source) > 1
     ]
 
 

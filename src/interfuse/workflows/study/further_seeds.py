@@ -21,8 +21,8 @@ def confirm(study: Study) -> Study:
     rivals = list_rivals(scores, study.record["baseline"])
     if not all(rivals) or not all(scores[name].validation.size for names in rivals for name in names):
         raise ConfigError(
-            "There is nothing to confirm: it takes a fusion, a unimodal control and validation rows to choose them by. "
-            "Add text_only and image_only to the designs, or leave out confirm."
+            "There is nothing to confirm: it takes a fusion, a unimodal control, and validation rows that have the "
+            "metric to choose them by. Add text_only and image_only to the designs, or leave out confirm."
         )
     fusion, control = (best_on_validation(scores, names, by in LOWER_IS_BETTER) for names in rivals)
     seeds = [int(seed) + len(study.record["seeds"]) for seed in study.record["seeds"]]
@@ -49,7 +49,7 @@ def add_seeds(study: Study) -> Study | None:
     designs |= {baseline} if designs else set()
     contrast, choice = comparison.contrast, comparison.choice
     if contrast and choice and is_open(contrast, rules.judge(contrast), rules, rows, most):
-        designs |= {choice.fusions[-1], choice.controls[-1]}
+        designs |= set(choice.next_pair)
     counts = {name: len(study.seeds_of(name)) for name in designs}
     goal = looks.after(min(counts.values())) if counts else None
     if goal is None:

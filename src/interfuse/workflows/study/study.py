@@ -1,6 +1,5 @@
 """A study: the folder of one comparison. What it holds is read back here into scores, intervals and verdicts."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from interfuse.core.design import Design
 from interfuse.core.errors import DataError
 from interfuse.core.files import read_json, write_atomically, write_json
-from interfuse.core.records import LeaderboardRow, StudySummary
+from interfuse.core.records import StudySummary
 from interfuse.core.settings import build
 from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
 from interfuse.evaluation import (
@@ -20,7 +19,6 @@ from interfuse.evaluation import (
     DesignScores,
     Learning,
     Looks,
-    Precision,
     Rules,
     best_on_validation,
     compare_designs,
@@ -32,7 +30,6 @@ from interfuse.evaluation import (
     say_families,
     say_looks,
     say_metric,
-    say_needed,
     say_power,
     say_primary,
     say_scope,
@@ -40,6 +37,7 @@ from interfuse.evaluation import (
 )
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.training import Run, load_run
+from interfuse.workflows.study.leaderboard import to_row
 from interfuse.workflows.study.loaded_design import LoadedDesign, load_design, load_majority
 from interfuse.workflows.study.record import RECORD_FILE, begin_record
 from interfuse.workflows.study.repetitions import score_repetitions, vary_design
@@ -161,7 +159,7 @@ class Study:
         """
         by, loaded, scores = self.score(metric)
         comparison = self.judge(by, scores)
-        rows = [self._row(result, loaded[result.design], by, comparison.rules) for result in comparison.results]
+        rows = [to_row(result, loaded[result.design], comparison, by, self._one_split) for result in comparison.results]
         trained = {name: entry for name, entry in loaded.items() if name != MAJORITY}
         histories = {name: entry.histories for name, entry in trained.items()}
         details = [
@@ -169,8 +167,8 @@ class Study:
             *comparison.details,
             *self._say_power(scores, comparison),
             *self._say_looks(comparison),
-            *say_collapses(scores),
-            say_families(bool(self.record.get("primary"))),
+            *say_collapses(scores, comparison.rules.lower),
+            say_families(bool(self.record.get("primary")), comparison.contrast is not None, self.looks() is not None),
             *say_budget(
                 {name: Learning(_curves(entry.histories), entry.watched) for name, entry in trained.items()},
                 float(self.record["margin"]),
@@ -202,11 +200,14 @@ class Study:
         return list(self.judge(by, scores, baseline).results)
 
     def best_fusion(self) -> str | None:
-        """Return the fusion that the verdict speaks of: best on validation, over all seeds, by the declared metric.
+        """Return the fusion that the verdict speaks of; without one the best on validation by the declared metric.
 
         None where the study compares no fusion of both modalities.
         """
         by, _, scores = self.score()
+        choice = self.judge(by, scores).choice
+        if choice:
+            return choice.fusion
         fusions, _ = list_rivals(scores, self.record["baseline"])
         candidates = [name for name in fusions if scores[name].validation.size]
         return (
@@ -335,32 +336,6 @@ class Study:
         undecided = [result.design for result in comparison.results if result.verdict == "no evidence"]
         return [say_looks(looks, trained, undecided)] if looks else []
 
-    def _row(self, result: DesignResult, entry: LoadedDesign, by: str, rules: Rules) -> LeaderboardRow:
-        """Return one design's result as a row of the leaderboard."""
-        delta, rows = result.delta, entry.scores.test.shape[1]
-        precision = Precision.of(delta.components, rows) if delta and self._one_split else None
-        return LeaderboardRow(
-            design=result.design,
-            fusion=entry.fusion,
-            baseline=result.design == self.record["baseline"],
-            metric=by,
-            mean=result.mean.mean,
-            ci_low=_finite(result.mean.low),
-            ci_high=_finite(result.mean.high),
-            seeds=entry.scores.seeds,
-            parameters=entry.parameters,
-            train_seconds=entry.seconds,
-            delta=delta.mean if delta else None,
-            delta_ci_low=_finite(delta.interval.low) if delta else None,
-            delta_ci_high=_finite(delta.interval.high) if delta else None,
-            p_holm=result.p_holm,
-            verdict=result.verdict,
-            beats=delta.beats if delta else None,
-            detectable=precision.detectable(entry.scores.seeds, rows, rules.alpha) if precision else None,
-            needed=say_needed(delta, rules, rows) if delta and precision else "",
-            metrics=entry.metrics,
-        )
-
     def _primary(self, scores: Mapping[str, DesignScores], rules: Rules) -> list[str]:
         """Return how the contrast came out that was declared beforehand."""
         declared = self.record.get("primary")
@@ -387,10 +362,6 @@ class Study:
 
     def _role(self, name: str) -> str:
         return str(next(entry["role"] for entry in self.record["designs"] if entry["name"] == name))
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _curves(histories: Mapping[int, list[dict[str, Any]]]) -> list[list[float]]:
