@@ -53,11 +53,11 @@ Shard = Annotated[
         rich_help_panel="Machine",
     ),
 ]
-Reading = Annotated[SourceSettings, Fields(SourceSettings, without=(*RARE, "folds", "resplit"), **READ)]
+OF_A_COMPARISON = (*(name for name in RARE if name != "hard_negatives"), "folds", "resplit")
+"""Settings of the rows that only a comparison has, or its file."""
+Reading = Annotated[SourceSettings, Fields(SourceSettings, without=OF_A_COMPARISON, **READ)]
 """How rows are read where their split may have to be made."""
-ReadingAsTrained = Annotated[
-    SourceSettings, Fields(SourceSettings, without=(*RARE, "folds", "resplit", "task"), **READ)
-]
+ReadingAsTrained = Annotated[SourceSettings, Fields(SourceSettings, without=(*OF_A_COMPARISON, "task"), **READ)]
 """How rows are read for a run, which knows its task."""
 Encoders = Annotated[EncoderSettings, Fields(EncoderSettings, without=RARE, **ENCODE)]
 EncodersAsTrained = Annotated[EncoderSettings, Fields(EncoderSettings, only=("store", "device"), **ENCODE)]

@@ -78,7 +78,7 @@ class Comparison:
 
     results: Sequence[DesignResult]
     verdict: str
-    """The fusion best on validation against the unimodal control best on validation."""
+    """The chosen fusion against the chosen unimodal control, or why there is no verdict."""
     details: Sequence[str]
     rules: Rules
     choice: Choice | None = None
@@ -137,7 +137,7 @@ def _conclude(
     rules: Rules,
     confirmation: Confirmation | None,
 ) -> Comparison:
-    """Choose fusion and control on validation, contrast them on test, and add the details that go with the verdict."""
+    """Choose fusion and control by the validation of other seeds, contrast them on test, and add the details."""
     fusions, controls = list_rivals(scores, baseline)
     if not controls or not fusions:
         return Comparison(results, NO_VERDICT, [], rules)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from interfuse.core.ranking import DataSet, Pooled, RankedDesign, RankPair, RankTest
 from interfuse.evaluation.contrasts import ALPHA
+from interfuse.evaluation.phrases import spell_points as _points
 from interfuse.evaluation.signed_rank import LEAST, least_signed_rank
 
 LIKE = "over data sets like these"
@@ -23,11 +24,14 @@ def say_design(design: str, baseline: str, pooled: Pooled, verdict: str, margin:
         return f"{design} {word} {baseline} {LIKE} (Δ {_points(pooled.mean)} on average, {interval}, {sets}{new})."
     if verdict == "floor":
         return f"{design} is a floor (Δ {_points(pooled.mean)} from {baseline} on average, {interval}, {sets}{new})."
-    small = pooled.p < ALPHA and abs(pooled.mean) <= margin
-    why = f"; if there is one, it is below the margin of {_margin(margin)}" if small else ""
+    if verdict == "small":
+        return (
+            f"{design} differs from {baseline} {LIKE}, but by less than the margin of {_margin(margin)} "
+            f"(Δ {_points(pooled.mean)} on average, {interval}, {sets}{new})."
+        )
     return (
         f"No evidence that {design} differs from {baseline} {LIKE} "
-        f"(Δ {_points(pooled.mean)} on average, {interval}, {sets}{new}){why}."
+        f"(Δ {_points(pooled.mean)} on average, {interval}, {sets}{new})."
     )
 
 
@@ -52,6 +56,8 @@ def say_ranking(designs: Sequence[RankedDesign], baseline: str, count: int) -> s
     if losers:
         verb = "loses" if len(losers) == 1 else "lose"
         return f"No design is shown to beat {baseline} {LIKE}, and {_name(losers)} {verb} to it ({count} data sets)."
+    if any(one.verdict == "small" for one in judged):
+        return f"No design is shown to beat {baseline} by more than the margin {LIKE} ({count} data sets)."
     return f"No evidence that any of {len(judged)} designs differs from {baseline} {LIKE} ({count} data sets)."
 
 
@@ -120,12 +126,6 @@ def _name(names: Sequence[str]) -> str:
 
 def _margin(margin: float) -> str:
     return "1 point" if margin == 0.01 else f"{100 * margin:g} points"
-
-
-def _points(value: float) -> str:
-    """Write a fraction in points, with a true minus and none before a zero."""
-    text = f"{100 * value:.1f}"
-    return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
 def _p_value(p: float) -> str:

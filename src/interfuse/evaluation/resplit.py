@@ -10,6 +10,8 @@ from interfuse.core.errors import ConfigError
 from interfuse.evaluation.components import Components
 from interfuse.evaluation.intervals import Interval
 
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Resplit:
@@ -76,6 +78,3 @@ class Resplit:
         if parts.spread == 0:
             lowest, highest = -math.inf, math.inf
         return parts.interval(level, lowest, highest)
-
-
-_ROUNDING = 1e-12

@@ -10,6 +10,8 @@ from scipy.special import digamma, polygamma
 
 from interfuse.evaluation.components import Components
 
+MOST_DF = 2.0
+
 
 @dataclass(frozen=True)
 class SeedSpread:

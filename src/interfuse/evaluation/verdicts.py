@@ -7,6 +7,8 @@ from typing import Any
 from interfuse.core.tasks import LOWER_IS_BETTER
 from interfuse.evaluation.contrasts import Difference, Rules, judge
 from interfuse.evaluation.intervals import Interval
+from interfuse.evaluation.phrases import spell_interval as _interval
+from interfuse.evaluation.phrases import spell_points as _points
 from interfuse.evaluation.power import Precision
 
 DECLARED = "Declared beforehand: "
@@ -256,22 +258,12 @@ def _by(delta: Interval) -> str:
     return f"by {_points(size)} points, 95 % CI {_points(low)} to {_points(high)}"
 
 
-def _interval(delta: Interval) -> str:
-    return f"95 % CI {_points(delta.low)} to {_points(delta.high)}"
-
-
 def _seeds(delta: Interval) -> str:
     return "1 seed" if delta.one_model else f"{delta.seeds} seeds"
 
 
 def _margin(margin: float) -> str:
     return "1 point" if margin == 0.01 else f"{100 * margin:g} points"
-
-
-def _points(value: float) -> str:
-    """Write a fraction in points: `−0.4` for -0.004, and no minus before a zero."""
-    text = f"{100 * value:.1f}"
-    return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
 def _p_value(p: float) -> str:

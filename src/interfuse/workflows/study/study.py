@@ -13,6 +13,7 @@ from interfuse.core.settings import build
 from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
 from interfuse.evaluation import (
     ALPHA,
+    MAJORITY,
     Comparison,
     Confirmation,
     DesignResult,
@@ -45,7 +46,6 @@ from interfuse.workflows.study.report_details import add_evidence
 from interfuse.workflows.study.rescore import Constant, score_by
 from interfuse.workflows.train import Trial
 
-MAJORITY = "majority"
 MAJORITY_FILE = "majority.parquet"
 
 
