@@ -3,9 +3,11 @@
 import dataclasses
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+from interfuse import reports
 from interfuse.reports import to_html
 from tests.reports.conftest import NASTY, history, row
 
@@ -228,3 +230,11 @@ def test_twenty_designs_all_look_different(summary):
     page = Page(to_html(dataclasses.replace(summary, rows=rows, histories={})))
     marks = [attributes for attributes in page.all("path") if attributes.get("stroke-width") == "1.6"]
     assert len({(mark["stroke"], mark["d"]) for mark in marks}) == 20
+
+
+@pytest.mark.parametrize("verdict", ["wins", "loses", "small", "equal", "no-evidence", "floor", "baseline"])
+def test_a_verdict_gives_its_row_a_colour_and_never_another_layout(verdict):
+    folder = Path(reports.__file__).parent / "templates"
+    sheets = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.css"))
+    rules = re.findall(r"(?:^|[,}\s])\." + verdict + r"\s*\{([^}]*)\}", sheets)
+    assert not [rule for rule in rules if "display" in rule or "float" in rule]
