@@ -132,7 +132,7 @@ def train_five(draw, name: str, task: str, groups: np.ndarray, labels: np.ndarra
     [("macro F1", "multiclass"), ("mAP", "multilabel"), ("micro F1", "multilabel"), ("AUC", "matching")],
 )
 def test_intervals_of_a_difference_hold_the_truth_91_to_98_times_in_100_with_and_without_groups(name, task, count):
-    draw, trials, inside = np.random.default_rng(7), 100, 0
+    draw, trials, inside = np.random.default_rng(7), 200, 0
     groups = np.repeat(np.arange(count), 150 // count)
     for trial in range(trials):  # both designs are alike, so the true difference is 0
         labels = draw.random((150, 4)) < 0.3 if task == "multilabel" else draw.integers(CLASSES[task], size=150)
@@ -142,9 +142,7 @@ def test_intervals_of_a_difference_hold_the_truth_91_to_98_times_in_100_with_and
         )
         found = (first - second).interval()
         inside += found.low <= 0 <= found.high
-    assert (
-        0.89 <= inside / trials <= 0.99
-    )  # standard error 2 points; 94 to 97 over many: benchmarks/coverage_metrics.py
+    assert 0.91 <= inside / trials <= 0.98
 
 
 def test_degrees_of_freedom_are_at_least_those_of_the_smaller_side():
