@@ -14,7 +14,7 @@ SMALL = {
     "fusion": "product",
     "image_size": 64,
     "dim": 32,
-    "epochs": 12,
+    "epochs": 20,
     "batch_size": 16,
     "dropout": 0.0,
     "learning_rate": 3e-3,

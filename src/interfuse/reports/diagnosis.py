@@ -3,12 +3,11 @@
 import json
 from collections.abc import Mapping
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from interfuse.core.diagnosis import Diagnosis, Measure, Value
 from interfuse.reports.formats import escape_markdown
 from interfuse.reports.maps import is_jpeg
 from interfuse.reports.overlay import Illustration
+from interfuse.reports.styles import open_templates
 
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 360, 190, 40, 14, 26, 8
 """Of a curve's drawing, in pixels."""
@@ -50,13 +49,7 @@ def diagnosis_to_markdown(diagnosis: Diagnosis) -> str:
 
 def diagnosis_to_html(diagnosis: Diagnosis, illustrations: Mapping[int, Illustration] | None = None) -> str:
     """Render the page; `illustrations` by row number in the source."""
-    environment = Environment(
-        loader=PackageLoader("interfuse.reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     environment.filters |= {"spell_value": spell_value, "is_jpeg": is_jpeg}
     by_row = illustrations or {}
     return environment.get_template("diagnosis.html.j2").render(

@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from markupsafe import escape as escape_html
 
@@ -38,7 +37,7 @@ from interfuse.reports.health import examine_histories, find_use, spell_part
 from interfuse.reports.maps import is_jpeg
 from interfuse.reports.pairs import build_matrix, spell_contrast, spell_pair_p
 from interfuse.reports.rows import class_table, leak_facts, split_table
-from interfuse.reports.styles import Look, choose_looks
+from interfuse.reports.styles import Look, choose_looks, open_templates
 from interfuse.reports.tuned import expected_lines
 
 COSTS = {
@@ -51,13 +50,7 @@ COSTS = {
 
 def to_html(summary: StudySummary) -> str:
     """Render a study's report."""
-    environment = Environment(
-        loader=PackageLoader("interfuse.reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     environment.filters["is_jpeg"] = is_jpeg
     environment.filters |= {"breakable": _breakable, "part": spell_part, "contrast": spell_contrast, "p": spell_pair_p}
     rows = sort_rows(summary)

@@ -4,12 +4,12 @@ import dataclasses
 import json
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from interfuse.core.inspection import LEVELS, Inspection, Spread
+from interfuse.reports.styles import open_templates
 
 SHOWN = 40
 """Most classes that the page lists."""
@@ -27,13 +27,7 @@ def inspection_to_json(inspection: Inspection) -> str:
 
 def inspection_to_html(inspection: Inspection) -> str:
     """Render the page."""
-    environment = Environment(
-        loader=PackageLoader("interfuse.reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     labels = _bars(inspection)
     context = {
         "inspection": inspection,

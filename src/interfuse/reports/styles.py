@@ -1,7 +1,12 @@
-"""One look for each design, the same in every figure: contenders in colour, the baseline in ink, floors in grey."""
+"""One look for each design, the same in every figure: contenders in colour, the baseline in ink, floors in grey.
+
+And the one way in which templates are opened, which all pages share.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from interfuse.core.records import LeaderboardRow
 
@@ -57,3 +62,14 @@ def choose_looks(rows: Sequence[LeaderboardRow]) -> dict[str, Look]:
             looks[row.design] = Look(f"var(--series-{contenders % SERIES})", symbol, list(DASHES)[turn % 4])
             contenders += 1
     return looks
+
+
+def open_templates() -> Environment:
+    """Return the templates of the pages: what is put in is escaped, and a name that is not there is an error."""
+    return Environment(
+        loader=PackageLoader("interfuse.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
