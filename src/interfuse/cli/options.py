@@ -23,7 +23,7 @@ READ: dict[str, Any] = {"panel": "Rows", "panels": {"seed": "Training"}}
 ENCODE: dict[str, Any] = {"panel": "Encoders", "panels": {"device": "Machine"}}
 WORKERS = 2
 """Workers of a launcher where it is not said."""
-ELSEWHERE = ("fusion", "name", "image_encoder", "text_encoder", "image_size", "store_dtype", "store_dim")
+ELSEWHERE = ("fusion", "name", "model", "image_encoder", "text_encoder", "image_size", "store_dtype", "store_dim")
 """Fields of a design that no option of their own sets, but `--fusions`, `--designs` or the encoders' options."""
 
 Data = Annotated[

@@ -30,7 +30,7 @@ CHOICES: Mapping[str, Any] = {
 """What the command line takes where the dataclass takes any text, and refuses it with its own words."""
 RARE = (
     *("validation_share", "test_share", "fold", "hard_negatives", "encoding_batch", "class_weights"),
-    *("ogm_alpha", "focal_gamma", "space"),
+    *("ogm_alpha", "focal_gamma", "space", "linear_floors"),
 )
 """Settings that `compare` takes from a file alone: its help has room for 66 options."""
 SMALLEST = {

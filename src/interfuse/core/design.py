@@ -19,8 +19,17 @@ LATER = {
     "contrastive": 0.0,
     "warm_start": 0,
     "residual": False,
+    "model": "network",
 }
 """Settings left out of a design's hash while they are as here, so that runs made before they existed keep theirs."""
+
+LINEAR = {
+    "tfidf": ("text_only", "tfidf"),
+    "logistic_text": ("text_only", "linear"),
+    "logistic_image": ("image_only", "linear"),
+    "logistic": ("concat", "linear"),
+}
+"""Names of the linear models, to the fusion that says which modalities they see, and the kind of model."""
 
 NEEDS = {"ogm_alpha": ("balance", "ogm_ge"), "focal_gamma": ("objective", "focal")}
 """Settings that change nothing unless another has this value."""
@@ -96,6 +105,9 @@ class Design:
     nothing but the head."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: rare classes weigh as much as common ones."""
+    model: Literal["network", "linear", "tfidf"] = "network"
+    """network: adapters, fusion and head, trained. linear: one linear map from the mean token of each modality that the
+    fusion sees to the logits, fitted at once. tfidf: the same, with TF-IDF of words and characters for the text."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work; give an unnamed design its name."""
@@ -107,6 +119,14 @@ class Design:
             raise ConfigError(
                 f"{owner}: warm_start={self.warm_start} trains by the contrastive loss alone, so it needs contrastive "
                 f"above 0 and at most all {self.epochs} epochs, got contrastive={self.contrastive:g}."
+            )
+        readers = {"network": None, "linear": ("image_only", "text_only", "concat"), "tfidf": ("text_only", "concat")}
+        able = readers[self.model]
+        if able is not None and (self.fusion not in able or self.settings):
+            own = "".join(f":{name}={value}" for name, value in self.settings.items())
+            raise ConfigError(
+                f"{owner}: model={self.model} takes {', '.join(able)} without settings of their own, got "
+                f"{self.fusion}{own}. Its common forms have names: {', '.join(LINEAR)}."
             )
         at_least(owner, 0, unimodal_heads=self.unimodal_heads, ogm_alpha=self.ogm_alpha)
         for name in ("dropout", "feature_dropout", "modality_dropout", "warmup"):
@@ -131,6 +151,11 @@ class Design:
         own = {k: v for k, v in to_plain(self).items() if k not in ("fusion", "name", "settings") and v != plain[k]}
         parts = [f"{k}={v}" for k, v in sorted({**self.settings, **own}.items())]
         return ":".join([self.fusion, *parts])
+
+    @property
+    def linear(self) -> bool:
+        """Whether it is one linear map that is fitted at once: no seed changes it."""
+        return self.model != "network"
 
     @property
     def key(self) -> str:
@@ -189,17 +214,26 @@ def read_designs(path: Path, base: Mapping[str, Any]) -> list[Design]:
 
 
 def make_design(fusion: str, values: Mapping[str, Any], base: Mapping[str, Any]) -> Design:
-    """Make a design from mixed values: a `Design` field goes to the design, any other to the fusion's settings."""
+    """Make a design from mixed values: a `Design` field goes to the design, any other to the fusion's settings.
+
+    A linear model is named in the fusion's place: `tfidf` is `text_only` with `model=tfidf`.
+    """
+    alias = fusion if fusion in LINEAR else ""
+    if alias:
+        fusion, model = LINEAR[alias]
+        values = {"model": model, **values}
     fields = {f.name for f in dataclasses.fields(Design)} - {"fusion", "settings"}
     settings = {name: read_scalar(value) for name, value in values.items() if name not in fields}
     own = {name: value for name, value in values.items() if name in fields and name != "name"}
     common = {**base, "fusion": fusion, "settings": settings}
     name = str(values.get("name") or "")
-    title = name or fusion  # what an error calls the design that has no name yet
+    title = name or alias or fusion  # what an error calls the design that has no name yet
     design = build(Design, f"design {title!r}", {**common, **own, "name": title})
     check_idle([design], own)
     plain = build(Design, f"design {title!r}", {**common, "settings": {}, "name": title})
-    return dataclasses.replace(design, name=name or design.spell(plain))
+    if alias:
+        plain = dataclasses.replace(plain, model=design.model)
+    return dataclasses.replace(design, name=name or design.spell(plain).replace(fusion, alias or fusion, 1))
 
 
 def check_idle(designs: Sequence[Design], names: Collection[str] = tuple(NEEDS)) -> None:

@@ -40,6 +40,8 @@ class Features:
     groups: Int64[Tensor, " rows"]
     splits: Mapping[str, Int64[Tensor, " n"]]
     """Split to the numbers of its rows, counted here from 0."""
+    texts: pa.ChunkedArray | None = None
+    """Each row's text as it was written; none where there are tokens alone."""
 
     @property
     def tables(self) -> Modalities[TokenTable]:
@@ -141,6 +143,7 @@ def assemble(
             name: torch.tensor(np.flatnonzero(pc.equal(table["split"], name).to_numpy()))
             for name in dict.fromkeys(names)
         },
+        table["text"],
     )
 
 

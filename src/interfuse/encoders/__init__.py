@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from interfuse.core.errors import require
+from interfuse.encoders.bag import Bag, BagTable, fit_bag
 from interfuse.encoders.base import Dtype, ImageEncoder, PreparedTexts, TextEncoder, hash_files, pad
 from interfuse.encoders.efficientnet import IMAGE_SIZE, EfficientNetLite, EfficientNetLiteFine
 from interfuse.encoders.image import HubImageEncoder, default_hub_image_size
@@ -79,6 +80,8 @@ def load_text_encoder(
 __all__ = [
     "PACKAGED_IMAGE",
     "PACKAGED_TEXT",
+    "Bag",
+    "BagTable",
     "Dtype",
     "EfficientNetLite",
     "EfficientNetLiteFine",
@@ -88,6 +91,7 @@ __all__ = [
     "PreparedTexts",
     "TextEncoder",
     "default_image_size",
+    "fit_bag",
     "hash_files",
     "load_image_encoder",
     "load_text_encoder",

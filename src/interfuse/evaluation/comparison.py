@@ -40,6 +40,8 @@ class DesignResult:
     p_holm: float | None
     verdict: str
     """surely wins, wins, small, equal, no evidence, loses, surely loses; floor or baseline."""
+    outside: bool = False
+    """Whether its contrast stands outside Holm's family, and `p_holm` is not adjusted."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class Comparison:
     contrast: Difference | None = None
     """Fusion minus control on test."""
 
+    @property
+    def family(self) -> int:
+        """How many contrasts Holm's family has."""
+        return sum(result.delta is not None and not result.outside for result in self.results)
+
 
 def compare_designs(
     scores: Mapping[str, DesignScores],
@@ -95,7 +102,7 @@ def compare_designs(
 ) -> Comparison:
     """Compare every design with the baseline, and the best fusion with the best control.
 
-    Holm's family is every contrast against the baseline, floors included. The study's verdict stands outside that
+    Holm's family is every contrast against the baseline, floors included but those that no seed changes. The study's verdict stands outside that
     family: it is one contrast. Its two designs are chosen for each seed by the validation of the other seeds: a lucky
     training is lucky on validation and on test, so a choice by the very trainings that are scored counts luck as skill.
 
@@ -115,18 +122,18 @@ def compare_designs(
     rules = replace(rules, spread=common_spread(entry.components() for entry in scores.values()))
     others = [name for name in scores if name != baseline]
     deltas = {name: rules.contrast(scores[name], scores[baseline]) for name in others}
-    family = rules.judge_family(list(deltas.values()))
-    words = dict(zip(others, family.words, strict=True))
-    p_holm = dict(zip(others, family.p_holm, strict=True))
+    inside = [name for name in others if not scores[name].outside]
+    family = rules.judge_family([deltas[name] for name in inside])
+    words = dict(zip(inside, family.words, strict=True))
+    p_holm = {name: delta.p for name, delta in deltas.items()} | dict(zip(inside, family.p_holm, strict=True))
     results = []
     for name, entry in scores.items():
         mean = rules.own(entry)
         if name == baseline:
             results.append(DesignResult(name, mean, None, None, "baseline"))
         else:
-            results.append(
-                DesignResult(name, mean, deltas[name], p_holm[name], "floor" if entry.floor else words[name])
-            )
+            word = "floor" if entry.floor else words[name]
+            results.append(DesignResult(name, mean, deltas[name], p_holm[name], word, entry.outside))
     return _conclude(scores, results, baseline, rules, confirmation)
 
 

@@ -28,6 +28,9 @@ class DesignScores:
     anew; `validation` is then a value a seed."""
     folds: Int[np.ndarray, " rows"] | None = None
     """In which fold each row is a test row; none where there is one split."""
+    outside: bool = False
+    """Whether it is a floor that no seed changes, as the constant answer and linear models: outside Holm's families,
+    unless it is the baseline."""
 
     @property
     def seeds(self) -> int:

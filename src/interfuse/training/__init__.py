@@ -7,6 +7,7 @@ from interfuse.training.costs import measure_costs
 from interfuse.training.distributed import launched, leave
 from interfuse.training.finetuning import FinetuneSettings, finetune
 from interfuse.training.inference import EVAL_BATCH, predict_probs
+from interfuse.training.linear import fit_linear, read_texts
 from interfuse.training.loop import Trained, steps_an_epoch, train
 from interfuse.training.network import (
     Adapter,
@@ -21,13 +22,14 @@ from interfuse.training.network import (
 )
 from interfuse.training.objective import check_objective, to_probs
 from interfuse.training.options import Precision, TrainingOptions, resolve_precision
-from interfuse.training.run import FINETUNED, PROJECTION, Run, load_run, save_run
+from interfuse.training.run import FINETUNED, PROJECTION, VOCABULARY, Run, load_run, save_run
 from interfuse.training.token_statistics import measure, pool_table
 
 __all__ = [
     "EVAL_BATCH",
     "FINETUNED",
     "PROJECTION",
+    "VOCABULARY",
     "Adapter",
     "Checkpoint",
     "FinetuneSettings",
@@ -44,6 +46,7 @@ __all__ = [
     "count_parameters",
     "distributed",
     "finetune",
+    "fit_linear",
     "launched",
     "leave",
     "leftovers",
@@ -55,6 +58,7 @@ __all__ = [
     "pool_table",
     "pools",
     "predict_probs",
+    "read_texts",
     "resolve_precision",
     "save_run",
     "steps_an_epoch",

@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,11 +49,13 @@ class Trained:
     history: list[dict[str, Any]]
     """A row an epoch, columns of `core.records.HISTORY`."""
     best_epoch: int
-    """From 1: the first epoch with the highest validation score, ties broken by the lower validation loss."""
+    """From 1: the first epoch with the highest validation score, ties broken by the lower validation loss; 0: none."""
     parameters: int
     """Values that training changed."""
     seconds: float
     """Wall time of the loop, validation included."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the run's record says besides."""
 
 
 def train(  # noqa: PLR0913

@@ -13,6 +13,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.modalities import MODALITIES, Modalities
 from interfuse.core.settings import to_plain
 from interfuse.core.tokens import Tokens
+from interfuse.encoders import Bag
 from interfuse.fusion import FUSIONS, FusionMechanism
 from interfuse.nn import GatedLinear, Positions, TransformerLayer, clean, masked_mean
 from interfuse.training.contrastive import Contrast
@@ -91,6 +92,36 @@ class Adapter(nn.Module):
         return ((tokens - self.mean) / share).where(mask, tokens.new_zeros(())) + self.mean
 
 
+class LinearAdapter(nn.Module):
+    """Average one modality's tokens and standardise the mean; a missing one is the mean of the train rows, zero.
+
+    Shape:
+        (batch, tokens, spec.dim) -> (batch, 1, spec.dim).
+    """
+
+    stacks: ClassVar[tuple[str, ...]] = ()
+
+    mean: Tensor
+    std: Tensor
+    absent: Tensor
+
+    def __init__(self, spec: ModalitySpec) -> None:
+        """Keep the train statistics; nothing is learnt."""
+        super().__init__()
+        self.positions = nn.Identity()  # the mean of all places has none
+        self.register_buffer("mean", spec.mean.clone())
+        self.register_buffer("std", spec.std.clone())
+        self.register_buffer("absent", torch.zeros(spec.dim), persistent=False)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens dim"], mask: Bool[Tensor, "batch tokens"]
+    ) -> tuple[Float[Tensor, "batch 1 dim"], Bool[Tensor, "batch 1"]]:
+        """Adapt the tokens; the mask that comes back has a real token in every row."""
+        there = mask.any(1, keepdim=True)
+        values = (masked_mean(tokens, mask) - self.mean) / self.std
+        return values.where(there, self.absent).unsqueeze(1), torch.ones_like(there)
+
+
 class Head(nn.Sequential):
     """Dropout, a gated linear unit where the design asks for one, and a linear map to the logits."""
 
@@ -135,7 +166,7 @@ class NetworkOutput(NamedTuple):
 
 
 class Network(nn.Module):
-    """Adapters → fusion → head.
+    """Adapters → fusion → head; of a linear model's design the fusion is all that is learnt, and gives the logits.
 
     Shape:
         image (pictures, image_tokens, image_dim), text (texts, text_tokens, text_dim), each distinct item once,
@@ -148,22 +179,26 @@ class Network(nn.Module):
     ) -> None:
         """Make the parts; the fusion gets the design's width, heads and dropout where it has such settings."""
         super().__init__()
-        if design.encoder_layers and design.dim % design.num_heads:
+        if design.encoder_layers and design.dim % design.num_heads and not design.linear:
             raise ConfigError(
                 f"design {design.name!r}: dim must be a multiple of num_heads, got dim={design.dim}, "
                 f"num_heads={design.num_heads}. Try dim={-(-design.dim // design.num_heads) * design.num_heads}."
             )
-        pool = pools(design)
-        self.image_adapter, self.text_adapter = Adapter(design, image, pool), Adapter(design, text, pool)
-        self.fusion = make_fusion(design, classes, task)
-        self.head = nn.Identity() if self.fusion.gives_logits else Head(design, classes)
-        self.residual = Residual(design, self.fusion) if design.residual else None
+        adapters = [LinearAdapter(s) if design.linear else Adapter(design, s, pools(design)) for s in (image, text)]
+        self.image_adapter, self.text_adapter = adapters
+        widths = {"image_dim": image.dim, "text_dim": text.dim, "fused_dim": classes}
+        linear = FUSIONS.create(design.fusion, **widths) if design.linear else None
+        self.fusion = linear or make_fusion(design, classes, task)
+        self.head = nn.Identity() if linear or self.fusion.gives_logits else Head(design, classes)
+        self.residual = Residual(design, self.fusion) if design.residual and not linear else None
         self.unimodal_heads, self.heads_teach = _unimodal_heads(design, self.fusion, classes)
-        both = len(self.fusion.modalities) == 2  # a control has nothing to contrast
+        both = len(self.fusion.modalities) == 2 and not linear  # a control has nothing to contrast
+        self.bag: Bag | None = None
+        """What makes tokens of texts in place of the text encoder, where the design says so."""
         self.contrast = Contrast() if design.contrastive and both else None
         self.contrast_alone = self.contrast is not None and design.warm_start == design.epochs
         """Whether labels teach the head and nothing else."""
-        besides = design.residual or design.unimodal_heads > 0 or design.balance != "none"
+        besides = self.residual is not None or design.unimodal_heads > 0 or design.balance != "none"
         if self.contrast_alone and (besides or not self.fusion.has_towers):
             able = " or ".join(entry.name for entry in FUSIONS if entry.build.has_towers)
             raise ConfigError(
@@ -177,7 +212,7 @@ class Network(nn.Module):
             adapter.requires_grad_(modality in self.fusion.modalities)
 
     @property
-    def adapters(self) -> Modalities[Adapter]:
+    def adapters(self) -> Modalities[Adapter | LinearAdapter]:
         """Both adapters."""
         return Modalities(self.image_adapter, self.text_adapter)
 
@@ -211,7 +246,7 @@ class Network(nn.Module):
         inputs = {name: x if self.heads_teach else x.detach() for name, x in pooled.named()}
         return Modalities(**{name: self.unimodal_heads[name](x) for name, x in inputs.items()})
 
-    def _adapt(self, modality: str, adapter: Adapter, raw: Tokens) -> Tokens:
+    def _adapt(self, modality: str, adapter: Adapter | LinearAdapter, raw: Tokens) -> Tokens:
         """Encode, where the encoder learns too, and adapt; one empty token stands for what the fusion ignores."""
         if modality not in self.fusion.modalities:
             mask = torch.ones_like(raw.mask[:, :1])
@@ -252,7 +287,7 @@ class Network(nn.Module):
 def pools(design: Design) -> bool:
     """Whether the design averages each modality into one token before its adapter."""
     pooled_anyway = FUSIONS.entry(design.fusion).build.pools and design.encoder_layers == 0
-    return design.pool == "mean" or (design.pool == "auto" and pooled_anyway)
+    return design.linear or design.pool == "mean" or (design.pool == "auto" and pooled_anyway)
 
 
 def _unimodal_heads(design: Design, fusion: FusionMechanism, classes: int) -> tuple[nn.ModuleDict, bool]:
@@ -260,7 +295,8 @@ def _unimodal_heads(design: Design, fusion: FusionMechanism, classes: int) -> tu
 
     A control sees one modality: there is nothing to balance, and it gets no heads.
     """
-    has_heads = (design.unimodal_heads > 0 or design.balance != "none") and len(fusion.modalities) == 2
+    wanted = (design.unimodal_heads > 0 or design.balance != "none") and not design.linear
+    has_heads = wanted and len(fusion.modalities) == 2
     heads = {name: nn.Linear(design.dim, classes) for name in MODALITIES} if has_heads else {}
     return nn.ModuleDict(heads), design.unimodal_heads > 0 or design.balance == "gradient_blending"
 

@@ -19,6 +19,7 @@ from interfuse.core.modalities import MODALITIES
 from interfuse.core.records import HISTORY, write_table
 from interfuse.core.settings import build, to_plain
 from interfuse.store import Projection, load_projections, save_projections
+from interfuse.encoders import Bag
 from interfuse.training.network import ModalitySpec, Network
 
 FORMAT = 1
@@ -26,6 +27,8 @@ FINETUNED = {"image": "image_encoder.safetensors", "text": "text_encoder.safeten
 """Weights of the encoders that learnt too, in the runs that have such."""
 PROJECTION = "projection.safetensors"
 """What the tokens were projected by, where they were."""
+VOCABULARY, IDF = "vocabulary.json", "bag.idf"
+"""The terms of a run that reads texts by TF-IDF, and the name of their weights beside the network's."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,9 @@ def save_run(
         if path.resolve() != (folder / FINETUNED[modality]).resolve():
             write_atomically(folder / FINETUNED[modality], partial(shutil.copyfile, path))
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    if network.bag is not None:
+        weights[IDF] = torch.from_numpy(network.bag.idf)
+        write_json(folder / VOCABULARY, {kind: list(terms) for kind, terms in network.bag.terms.items()})
     write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
     if projections:
         save_projections(folder / PROJECTION, projections)
@@ -104,7 +110,10 @@ def load_run(folder: Path | str) -> Run:
         design = build(Design, "run.json's design", info["design"])
         image, text = (_spec(info["inputs"][modality]) for modality in MODALITIES)
         network = Network(design, image, text, len(info["label_names"]), str(info["task"]))
-        network.load_state_dict(load_file(folder / "model.safetensors"))
+        weights = load_file(folder / "model.safetensors")
+        if design.model == "tfidf":
+            network.bag = Bag(read_json(folder / VOCABULARY), weights.pop(IDF).numpy())
+        network.load_state_dict(weights)
         projections = _projections(folder, info.get("encoders", {}))
         finetuned = _finetuned(folder, info.get("encoders", {}))
     except (ConfigError, StoreError, KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:

@@ -95,7 +95,8 @@ def _list_groups(request: Request) -> list[dict[str, Any]]:
 def _list_settings() -> dict[str, Any]:
     """Return every setting and the type that it has."""
     hints = {name: hint for group in GROUPS for name, hint in get_type_hints(group).items()}
-    settings = {name: hint for name, hint in hints.items() if name not in ELSEWHERE and get_origin(hint) is not Mapping}
+    elsewhere = {*ELSEWHERE, "model"}  # which no two designs need share
+    settings = {name: hint for name, hint in hints.items() if name not in elsewhere and get_origin(hint) is not Mapping}
     return {"data": str, **settings}
 
 

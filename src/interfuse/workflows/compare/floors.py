@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interfuse.core.design import Design, parse_designs
+from interfuse.core.design import Design, make_design, parse_designs
 from interfuse.fusion import FUSIONS
 
 FLOORS = "image_only,text_only,concat,concat:hidden=match"
 """`match` becomes the width that gives as many parameters as the largest design has."""
+LINEAR_FLOORS = ("tfidf", "logistic_image", "logistic_text", "logistic")
+"""Linear models, which a practitioner would fit first."""
+LINEAR_WORK = 1_000_000
+"""Most train rows times classes for which linear floors are added unasked: some seconds each."""
 MATCHING_FLOOR = "two_tower:contrastive=1"
 """What every comparison of matching shows besides."""
 RIVAL = "merged_attention"
@@ -24,8 +28,10 @@ class Floors:
     towers: Design
     """`MATCHING_FLOOR`."""
     rival: Design
+    linear: Sequence[Design] = ()
+    """Of `LINEAR_FLOORS` those that these rows allow."""
 
-    def add(self, designs: Sequence[Design], task: str) -> list[Design]:
+    def add(self, designs: Sequence[Design], task: str, linear: bool = True) -> list[Design]:
         """Put the floors that are not there before the designs that were asked for, and the rivals behind.
 
         A unimodal control or a linear `concat` that was asked for, whatever its settings, stands for its floor. A
@@ -35,9 +41,10 @@ class Floors:
         Args:
             designs: those that were asked for.
             task: of the rows.
+            linear: whether the linear floors are added.
         """
         kinds = {_kind(design) for design in designs}
-        floors = [design for design in self.always if _kind(design) not in kinds]
+        floors = [design for design in [*self.always, *(self.linear if linear else ())] if _kind(design) not in kinds]
         rivals = []
         if any(_looks_at_tokens(design) for design in designs) and all(design.fusion != RIVAL for design in designs):
             rivals.append(self.rival)
@@ -52,10 +59,15 @@ class Floors:
         }
 
 
-def read_floors(base: Mapping[str, Any]) -> Floors:
-    """Read the floors and the rival on top of the settings that every design shares."""
+def read_floors(base: Mapping[str, Any], linear: Sequence[str] = LINEAR_FLOORS) -> Floors:
+    """Read the floors and the rival on top of the settings that every design shares.
+
+    Args:
+        base: these settings.
+        linear: the linear floors.
+    """
     (towers,), (rival,) = (parse_designs(text, base) for text in (MATCHING_FLOOR, RIVAL))
-    return Floors(parse_designs(FLOORS, base), towers, rival)
+    return Floors(parse_designs(FLOORS, base), towers, rival, [make_design(name, {}, base) for name in linear])
 
 
 def is_baseline_kind(design: Design) -> bool:
@@ -67,12 +79,16 @@ def name_role(design: Design, baseline: str, floors: set[str]) -> str:
     """Return what a design is in its comparison: baseline, floor or contender."""
     if design.name == baseline:
         return "baseline"
-    floor = _kind(design) in {("image_only", ""), ("text_only", ""), ("concat", "")} or design.name in floors
-    return "floor" if floor else "contender"
+    by_kind = design.linear or (design.fusion in ("image_only", "text_only", "concat") and not _hidden(design))
+    return "floor" if by_kind or design.name in floors else "contender"
 
 
-def _kind(design: Design) -> tuple[str, str]:
-    return design.fusion, str(design.settings.get("hidden") or "")
+def _kind(design: Design) -> tuple[str, str, str]:
+    return design.fusion, design.model, _hidden(design)
+
+
+def _hidden(design: Design) -> str:
+    return str(design.settings.get("hidden") or "")
 
 
 def _looks_at_tokens(design: Design) -> bool:

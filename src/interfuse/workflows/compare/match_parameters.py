@@ -27,7 +27,7 @@ def count_of(design: Design, training_set: TrainingSet) -> int:
 
 def match_concat(designs: list[Design], training_set: TrainingSet) -> list[Design]:
     """Resolve `hidden=match` to the width that gives concat as many parameters as the largest other design."""
-    sizes = [count_of(design, training_set) for design in designs if not _is_open(design)]
+    sizes = [count_of(design, training_set) for design in designs if not _is_open(design) and not design.linear]
     return [_fill(design, max(sizes, default=1), training_set) if _is_open(design) else design for design in designs]
 
 
@@ -66,6 +66,9 @@ def match_all(designs: list[Design], training_set: TrainingSet, target: str) -> 
     count = _read_target(designs, training_set, target)
     matches, notes = [], []
     for design in designs:
+        if design.linear:  # its size is that of the features
+            matches.append(design)
+            continue
         if _is_open(design):
             variant = _fill(design, count, training_set)
         else:

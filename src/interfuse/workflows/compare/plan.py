@@ -16,7 +16,7 @@ from interfuse.core.progress import Progress
 from interfuse.core.settings import to_plain
 from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
 from interfuse.evaluation import find_metric
-from interfuse.workflows.compare.floors import is_baseline_kind, name_role
+from interfuse.workflows.compare.floors import LINEAR_WORK, is_baseline_kind, name_role
 from interfuse.workflows.compare.match_parameters import match_all, match_concat
 from interfuse.workflows.compare.request import Request, find_baseline, read_primary
 from interfuse.workflows.compare.tune import TuneSettings, tune
@@ -60,7 +60,13 @@ def settle(request: Request, prepared: Prepared, out: Path, progress: Progress) 
     Raises:
         ConfigError: a design cannot have the size that is wanted, or the tuning cannot be done.
     """
-    designs, settings = request.floors.add(request.designs, prepared.features.task), request.settings
+    settings, small = request.settings, _fits_fast(prepared)
+    designs = request.floors.add(request.designs, prepared.features.task, linear=small)
+    if not small and request.floors.linear:
+        progress.say(
+            f"{', '.join(design.name for design in request.floors.linear)} are left out: so many rows and classes "
+            "take them minutes. Name them among the fusions to have them."
+        )
     training_set = make_training_set(prepared.features, prepared.folds, designs)
     context = RunContext(settings.precision, settings.threads, prepared.info, prepared.projections)
     lineup, tuning_record = line_up(request, designs, training_set, progress), {}
@@ -69,8 +75,11 @@ def settle(request: Request, prepared: Prepared, out: Path, progress: Progress) 
         by = HEADLINES["regression"] if metric in LOWER_IS_BETTER else metric  # ranked alike
         tuning = TuneSettings(settings.tune, settings.space, by, request.resources)
         search = tune_splits if request.source.read.resplit else tune
-        best = search(out, training_set, context, lineup.designs, tuning, progress)
-        lineup, tuning_record = replace(lineup, designs=best.designs), best.record
+        tunable = [design for design in lineup.designs if not design.linear]
+        best = search(out, training_set, context, tunable, tuning, progress)
+        tuned = {design.name: design for design in best.designs}
+        designs = [tuned.get(design.name, design) for design in lineup.designs]
+        lineup, tuning_record = replace(lineup, designs=designs), best.record
     record = {**describe(request, lineup, prepared), **tuning_record}
     return Plan(request, prepared, training_set, context, record)
 
@@ -131,6 +140,12 @@ def describe(request: Request, lineup: Lineup, prepared: Prepared) -> dict[str, 
             for design in lineup.designs
         ],
     }
+
+
+def _fits_fast(prepared: Prepared) -> bool:
+    """Whether linear models of these rows are fitted in seconds."""
+    rows = max(len(split["train"]) for split in prepared.folds)
+    return rows * len(prepared.features.label_names) <= LINEAR_WORK
 
 
 def _cpu_name() -> str:

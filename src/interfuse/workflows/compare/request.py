@@ -12,7 +12,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import TASKS
 from interfuse.evaluation import check_defined, find_metric
 from interfuse.training import check_contrastive, check_design, check_objective
-from interfuse.workflows.compare.floors import FLOORS, Floors, read_floors
+from interfuse.workflows.compare.floors import FLOORS, LINEAR_FLOORS, Floors, read_floors
 from interfuse.workflows.compare.match_parameters import closed
 from interfuse.workflows.compare.schedule import Resources
 from interfuse.workflows.compare.settings import CompareSettings
@@ -102,7 +102,8 @@ def read_request(settings: CompareSettings, source: Source) -> Request:
     designs = _read_designs(settings, base)
     space = settings.space if settings.tune else ""
     check_idle(designs, [name for name, other in NEEDS.items() if f"{other[0]}=" not in space])
-    request = Request(source, settings, base, designs, read_floors(base))
+    linear = [name for name in LINEAR_FLOORS if not (source.is_known and name == "tfidf")]  # which reads texts
+    request = Request(source, settings, base, designs, read_floors(base, linear if settings.linear_floors else ()))
     request.check_task("multiclass" if source.is_known else source.read.task)
     return request
 

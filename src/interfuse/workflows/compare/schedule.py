@@ -81,7 +81,7 @@ def _pace(training_set: TrainingSet, context: RunContext, todo: list[Trial]) -> 
     """Measure seconds a step of each kind of training on a few steps, validation's share included."""
     seconds: dict[tuple[str, int, int], float] = {}
     for trial in todo:
-        if _kind(trial) in seconds:
+        if _kind(trial) in seconds or trial.design.linear:
             continue
         features, specs = training_set.fold(trial.design, trial.fold)
         short = {**features.splits, "train": features.splits["train"][: 3 * trial.design.batch_size]}
@@ -101,6 +101,8 @@ def _pace(training_set: TrainingSet, context: RunContext, todo: list[Trial]) -> 
 
 
 def _steps(training_set: TrainingSet, trial: Trial) -> int:
+    if trial.design.linear:
+        return 0
     rows = len(training_set.folds[trial.fold]["train"])
     return -(-rows // trial.design.batch_size) * trial.design.epochs
 

@@ -21,6 +21,8 @@ class CompareSettings:
     """TOML file of designs instead."""
     base: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Settings that every design shares unless it says otherwise: dim, epochs, learning_rate, …"""
+    linear_floors: bool = True
+    """Add linear models to the floors: tfidf, logistic_image, logistic_text and logistic."""
     baseline: str | None = None
     """Design that all are compared with; none: concat with a hidden layer, one asked for before the matched."""
     seeds: int = 5

@@ -25,6 +25,7 @@ FIXED = {
     "fusion",
     "name",
     "settings",
+    "model",
     "pool",
     "image_encoder",
     "text_encoder",

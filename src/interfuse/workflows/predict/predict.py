@@ -17,7 +17,7 @@ from interfuse.core.seeds import generator
 from interfuse.core.tokens import TokenTable
 from interfuse.data import Examples, Features, assemble, load_for_run, make_known
 from interfuse.evaluation import aggregate_scores
-from interfuse.training import Run, distributed, predict_probs
+from interfuse.training import Run, distributed, predict_probs, read_texts
 from interfuse.workflows.encode import encode_examples
 from interfuse.workflows.source import Source, keep_troubles, read_as_trained, split_again
 
@@ -233,7 +233,8 @@ def read_for_run(
     examples = encoded.without_failures(examples, source.read.strict)
     for trouble in examples.troubles:
         progress.say(f"Row {trouble.row} ({trouble.id}): {trouble.reason}; {trouble.consequence}.")
-    return assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index), examples
+    features = assemble(examples, encoded.image, encoded.image_index, encoded.text, encoded.text_index)
+    return read_texts(run.network, features), examples
 
 
 def same_encoders(run: Run, signatures: Mapping[str, Any]) -> None:

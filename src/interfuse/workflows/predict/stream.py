@@ -15,7 +15,7 @@ from interfuse.core.errors import DataError
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import at_least, fingerprint
 from interfuse.data import Features, Stream, Trouble, ahead, load_part, open_stream
-from interfuse.training import EVAL_BATCH, Run, predict_probs
+from interfuse.training import EVAL_BATCH, VOCABULARY, Run, predict_probs, read_texts
 from interfuse.workflows.encode import Part, Towers
 from interfuse.workflows.predict.output_parts import Joined, Parts
 from interfuse.workflows.predict.predict import Predictions, known_rows, same_encoders, source_of, warn_of_counts
@@ -152,7 +152,7 @@ def _answer(run: Run, part: _PartRows) -> tuple[pl.DataFrame, dict[str, int]]:
 def _identity(run: Run, source: Source, work: "_Work | _Known", settings: StreamSettings) -> dict[str, Any]:
     """Return all that the output depends on, but for what the store holds and the number of threads."""
     digest = hashlib.blake2b(digest_size=16)
-    for name in ("run.json", "model.safetensors"):
+    for name in ("run.json", "model.safetensors", *([VOCABULARY] if run.network.bag else [])):
         digest.update((run.folder / name).read_bytes())
     encode = {name: getattr(source.encode, name) for name in ("device", "encoding_batch")}
     return {
@@ -190,6 +190,7 @@ class _Work:
         towers = Towers(self.run, self.source.encode, self.progress, self.keep, self.source.read.strict)
         same_encoders(self.run, towers.signatures)
         for part, features in towers.encode(ahead(self._read(numbers))):
+            features = read_texts(self.run.network, features)
             yield _PartRows(part.number, features, torch.arange(len(features.ids)), part.examples.troubles)
         if towers.cut:
             limit = towers.text.tower.encoder.max_length

@@ -20,7 +20,7 @@ def names_of(settings: type[Any]) -> tuple[str, ...]:
 READ, ENCODE = names_of(SourceSettings), names_of(EncoderSettings)
 OF_RUN = tuple(name for name in ENCODE if name not in ("store", "device", "encoding_batch"))
 """Settings of the encoders that a run brings itself."""
-TERMS = tuple(name for name in names_of(Design) if name not in ("fusion", "name", "settings", *DESIGN_FIELDS))
+TERMS = tuple(name for name in names_of(Design) if name not in ("fusion", "name", "settings", "model", *DESIGN_FIELDS))
 """Settings of a design that are neither its fusion's own nor the encoders'."""
 
 

@@ -50,7 +50,7 @@ def keep_examples(study: Study, examples: Examples) -> None:
     folders: dict[str, dict[int, list[Path]]] = {}
     for trial in study.trials():
         folders.setdefault(trial.design.name, {}).setdefault(trial.seed, []).append(trial.folder)
-    sees = {d.name: FUSIONS.entry(d.fusion).build.modalities for d in study.designs()}
+    sees = {d.name: FUSIONS.entry(d.fusion).build.modalities for d in study.designs() if not d.linear}
     alone = {modality: name for name, modalities in sees.items() if len(modalities) == 1 for modality in modalities}
     fusion = study.best_fusion()
     if fusion is None:

@@ -20,7 +20,7 @@ def to_row(
         one_split: whether all trainings share one split: else more seeds and rows are not all that can be added.
     """
     delta, rows, rules = result.delta, entry.scores.test.shape[1], comparison.rules
-    family = max(1, len(comparison.results) - 1)
+    family = max(1, comparison.family)
     detectable = None
     if delta and one_split:
         precision = Precision.of(delta.components, rows)

@@ -70,12 +70,14 @@ def load_design(
         seconds.append(train_seconds)
         histories[int(seed)] = read_table(runs[0] / "history.parquet").to_pylist()
     unimodal = len(FUSIONS.entry(design.fusion).build.modalities) == 1
+    outside = design.linear and floor
     if test_share is not None:
-        scores, spread = join_repetitions(tests, validations, test_share, floor, unimodal), None
+        scores = replace(join_repetitions(tests, validations, test_share, floor, unimodal), outside=outside)
+        spread = None
     else:
         test_scores = np.stack(tests) if spread is None else spread_explained(np.stack(tests), spread)
         folds = tested if len(runs) > 1 else None
-        scores = DesignScores(test_scores, np.stack(validations), groups, floor, unimodal, folds=folds)
+        scores = DesignScores(test_scores, np.stack(validations), groups, floor, unimodal, folds=folds, outside=outside)
     names = [name for name in test_metrics[0] if all(name in metrics for metrics in test_metrics)]
     means = {name: float(np.mean([metrics[name] for metrics in test_metrics])) for name in names}
     costs, common = (info["parameters"], float(np.mean(seconds))), min(map(len, watched))
@@ -104,5 +106,6 @@ def load_majority(name: str, file: Path, like: LoadedDesign) -> LoadedDesign:
         validation=np.tile(validation["score"].to_numpy(), (seeds, 1)),
         floor=True,
         unimodal=False,
+        outside=True,
     )
     return LoadedDesign(name, scores, 0, 0.0, {}, {}, like.watched)

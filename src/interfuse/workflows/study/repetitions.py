@@ -33,7 +33,7 @@ def vary_design(design: Design, record: Mapping[str, Any], repetition: int) -> D
         repetition: from 0.
     """
     splits = (record.get("tuning") or {}).get("splits")
-    if not splits:
+    if not splits or design.linear:
         return design
     number = splits[repetition]["chosen"][design.name]
     if number == 0:  # its own settings were best

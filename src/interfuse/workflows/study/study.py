@@ -121,12 +121,13 @@ class Study:
     def trials(self) -> list[Trial]:
         """List every training that the study needs; a fold has a folder of its own where there are several.
 
-        Where the rows are split anew, each seed has a split to itself, which its trainings have for a fold.
+        A linear model is trained once. Where the rows are split anew, each seed has a split to itself, which its trainings have for a fold.
         """
         designs, confirmed = self.designs(), self.record.get("confirmation") or {"seeds": []}
         fresh = [design for design in designs if design.name in (confirmed.get("fusion"), confirmed.get("control"))]
         trainings = sorted(((d, seed) for d in designs for seed in self.seeds_of(d.name)), key=lambda one: one[1])
         trainings += [(design, seed) for seed in confirmed["seeds"] for design in fresh]
+        trainings = [(design, seed) for design, seed in trainings if seed == self._trained_seed(design, seed)]
         return [
             Trial(vary_design(design, self.record, seed), seed, seed if self._resplit else fold, folder)
             for design, seed in trainings
@@ -161,7 +162,7 @@ class Study:
         comparison = self.judge(by, scores)
         rows = [to_row(result, loaded[result.design], comparison, by, self._one_split) for result in comparison.results]
         trained = {name: entry for name, entry in loaded.items() if name != MAJORITY}
-        histories = {name: entry.histories for name, entry in trained.items()}
+        histories = {name: entry.histories for name, entry in trained.items() if any(entry.histories.values())}
         details = [
             *self._primary(scores, comparison.rules),
             *comparison.details,
@@ -170,7 +171,7 @@ class Study:
             *say_collapses(scores, comparison.rules.lower),
             say_families(bool(self.record.get("primary")), comparison.contrast is not None, self.looks() is not None),
             *say_budget(
-                {name: Learning(_curves(entry.histories), entry.watched) for name, entry in trained.items()},
+                {name: Learning(_curves(entry.histories), entry.watched) for name, entry in trained.items() if name in histories},
                 float(self.record["margin"]),
                 HEADLINES[self.task],
             ),
@@ -180,9 +181,8 @@ class Study:
         ]
         rows.sort(key=lambda row: row.rank)
         summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
-        pairs = compare_pairs(
-            {row.design: scores[row.design] for row in rows if row.design in trained}, comparison.rules
-        )
+        paired = [row.design for row in rows if not scores[row.design].outside]
+        pairs = compare_pairs({name: scores[name] for name in paired}, comparison.rules)
         return add_evidence(replace(summary, pairs=pairs), self.folder, self._folders())
 
     def contrasts(self, baseline: str, metric: str | None = None) -> list[DesignResult]:
@@ -357,8 +357,12 @@ class Study:
         return [self._run_folder(design, seed, fold) for fold in range(int(self.record["folds"]))]
 
     def _run_folder(self, design: Design, seed: int, fold: int) -> Path:
-        folder = self.folder / "runs" / design.slug / str(seed)
+        folder = self.folder / "runs" / design.slug / str(self._trained_seed(design, seed))
         return folder / f"fold-{fold}" if int(self.record["folds"]) > 1 else folder
+
+    def _trained_seed(self, design: Design, seed: int) -> int:
+        """Return the seed whose training stands for this one: a linear model has one training for all."""
+        return int(self.record["seeds"][0]) if design.linear and not self._resplit else seed
 
     def _role(self, name: str) -> str:
         return str(next(entry["role"] for entry in self.record["designs"] if entry["name"] == name))

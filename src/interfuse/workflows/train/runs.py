@@ -30,9 +30,11 @@ from interfuse.training import (
     Precision,
     Trained,
     distributed,
+    fit_linear,
     leftovers,
     measure_costs,
     predict_probs,
+    read_texts,
     save_run,
     train,
 )
@@ -138,7 +140,10 @@ def _run_trial(training_set: TrainingSet, context: RunContext, trial: Trial, on_
     features, specs = training_set.fold(trial.design, trial.fold)
     checkpoint, device = keep_checkpoint(trial, context), context.info["device"]
     with limited_threads(context.threads):
-        trained = train(trial.design, trial.seed, features, specs, context.precision, on_step, device, checkpoint)
+        if trial.design.linear:
+            trained = fit_linear(trial.design, features, specs)
+        else:
+            trained = train(trial.design, trial.seed, features, specs, context.precision, on_step, device, checkpoint)
         keep_run(trial, context, trained, features)
     if distributed.world().leads:
         checkpoint.remove()
@@ -163,7 +168,7 @@ def keep_run(
         held_out: validation and test on other tokens than training's; none: those of `features`.
         finetuned: modality to the file with the weights of an encoder that learnt too.
     """
-    eval_features = held_out or features
+    eval_features = read_texts(trained.network, held_out or features)
     predictions, metrics = predict_splits(trained.network, eval_features)
     if not distributed.world().leads:
         return
@@ -180,6 +185,7 @@ def keep_run(
         "train_seconds": trained.seconds,
         "train_rows": len(rows),
         "best_epoch": trained.best_epoch,
+        **trained.facts,
         "trained_on_missing": {
             "image": trial.design.modality_dropout > 0 or bool((features.image_items[rows] < 0).any()),
             "text": trial.design.modality_dropout > 0 or bool((features.text_items[rows] < 0).any()),

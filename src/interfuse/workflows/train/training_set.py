@@ -36,6 +36,8 @@ def make_training_set(
     features: Features, folds: tuple[Mapping[str, Tensor], ...], designs: list[Design]
 ) -> TrainingSet:
     """Pool the tables if a design pools, and measure the train tokens of each fold."""
+    if not any(design.model == "tfidf" for design in designs):
+        features = replace(features, texts=None)  # who does not read them need not carry them to other processes
     kinds = {pools(design) for design in designs}
     pooled = None
     if True in kinds:
