@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from interfuse.core.errors import require
-from interfuse.encoders.bag import Bag, BagTable, fit_bag
+from interfuse.encoders.bag import KINDS, Bag, BagTable, fit_bag
 from interfuse.encoders.base import Dtype, ImageEncoder, PreparedTexts, TextEncoder, hash_files, pad
 from interfuse.encoders.efficientnet import IMAGE_SIZE, EfficientNetLite, EfficientNetLiteFine
 from interfuse.encoders.image import HubImageEncoder, default_hub_image_size
@@ -78,6 +78,7 @@ def load_text_encoder(
 
 
 __all__ = [
+    "KINDS",
     "PACKAGED_IMAGE",
     "PACKAGED_TEXT",
     "Bag",

@@ -102,9 +102,10 @@ def compare_designs(
 ) -> Comparison:
     """Compare every design with the baseline, and the best fusion with the best control.
 
-    Holm's family is every contrast against the baseline, floors included but those that no seed changes. The study's verdict stands outside that
-    family: it is one contrast. Its two designs are chosen for each seed by the validation of the other seeds: a lucky
-    training is lucky on validation and on test, so a choice by the very trainings that are scored counts luck as skill.
+    Holm's family is every contrast against the baseline, floors included but those that no seed changes. The study's
+    verdict stands outside that family: it is one contrast. Its two designs are chosen for each seed by the validation
+    of the other seeds: a lucky training is lucky on validation and on test, so a choice by the very trainings that are
+    scored counts luck as skill.
 
     Args:
         scores: each design's scores by its name.

@@ -9,7 +9,7 @@ from torch import Tensor
 from interfuse.core.modalities import Modalities
 from interfuse.core.tokens import Tokens
 from interfuse.explain.unimodal_cache import UnimodalCache, fill_cache
-from interfuse.training import Adapter, Network
+from interfuse.training import Adapter, LinearAdapter, Network
 
 TOKENS = 4096
 """Tokens a pass of fusion and head: few enough that what lies between its layers stays in the processor's cache."""
@@ -42,11 +42,26 @@ def pair_logits(
     """
     network.eval()
     images, texts = adapt(network.image_adapter, image), adapt(network.text_adapter, text)
+    if network.linear:
+        return _add(network, images, texts, on_step)
     cache = fill_cache(network, images, texts)
     table = _fill(network, images, texts, cache, on_step, pairs)
     if cache.answers and not _agrees(network, images, texts, table):
         return _fill(network, images, texts, UnimodalCache(), None, pairs)
     return table
+
+
+def _add(
+    network: Network, images: Tokens, texts: Tokens, on_step: Callable[[int], None] | None
+) -> Float[Tensor, "texts images classes"]:
+    """Compute the table of a linear model, whose logits are a sum: a bag's rows are too wide to pair them."""
+    no_image, no_text = (Tokens(t.tokens.new_zeros(1, 1, t.tokens.shape[2]), t.mask[:1]) for t in (images, texts))
+    blank = network.interact(no_image, no_text)
+    of_texts = network.interact(Tokens(*(_tile(part, len(texts.tokens)) for part in no_image)), texts)
+    of_images = network.interact(images, Tokens(*(_tile(part, len(images.tokens)) for part in no_text)))
+    if on_step is not None:
+        on_step(len(texts.tokens) * len(images.tokens))
+    return of_texts[:, None] + (of_images - blank)[None]
 
 
 def _fill(
@@ -86,7 +101,7 @@ def _agrees(network: Network, images: Tokens, texts: Tokens, table: Tensor) -> b
     return bool(error <= precision * table.abs().max().clamp_min(1.0))
 
 
-def adapt(adapter: Adapter, tokens: Tokens) -> Tokens:
+def adapt(adapter: Adapter | LinearAdapter, tokens: Tokens) -> Tokens:
     """Run an adapter over items, some at a time."""
     parts = [adapter(*pair) for pair in zip(tokens.tokens.split(ADAPTED), tokens.mask.split(ADAPTED), strict=True)]
     return Tokens(torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts]))

@@ -11,6 +11,7 @@ from interfuse.training.linear import fit_linear, read_texts
 from interfuse.training.loop import Trained, steps_an_epoch, train
 from interfuse.training.network import (
     Adapter,
+    LinearAdapter,
     ModalitySpec,
     Network,
     NetworkOutput,
@@ -33,6 +34,7 @@ __all__ = [
     "Adapter",
     "Checkpoint",
     "FinetuneSettings",
+    "LinearAdapter",
     "ModalitySpec",
     "Network",
     "NetworkOutput",

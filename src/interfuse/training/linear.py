@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
 from interfuse.core.modalities import Modalities
-from interfuse.data import Features, eval_batches
+from interfuse.data import Features
 from interfuse.encoders import BagTable, fit_bag
 from interfuse.evaluation import example_scores
 from interfuse.training.loop import Trained
@@ -30,7 +30,8 @@ MOST_STEPS = 200
 """Steps of L-BFGS for each strength."""
 ROWS = 4096
 """Rows that are gathered at once."""
-Inputs = Float[np.ndarray, "rows dim"] | csr_array
+Inputs: TypeAlias = np.ndarray | csr_array
+"""(rows, dim)."""
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,7 @@ class Network(nn.Module):
         self.residual = Residual(design, self.fusion) if design.residual and not linear else None
         self.unimodal_heads, self.heads_teach = _unimodal_heads(design, self.fusion, classes)
         both = len(self.fusion.modalities) == 2 and not linear  # a control has nothing to contrast
+        self.linear = design.linear
         self.bag: Bag | None = None
         """What makes tokens of texts in place of the text encoder, where the design says so."""
         self.contrast = Contrast() if design.contrastive and both else None

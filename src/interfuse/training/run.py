@@ -18,8 +18,8 @@ from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.modalities import MODALITIES
 from interfuse.core.records import HISTORY, write_table
 from interfuse.core.settings import build, to_plain
-from interfuse.store import Projection, load_projections, save_projections
 from interfuse.encoders import Bag
+from interfuse.store import Projection, load_projections, save_projections
 from interfuse.training.network import ModalitySpec, Network
 
 FORMAT = 1

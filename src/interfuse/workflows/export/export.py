@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from interfuse.core.errors import ExportError, require
 from interfuse.core.files import write_json
 from interfuse.core.progress import Progress, Silent
+from interfuse.encoders import KINDS
 from interfuse.training import Run
 from interfuse.workflows.encode import open_tower
 from interfuse.workflows.export.graphs import HeadGraph, WholeGraph
@@ -85,6 +86,8 @@ def export_run(
             tokenizer = graph.text_encoder.tokenizer.backend_tokenizer
             tokenizer.no_padding()
             tokenizer.save(str(part / "tokenizer.json"))
+        if run.network.bag is not None:
+            write_json(part / "vocabulary.json", {**run.network.bag.terms, "idf": run.network.bag.idf.tolist()})
         if format == "onnx":
             shutil.copyfile(Path(__file__).with_name("runtime.py"), part / "predict.py")
         if out.exists():
@@ -118,18 +121,26 @@ def open_exported(path: Path) -> Predictor:
 
 
 def _head(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
-    if run.projections:
+    if run.projections and run.network.bag is None:
         raise ExportError(
             "This run was trained with store_dim=…: its head takes projected tokens, which no encoder gives. "
             "Export the whole model, with whole=True."
         )
     adapters = run.network.image_adapter, run.network.text_adapter
     config = {"whole": False, "encoders": run.info["encoders"], "dims": [len(adapter.mean) for adapter in adapters]}
+    if run.network.bag is not None:
+        lengths = {kind: list(KINDS[kind]["ngram_range"]) for kind in run.network.bag.terms}
+        config["bag"] = {"sees_image": "image" in run.network.fusion.modalities, **lengths}
     return HeadGraph(run.network, run.task).eval(), head_cases(run.network), config
 
 
 def _whole(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
     encoders = run.info["encoder_settings"]
+    if run.network.bag is not None:
+        raise ExportError(
+            "This run reads texts by TF-IDF, and no graph does that: export it without whole=True. The predict.py "
+            "beside the model reads texts by its vocabulary.json."
+        )
     if encoders["image_encoder"] == "known":
         raise ExportError("A known-answer task has tokens and no encoders: export the head alone, without whole=True.")
     settings = EncoderSettings(**encoders)

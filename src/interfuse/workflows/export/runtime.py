@@ -7,6 +7,7 @@ tokenizers:
 """
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,9 +35,11 @@ class Model:
             from tokenizers import Tokenizer
 
             self.tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        if "bag" in self.config:
+            self.vocabulary = json.loads((self.folder / "vocabulary.json").read_text(encoding="utf-8"))
 
     def predict(self, pictures: Sequence[Any], texts: Sequence[str | None], batch: int = 32) -> np.ndarray:
-        """Return the probabilities, (rows, classes), of a whole model.
+        """Return the probabilities, (rows, classes), of a whole model, or of one that reads texts by TF-IDF alone.
 
         Args:
             pictures: a path or a PIL image each; None: missing.
@@ -50,6 +53,10 @@ class Model:
         return np.concatenate(parts) if parts else np.zeros((0, len(self.label_names)), np.float32)
 
     def _predict(self, pictures: Sequence[Any], texts: Sequence[str | None]) -> np.ndarray:
+        if "bag" in self.config:
+            image = np.zeros((len(texts), 1, self.config["dims"][0]), np.float32)
+            there = np.array([[not blank(text)] for text in texts])
+            return self.predict_tokens(image, np.zeros((len(texts), 1), bool), self.bag(texts), there)
         distinct: dict[Any, int] = {}
         index = [-1 if p is None else distinct.setdefault(self._name(p), len(distinct)) for p in pictures]
         by_name = {self._name(picture): picture for picture in pictures if picture is not None}
@@ -94,6 +101,24 @@ class Model:
             ids[place, : len(row)], mask[place, : len(row)] = row, True
         return ids, mask
 
+    def bag(self, texts: Sequence[str | None]) -> np.ndarray:
+        """Weigh the terms of texts as the training did, TF-IDF: (rows, 1, terms), a token for each text."""
+        idf = np.array(self.vocabulary["idf"], np.float32)
+        out, start = np.zeros((len(texts), 1, len(idf)), np.float32), 0
+        for kind, pieces in (("words", words_of), ("characters", letters_of)):
+            terms = {term: place for place, term in enumerate(self.vocabulary[kind])}
+            part = out[:, 0, start : start + len(terms)]
+            for row, text in enumerate(texts):
+                for term in pieces((text or "").lower(), *self.config["bag"][kind]):
+                    if term in terms:
+                        part[row, terms[term]] += 1
+            counted = part > 0
+            part[counted] = 1 + np.log(part[counted])
+            part *= idf[start : start + len(terms)]
+            part /= np.maximum(np.linalg.norm(part, axis=1, keepdims=True), np.float32(1e-30))
+            start += len(terms)
+        return out
+
     @staticmethod
     def _name(picture: Any) -> Any:
         return str(picture) if isinstance(picture, str | Path) else id(picture)
@@ -102,6 +127,24 @@ class Model:
 def blank(text: str | None) -> bool:
     """Return whether a text is missing."""
     return text is None or not text.strip()
+
+
+def words_of(text: str, least: int, most: int) -> list[str]:
+    """List the words of a text, and its runs of words up to the longest."""
+    words = re.findall(r"\b\w+\b", text)
+    lengths = range(least, most + 1)
+    return [" ".join(words[at : at + size]) for size in lengths for at in range(len(words) - size + 1)]
+
+
+def letters_of(text: str, least: int, most: int) -> list[str]:
+    """List the runs of letters of each word with a space on both sides; a word shorter than a run counts once."""
+    pieces = []
+    for word in (f" {word} " for word in text.split()):
+        for size in range(least, most + 1):
+            pieces += [word[at : at + size] for at in range(max(1, len(word) - size + 1))]
+            if len(word) <= size:
+                break
+    return pieces
 
 
 def to_rgb(picture: Any) -> Any:
@@ -127,7 +170,7 @@ def main(arguments: Sequence[str]) -> None:
     if not inputs or len(inputs) % 2:
         raise SystemExit('usage: python predict.py PICTURE "TEXT" [PICTURE "TEXT" …]   (- for a missing one)')
     model = Model(Path(__file__).parent)
-    if not model.config["whole"]:
+    if not model.config["whole"] and model.config.get("bag", {}).get("sees_image", True):
         raise SystemExit("This model takes tokens: call Model(folder).predict_tokens. Pairs need the whole model.")
     probs = model.predict(inputs[::2], inputs[1::2])
     for row in probs:

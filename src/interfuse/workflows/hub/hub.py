@@ -7,11 +7,11 @@ from typing import Any
 from interfuse.core.errors import HubError
 from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.settings import to_plain
-from interfuse.training import FINETUNED, PROJECTION, load_run
+from interfuse.training import FINETUNED, PROJECTION, VOCABULARY, load_run
 from interfuse.workflows.hub.model_card import model_card
 
 CARD, ESTIMATOR = "README.md", "estimator.json"
-SHARED = ("config.json", "run.json", "model.safetensors", PROJECTION, *FINETUNED.values(), ESTIMATOR, CARD)
+SHARED = ("config.json", "run.json", "model.safetensors", PROJECTION, VOCABULARY, *FINETUNED.values(), ESTIMATOR, CARD)
 """What is pushed and pulled: no predictions, since these name rows of the training data."""
 
 
@@ -32,6 +32,8 @@ def write_shared(run_folder: Path, out: Path, origin: Path | None = None) -> Non
     out.mkdir(parents=True, exist_ok=True)
     for name in ("run.json", "model.safetensors"):
         shutil.copyfile(run.folder / name, out / name)
+    if run.network.bag is not None:
+        shutil.copyfile(run.folder / VOCABULARY, out / VOCABULARY)
     if run.projections:
         shutil.copyfile(run.folder / PROJECTION, out / PROJECTION)
     for path in run.finetuned.values():

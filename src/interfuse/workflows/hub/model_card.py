@@ -52,6 +52,14 @@ def find_study(folder: Path) -> Study | None:
 def _head(run: Run) -> str:
     design, encoders = run.design, run.info["encoder_settings"]
     columns, plural = run.info["columns"], "s" if design.epochs > 1 else ""
+    kind = f"An image-text fusion network ({run.task}) made with interfuse"
+    fused = f"fused by `{design.fusion}`"
+    trained = f"Seed {run.info['seed']}, {design.epochs} epoch{plural}; the best by validation was kept."
+    if design.linear:
+        kind = f"A linear model ({run.task}) fitted with interfuse"
+        fused = f"averaged, of the modalities that `{design.fusion}` sees"
+        trained = "No seed changes it. The strength of its penalty was chosen by validation."
+    text = "TF-IDF of words and characters" if design.model == "tfidf" else f"`{encoders['text_encoder']}`"
     names = ", ".join(f"`{name}`" for name in run.label_names[:SHOWN])
     names += f", … ({len(run.label_names)} in all)" if len(run.label_names) > SHOWN else ""
     frozen = (
@@ -69,12 +77,12 @@ tags:
 
 # {design.name}
 
-An image-text fusion network ({run.task}) made with interfuse: tokens of `{encoders["image_encoder"]}` and of
-`{encoders["text_encoder"]}` ({frozen}), fused by `{design.fusion}`.
+{kind}: tokens of `{encoders["image_encoder"]}` and of
+{text} ({frozen}), {fused}.
 
 - Answers: {names}.
 - Inputs: a picture (column `{columns["image"]}`) and a text (column `{columns["text"]}`).
-- Seed {run.info["seed"]}, {design.epochs} epoch{plural}; the best by validation was kept.
+- {trained}
 """
 
 

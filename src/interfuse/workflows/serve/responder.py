@@ -202,9 +202,14 @@ class Responder:
         rows = [row for row, one in enumerate(questions) if one.text is not None]
         ids: list[list[int]] = [[] for _ in questions]
         cut = [False] * len(questions)
+        bag = self.run.network.bag
+        if bag and rows:
+            weights = torch.from_numpy(bag.weigh([one.text or "" for one in questions]).toarray())
+            return Tokens(weights.unsqueeze(1), torch.tensor([[one.text is not None] for one in questions])), ids, cut
         if not rows:
             empty = Tokens(
-                torch.zeros(len(questions), 1, self.text.encoder.dim), torch.zeros(len(questions), 1, dtype=torch.bool)
+                torch.zeros(len(questions), 1, bag.dim if bag else self.text.encoder.dim),
+                torch.zeros(len(questions), 1, dtype=torch.bool),
             )
             return empty, ids, cut
         for row in rows:

@@ -121,7 +121,8 @@ class Study:
     def trials(self) -> list[Trial]:
         """List every training that the study needs; a fold has a folder of its own where there are several.
 
-        A linear model is trained once. Where the rows are split anew, each seed has a split to itself, which its trainings have for a fold.
+        A linear model is trained once. Where the rows are split anew, each seed has a split to itself, which its
+        trainings have for a fold.
         """
         designs, confirmed = self.designs(), self.record.get("confirmation") or {"seeds": []}
         fresh = [design for design in designs if design.name in (confirmed.get("fusion"), confirmed.get("control"))]
@@ -171,7 +172,11 @@ class Study:
             *say_collapses(scores, comparison.rules.lower),
             say_families(bool(self.record.get("primary")), comparison.contrast is not None, self.looks() is not None),
             *say_budget(
-                {name: Learning(_curves(entry.histories), entry.watched) for name, entry in trained.items() if name in histories},
+                {
+                    name: Learning(_curves(entry.histories), entry.watched)
+                    for name, entry in trained.items()
+                    if name in histories
+                },
                 float(self.record["margin"]),
                 HEADLINES[self.task],
             ),

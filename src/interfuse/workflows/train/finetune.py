@@ -83,7 +83,9 @@ def finetune_run(
         raise ConfigError("A known-answer task has tokens and no encoders: leave unfreeze=… out.")
     if isinstance(start, Design):
         if start.linear:
-            raise ConfigError(f"{start.name} is a linear model of features: no encoder learns with it. Leave it frozen.")
+            raise ConfigError(
+                f"{start.name} is a linear model of features: no encoder learns with it. Leave it frozen."
+            )
         check_idle([start])
         check_design(start)
     prepared = prepare(source, watcher)

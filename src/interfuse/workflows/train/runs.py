@@ -187,8 +187,8 @@ def keep_run(
         "best_epoch": trained.best_epoch,
         **trained.facts,
         "trained_on_missing": {
-            "image": trial.design.modality_dropout > 0 or bool((features.image_items[rows] < 0).any()),
-            "text": trial.design.modality_dropout > 0 or bool((features.text_items[rows] < 0).any()),
+            name: (trial.design.modality_dropout > 0 and not trial.design.linear) or bool((items[rows] < 0).any())
+            for name, items in features.items.named()
         },
         "metrics": metrics,
         **costs,
