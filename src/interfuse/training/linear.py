@@ -24,7 +24,7 @@ from interfuse.training.loop import Trained
 from interfuse.training.network import ModalitySpec, Network, count_parameters
 from interfuse.training.objective import Objective, make_objective
 
-STRENGTHS = {"linear": (1e-4, 1e-3, 1e-2, 1e-1, 1.0), "tfidf": (0.1, 1.0, 10.0, 100.0)}
+STRENGTHS = {"linear": (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0), "tfidf": (0.1, 1.0, 10.0, 100.0)}
 """Inverse strengths of the L2 penalty (scikit-learn's C; of a ridge 1 / alpha) that are tried, by kind of model."""
 MOST_STEPS = 200
 """Steps of L-BFGS for each strength."""

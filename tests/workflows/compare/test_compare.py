@@ -73,8 +73,8 @@ def test_token_attention_binds_and_no_pooled_design_can(tmp_path):
     ("task", "verdict"),
     [
         ("additive", "Fusion beats "),
-        ("unique_text", "(No evidence that fusion beats|Fusion and) text only"),
-        ("unique_image", "(No evidence that fusion beats|Fusion and) image only"),
+        ("unique_text", "(No evidence that fusion beats|Fusion and) (text only|logistic_text)"),
+        ("unique_image", "(No evidence that fusion beats|Fusion and) (image only|logistic_image)"),
         ("redundant", "(No evidence that fusion beats|Fusion and) "),
         ("xor", "Fusion beats "),
     ],
@@ -138,13 +138,14 @@ def study(shop, tmp_path_factory) -> Study:
 def test_the_floors_are_always_in_the_table_and_every_field_is_there(study):
     rows = rows_of(study)
     named = {"majority", "text_only", "image_only", "concat", "concat:hidden=32", "cross_attention", "merged_attention"}
+    named |= (linear := {"tfidf", "logistic_image", "logistic_text", "logistic"})
     (matched,) = set(rows) - named
     assert set(rows) == {*named, matched}
     assert matched.startswith("concat:hidden=")
-    largest = max(row["parameters"] for name, row in rows.items() if name != matched)
+    largest = max(row["parameters"] for name, row in rows.items() if name not in {matched, *linear})
     assert rows[matched]["parameters"] == pytest.approx(largest, rel=0.01)
     floors = {name for name, row in rows.items() if row["verdict"] == "floor"}
-    assert floors == {"majority", "text_only", "image_only", "concat", matched}
+    assert floors == {"majority", "text_only", "image_only", "concat", matched, *linear}
     needed = {
         *("design", "fusion", "baseline", "metric", "mean", "ci_low", "ci_high", "seeds", "parameters"),
         *("train_seconds", "delta", "delta_ci_low", "delta_ci_high", "verdict"),
@@ -158,7 +159,7 @@ def test_the_floors_are_always_in_the_table_and_every_field_is_there(study):
 
 def test_seeds_are_paired_every_design_sees_the_same_rows_in_the_same_order(study):
     tables = [read_table(trial.folder / "predictions.parquet") for trial in study.trials()]
-    assert len(tables) == 14
+    assert len(tables) == 18  # two seeds of seven designs, and each linear model once
     assert all(
         table.select(["row", "group", "split"]).equals(tables[0].select(["row", "group", "split"])) for table in tables
     )
@@ -225,7 +226,7 @@ def test_worker_processes_give_the_numbers_of_one_process(tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert len(json.loads(done.stdout)) == 7
+        assert len(json.loads(done.stdout)) == 10
         assert done.stderr.count("attention over one key") == done.stderr.count("warning: CrossAttentionFusion") == 1
         trials = Study.open(tmp_path / jobs).trials()
         tables.append([read_table(trial.folder / "predictions.parquet") for trial in trials])

@@ -3,10 +3,13 @@
 import pytest
 
 from interfuse.core.design import parse_designs
+from interfuse.workflows import CompareSettings, Source
 from interfuse.workflows.compare.floors import name_role, read_floors
+from interfuse.workflows.compare.request import read_request
 
 MATCHED, TOWERS = "concat:hidden=match", "two_tower:contrastive=1.0"
-ALWAYS = {"image_only", "text_only", "concat", MATCHED}
+LINEAR = {"tfidf", "logistic_image", "logistic_text", "logistic"}
+ALWAYS = {"image_only", "text_only", "concat", MATCHED, *LINEAR}
 
 
 def names(asked: str, task: str = "multiclass", **base) -> list[str]:
@@ -20,6 +23,7 @@ def names(asked: str, task: str = "multiclass", **base) -> list[str]:
         ("concat:hidden=32", "multiclass", ALWAYS),
         (MATCHED, "multiclass", ALWAYS - {MATCHED}),
         ("text_only:encoder_layers=1", "multiclass", ALWAYS - {"text_only"}),
+        ("text_only:encoder_layers=1,tfidf:class_weights=balanced", "multiclass", ALWAYS - {"text_only", "tfidf"}),
         ("cross_attention", "multiclass", ALWAYS | {"merged_attention"}),
         ("cross_attention,merged_attention:num_layers=2", "multiclass", ALWAYS),
         ("cross_attention:pool=mean", "multiclass", ALWAYS),
@@ -36,6 +40,15 @@ def test_floors_come_first_and_rivals_last():
     found = names("cross_attention,product")
     assert found[:4] == ["image_only", "text_only", "concat", MATCHED]
     assert found[-1] == "merged_attention"
+
+
+def test_linear_floors_may_be_left_out_and_tokens_alone_have_no_tfidf():
+    for settings, expected in (({}, LINEAR - {"tfidf"}), ({"linear_floors": False}, set())):
+        request = read_request(CompareSettings(fusions="product", **settings), Source("known:xor"))
+        assert {design.name for design in request.floors.linear} == expected
+        assert {design.name for design in request.floors.add(request.designs, "multiclass")} >= expected
+    few = read_floors({}).add(parse_designs("product", {}), "multiclass", linear=False)
+    assert not {design.name for design in few} & LINEAR
 
 
 def test_every_floor_is_called_a_floor_and_a_rival_is_judged():

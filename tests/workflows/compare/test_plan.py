@@ -22,10 +22,12 @@ def test_a_plan_names_and_sizes_every_design_and_nothing_is_on_disk_yet(tmp_path
     request = read_request(CompareSettings(fusions="product,concat:hidden=4:name=narrow", base=SMALL, **words), source)
     plan = settle(request, prepare(source, Silent()), tmp_path / "study", Silent())
     roles = {entry["name"]: entry["role"] for entry in plan.record["designs"]}
-    (matched,) = set(roles) - {"image_only", "text_only", "concat", "product", "narrow"}
+    linear = {"logistic_image", "logistic_text", "logistic"}
+    (matched,) = set(roles) - {"image_only", "text_only", "concat", "product", "narrow", *linear}
     assert matched.startswith("concat:hidden=")
     assert plan.record["primary"] == {"first": "product", "second": matched}
-    assert {name for name, role in roles.items() if role == "floor"} == {"image_only", "text_only", "concat", matched}
+    floors = {"image_only", "text_only", "concat", matched, *linear}
+    assert {name for name, role in roles.items() if role == "floor"} == floors
     assert roles["narrow"] == "baseline"
     assert not (tmp_path / "study").exists()
 
