@@ -129,9 +129,14 @@ def test_a_run_comes_back_from_disk_without_pickle_and_reads_new_texts(name, tmp
         new = pa.chunked_array([["blue and blue"] * ROWS])
         answers = predict_probs(run.network, read_texts(run.network, replace(features, texts=new)), rows)
         assert fusion == "concat" or int(answers[0].argmax()) == 2
-        (tmp_path / "run" / "vocabulary.json").write_text('{"words": ["red"], "characters": []}')
-        with pytest.raises(DataError, match="A vocabulary has"):
-            load_run(tmp_path / "run")
+        broken = {
+            "A vocabulary has": '{"words": ["red"], "characters": []}',
+            "cannot be opened as a run": '{"words": 3}',
+        }
+        for message, vocabulary in broken.items():
+            (tmp_path / "run" / "vocabulary.json").write_text(vocabulary)
+            with pytest.raises(DataError, match=message):
+                load_run(tmp_path / "run")
 
 
 def test_classes_that_no_train_row_has_are_unlikely_and_one_class_alone_is_learnt():

@@ -112,7 +112,7 @@ def load_run(folder: Path | str) -> Run:
         network = Network(design, image, text, len(info["label_names"]), str(info["task"]))
         weights = load_file(folder / "model.safetensors")
         if design.model == "tfidf":
-            network.bag = Bag(read_json(folder / VOCABULARY), weights.pop(IDF).numpy())
+            network.bag = Bag(read_json(folder / VOCABULARY), weights.pop(IDF).numpy().reshape(text.dim))
         network.load_state_dict(weights)
         projections = _projections(folder, info.get("encoders", {}))
         finetuned = _finetuned(folder, info.get("encoders", {}))
