@@ -45,7 +45,14 @@ def study(shop, tmp_path_factory):
             folder / "shop.csv",
             **{"image": "photo", "text": "caption", "label": "tag"},
             **{"image_encoder": str(see), "text_encoder": str(read), "store": folder / "store"},
-            **{"fusions": "product,concat:model=tfidf", "seeds": 3, "epochs": 1, "dim": 8, "num_heads": 2},
+            **{
+                "fusions": "product,concat:model=tfidf",
+                "seeds": 2,
+                "confirm": True,
+                "epochs": 1,
+                "dim": 8,
+                "num_heads": 2,
+            },
             out=tmp_path_factory.mktemp("out") / "study",
         )
 
@@ -60,13 +67,15 @@ def test_a_linear_floor_is_trained_once_and_is_a_control_that_the_verdict_speaks
     rows = {row.design: row for row in summary.rows}
     linear = {"tfidf", "logistic_text", "logistic_image", "logistic", "concat:model=tfidf"}
     assert {rows[name].verdict for name in linear} == {"floor"}
-    assert {rows[name].seeds for name in linear} == {3}
+    assert {rows[name].seeds for name in linear} == {2}
     for name in linear:
         assert [trial.seed for trial in study.trials() if trial.design.name == name] == [0]
-        assert study.run(name, seed=2).folder == study.run(name).folder
+        assert study.run(name, seed=1).folder == study.run(name).folder
     assert rows["tfidf"].mean > rows["text_only"].mean + 0.2  # 91 % have a text, and letters tell its label
     assert "tfidf" in summary.verdict
-    _, _, scores = study.score()
+    by, _, scores = study.score()
+    assert study.record["confirmation"]["control"] == "tfidf"  # fresh trainings of the fusion against the one it has
+    assert study.judge(by, scores).contrast.components.seeds == 2
     assert {name for name, entry in scores.items() if entry.outside} == {*linear, "majority"}
     assert {name for name in linear if scores[name].unimodal} == {"tfidf", "logistic_text", "logistic_image"}
     judged = [result for result in study.contrasts("product") if result.delta is not None]

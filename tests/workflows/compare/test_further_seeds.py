@@ -7,7 +7,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.workflows import Study
 from interfuse.workflows.study import add_seeds, confirm
 
-TERMS = {"dim": 16, "epochs": 1, "batch_size": 64, "train_rows": 256, "baseline": "concat"}
+TERMS = {"dim": 16, "epochs": 1, "batch_size": 64, "train_rows": 256, "baseline": "concat", "linear_floors": False}
 FUSIONS = ["concat", "product", "text_only", "image_only"]
 
 

@@ -49,9 +49,9 @@ def wait_for_checkpoint(folder, process) -> None:
 @pytest.mark.parametrize(
     ("command", "kills", "files"),
     [
-        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--format", "json"], 4, 5),
+        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--format", "json"], 4, 8),
         (["train", *COMMON, "--fusion", "cross_attention", "--epochs", "10"], 4, 1),
-        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--tune", "1", "--jobs", "2"], 2, 15),
+        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--tune", "1", "--jobs", "2"], 2, 18),
     ],
     ids=["compare", "train", "compare side by side, tuned"],
 )
@@ -101,5 +101,5 @@ def test_files_left_by_a_kill_do_not_stop_a_study_and_are_removed(tmp_path):
         run(["compare", *COMMON, "--epochs", "1", "--fusions", "product", "--seeds", "1", "--out", str(tmp_path)])
     assert stop.value.code in (0, None)
     assert read_json(tmp_path / "study.json")["folds"] == 1
-    assert len(Study.open(tmp_path).trials()) == 5
+    assert len(Study.open(tmp_path).trials()) == 8
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
