@@ -168,7 +168,7 @@ def test_compare_prints_json_alone_on_stdout_and_a_report_can_be_had_again(tmp_p
         run([*arguments, "--format", "json"])
     caught = capsys.readouterr()
     rows = json.loads(caught.out)
-    assert "Plan: 5 trainings" in caught.err
+    assert "Plan: 8 trainings" in caught.err
     with pytest.raises(SystemExit):
         run([*arguments, "--format", "json"])
     again = capsys.readouterr()
