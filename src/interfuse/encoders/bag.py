@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from scipy.sparse import csr_array, hstack
-from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
 
 from interfuse.core.errors import DataError
@@ -61,7 +60,7 @@ class Bag:
         return csr_array(hstack([vectorizer.transform(texts) for vectorizer in self._vectorizers], format="csr"))
 
     @cached_property
-    def _vectorizers(self) -> list[TfidfVectorizer]:
+    def _vectorizers(self) -> list[Any]:
         vectorizers, start = [], 0
         for kind, terms in self.terms.items():
             if not terms:
@@ -90,7 +89,7 @@ def fit_bag(texts: Sequence[str]) -> Bag:
     return Bag(terms, np.concatenate(weights))
 
 
-def _fit(kind: str, texts: Sequence[str], least: int) -> TfidfVectorizer | None:
+def _fit(kind: str, texts: Sequence[str], least: int) -> Any:
     """Return what was fitted; None where no term is in so many texts."""
     try:
         return _vectorizer(kind, min_df=least).fit(texts)
@@ -98,7 +97,9 @@ def _fit(kind: str, texts: Sequence[str], least: int) -> TfidfVectorizer | None:
         return None
 
 
-def _vectorizer(kind: str, **more: Any) -> TfidfVectorizer:
+def _vectorizer(kind: str, **more: Any) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer  # a second to import; most runs read no bag
+
     return TfidfVectorizer(**KINDS[kind], sublinear_tf=True, dtype=np.float32, **more)
 
 

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.sparse import csr_array, hstack, vstack
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 
 from interfuse.core.design import Design
@@ -141,6 +139,8 @@ def _fit(
     inputs: Inputs, features: Features, objective: Objective, strengths: tuple[float, ...]
 ) -> Iterator[tuple[float, _Map]]:
     """Return each strength and what was fitted with it, the strongest penalty first."""
+    from sklearn.linear_model import Ridge  # a second to import; most commands fit nothing
+
     labels = features.labels[features.splits["train"]].numpy()
     weights = None if objective.weights is None else objective.weights.numpy()
     if features.task == "regression":
@@ -167,12 +167,16 @@ class _Logistic:
     """Logistic regression over all classes; one that no train row has is half as likely as a row."""
 
     def __init__(self, inputs: Inputs, labels: np.ndarray, weights: np.ndarray | None, classes: int) -> None:
+        from sklearn.linear_model import LogisticRegression
+
         self.inputs, self.labels, self.weights, self.classes = inputs, labels, weights, classes
         self.present = np.unique(labels)
         self.model = LogisticRegression(max_iter=MOST_STEPS, warm_start=True)
 
     def fit(self, strength: float) -> _Map:
         """Fit, beginning where the strength before ended."""
+        from sklearn.exceptions import ConvergenceWarning
+
         weight = np.zeros((self.classes, self.inputs.shape[1]))
         bias = np.full(self.classes, -np.log(2 * len(self.labels)))
         if len(self.present) == 1:
