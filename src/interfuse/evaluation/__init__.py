@@ -14,6 +14,7 @@ from interfuse.evaluation.comparison import (
     DesignResult,
     best_on_validation,
     compare_designs,
+    list_choosers,
     list_rivals,
 )
 from interfuse.evaluation.components import Components, mean_interval, measure_components
@@ -160,6 +161,7 @@ __all__ = [
     "is_open",
     "judge",
     "least_signed_rank",
+    "list_choosers",
     "list_rivals",
     "make_metric",
     "mean_interval",

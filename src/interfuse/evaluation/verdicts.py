@@ -144,7 +144,7 @@ def say_choice(fusions: Sequence[str], controls: Sequence[str], tied: Sequence[s
         alone: no other control was compared.
     """
     equals = f" As good there: {', '.join(tied)}." if tied else ""
-    opening = f"Chosen for each seed by the validation of the other seeds: {_often(fusions)}"
+    opening = f"Chosen for each seed by the validation of other seeds: {_often(fusions)}"
     if alone:
         return f"{opening}. {controls[0]} is the only unimodal control; the other modality alone may do better.{equals}"
     return f"{opening}; of the unimodal controls {_often(controls)}.{equals}"
