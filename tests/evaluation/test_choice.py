@@ -1,7 +1,6 @@
 """Choosing designs on validation: a training that is lucky there is lucky on test, and luck is no skill."""
 
 import numpy as np
-
 import pytest
 
 from interfuse.evaluation import DesignScores, best_on_validation, compare_designs, list_choosers, list_rivals

@@ -224,7 +224,9 @@ def test_every_contrast_is_in_holm_s_family_and_floors_show_their_difference():
         test = (draw.random((3, 400)) < rate).astype(float)
         scores[f"d{number}"] = DesignScores(test, np.ones((3, 5)), np.arange(400), number == 2, number == 2)
     results = compare_designs(scores, "base").results
-    rules = Rules(spread=common_spread(entry.components() for entry in scores.values()))
+    entries, rules = list(scores.values()), Rules()
+    spread = common_spread([entry.components for entry in entries], [rules.variation(entry) for entry in entries])
+    rules = Rules(spread=spread)
     raw = [rules.contrast(scores[f"d{n}"], scores["base"]).p for n in range(4)]
     assert results[0].p_holm is None
     assert [r.p_holm for r in results[1:]] == pytest.approx(statistics.holm(raw))

@@ -94,4 +94,4 @@ def test_designs_that_tie_by_chance_have_luck_all_the_same():
     assert (tied.constant, constant.constant) == (False, True)
     rules = Rules(spread=SeedSpread(4e-4, 2.0))
     assert rules.contrast(tied, constant).components.spread > 0
-    assert rules.own(constant).standard_error == pytest.approx(np.sqrt(constant.components().by_item))
+    assert rules.own(constant).standard_error == pytest.approx(np.sqrt(constant.components.by_item))

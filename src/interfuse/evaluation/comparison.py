@@ -113,7 +113,7 @@ def compare_designs(
     rules = rules or Rules()
     _check(scores, baseline, rules.margin)
     entries = scores.values()
-    spread = common_spread([entry.components() for entry in entries], [rules.variation(entry) for entry in entries])
+    spread = common_spread([entry.components for entry in entries], [rules.variation(entry) for entry in entries])
     rules = replace(rules, spread=spread)
     others = [name for name in scores if name != baseline]
     deltas = {name: rules.contrast(scores[name], scores[baseline]) for name in others}

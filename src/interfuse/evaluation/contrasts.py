@@ -95,7 +95,7 @@ class Rules:
         """
         if entry.constant:
             return 0.0
-        parts, (lowest, highest) = entry.components(), self.bounds
+        parts, (lowest, highest) = entry.components, self.bounds
         mean = parts.mean
         if math.isfinite(lowest) and math.isfinite(highest):
             mean = (parts.groups * mean + 2 * (lowest + highest)) / (parts.groups + 4)
@@ -103,7 +103,7 @@ class Rules:
 
     def own(self, entry: DesignScores) -> Interval:
         """Return the interval of a design's own score."""
-        parts = self.spread.moderate(entry.components(), self.variation(entry))
+        parts = self.spread.moderate(entry.components, self.variation(entry))
         return parts.interval(LEVEL, *(self.bounds if _is_bounded(entry, parts, self.bounds) else UNBOUNDED))
 
     def contrast(self, first: DesignScores, second: DesignScores) -> "Difference":

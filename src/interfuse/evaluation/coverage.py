@@ -122,15 +122,16 @@ def measure_coverage(regime: Regime, repeats: int = 2000, seed: int = 0, grouped
     """
     at_least("coverage", 1, repeats=repeats)
     random, counts = np.random.default_rng(seed), np.zeros(4)
+    truths = regime.truths.tolist()
+    ahead = [truth - truths[0] for truth in truths]
     for _ in range(repeats):
         scores = regime.draw(random)
         if not grouped:
             scores = {name: _forget_groups(entry) for name, entry in scores.items()}
         results = compare_designs(scores, "d0", Rules()).results
-        ahead = regime.truths - regime.truths[0]
         deltas = [(result.delta.interval, gap) for result, gap in zip(results, ahead, strict=True) if result.delta]
         counts += [
-            float(np.mean([_holds(result.mean, truth) for result, truth in zip(results, regime.truths, strict=True)])),
+            float(np.mean([_holds(result.mean, truth) for result, truth in zip(results, truths, strict=True)])),
             float(np.mean([_holds(interval, gap) for interval, gap in deltas])) if deltas else math.nan,
             float(any(_is_false(result.verdict, gap) for result, gap in zip(results, ahead, strict=True))),
             float(np.mean([interval.high - interval.low for interval, _ in deltas])) if deltas else math.nan,
@@ -139,7 +140,7 @@ def measure_coverage(regime: Regime, repeats: int = 2000, seed: int = 0, grouped
 
 
 def _holds(interval: Interval, truth: float) -> bool:
-    return bool(interval.low <= truth <= interval.high)
+    return interval.low <= truth <= interval.high
 
 
 def _is_false(verdict: str, ahead: float) -> bool:
