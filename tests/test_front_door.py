@@ -14,6 +14,7 @@ import pytest
 import interfuse
 from interfuse.core.errors import ConfigError, DataError
 from tests.pages.rows import make_rows
+from tests.shape_checks import unchecked
 from tests.workflows import together
 from tests.workflows.export.test_export import make_encoders
 
@@ -64,7 +65,8 @@ def test_help_shows_the_example_and_every_name():
 
 
 def test_the_example_of_the_docstring_runs(inside, capsys):
-    exec(compile(example(), "interfuse.__doc__", "exec"), {})
+    with unchecked():
+        exec(compile(example(), "interfuse.__doc__", "exec"), {})
     assert "fusion" in capsys.readouterr().out
     assert len(pl.read_csv(inside / "predictions.csv")) == 12
     assert (inside / "study/runs/cross_attention/0/diagnosis.html").is_file()

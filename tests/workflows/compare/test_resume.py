@@ -15,13 +15,14 @@ from interfuse.workflows import Source, Study, train_run
 from tests.patience import PATIENCE_S
 
 COMMON = ["known:xor", "--dim", "32", "--epochs", "4", "--batch-size", "64", "--dropout", "0.2"]
+FEW = ["--train-rows", "400"]  # many short trainings: a kill falls between and within them
 
 
 @pytest.fixture(scope="module")
 def start():
     """Start a command in a process of its own, forked from one that has everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["interfuse.cli.app", "interfuse.cli.main", "interfuse.workflows"])
+    context.set_forkserver_preload(["interfuse.cli.app", "interfuse.cli.main", "interfuse.workflows", "optuna"])
 
     def begin(*arguments: str):
         process = context.Process(target=run, args=(list(arguments),))
@@ -49,9 +50,9 @@ def wait_for_checkpoint(folder, process) -> None:
 @pytest.mark.parametrize(
     ("command", "kills", "files"),
     [
-        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--format", "json"], 4, 5),
+        (["compare", *COMMON, *FEW, "--fusions", "product", "--seeds", "1", "--format", "json"], 4, 5),
         (["train", *COMMON, "--fusion", "cross_attention", "--epochs", "10"], 4, 1),
-        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--tune", "1", "--jobs", "2"], 2, 15),
+        (["compare", *COMMON, *FEW, "--fusions", "product", "--seeds", "1", "--tune", "1", "--jobs", "2"], 2, 15),
     ],
     ids=["compare", "train", "compare side by side, tuned"],
 )

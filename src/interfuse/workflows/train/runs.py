@@ -229,12 +229,13 @@ def run_trials(
             run_trial(training_set, context, trial, on_step)
             yield trial
         return
-    spawn = torch.multiprocessing.get_context("spawn")
-    messages: Any = spawn.Queue()
+    processes = _process_context()
+    messages: Any = processes.Queue()
     stop = threading.Event()
     listener = threading.Thread(target=_listen, args=(messages, stop, on_step), daemon=True)
     listener.start()
-    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_start, initargs=(training_set, context, messages))
+    start = training_set, context, messages, dict(os.environ)
+    pool = ProcessPoolExecutor(jobs, mp_context=processes, initializer=_start, initargs=start)
     try:
         futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
         while futures:
@@ -249,11 +250,24 @@ def run_trials(
         listener.join()
 
 
+def _process_context() -> Any:
+    """Return how workers are started: forked from a server that imports this library once, else each imports it anew.
+
+    The server is a fresh process: neither threads nor a GPU of this one are in it, so that forking it is safe.
+    """
+    if "forkserver" not in torch.multiprocessing.get_all_start_methods():
+        return torch.multiprocessing.get_context("spawn")
+    context = torch.multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # heeded where no server runs yet
+    return context
+
+
 _shared: dict[str, Any] = {}
 """What a worker process was started with."""
 
 
-def _start(training_set: TrainingSet, context: RunContext, messages: Any) -> None:
+def _start(training_set: TrainingSet, context: RunContext, messages: Any, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)  # the server's is from when it was started
     warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
     _shared.update(training_set=training_set, context=context, messages=messages)
     threading.Thread(target=_end_with_parent, daemon=True).start()
