@@ -17,16 +17,21 @@ IMPORTED = [
 
 def start_server() -> Callable[..., BaseProcess]:
     """Start the server and return what starts a command: it takes the command's words."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(IMPORTED)
 
     def begin(*words: str) -> BaseProcess:
-        process = context.Process(target=_run, args=(words,))
-        process.start()
-        return process
+        return fork(_run, words)
 
     begin("fusions", "concat").join()  # until everything is imported
     return begin
+
+
+def fork(work: Callable[..., None], *given: object) -> BaseProcess:
+    """Start a function in a process of its own."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    process = context.Process(target=work, args=given)
+    process.start()
+    return process
 
 
 def _run(words: tuple[str, ...]) -> None:
