@@ -99,7 +99,7 @@ def test_the_harness_reaches_the_known_verdict(tmp_path, task, verdict):
             baseline="concat",
             seeds=3,
             out=tmp_path,
-            **{**SMALL, "dim": 32, "batch_size": 128, "epochs": 4, "learning_rate": 6e-3},
+            **{**SMALL, "dim": 32, "batch_size": 250, "epochs": 4, "learning_rate": 1e-2},
         )
     rows, summary = rows_of(study), study.summary()
     assert re.match(verdict, summary.verdict)

@@ -2,7 +2,6 @@
 
 import csv
 import functools
-import multiprocessing
 import os
 import random
 import re
@@ -22,7 +21,6 @@ import torch
 from PIL import Image, ImageColor
 from polars.testing import assert_frame_equal
 
-from interfuse.cli.main import run as command_line
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError, DataError, ExtraMissingError
 from interfuse.core.files import read_json, write_json
@@ -51,6 +49,7 @@ from interfuse.workflows.predict.stream import _Work
 from interfuse.workflows.ray_cluster import run_on_ray
 from tests.patience import PATIENCE_S
 from tests.shape_checks import unchecked
+from tests.workflows.forked import start_server
 
 COLOURS = ("red", "blue", "green", "white")
 BROKEN, LOST, EMPTY = 43, 7, 100
@@ -384,17 +383,7 @@ def test_a_folder_is_read_whole_and_predicted_in_parts(trained, shop, tmp_path):
 
 @pytest.fixture(scope="module")
 def start():
-    """Start a command in a process of its own, forked from one that has everything imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["interfuse.cli.app", "interfuse.cli.main", "interfuse.workflows", "transformers"])
-
-    def begin(*arguments: str):
-        process = context.Process(target=command_line, args=(list(arguments),))
-        process.start()
-        return process
-
-    begin("fusions", "concat").join()
-    return begin
+    return start_server()
 
 
 @pytest.mark.parametrize(("keep", "ending", "kills"), [("--no-keep-tokens", "parquet", 5), ("--keep-tokens", "csv", 3)])
