@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from interfuse.core.ranking import Difference, Pooled, RankedDesign, Ranking
+from interfuse.core.ranking import DataSetDifference, Pooled, RankedDesign, Ranking
 from interfuse.reports.formats import escape_markdown, points, signed
 
 POOLED = ("mean", "low", "high", "p", "plain", "tau", "i2", "q", "q_p", "new_low", "new_high")
@@ -94,7 +94,7 @@ def spell_new(pooled: Pooled) -> str:
     return f"[{signed(pooled.new_low)}, {signed(pooled.new_high)}]"
 
 
-def spell_difference(one: Difference) -> str:
+def spell_difference(one: DataSetDifference) -> str:
     """Write one data set's difference with its interval in points."""
     if not math.isfinite(one.low) or not math.isfinite(one.high):
         return signed(one.delta)
