@@ -180,6 +180,11 @@ class StudySummary:
         return [asdict(row) for row in self.rows]
 
 
+def finite(value: float) -> float | None:
+    """Return a number as a record holds it: None where it is not finite, for JSON has no such number."""
+    return value if math.isfinite(value) else None
+
+
 def late_rows(history: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """Take the last fifth of a training's epochs, where its health is read; the first steps count for nothing there.
 

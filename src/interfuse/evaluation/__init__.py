@@ -52,6 +52,7 @@ from interfuse.evaluation.missing import MissingPoint, missing_curve
 from interfuse.evaluation.needs_both import RIGHT, NeedsBoth, find_needs_both
 from interfuse.evaluation.pairwise import compare_pairs
 from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
+from interfuse.evaluation.phrases import spell_margin, spell_p, spell_points
 from interfuse.evaluation.power import MOST_ROWS, MOST_SEEDS, Precision, PrecisionRange
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
@@ -209,6 +210,9 @@ __all__ = [
     "say_undecomposed",
     "share",
     "signed_rank",
+    "spell_margin",
+    "spell_p",
+    "spell_points",
     "spread_explained",
     "spread_of",
     "tied_scores",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from interfuse.core.records import LeaderboardRow
-from interfuse.reports.formats import points, spell_delta, spell_mean
+from interfuse.evaluation import spell_points
+from interfuse.reports.formats import spell_delta, spell_mean
 from interfuse.reports.styles import Look
 from interfuse.reports.svg import Frame, Scale, spread, ticks_of
 
@@ -69,8 +70,8 @@ def draw_use(image: tuple[float, float, float], text: tuple[float, float, float]
     for value in (0.25, 0.5, 0.75, 1.0):
         frame.add('<line class="grid" x1="{0}" x2="{0}" y1="0" y2="34"/>', frame.across(value))
     for down, name, (mean, low, high) in ((3, "image", image), (18, "text", text)):
-        seeds = f"(seeds {points(low)} to {points(high)})"
-        title = f"another row's {name} moves the prediction by {points(mean)} of 100 {seeds}"
+        seeds = f"(seeds {spell_points(low)} to {spell_points(high)})"
+        title = f"another row's {name} moves the prediction by {spell_points(mean)} of 100 {seeds}"
         frame.add(
             '<rect class="use {}" x="0" y="{}" width="{}" height="12" rx="1.5"><title>{}</title></rect>',
             *(name, down, frame.across(mean), title),
@@ -137,7 +138,7 @@ def _delta(row: LeaderboardRow, scale: Scale, looks: Mapping[str, Look], margin:
 def _edge(frame: Frame, value: float) -> Markup:
     """Draw a value that lies outside the scale, at the edge where it would be."""
     below = 100 * value < frame.x.low
-    text = f"◂ {points(value)}" if below else f"{points(value)} ▸"
+    text = f"◂ {spell_points(value)}" if below else f"{spell_points(value)} ▸"
     where, anchor = ("0.5%", "start") if below else ("99.5%", "end")
     frame.add(
         '<text class="tick edge" x="{}" y="{}" dy=".34em" text-anchor="{}">{}</text>', where, ROW / 2, anchor, text

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from interfuse.core.forecast import Forecast, ForecastCell
 from interfuse.core.records import LeaderboardRow, StudySummary
-from interfuse.evaluation import MOST_ROWS, MOST_SEEDS
+from interfuse.evaluation import MOST_ROWS, MOST_SEEDS, spell_margin
 from interfuse.reports.facts import spell_folds
 from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean
 
@@ -119,7 +119,7 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
         table.add_row(str(seeds), *(_spell(cell) for cell in sorted(cells, key=lambda cell: cell.rows)), *extra)
     console.print(table)
     console.print()
-    goal = f"{100 * forecast.difference:g} points" if forecast.difference != 0.01 else "1 point"
+    goal = spell_margin(forecast.difference)
     console.print(f"{goal} on these {forecast.rows:,} test rows: {_range(forecast.seeds_needed, 'seeds')}.")
     console.print(f"{goal} with {forecast.seeds} seeds: {_range(forecast.rows_needed, 'test rows')}.")
     for note in forecast.notes:
