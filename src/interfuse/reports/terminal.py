@@ -39,9 +39,9 @@ def print_summary(summary: StudySummary, console: Console) -> None:
     else:
         console.print(table)
     console.print()
-    console.print(_plain(summary.verdict, "bold"))
+    console.print(plain(summary.verdict, "bold"))
     for detail in summary.details:
-        console.print(_plain(detail))
+        console.print(plain(detail))
 
 
 def _table(rows: list[LeaderboardRow], metric: str, wide: bool) -> Table:
@@ -55,7 +55,7 @@ def _table(rows: list[LeaderboardRow], metric: str, wide: bool) -> Table:
         table.add_column("seconds", justify="right", no_wrap=True)
     for row in rows:
         cells = [row.design, spell_mean(row), spell_delta(row), row.verdict, *(spell_cost(row) if wide else ())]
-        table.add_row(*(_plain(cell) for cell in cells), style=STYLES.get(row.verdict, ""))
+        table.add_row(*(plain(cell) for cell in cells), style=STYLES.get(row.verdict, ""))
     return table
 
 
@@ -69,11 +69,11 @@ def _least_width(table: Table) -> int:
 def _print_lines(rows: list[LeaderboardRow], metric: str, console: Console) -> None:
     for row in rows:
         parameters, seconds = spell_cost(row)
-        console.print(_plain(f"{row.design}: {row.verdict}", STYLES.get(row.verdict, "")))
-        console.print(_plain(f"  {metric} {spell_mean(row)}"))
+        console.print(plain(f"{row.design}: {row.verdict}", STYLES.get(row.verdict, "")))
+        console.print(plain(f"  {metric} {spell_mean(row)}"))
         if row.delta is not None:
-            console.print(_plain(f"  Δ {spell_delta(row)}"))
-        console.print(_plain(f"  {parameters} parameters, {seconds} s", "dim"))
+            console.print(plain(f"  Δ {spell_delta(row)}"))
+        console.print(plain(f"  {parameters} parameters, {seconds} s", "dim"))
 
 
 def _headline(summary: StudySummary) -> str:
@@ -91,7 +91,7 @@ def _headline(summary: StudySummary) -> str:
     return _printable(opening + "; ".join([*filter(None, facts), f"test scores in points, 95 % intervals{model}"]))
 
 
-def _plain(text: str, style: str = "") -> Text:
+def plain(text: str, style: str = "") -> Text:
     """Make text of what a name may hold: no markup is read, and no control character reaches the terminal."""
     return Text(_printable(text), style=style)
 
