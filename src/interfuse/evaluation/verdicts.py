@@ -218,6 +218,21 @@ def say_families(primary: bool, verdict: bool, looks: bool) -> str:
     )
 
 
+def say_metric(metric: str, declared: str, headline: str) -> list[str]:
+    """Return the sentences on the interval of a metric that is no mean over rows, and on whether it was declared."""
+    sentences = []
+    if metric in LOWER_IS_BETTER:
+        sentences.append(
+            "Every score here is relative MSE, lower is better: 100 points are the variance of the test rows' numbers. "
+            "A negative difference is a smaller error; MSE in the number's own unit stands with every metric."
+        )
+    elif metric != headline:
+        sentences.append(f"Every score here is {metric}: groups of test rows are bootstrapped, crossed with the seeds.")
+    if metric != declared:
+        sentences.append(f"This study declared {declared} before it began; {metric} was chosen afterwards.")
+    return sentences
+
+
 def _spoken(control: str) -> str:
     return control.replace("_", " ") if control in ("text_only", "image_only") else control
 
@@ -261,18 +276,3 @@ def _by(delta: Interval) -> str:
 
 def _seeds(delta: Interval) -> str:
     return "1 seed" if delta.one_model else f"{delta.seeds} seeds"
-
-
-def say_metric(metric: str, declared: str, headline: str) -> list[str]:
-    """Return the sentences on the interval of a metric that is no mean over rows, and on whether it was declared."""
-    sentences = []
-    if metric in LOWER_IS_BETTER:
-        sentences.append(
-            "Every score here is relative MSE, lower is better: 100 points are the variance of the test rows' numbers. "
-            "A negative difference is a smaller error; MSE in the number's own unit stands with every metric."
-        )
-    elif metric != headline:
-        sentences.append(f"Every score here is {metric}: groups of test rows are bootstrapped, crossed with the seeds.")
-    if metric != declared:
-        sentences.append(f"This study declared {declared} before it began; {metric} was chosen afterwards.")
-    return sentences
