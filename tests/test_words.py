@@ -14,12 +14,20 @@ PAGE = ROOT / "docs" / "concepts" / "words.md"
 
 
 def old_words(tree: ast.Module) -> Iterator[str]:
-    """Yield each docstring that opens with Give and each local that is a participle."""
+    """Yield each docstring that opens with Give and each local or field that is a participle."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
             doc = ast.get_docstring(node) or ""
             if re.match(r"Gives?\b", doc):
                 yield doc.partition("\n")[0]
+        if isinstance(node, ast.ClassDef):
+            for line in node.body:
+                if (
+                    isinstance(line, ast.AnnAssign)
+                    and isinstance(line.target, ast.Name)
+                    and line.target.id in PARTICIPLES
+                ):
+                    yield f"{node.name}.{line.target.id} (line {line.lineno})"
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for name in ast.walk(node):
                 if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store) and name.id in PARTICIPLES:
