@@ -79,7 +79,8 @@ def test_a_word_is_defined_once():
         ("def read():\n    for given in (): pass", 1),
         ('def read():\n    """Give a row."""', 1),
         ('def read():\n    """Return what was found."""\n    row = 1', 0),
-        ("class Report:\n    seen: int", 0),
+        ("class Report:\n    seen: int", 1),
+        ("class Report:\n    rows: int", 0),
     ],
 )
 def test_an_old_word_is_seen(code, words):
