@@ -21,8 +21,7 @@ NO_VALIDATION = (
     "undefined on them."
 )
 ONE_SEED = (
-    "No verdict on fusion from one seed: its designs would be chosen by the very training that is scored, and every "
-    "interval here is for this one trained model only: it says nothing of the next training. Use seeds=5."
+    "No verdict on fusion from one seed: its designs would be chosen by the very training that is scored. Use seeds=5."
 )
 WON, LOST = ("wins", "surely wins"), ("loses", "surely loses")
 

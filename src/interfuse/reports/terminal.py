@@ -8,7 +8,7 @@ from rich.text import Text
 from interfuse.core.forecast import Forecast, ForecastCell
 from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.evaluation import MOST_ROWS, MOST_SEEDS, spell_margin
-from interfuse.reports.facts import spell_folds
+from interfuse.reports.facts import spell_folds, spell_scope, spell_seeds
 from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean
 
 STYLES = {
@@ -78,17 +78,17 @@ def _print_lines(rows: list[LeaderboardRow], metric: str, console: Console) -> N
 
 def _headline(summary: StudySummary) -> str:
     """Return what was tested, as far as the record has it."""
-    data, seeds = summary.study.get("data") or {}, len(summary.study.get("seeds") or [])
+    data, seeds = summary.study.get("data") or {}, spell_seeds(summary.study)
     rows = ", ".join(f"{count:,} {split}" for split, count in (data.get("rows") or {}).items())
     folds = spell_folds(summary.study)
     resplit = summary.study.get("resplit")
     facts = [
         folds.replace(" in ", " rows in ") if folds else f"{rows} rows" if rows else "",
-        f"{seeds} splits, a seed each" if resplit else f"{seeds} seed{'s' if seeds > 1 else ''}" if seeds else "",
+        f"{resplit} splits, a seed each" if resplit else f"{seeds} seed{'' if seeds == '1' else 's'}" if seeds else "",
     ]
     opening = f"{data['source']}: " if data.get("source") else ""
-    model = " (intervals are for the one trained model only)" if seeds == 1 else ""
-    return _printable(opening + "; ".join([*filter(None, facts), f"test scores in points, 95 % intervals{model}"]))
+    scope = f"test scores in points, 95 % intervals over {spell_scope(summary.study)}"
+    return _printable(opening + "; ".join([*filter(None, facts), scope]))
 
 
 def plain(text: str, style: str = "") -> Text:

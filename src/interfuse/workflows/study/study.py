@@ -176,7 +176,9 @@ class Study:
             ),
             *say_metric(by, self.record["metric"], HEADLINES[self.task]),
             *say_tuning(self.record.get("tuning")),
-            say_scope(len(self.record["seeds"]), int(self.record["folds"]), self._resplit),
+            say_scope(
+                max(len(self.seeds_of(d.name)) for d in self.designs()), int(self.record["folds"]), self._resplit
+            ),
         ]
         rows.sort(key=lambda row: row.rank)
         summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
