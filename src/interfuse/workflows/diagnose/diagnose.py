@@ -133,7 +133,8 @@ def diagnose(
         progress: told how far it is.
 
     Raises:
-        DataError: the rows cannot be read, or the split is not there.
+        DataError: the rows cannot be read, not one has a picture (is the image folder right?) or a text although they
+            have a column, or the split is not there.
     """
     return _examine(run, source, settings or DiagnoseSettings(), progress, out).diagnosis
 
@@ -143,7 +144,7 @@ def _examine(
 ) -> Findings:
     """Diagnose a run, and return what each row adds beside."""
     watcher, start = progress or Silent(), time.perf_counter()
-    features, examples = read_for_run(run, source, watcher, labelled=True)
+    features, examples = read_for_run(run, source, watcher, labelled=True, may_lack=False)
     splits, notes = find_splits(run, features)
     name, rows = _choose(splits, settings.on, len(features.ids))
     sample = take_rows(rows, settings.rows, settings.seed)
