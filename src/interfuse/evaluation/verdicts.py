@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interfuse.core.tasks import LOWER_IS_BETTER
-from interfuse.evaluation.contrasts import Difference, Rules, judge
+from interfuse.evaluation.contrasts import ALPHA, Difference, Rules, judge
 from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.phrases import spell_interval as _interval
 from interfuse.evaluation.phrases import spell_margin, spell_p
@@ -199,21 +199,21 @@ def say_majority(share: float, fusion: str, beaten: bool, constant: str = "most 
     return f"Warning: {fusion} is not shown to do better than no model at all. {sentence} Look at the data first."
 
 
-def say_families(primary: bool, verdict: bool, looks: bool) -> str:
+def say_families(primary: bool, verdict: bool, alpha: float = ALPHA) -> str:
     """Return the sentence on how many families of questions a report asks, each at its own 5 %.
 
     Args:
         primary: whether a contrast was declared.
         verdict: whether there is one on fusion.
-        looks: whether seeds were added after looking.
+        alpha: the p value below which a difference is sure; less than 5 % where seeds were added after looking.
     """
     questions = ["the contrast that was declared"] if primary else []
     questions += ["the study's verdict"] if verdict else []
     questions += ["differences from the baseline (Holm)", "equality with it (Holm)", "every pair (Holm)"]
-    pairs = " The p values of every pair are not corrected for the looks." if looks else ""
+    looks = f" Seeds were added after looking: p is sure below {alpha:g}, not 0.05." if alpha < ALPHA else ""
     return (
         f"{len(questions)} families of questions are asked here, each at 5 %: {', '.join(questions)}. Believe the one "
-        f"that you came for.{pairs}"
+        f"that you came for.{looks}"
     )
 
 

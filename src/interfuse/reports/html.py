@@ -66,7 +66,9 @@ def to_html(summary: StudySummary) -> str:
         "looks": looks,
         **_leaderboard(summary, rows, looks),
         **_training(summary, rows, looks),
-        "matrix": build_matrix(summary.pairs, [r.design for r in rows if _is_paired(summary, r)], _metric(rows)),
+        "matrix": build_matrix(
+            summary.pairs, [r.design for r in rows if _is_paired(summary, r)], _metric(rows), summary.alpha
+        ),
         "shelves": fill_shelves(summary.examples, summary.diagnoses, _task(summary) == "regression"),
         "fusion_shown": next((example["design"] for example in summary.examples), None),
         **_origin(summary, len(rows)),

@@ -168,7 +168,7 @@ class Study:
             *self._say_power(scores, comparison),
             *self._say_looks(comparison),
             *say_collapses(scores, comparison.rules.lower),
-            say_families(bool(self.record.get("primary")), comparison.contrast is not None, self.looks() is not None),
+            say_families(bool(self.record.get("primary")), comparison.contrast is not None, comparison.rules.alpha),
             *say_budget(
                 {name: Learning(_curves(entry.histories), entry.watched) for name, entry in trained.items()},
                 float(self.record["margin"]),
@@ -181,7 +181,8 @@ class Study:
             ),
         ]
         rows.sort(key=lambda row: row.rank)
-        summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
+        alpha = comparison.rules.alpha
+        summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories, alpha=alpha)
         pairs = compare_pairs(
             {row.design: scores[row.design] for row in rows if row.design in trained}, comparison.rules
         )
