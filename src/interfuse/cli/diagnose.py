@@ -28,9 +28,14 @@ def diagnose_command(
     settings: Annotated[DiagnoseSettings, Fields(DiagnoseSettings, panels={"seed": "Training", "threads": "Machine"})],
     read: options.ReadingAsTrained,
     encode: options.EncodersAsTrained,
-    design: Annotated[str | None, typer.Option(help="Of a study: the design to diagnose, first seed.")] = None,
+    design: Annotated[
+        str | None, typer.Option(help="Of a study: the design to diagnose, first seed (and fold).")
+    ] = None,
     all_seeds: Annotated[
-        bool, typer.Option("--all-seeds", help="Of a study: diagnose every seed, and tell whether they agree.")
+        bool,
+        typer.Option(
+            "--all-seeds", help="Of a study: diagnose every seed (of the first fold), and tell whether they agree."
+        ),
     ] = False,
     out: Annotated[
         Path | None, options.out("The page, .html (default: diagnosis.html beside the run), or the same as text, .md.")

@@ -68,6 +68,6 @@ def predict_command(
             task = PredictTask(loaded_run.folder, source, out, settings)
             done = predict_on_workers(task, progress, launcher, workers)
     if done.joined is None:
-        typer.echo(f"{done.predicted:,} parts predicted, {done.found:,} were there; the last --shard writes {out}")
+        typer.echo(f"{done.predicted:,} parts predicted, {done.num_done:,} were there; the last --shard writes {out}")
     else:
         typer.echo(f"{done.joined.rows:,} rows: {out}")

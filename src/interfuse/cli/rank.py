@@ -9,9 +9,8 @@ from rich.console import Console
 
 from interfuse.cli import options
 from interfuse.cli.flags import spell_flags
-from interfuse.cli.settings import Field, takes_settings
 from interfuse.reports import print_ranking, ranking_to_json
-from interfuse.workflows import CompareSettings, rank
+from interfuse.workflows import rank
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,19 +18,23 @@ def add_to(app: typer.Typer) -> None:
     app.command("rank")(rank_command)
 
 
-@takes_settings
 def rank_command(
     studies: Annotated[list[Path], typer.Argument(metavar="STUDY", help="Folders of two or more studies.")],
     out: Annotated[Path, options.out("File to write: .html, .md, .csv or .json.")] = Path("ranking.html"),
     format: options.Format = "text",
-    baseline: Annotated[str | None, Field(CompareSettings)] = None,
-    metric: Annotated[str | None, Field(CompareSettings)] = None,
-    margin: Annotated[float | None, Field(CompareSettings)] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Design that all are compared with.  [default: each study's own]")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="What to compare by, as auc or macro-f1.  [default: the one that all studies declared]"),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Smallest difference worth a win, fraction 0 to 1.  [default: the largest of the studies']"),
+    ] = None,
 ) -> None:
     """Rank designs over the studies of several data sets: which is best on data sets like these. Nothing is trained.
-
-    Where it is not said, the baseline is each study's own, the metric the one that all studies declared, and the margin
-    the largest of theirs.
 
     Examples:
 

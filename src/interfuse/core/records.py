@@ -174,10 +174,17 @@ class StudySummary:
     """Rows of the study's `examples.parquet`, columns `EXAMPLES`."""
     diagnoses: list[dict[str, Any]] = field(default_factory=list)
     """Every `diagnosis.json` of the study's runs, each with `illustrations` by row number as text."""
+    alpha: float = 0.05
+    """The p value below which a difference is sure: less where seeds were added after looking."""
 
     def leaderboard(self) -> list[dict[str, Any]]:
         """Return the rows as plain JSON objects."""
         return [asdict(row) for row in self.rows]
+
+
+def finite(value: float) -> float | None:
+    """Return a number as a record holds it: None where it is not finite, for JSON has no such number."""
+    return value if math.isfinite(value) else None
 
 
 def late_rows(history: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

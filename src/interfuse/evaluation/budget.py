@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import norm
 
+from interfuse.evaluation.contrasts import ALPHA
+
 NAMED = 5
 """So many designs are named, those that gained most first."""
-ALPHA = 0.05
-"""Share of studies without any late gain in which some design is named nevertheless, at most."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval, variation
 from interfuse.evaluation.seed_spread import SeedSpread
 
-ALPHA, LEVEL = 0.05, 0.95
+ALPHA = 0.05
+"""Share of studies with nothing to find in which something is said nevertheless, at most, for each question."""
+LEVEL = 1 - ALPHA
+"""Of an interval."""
 UNBOUNDED = (-math.inf, math.inf)
 NOTHING_KNOWN = SeedSpread(0.0, 0.0)
 

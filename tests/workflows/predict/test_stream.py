@@ -137,7 +137,7 @@ def test_rows_in_order_and_ids_and_probabilities_of_the_whole(trained, shop, tmp
     expected = whole_of(trained, shop)
     done = stream(trained, shop, tmp_path / "out.parquet", data=data)
     found = pl.read_parquet(tmp_path / "out.parquet")
-    assert (done.predicted, done.found, done.joined.rows) == (5, 0, 119)
+    assert (done.predicted, done.num_done, done.joined.rows) == (5, 0, 119)
     assert found["row"].to_list() == expected.rows == [row for row in range(120) if row != EMPTY]
     assert found["id"].to_list() == [f"item {row % 110}" for row in expected.rows]
     probs = found.select(pl.col("^prob_.*$")).to_numpy()
@@ -333,7 +333,7 @@ def test_the_parts_of_another_prediction_are_refused(trained, shop, tmp_path):
     write_json(other / "run.json", {**read_json(other / "run.json"), "seed": 17})
     with pytest.raises(DataError, match="another prediction: run is"):
         predict_stream(load_run(other), source(shop / "new.parquet", trained / "store"), out, StreamSettings(25))
-    assert stream(trained, shop, out).found == 3
+    assert stream(trained, shop, out).num_done == 3
 
 
 def test_a_prediction_killed_while_it_tidies_up_is_done(trained, shop, tmp_path):
@@ -505,7 +505,7 @@ def test_a_worker_of_ray_that_is_killed_in_the_middle_loses_nothing(ray_cluster,
     run_on_ray(_dies, [(task, Portion(number, 2)) for number in (1, 2)], lambda: None)
     assert (tmp_path / "died").exists()
     done = predict_stream(load_run(task.run), task.source, task.out, task.settings)
-    assert (done.predicted, done.found, done.joined.rows) == (0, 14, 119)
+    assert (done.predicted, done.num_done, done.joined.rows) == (0, 14, 119)
     assert pl.read_csv(tmp_path / "out.csv")["row"].to_list() == [row for row in range(120) if row != EMPTY]
 
 
@@ -516,7 +516,7 @@ def test_workers_of_ray_write_the_bytes_of_one_process(ray_cluster, trained, sho
     done = predict_on_workers(
         PredictTask(trained / "run", here, tmp_path / "there.parquet", settings), Silent(), "ray", 2
     )
-    assert (done.predicted, done.found, done.joined.rows) == (0, 14, 119)
+    assert (done.predicted, done.num_done, done.joined.rows) == (0, 14, 119)
     one, two = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("here", "there"))
     assert one.drop("^prob_.*$").equals(two.drop("^prob_.*$"))
     assert np.abs((one.select("^prob_.*$") - two.select("^prob_.*$")).to_numpy()).max() < 1e-6

@@ -22,7 +22,7 @@ class EncodeReport:
     """What an encoding did."""
 
     encoded: int
-    found: int
+    num_stored: int
     """Items that the store held already."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """Key of an item that the store does not hold to the reason why it has no tokens."""

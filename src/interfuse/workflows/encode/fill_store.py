@@ -116,8 +116,8 @@ def fill_store(
     image_report = encode_pictures(image_store, image.encoder, openers, settings.encoding_batch, progress, portion)
     text_report = encode_texts(text_store, text.encoder, texts, settings.encoding_batch, progress, portion)
     notes = [
-        f"Pictures: {image_report.encoded:,} encoded, {image_report.found:,} already in the store. "
-        f"Texts: {text_report.encoded:,} encoded, {text_report.found:,} already in the store."
+        f"Pictures: {image_report.encoded:,} encoded, {image_report.num_stored:,} already in the store. "
+        f"Texts: {text_report.encoded:,} encoded, {text_report.num_stored:,} already in the store."
     ]
     if text_report.cut:
         notes.append(f"{text_report.cut:,} texts are longer than {text.encoder.max_length} tokens and were cut there.")

@@ -210,11 +210,12 @@ def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> 
 
 
 def read_for_run(
-    run: Run, source: Source, progress: Progress, labelled: bool, split: str = "all"
+    run: Run, source: Source, progress: Progress, labelled: bool, split: str = "all", may_lack: bool = True
 ) -> tuple[Features, Examples | None]:
     """Read all rows as the run was trained, and encode what the store does not hold; no examples where all is made up.
 
-    Where a split is asked for and the rows have none, the one that training made is made again.
+    Where a split is asked for and the rows have none, the one that training made is made again. Rows of which not one
+    has a picture, or a text, are taken too where they `may_lack` it.
 
     Raises:
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
@@ -223,7 +224,7 @@ def read_for_run(
     source = source_of(run, source)
     if source.is_known:
         return known_rows(run, source), None
-    examples = load_for_run(source.data, source.read, run.task, run.label_names, labelled)
+    examples = load_for_run(source.data, source.read, run.task, run.label_names, labelled, may_lack)
     if split in ("train", "validation", "test") and set(examples.table["split"].unique().to_pylist()) == {"all"}:
         examples = split_again(run.info, source, split)
     for note in examples.notes:

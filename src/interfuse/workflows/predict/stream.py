@@ -52,7 +52,7 @@ class Streamed:
     out: Path
     predicted: int
     """Parts that were predicted now."""
-    found: int
+    num_done: int
     """Parts of this process that were there already."""
     joined: Joined | None
     """None where the output is not there yet: other processes have parts left."""

@@ -168,7 +168,7 @@ class Study:
             *self._say_power(scores, comparison),
             *self._say_looks(comparison),
             *say_collapses(scores, comparison.rules.lower),
-            say_families(bool(self.record.get("primary")), comparison.contrast is not None, self.looks() is not None),
+            say_families(bool(self.record.get("primary")), comparison.contrast is not None, comparison.rules.alpha),
             *say_budget(
                 {name: Learning(_curves(entry.histories), entry.watched) for name, entry in trained.items()},
                 float(self.record["margin"]),
@@ -176,10 +176,13 @@ class Study:
             ),
             *say_metric(by, self.record["metric"], HEADLINES[self.task]),
             *say_tuning(self.record.get("tuning")),
-            say_scope(len(self.record["seeds"]), int(self.record["folds"]), self._resplit),
+            say_scope(
+                max(len(self.seeds_of(d.name)) for d in self.designs()), int(self.record["folds"]), self._resplit
+            ),
         ]
         rows.sort(key=lambda row: row.rank)
-        summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
+        alpha = comparison.rules.alpha
+        summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories, alpha=alpha)
         pairs = compare_pairs(
             {row.design: scores[row.design] for row in rows if row.design in trained}, comparison.rules
         )
