@@ -9,8 +9,9 @@ from rich.console import Console
 
 from interfuse.cli import options
 from interfuse.cli.flags import spell_flags
+from interfuse.cli.settings import Field, takes_settings
 from interfuse.reports import print_ranking, ranking_to_json
-from interfuse.workflows import rank
+from interfuse.workflows import CompareSettings, rank
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,21 +19,14 @@ def add_to(app: typer.Typer) -> None:
     app.command("rank")(rank_command)
 
 
+@takes_settings
 def rank_command(
     studies: Annotated[list[Path], typer.Argument(metavar="STUDY", help="Folders of two or more studies.")],
     out: Annotated[Path, options.out("File to write: .html, .md, .csv or .json.")] = Path("ranking.html"),
     format: options.Format = "text",
-    baseline: Annotated[
-        str | None, typer.Option(help="Design that all are compared with.  [default: each study's own]")
-    ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(help="What to compare by, as auc or macro-f1.  [default: the one that all studies declared]"),
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(help="Smallest difference worth a win, fraction 0 to 1.  [default: the largest of the studies']"),
-    ] = None,
+    baseline: Annotated[str | None, Field(CompareSettings, fallback="each study's own")] = None,
+    metric: Annotated[str | None, Field(CompareSettings, fallback="the one that all studies declared")] = None,
+    margin: Annotated[float | None, Field(CompareSettings, fallback="the largest of the studies'")] = None,
 ) -> None:
     """Rank designs over the studies of several data sets: which is best on data sets like these. Nothing is trained.
 

@@ -7,7 +7,8 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.compare import show
-from interfuse.workflows import Study
+from interfuse.cli.settings import Field, takes_settings
+from interfuse.workflows import CompareSettings, Study
 
 
 def add_to(app: typer.Typer) -> None:
@@ -15,14 +16,12 @@ def add_to(app: typer.Typer) -> None:
     app.command("report")(report)
 
 
+@takes_settings
 def report(
     study: Annotated[Path, typer.Argument(help="Folder of a study.")],
     out: Annotated[Path | None, options.out("File to write: .html, .md, .csv, .tex or .json.")] = None,
     format: options.Format = "text",
-    metric: Annotated[
-        str | None,
-        typer.Option(help="What to compare by, as auc or macro-f1.  [default: the one that the study declared]"),
-    ] = None,
+    metric: Annotated[str | None, Field(CompareSettings, fallback="the one that the study declared")] = None,
 ) -> None:
     """Show a study's result again and write its report; nothing is trained.
 

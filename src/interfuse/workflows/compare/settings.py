@@ -43,7 +43,7 @@ class CompareSettings:
     train_rows: int | None = None
     """Train on this many rows at most, drawn by picture; none: all."""
     metric: str | None = None
-    """What the designs are compared by, as auc, macro-f1, map, declared beforehand; none: the task's headline."""
+    """What the designs are compared by, as auc, macro-f1, map; none: the task's headline. Declared beforehand."""
     primary: str | None = None
     """The one contrast that the study is made for, as `cross_attention vs merged_attention`, declared beforehand."""
     match_parameters: str | None = None
