@@ -24,7 +24,7 @@ from interfuse.cli import (
     train,
 )
 from interfuse.core.errors import ConfigError
-from interfuse.training import launched
+from interfuse.core.processes import launched
 
 app = typer.Typer(
     name="interfuse",

@@ -16,7 +16,7 @@ import typer
 
 from interfuse.core.settings import describe
 from interfuse.core.tasks import Task
-from interfuse.store import Coding
+from interfuse.settings import Coding
 
 Command = TypeVar("Command", bound=Callable[..., None])
 CHOICES: Mapping[str, Any] = {

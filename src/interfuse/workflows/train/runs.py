@@ -19,6 +19,7 @@ from interfuse.core.design import Design
 from interfuse.core.devices import limited_threads
 from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
+from interfuse.core.processes import without_interrupts
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
 from interfuse.evaluation import aggregate_scores, example_scores
@@ -235,14 +236,20 @@ def run_trials(
     listener = threading.Thread(target=_listen, args=(messages, stop, on_step), daemon=True)
     listener.start()
     pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_start, initargs=(training_set, context, messages))
+    others = set(torch.multiprocessing.active_children())
     try:
-        futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
+        with without_interrupts():
+            futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
         while futures:
             done, _ = wait(futures, return_when=FIRST_COMPLETED)
             for future in done:
                 trial = futures.pop(future)
                 future.result()
                 yield trial
+    except (KeyboardInterrupt, GeneratorExit):  # nobody waits for the trainings that go on
+        for worker in set(torch.multiprocessing.active_children()) - others:
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         stop.set()
