@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.stats import norm
 
 from interfuse.core.settings import at_least
 from interfuse.evaluation.comparison import compare_designs
@@ -61,7 +61,7 @@ class Regime:
         """Draw one study: `d0`, `d1`, … with their test scores, and none of validation."""
         groups = self._groups(random)
         luck = self.luck * np.exp(random.normal(0, self.unlike, self.designs))
-        middle = norm.ppf(self.accuracy) * np.sqrt(1 + luck**2)
+        middle = scipy.stats.norm.ppf(self.accuracy) * np.sqrt(1 + luck**2)
         shared, new = np.sqrt(self.common) * self._ease(random, groups), 1 - self.common - self.persistence
         scores = {}
         for design in range(self.designs):
