@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from interfuse.cli import options
+from interfuse.cli.completions import COMPLETIONS
 from interfuse.settings import check_fusion
 
 
@@ -16,7 +17,11 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(
     target: Annotated[
-        str, typer.Argument(help="package.module:Class, path/to/file.py:Class or the name of a registered mechanism.")
+        str,
+        typer.Argument(
+            help="package.module:Class, path/to/file.py:Class or the name of a registered mechanism.",
+            autocompletion=COMPLETIONS["fusion"],
+        ),
     ],
     settings: Annotated[
         list[str] | None, typer.Argument(help="What the class is made with: name=value, Python literals.")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
+from interfuse.cli.completions import COMPLETIONS
 from interfuse.settings import check_fusion
 
 
@@ -16,7 +17,10 @@ def add_to(app: typer.Typer) -> None:
 
 def fusions(
     name: Annotated[
-        str | None, typer.Argument(help="Show one mechanism; a pattern such as '*attention*' lists.")
+        str | None,
+        typer.Argument(
+            help="Show one mechanism; a pattern such as '*attention*' lists.", autocompletion=COMPLETIONS["fusion"]
+        ),
     ] = None,
     out: Annotated[Path | None, options.out("Page of all mechanisms, .md, to write instead.")] = None,
 ) -> None:

@@ -29,7 +29,7 @@ def _run(arguments: list[str] | None, command: str) -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (the first process tells)
     try:
         check_shared(command)
-        app(args=arguments)
+        app(args=arguments, prog_name="interfuse")
     except InterfuseError as error:
         if state["debug"]:
             raise

@@ -10,7 +10,7 @@ from interfuse.cli import options
 from interfuse.cli.flags import spell_flags
 from interfuse.cli.settings import Field, takes_settings
 from interfuse.core.metric_names import check_metric
-from interfuse.settings import CompareSettings
+from interfuse.settings import CompareSettings, check_study
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,6 +37,8 @@ def rank_command(
     - `interfuse rank shop news memes --out ranking.html`
     - `interfuse rank shop news memes --baseline text_only --metric macro-f1`
     """
+    for study in studies:
+        check_study(study)
     if metric is not None:
         check_metric(metric)
     from rich.console import Console

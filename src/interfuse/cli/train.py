@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
+from interfuse.cli.completions import COMPLETIONS
 from interfuse.cli.early import check_designs
 from interfuse.cli.settings import Field, Fields, takes_settings
 from interfuse.core.design import Design, parse_designs
@@ -28,7 +29,9 @@ def train(
     encode: options.Encoders,
     base: options.DesignSettings,
     finetune: Annotated[FinetuneSettings | None, FINETUNING],
-    fusion: Annotated[str, typer.Option(help="One design, as cross_attention:num_layers=2.")] = "cross_attention",
+    fusion: Annotated[
+        str, typer.Option(help="One design, as cross_attention:num_layers=2.", autocompletion=COMPLETIONS["fusion"])
+    ] = "cross_attention",
     out: Annotated[Path, options.out("Folder of the run.")] = Path("run"),
     threads: Annotated[int, Field(CompareSettings, "Machine")] = 1,
     precision: Annotated[Precision, Field(CompareSettings, "Machine")] = "auto",

@@ -21,7 +21,7 @@ COMMON = ["known:xor", "--dim", "32", "--epochs", "4", "--batch-size", "64", "--
 def start():
     """Start a command in a process of its own, forked from one that has everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["interfuse.cli.app", "interfuse.cli.main", "interfuse.workflows"])
+    context.set_forkserver_preload(["interfuse.cli.app", "interfuse.cli.main", "interfuse.workflows", "scipy.stats"])
 
     def begin(*arguments: str):
         process = context.Process(target=run, args=(list(arguments),))
