@@ -1,6 +1,7 @@
 """A command starts at once: help, errors and completion import nothing heavy, and Ctrl-C is one sentence."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from interfuse.cli.app import COMMANDS
 from interfuse.cli.completions import read_columns
 from interfuse.cli.main import run
+from interfuse.cli.progress import ConsoleProgress
 from interfuse.core.metric_names import METRICS, find_metric, spell_metrics
 from interfuse.core.tasks import HEADLINES, RELATIVE_MSE, TASKS
 from interfuse.data import COLLECTIONS
@@ -38,6 +40,7 @@ dir(interfuse)
 answers = {"package": loaded([*heavy, "typer"])}
 from interfuse.cli.completions import read_columns
 from interfuse.cli.main import run
+from interfuse.cli.progress import ConsoleProgress
 for words in ([], *([name] for name in commands)):
     page = io.StringIO()
     with contextlib.suppress(SystemExit), contextlib.redirect_stdout(page):
@@ -213,3 +216,24 @@ def test_a_second_ctrl_c_ends_the_command_at_once(capsys, monkeypatch):
     with pytest.raises(SystemExit):
         run(["compare", "known:xor"])
     assert codes == [130]
+
+
+def test_ctrl_c_ends_the_trainings_side_by_side_too(capfd, monkeypatch, tmp_path):
+    pressed, advance = [], ConsoleProgress.advance
+
+    def press(progress: ConsoleProgress, stage: str, amount: int = 1, note: str = "") -> None:
+        advance(progress, stage, amount, note)
+        if not pressed and multiprocessing.active_children():  # a worker has told of its first steps
+            pressed.append(multiprocessing.active_children())
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(ConsoleProgress, "advance", press)
+    size = ["--train-rows", "200", "--dim", "16", "--epochs", "5000", "--seeds", "1", "--jobs", "2"]
+    with pytest.raises(SystemExit) as stop:
+        run(["compare", "known:xor", "--fusions", "product", *size, "--out", str(tmp_path / "study")])
+    assert stop.value.code == 130
+    assert len(pressed[0]) == 2
+    assert not multiprocessing.active_children()
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[-1] == "Stopped. The same command goes on where it stopped."
+    assert not [line for line in lines if "Traceback" in line or "Interrupt" in line]
