@@ -1,6 +1,5 @@
 """The commands, and the options of all of them."""
 
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -61,7 +60,9 @@ for module in COMMANDS:
 def show_version(value: bool) -> bool:
     """Print the version and stop, where the flag is given."""
     if value:
-        typer.echo(f"interfuse {metadata.version('interfuse')}")
+        from importlib.metadata import version
+
+        typer.echo(f"interfuse {version('interfuse')}")
         raise typer.Exit
     return value
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from interfuse.cli import options
 from interfuse.cli.flags import spell_flags
@@ -37,6 +36,8 @@ def inspect(
     - `interfuse inspect coco:coco --out coco.html`
     """
     check_data(data, read.image_folder)
+    from rich.console import Console
+
     from interfuse.reports import inspection_to_html, inspection_to_json, print_inspection
     from interfuse.workflows import inspect_source
     from interfuse.workflows.source import FILE, Source

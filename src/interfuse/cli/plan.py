@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from interfuse.cli import options
 from interfuse.cli.settings import RARE, Fields, takes_settings
@@ -38,6 +37,8 @@ def plan_command(
     pilot = is_study(Path(data))
     if not pilot:
         check_data(data, read.image_folder)
+    from rich.console import Console
+
     from interfuse.reports import print_forecast
     from interfuse.workflows import plan
     from interfuse.workflows.source import Source
