@@ -94,7 +94,7 @@ def _multilabel_scores(probs: np.ndarray, labels: np.ndarray, scores: np.ndarray
 
 def _plain(name: str, probs: np.ndarray, labels: np.ndarray, task: str) -> float:
     """Return a metric of `WEIGHTED` of rows that count once each."""
-    return make_metric(name, probs, labels, task)(np.ones(len(probs)))
+    return float(make_metric(name, probs, labels, task)(np.ones(len(probs))))
 
 
 def calibration_error(probs: Float[np.ndarray, "rows classes"], labels: Num[np.ndarray, " rows"]) -> float:

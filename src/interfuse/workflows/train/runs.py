@@ -2,6 +2,7 @@
 
 import os
 import queue
+import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -261,6 +262,7 @@ _shared: dict[str, Any] = {}
 
 
 def _start(training_set: TrainingSet, context: RunContext, messages: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # at Ctrl-C the parent ends this worker
     warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
     _shared.update(training_set=training_set, context=context, messages=messages)
     threading.Thread(target=_end_with_parent, daemon=True).start()
