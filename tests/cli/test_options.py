@@ -20,9 +20,9 @@ from interfuse.cli.settings import CHOICES, RARE, SMALLEST, Field, Fields, takes
 from interfuse.core.design import Design
 from interfuse.core.settings import describe
 from interfuse.data import SourceSettings
+from interfuse.settings import EncoderSettings
 from interfuse.training import FinetuneSettings
 from interfuse.workflows import CompareSettings, DiagnoseSettings, StreamSettings
-from interfuse.workflows.source import EncoderSettings
 
 MOST = 66
 """Options that a person can still find one in; a setting beyond them lives in the file of settings."""

@@ -55,7 +55,9 @@ def test_a_weighted_metric_is_scikit_learns_and_with_weights_one_the_tables(task
     probs, labels, weights = answers(task)
     metric = make_metric(name, probs, labels, task)
     assert_allclose(metric(weights), by_scikit(name, probs, labels, weights, task), atol=1e-12)
-    assert_allclose(metric(np.ones(ROWS)), aggregate_scores(probs, labels, task)[name], atol=1e-12)
+    plain = aggregate_scores(probs, labels, task)[name]
+    assert_allclose(plain, by_scikit(name, probs, labels, np.ones(ROWS), task), atol=1e-12)
+    assert metric(np.ones(ROWS)) == plain
     assert abs(metric(weights) - metric(np.ones(ROWS))) > 1e-3
 
 

@@ -8,11 +8,8 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.settings import Field, Fields, takes_settings
-from interfuse.data import SourceSettings
-from interfuse.training import launched, load_run
-from interfuse.workflows import CompareSettings, Portion, StreamSettings, predict_stream
-from interfuse.workflows.predict import PredictTask, predict_on_workers
-from interfuse.workflows.source import Source
+from interfuse.core.processes import launched
+from interfuse.settings import CompareSettings, Portion, SourceSettings, StreamSettings, check_data, check_run
 
 COLUMNS = ("image", "text", "id", "image_folder", "join", "unpack_to", "strict", "allow_outside")
 """How rows without labels are read."""
@@ -48,7 +45,7 @@ def predict_command(
     - `interfuse predict run new_products.csv --image-folder photos --out predictions.csv`
     - `interfuse predict run new_products.parquet --launcher ray --jobs 4`
     """
-    portion, source = options.read_portion(shard), Source(data, read, encode)
+    portion = options.read_portion(shard)
     workers = options.count_workers(jobs, launcher)
     here = launched()
     if here.size > 1:
@@ -59,8 +56,15 @@ def predict_command(
         portion = Portion(here.rank + 1, here.size)
     if launcher is not None and portion.of > 1:
         raise typer.BadParameter("Give --shard or --launcher, not both: a launcher deals the parts itself.")
+    check_run(run)
+    check_data(data, read.image_folder)
+    from interfuse.training import load_run
+    from interfuse.workflows import predict_stream
+    from interfuse.workflows.predict import PredictTask, predict_on_workers
+    from interfuse.workflows.source import Source
+
     settings = replace(parts, portion=portion)
-    loaded_run = load_run(run)
+    loaded_run, source = load_run(run), Source(data, read, encode)
     with options.watching() as progress:
         if launcher is None:
             done = predict_stream(loaded_run, source, out, settings, progress)

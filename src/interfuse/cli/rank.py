@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from interfuse.cli import options
 from interfuse.cli.flags import spell_flags
 from interfuse.cli.settings import Field, takes_settings
-from interfuse.reports import print_ranking, ranking_to_json
-from interfuse.workflows import CompareSettings, rank
+from interfuse.core.metric_names import check_metric
+from interfuse.settings import CompareSettings, check_study
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,6 +34,15 @@ def rank_command(
     - `interfuse rank shop news memes --out ranking.html`
     - `interfuse rank shop news memes --baseline text_only --metric macro-f1`
     """
+    for study in studies:
+        check_study(study)
+    if metric is not None:
+        check_metric(metric)
+    from rich.console import Console
+
+    from interfuse.reports import print_ranking, ranking_to_json
+    from interfuse.workflows import rank
+
     ranking = rank(studies, baseline=baseline, metric=metric, margin=margin, out=out)
     if format == "json":
         typer.echo(ranking_to_json(ranking))

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
-from interfuse.cli.compare import show
 from interfuse.cli.settings import Field, takes_settings
-from interfuse.workflows import CompareSettings, Study
+from interfuse.core.metric_names import check_metric
+from interfuse.settings import CompareSettings, check_study
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,6 +30,12 @@ def report(
     - `interfuse report study --out study.md`
     - `interfuse report study --out table.tex`
     """
+    check_study(study)
+    if metric is not None:
+        check_metric(metric)
+    from interfuse.cli.results import show
+    from interfuse.workflows import Study
+
     loaded_study = Study.open(study)
     path = loaded_study.report(out, metric)
     show(loaded_study, format, metric, path)

@@ -9,8 +9,7 @@ import typer
 from interfuse.cli import options
 from interfuse.cli.settings import Field, takes_settings
 from interfuse.core.errors import ConfigError, require
-from interfuse.data import SourceSettings
-from interfuse.training import load_run
+from interfuse.settings import SourceSettings, check_run
 
 AUTH_VARIABLE = "INTERFUSE_AUTH"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -45,6 +44,8 @@ def serve(
 
     Example: `interfuse serve run --examples products.csv --image-folder photos`
     """
+    check_run(run)
+    from interfuse.training import load_run
     from interfuse.workflows import serve as room
 
     with room.private_folder() as folder:

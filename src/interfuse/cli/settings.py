@@ -14,9 +14,10 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import typer
 
+from interfuse.cli.completions import COMPLETIONS
 from interfuse.core.settings import describe
 from interfuse.core.tasks import Task
-from interfuse.store import Coding
+from interfuse.settings import Coding
 
 Command = TypeVar("Command", bound=Callable[..., None])
 CHOICES: Mapping[str, Any] = {
@@ -151,6 +152,7 @@ def make_option(config: type[Any], name: str, option: str, panel: str | None, fa
         help=_help(" ".join(_docs(config)[name].split()), fallback),
         min=SMALLEST.get(option),
         rich_help_panel=panel,
+        autocompletion=COMPLETIONS.get(name),
     )
     return inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from interfuse.core.errors import require
-from interfuse.encoders.base import Dtype, ImageEncoder, PreparedTexts, TextEncoder, hash_files, pad
+from interfuse.encoders.base import ImageEncoder, PreparedTexts, TextEncoder, hash_files, pad
 from interfuse.encoders.efficientnet import IMAGE_SIZE, EfficientNetLite, EfficientNetLiteFine
 from interfuse.encoders.image import HubImageEncoder, default_hub_image_size
 from interfuse.encoders.text import HubTextEncoder
 from interfuse.encoders.weights import put_finetuned, save_finetuned
+from interfuse.settings import Dtype
 
 PACKAGED_IMAGE, PACKAGED_TEXT = EfficientNetLite.name, "minilm"
 _PACKAGED = {kind.name: kind for kind in (EfficientNetLite, EfficientNetLiteFine)}

@@ -46,7 +46,7 @@ from interfuse.evaluation.headline import say_contradiction, say_diagnosis, say_
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.looks import QUERIES, DeletionGain, gain_by_deletion, say_attention
-from interfuse.evaluation.metric_names import check_defined, find_metric
+from interfuse.evaluation.metric_names import check_defined
 from interfuse.evaluation.missing import missing_curve
 from interfuse.evaluation.needs_both import RIGHT, NeedsBoth, find_needs_both
 from interfuse.evaluation.pairwise import compare_pairs
@@ -138,7 +138,6 @@ __all__ = [
     "example_scores",
     "expected_maximum",
     "find_collapses",
-    "find_metric",
     "find_needs_both",
     "fit_temperature",
     "fold_means",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from scipy.stats import t as student
+import scipy
 
 from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.components import Components
@@ -193,5 +193,5 @@ def _margin_p(interval: Interval, margin: float, groups: int) -> tuple[float, fl
         items, past = interval.df + 1, (size - margin) / (1 + size)
         return float((1 - max(0.0, margin - size)) ** items), min(1.0, float(2 * (1 - max(0.0, past)) ** items))
     least = math.sqrt(margin * (1 - margin) / groups) if groups > 1 else 0.0
-    p_equal = float(student.sf((margin - size) / max(error, least), interval.df))
-    return p_equal, min(1.0, float(2 * student.sf((size - margin) / error, interval.df)))
+    p_equal = float(scipy.stats.t.sf((margin - size) / max(error, least), interval.df))
+    return p_equal, min(1.0, float(2 * scipy.stats.t.sf((size - margin) / error, interval.df)))

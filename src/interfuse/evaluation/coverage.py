@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.stats import norm
 
 from interfuse.core.settings import at_least
 from interfuse.evaluation.comparison import compare_designs
@@ -58,7 +58,7 @@ class Regime:
     @property
     def truths(self) -> Float[np.ndarray, " designs"]:
         """True score of each design."""
-        return np.asarray(norm.cdf(self._levels()) * (1 - self.collapses / 2))
+        return np.asarray(scipy.stats.norm.cdf(self._levels()) * (1 - self.collapses / 2))
 
     def draw(self, random: np.random.Generator) -> dict[str, DesignScores]:
         """Draw one study: `d0`, `d1`, … with their test scores, and none of validation."""
@@ -81,7 +81,7 @@ class Regime:
     def _levels(self) -> Float[np.ndarray, " designs"]:
         """Accuracy of each design in probits."""
         best = self.accuracy if self.best is None else self.best
-        return np.linspace(norm.ppf(self.accuracy), norm.ppf(best), self.designs)
+        return np.linspace(scipy.stats.norm.ppf(self.accuracy), scipy.stats.norm.ppf(best), self.designs)
 
     def _ease(self, random: np.random.Generator, groups: Int[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
         if self.groups == 1:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import digamma, polygamma
+import scipy
 
 from interfuse.evaluation.components import Components
 
@@ -64,13 +63,13 @@ def common_spread(components: Sequence[Components], variations: Sequence[float])
     if len(varied) < 2:
         return SeedSpread(0.0, 0.0)
     spreads, own = np.array(varied).T
-    logs = np.log(spreads) - digamma(own / 2) + np.log(own / 2)
-    excess = float(logs.var(ddof=1) - polygamma(1, own / 2).mean())
+    logs = np.log(spreads) - scipy.special.digamma(own / 2) + np.log(own / 2)
+    excess = float(logs.var(ddof=1) - scipy.special.polygamma(1, own / 2).mean())
     df = 2 * _inverse_trigamma(excess) if excess > 0 else math.inf
     typical = (
         float(np.average(spreads, weights=own))
         if math.isinf(df)
-        else math.exp(logs.mean() + digamma(df / 2) - math.log(df / 2))
+        else math.exp(logs.mean() + scipy.special.digamma(df / 2) - math.log(df / 2))
     )
     return SeedSpread(typical, 1 / (1 / min(df, MOST_DF) + 1 / float(own.sum())))
 
@@ -78,4 +77,4 @@ def common_spread(components: Sequence[Components], variations: Sequence[float])
 def _inverse_trigamma(value: float) -> float:
     """Return x with trigamma(x) = value, above 0."""
     value = min(max(value, 1e-6), 1e6)
-    return float(brentq(lambda x: polygamma(1, x) - value, 1e-4, 1e7))
+    return float(scipy.optimize.brentq(lambda x: scipy.special.polygamma(1, x) - value, 1e-4, 1e7))

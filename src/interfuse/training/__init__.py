@@ -1,12 +1,13 @@
 """The assembled network, its objectives, the loop, what is learnt of its cost, and runs on disk."""
 
+from interfuse.settings import EVAL_BATCH, FinetuneSettings, Precision
 from interfuse.training import distributed
 from interfuse.training.checkpoint import Checkpoint, leftovers
 from interfuse.training.contrastive import check_contrastive
 from interfuse.training.costs import measure_costs
-from interfuse.training.distributed import launched, leave
-from interfuse.training.finetuning import FinetuneSettings, finetune
-from interfuse.training.inference import EVAL_BATCH, predict_probs
+from interfuse.training.distributed import leave
+from interfuse.training.finetuning import finetune
+from interfuse.training.inference import predict_probs
 from interfuse.training.loop import Trained, steps_an_epoch, train
 from interfuse.training.network import (
     Adapter,
@@ -20,7 +21,7 @@ from interfuse.training.network import (
     pools,
 )
 from interfuse.training.objective import check_objective, to_probs
-from interfuse.training.options import Precision, TrainingOptions, resolve_precision
+from interfuse.training.options import TrainingOptions, resolve_precision
 from interfuse.training.run import FINETUNED, PROJECTION, Run, load_run, save_run
 from interfuse.training.token_statistics import measure, pool_table
 
@@ -44,7 +45,6 @@ __all__ = [
     "count_parameters",
     "distributed",
     "finetune",
-    "launched",
     "leave",
     "leftovers",
     "load_run",

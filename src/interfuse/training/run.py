@@ -18,6 +18,7 @@ from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.modalities import MODALITIES
 from interfuse.core.records import HISTORY, write_table
 from interfuse.core.settings import build, to_plain
+from interfuse.settings import check_run
 from interfuse.store import Projection, load_projections, save_projections
 from interfuse.training.network import ModalitySpec, Network
 
@@ -93,10 +94,7 @@ def load_run(folder: Path | str) -> Run:
         DataError: the folder holds no finished run, or not one that this version reads.
     """
     folder = Path(folder)
-    if not (folder / "run.json").is_file():
-        runs = sorted(str(path.parent.relative_to(folder)) for path in folder.glob("**/run.json"))[:5]
-        hint = f" It holds runs: {', '.join(runs)}." if runs else ""
-        raise DataError(f"{folder} holds no finished run (no run.json).{hint} Give the folder of one run.")
+    check_run(folder)
     try:
         info = read_json(folder / "run.json")
         if info["format"] != FORMAT:

@@ -13,12 +13,12 @@ from interfuse.core.errors import ConfigError, DataError, StoreError
 from interfuse.core.progress import Silent
 from interfuse.core.tokens import Tokens
 from interfuse.encoders import PreparedTexts
+from interfuse.settings import Portion
 from interfuse.store import TokenStore
 from interfuse.store.shard import read_items
 from interfuse.workflows.encode.decode import AHEAD
 from interfuse.workflows.encode.encode import encode_pictures, encode_texts
 from interfuse.workflows.encode.parallel import MOST
-from interfuse.workflows.source.portion import Portion
 from tests.patience import PATIENCE_S
 
 
@@ -133,7 +133,7 @@ from pathlib import Path
 from tests.workflows.encode.test_encode import LetterTexts, ToyImages, letters, openers
 from interfuse.core.progress import Silent
 from interfuse.store import TokenStore, writer
-from interfuse.workflows.source.portion import Portion
+from interfuse.settings import Portion
 from interfuse.workflows.encode.encode import encode_pictures, encode_texts
 writer.SHARD_BYTES = 64
 class Slow(ToyImages):

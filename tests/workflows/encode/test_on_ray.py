@@ -16,13 +16,13 @@ from interfuse.core.progress import Silent
 from interfuse.core.records import read_table
 from interfuse.data import SourceSettings
 from interfuse.reports import to_json
+from interfuse.settings import Portion
 from interfuse.store import TokenStore
 from interfuse.store.shard import Header, map_tokens, read_items, tensor_dtype
 from interfuse.workflows import EncoderSettings, Source
 from interfuse.workflows.encode.encode import encode_pictures
 from interfuse.workflows.encode.on_ray import encode_on_workers
 from interfuse.workflows.ray_cluster import run_on_ray
-from interfuse.workflows.source.portion import Portion
 from interfuse.workflows.source.source import with_absolute_paths
 from tests.workflows.encode.test_encode import ToyImages, copies, openers
 

@@ -20,6 +20,7 @@ from interfuse.data import Examples, Features
 from interfuse.evaluation import Contribution, say_seeds, say_spared
 from interfuse.explain import logits_without
 from interfuse.reports import Illustration, diagnosis_to_html, read_maps, read_words
+from interfuse.settings import DiagnoseSettings
 from interfuse.training import Run, load_run
 from interfuse.workflows.diagnose.illustrate import illustrate
 from interfuse.workflows.diagnose.measures import (
@@ -42,20 +43,6 @@ PREDICTIONS_FILE = "predictions.parquet"
 """What a run keeps of its validation and test rows."""
 SHOWN = 12
 """Examples that the page shows."""
-
-
-@dataclass(frozen=True)
-class DiagnoseSettings:
-    """How much to look at."""
-
-    rows: int = 300
-    """Rows whose pairs are all computed; their number is squared."""
-    on: str | None = None
-    """Split that is looked at: test, validation, train or all; none: the first of test, validation and all there is."""
-    seed: int = 0
-    """Of the splits that are made, of what is drawn from the rows, and of one training."""
-    threads: int = 2
-    """CPU threads, of each training where several run side by side."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from interfuse.core.progress import Progress
 from interfuse.core.tokens import TokenTable
 from interfuse.data import Examples, Trouble, load_examples, load_for_run
+from interfuse.settings import WHOLE, EncoderSettings, Portion
 from interfuse.store import Projection, TokenStore
 from interfuse.workflows.encode.decode import Opener
 from interfuse.workflows.encode.encode import EncodeReport, encode_pictures, encode_texts
 from interfuse.workflows.encode.projected import Sample, find_projection
 from interfuse.workflows.encode.tower import Tower, open_tower
-from interfuse.workflows.source import WHOLE, EncoderSettings, Portion, Source, report_failures, report_troubles
+from interfuse.workflows.source import Source, report_failures, report_troubles
 
 
 def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) -> "Filled | None":

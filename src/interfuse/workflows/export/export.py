@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import torch
@@ -16,13 +16,12 @@ from torch import Tensor, nn
 from interfuse.core.errors import ExportError, require
 from interfuse.core.files import write_json
 from interfuse.core.progress import Progress, Silent
+from interfuse.settings import EncoderSettings, ExportFormat
 from interfuse.training import Run
 from interfuse.workflows.encode import open_tower
 from interfuse.workflows.export.graphs import HeadGraph, WholeGraph
 from interfuse.workflows.export.parity import Case, head_cases, largest_difference, whole_cases
-from interfuse.workflows.source import EncoderSettings
 
-Format = Literal["onnx", "torch"]
 Predictor = Callable[[Mapping[str, Tensor]], Tensor]
 TOLERANCE = 1e-4
 """Largest difference of a probability, float32; for a regression, relative to the largest number."""
@@ -45,7 +44,7 @@ class Exported:
 
 
 def export_run(
-    run: Run, out: Path, format: Format = "onnx", whole: bool = False, progress: Progress | None = None
+    run: Run, out: Path, format: ExportFormat = "onnx", whole: bool = False, progress: Progress | None = None
 ) -> Exported:
     """Write a run's model with its label names and preprocessing, once it has been held to the run.
 

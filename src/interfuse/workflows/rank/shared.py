@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy.stats import norm
+import scipy
 
 from interfuse.core.errors import DataError
 from interfuse.core.ranking import DataSetDifference
@@ -45,4 +45,4 @@ def standard_error(interval: Interval) -> float:
     """Return the interval's standard error; where nothing varied, that of a normal interval as wide."""
     if interval.standard_error > 0:
         return interval.standard_error
-    return (interval.high - interval.low) / (2 * float(norm.ppf(0.975)))
+    return (interval.high - interval.low) / (2 * float(scipy.stats.norm.ppf(0.975)))

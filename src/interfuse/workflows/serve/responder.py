@@ -17,11 +17,11 @@ from interfuse.data import MAX_PIXELS, PictureError, open_regular
 from interfuse.evaluation import share
 from interfuse.explain import attention_maps
 from interfuse.fusion import OneKeyAttentionWarning
+from interfuse.settings import EncoderSettings
 from interfuse.store import as_stored
 from interfuse.training import Run, to_probs
 from interfuse.workflows.encode import open_tower
 from interfuse.workflows.predict import same_encoders
-from interfuse.workflows.source import EncoderSettings
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Kinds of picture that are taken from strangers."""

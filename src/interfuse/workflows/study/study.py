@@ -8,6 +8,7 @@ from typing import Any
 from interfuse.core.design import Design
 from interfuse.core.errors import DataError
 from interfuse.core.files import read_json, write_atomically, write_json
+from interfuse.core.metric_names import find_metric
 from interfuse.core.records import StudySummary
 from interfuse.core.settings import build
 from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
@@ -24,7 +25,6 @@ from interfuse.evaluation import (
     best_on_validation,
     compare_designs,
     compare_pairs,
-    find_metric,
     list_rivals,
     say_budget,
     say_collapses,
@@ -37,6 +37,7 @@ from interfuse.evaluation import (
     say_tuning,
 )
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
+from interfuse.settings import check_study
 from interfuse.training import Run, load_run
 from interfuse.workflows.study.leaderboard import to_row
 from interfuse.workflows.study.loaded_design import LoadedDesign, load_design, load_majority
@@ -68,8 +69,7 @@ class Study:
             DataError: the folder holds no study.
         """
         folder = Path(folder)
-        if not (folder / RECORD_FILE).is_file():
-            raise DataError(f"{folder} holds no study (no study.json). Give the folder that compare wrote with out=….")
+        check_study(folder)
         return cls(folder, read_json(folder / RECORD_FILE))
 
     @classmethod

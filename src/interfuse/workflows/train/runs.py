@@ -2,6 +2,7 @@
 
 import os
 import queue
+import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ from interfuse.core.design import Design
 from interfuse.core.devices import limited_threads
 from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
+from interfuse.core.processes import without_interrupts
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
 from interfuse.evaluation import aggregate_scores, example_scores
@@ -236,14 +238,20 @@ def run_trials(
     listener.start()
     start = training_set, context, messages, dict(os.environ)
     pool = ProcessPoolExecutor(jobs, mp_context=processes, initializer=_start, initargs=start)
+    others = set(torch.multiprocessing.active_children())
     try:
-        futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
+        with without_interrupts():
+            futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
         while futures:
             done, _ = wait(futures, return_when=FIRST_COMPLETED)
             for future in done:
                 trial = futures.pop(future)
                 future.result()
                 yield trial
+    except (KeyboardInterrupt, GeneratorExit):  # nobody waits for the trainings that go on
+        for worker in set(torch.multiprocessing.active_children()) - others:
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         stop.set()
@@ -268,6 +276,7 @@ _shared: dict[str, Any] = {}
 
 def _start(training_set: TrainingSet, context: RunContext, messages: Any, environment: Mapping[str, str]) -> None:
     os.environ.update(environment)  # the server's is from when it was started
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # at Ctrl-C the parent ends this worker
     warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
     _shared.update(training_set=training_set, context=context, messages=messages)
     threading.Thread(target=_end_with_parent, daemon=True).start()

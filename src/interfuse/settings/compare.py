@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from interfuse.core.errors import ConfigError
-from interfuse.training import Precision
-from interfuse.workflows.compare.tune import SPACE
+from interfuse.settings.formats import Precision
+
+SPACE = "learning_rate=0.0003..0.005,dropout=0..0.5,weight_decay=0.001..0.3"
+"""What tuning draws where nothing else is said."""
 
 
 @dataclass(frozen=True)
