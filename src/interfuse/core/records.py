@@ -3,14 +3,24 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from interfuse.core.files import write_atomically
+from interfuse.core.parquet import read_table, write_table
 from interfuse.core.tasks import LOWER_IS_BETTER
+
+__all__ = [
+    "EXAMPLES",
+    "HISTORY",
+    "PREDICTIONS",
+    "Contrast",
+    "LeaderboardRow",
+    "StudySummary",
+    "late_rows",
+    "read_table",
+    "write_table",
+]
 
 PREDICTIONS = pa.schema(
     [
@@ -191,13 +201,3 @@ def late_rows(history: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any
     places = [place for place, row in enumerate(history) if row.get("parts")]
     fifth = len(history) - max(1, math.ceil(len(history) / 5))
     return history[min(fifth, places[-1]) if places else fifth :]
-
-
-def write_table(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file atomically."""
-    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
-
-
-def read_table(path: Path) -> pa.Table:
-    """Read a Parquet file."""
-    return pq.read_table(path)

@@ -12,7 +12,7 @@ from interfuse.workflows.source.keywords import (
 )
 from interfuse.workflows.source.portion import WHOLE, Portion
 from interfuse.workflows.source.source import Source, with_absolute_paths
-from interfuse.workflows.source.trained_source import describe_split, read_as_trained, split_again
+from interfuse.workflows.source.trained_source import describe_split, encoders_of, read_as_trained, split_again
 from interfuse.workflows.source.troubles import (
     FILE,
     keep_troubles,
@@ -33,6 +33,7 @@ __all__ = [
     "Source",
     "default_store",
     "describe_split",
+    "encoders_of",
     "keep_troubles",
     "make_source",
     "names_of",

@@ -1,6 +1,5 @@
 """Train the runs of a study, one after another or side by side in processes, each written once when it is done."""
 
-import os
 import queue
 import threading
 import warnings
@@ -19,6 +18,7 @@ from interfuse.core.design import Design
 from interfuse.core.devices import limited_threads
 from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
+from interfuse.core.lifeline import Lifeline, begin_worker
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
 from interfuse.evaluation import aggregate_scores, example_scores
@@ -234,7 +234,8 @@ def run_trials(
     stop = threading.Event()
     listener = threading.Thread(target=_listen, args=(messages, stop, on_step), daemon=True)
     listener.start()
-    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_start, initargs=(training_set, context, messages))
+    start = Lifeline(), _start, training_set, context, messages
+    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=begin_worker, initargs=start)
     try:
         futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
         while futures:
@@ -256,15 +257,6 @@ _shared: dict[str, Any] = {}
 def _start(training_set: TrainingSet, context: RunContext, messages: Any) -> None:
     warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
     _shared.update(training_set=training_set, context=context, messages=messages)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker where its parent was killed: it would train on, unseen, in the folders of the next start."""
-    parent = torch.multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work(trial: Trial) -> None:
