@@ -3,6 +3,7 @@
 import json
 import random
 import struct
+from copy import deepcopy
 from typing import Any
 
 DEEP = "[" * 20_000
@@ -38,7 +39,7 @@ def change_json(draw: random.Random, value: Any) -> bytes:
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         parent, key = _pick(draw, value)
         if parent is None:
-            value = draw.choice(JUNK)
+            value = deepcopy(draw.choice(JUNK))
             break
         _change(draw, parent, key)
     text = json.dumps(value, ensure_ascii=draw.random() < 0.5)
@@ -63,16 +64,16 @@ def _pick(draw: random.Random, value: Any) -> tuple[Any, Any]:
 def _change(draw: random.Random, parent: Any, key: Any) -> None:
     way = draw.random()
     if way < 0.5:
-        parent[key] = draw.choice(JUNK)
+        parent[key] = deepcopy(draw.choice(JUNK))
     elif way < 0.65:
         del parent[key]
     elif way < 0.8 and isinstance(parent, dict):
         name = draw.choice(list(SETTINGS))
-        parent[name] = SETTINGS[name]
+        parent[name] = deepcopy(SETTINGS[name])
     elif way < 0.88 and isinstance(parent[key], int | float):
         parent[key] = parent[key] * draw.choice((-1, 2, 1000, 10**6)) + draw.choice((0, 1))
     elif way < 0.94 and isinstance(parent, list):
-        parent += [parent[key]] * draw.choice((1, 3, 1000))
+        parent += deepcopy([parent[key]]) * draw.choice((1, 3, 1000))
     elif isinstance(parent, dict):
         parent[str(draw.choice(("x", "Format", key)))] = parent.pop(key)
     else:

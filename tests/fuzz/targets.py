@@ -124,14 +124,14 @@ def _write_tables(folder: Path) -> None:
 
 
 @lru_cache(maxsize=1)
-def _known_features() -> object:
+def known_features() -> object:
     return make_known(KNOWN, rows=(8, 4, 4))
 
 
 def _use_known(folder: Path) -> None:
     run = load_run(folder / "known")
     source_of(run, Source(KNOWN))
-    answer_rows(run, _known_features(), torch.arange(8))
+    answer_rows(run, known_features(), torch.arange(8))
     str(run.info["label_names"]), run.task
 
 

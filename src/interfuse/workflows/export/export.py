@@ -77,7 +77,7 @@ def export_run(
             raise ExportError(f"{run.design.fusion} cannot be exported to ONNX. Give format=torch.")
     graph, cases, config = _whole(run) if whole else _head(run)
     watcher.say(f"Tracing {'the whole model' if whole else 'the head'} of {run.folder}.")
-    _remove_leftovers(out)
+    remove_leftovers(out)
     part = out.with_name(f".{out.name}.{os.getpid()}.{uuid4().hex}.tmp")
     part.mkdir(parents=True)
     try:
@@ -99,7 +99,7 @@ def export_run(
     return Exported(out, out / FILES[format], differences)
 
 
-def _remove_leftovers(out: Path) -> None:
+def remove_leftovers(out: Path) -> None:
     """Remove what an export to this folder left that was killed while it wrote."""
     for folder in out.parent.glob(f".{glob.escape(out.name)}.*.tmp"):
         writer = folder.name.split(".")[-3]
