@@ -220,7 +220,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from interfuse.core.lifeline import Lifeline, begin_worker
 if __name__ == "__main__":
-    pool = ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=begin_worker, initargs=(Lifeline(), print))
+    spawn = get_context("spawn")
+    pool = ProcessPoolExecutor(2, mp_context=spawn, initializer=begin_worker, initargs=(Lifeline(), print))
     for _ in range(2):
         pool.submit(time.sleep, 60)
     while len(pool._processes) < 2:

@@ -8,6 +8,7 @@ import typer
 from interfuse.cli import options
 from interfuse.cli.settings import Field, Fields, takes_settings
 from interfuse.core.errors import require
+from interfuse.core.lifeline import unwound_on_termination
 from interfuse.data import SourceSettings
 from interfuse.training import load_run
 from interfuse.workflows.export import AnsweredRows, Format, export_run, quantise, read_rows
@@ -25,7 +26,9 @@ def export(
     run: options.RunFolder,
     encode: Annotated[EncoderSettings, Fields(EncoderSettings, only=("store",), **options.ENCODE)],
     out: Annotated[Path, options.out("Folder to write, new or empty.")] = Path("exported"),
-    to: Annotated[Format, typer.Option(help="What the file is for: ONNX Runtime, or torch.export.load.")] = "onnx",
+    to: Annotated[
+        Format, typer.Option(help="What the file is for: ONNX Runtime, or torch.export.load, which can run code.")
+    ] = "onnx",
     whole: Annotated[bool, typer.Option("--whole", help="Encoders too: pictures and texts in, not tokens.")] = False,
     check: Annotated[
         str | None,
@@ -54,7 +57,7 @@ def export(
         for module in ("onnx", "onnxscript", "onnxruntime"):
             require(module, "export")
     lines = []
-    with options.watching() as progress:
+    with unwound_on_termination(), options.watching() as progress:
         loaded_run = load_run(run)
         artifact = export_run(loaded_run, out, to, whole, progress)
         rows: dict[str, AnsweredRows] = {}

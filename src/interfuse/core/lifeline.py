@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import parent_process
 from typing import Any
 
@@ -23,6 +24,23 @@ def is_running(number: int) -> bool:
     except (OSError, OverflowError):
         return True  # it is there and another user's
     return True
+
+
+@contextmanager
+def unwound_on_termination() -> Iterator[None]:
+    """Let a termination signal end this block as an exception does, so that what it began is cleared away."""
+
+    def leave(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Lifeline:

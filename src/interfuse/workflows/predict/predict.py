@@ -195,8 +195,8 @@ def answer_rows(run: Run, features: Features, rows: torch.Tensor) -> np.ndarray:
     if len(bad):
         row = int(features.rows[rows[bad[0]]])
         raise DataError(
-            f"{run.folder} answers NaN or infinite numbers to {len(bad):,} of {len(probs):,} rows, the first row {row}: its "
-            "weights are of no use. Train it again with a lower learning_rate, or take it from a copy."
+            f"{run.folder} answers NaN or infinite numbers to {len(bad):,} of {len(probs):,} rows, first row {row}: "
+            "its weights are of no use. Train it again with a lower learning_rate, or take it from a copy."
         )
     return probs
 
