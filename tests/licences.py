@@ -19,9 +19,9 @@ NOT_HERE = {"gcsfs": "BSD-3-Clause", "s3fs": "BSD-3-Clause", "mlflow-skinny": "A
 OPENING = """# Licences of the dependencies
 
 What `pip install interfuse` brings, and what its extras bring, with the licence that each package states of itself.
-Those without an extra beside them are brought by others. A test holds this page to `pyproject.toml` and to what is installed;
-`python -m tests.licences` writes it again. Interfuse itself is under Apache-2.0. A package that is marked "not stated"
-names no licence in its metadata: read its own pages before you pass it on.
+Those without an extra beside them are brought by others. A test holds this page to `pyproject.toml` and to what is
+installed; `python -m tests.licences` writes it again. Interfuse itself is under Apache-2.0. A package that is marked
+"not stated" names no licence in its metadata: read its own pages before you pass it on.
 
 | package | licence | asked for by |
 |---|---|---|

@@ -18,8 +18,8 @@ PATCHED = {
     "jinja2": "3.1.6",
 }
 """First releases without the holes that are known: CVE-2026-4372 and CVE-2026-9856 (transformers), CVE-2026-24747
-(torch), those that Pillow 12.3 mends, CVE-2026-59806 (gradio), CVE-2026-27489 and CVE-2026-34445 to 34447 (onnx), CVE-2026-25087
-(pyarrow), CVE-2025-27516 (jinja2)."""
+(torch), those that Pillow 12.3 mends, CVE-2026-59806 (gradio), CVE-2026-27489 and CVE-2026-34445 to 34447 (onnx),
+CVE-2026-25087 (pyarrow), CVE-2025-27516 (jinja2)."""
 
 
 def rows() -> dict[str, str]:
