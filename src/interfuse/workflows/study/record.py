@@ -66,7 +66,7 @@ KINDS = {
     "primary": NULL | object_with({"first": TEXT, "second": TEXT}),
     "precision": TEXT,
     "threads": COUNT,
-    "designs": list_of(object_with({"fusion": TEXT, "name": TEXT}, {"key": TEXT, "role": TEXT}), least=1),
+    "designs": list_of(object_with({"fusion": TEXT, "name": TEXT, "role": TEXT}, {"key": TEXT}), least=1),
     "tuning": NULL | OBJECT,
 }
 """What `study.json` may say."""
