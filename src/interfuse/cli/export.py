@@ -21,7 +21,7 @@ def export(
     encode: Annotated[EncoderSettings, Fields(EncoderSettings, only=("store",), **options.ENCODE)],
     out: Annotated[Path, options.out("Folder to write, new or empty.")] = Path("exported"),
     to: Annotated[
-        ExportFormat, typer.Option(help="What the file is for: ONNX Runtime, or torch.export.load.")
+        ExportFormat, typer.Option(help="What the file is for: ONNX Runtime, or torch.export.load, which can run code.")
     ] = "onnx",
     whole: Annotated[bool, typer.Option("--whole", help="Encoders too: pictures and texts in, not tokens.")] = False,
     check: Annotated[
@@ -51,6 +51,7 @@ def export(
     for data in filter(None, (check, int8)):
         check_data(data, image_folder)
     from interfuse.core.errors import require
+    from interfuse.core.lifeline import unwound_on_termination
     from interfuse.training import load_run
     from interfuse.workflows.export import AnsweredRows, export_run, quantise, read_rows
     from interfuse.workflows.export import check as check_rows
@@ -60,7 +61,7 @@ def export(
         for module in ("onnx", "onnxscript", "onnxruntime"):
             require(module, "export")
     lines = []
-    with options.watching() as progress:
+    with unwound_on_termination(), options.watching() as progress:
         loaded_run = load_run(run)
         artifact = export_run(loaded_run, out, to, whole, progress)
         rows: dict[str, AnsweredRows] = {}

@@ -23,12 +23,16 @@ from interfuse.training.network import (
 from interfuse.training.objective import check_objective, to_probs
 from interfuse.training.options import TrainingOptions, resolve_precision
 from interfuse.training.run import FINETUNED, PROJECTION, Run, load_run, save_run
+from interfuse.training.run_record import COLUMNS, ENCODER_SETTINGS, SPLIT_RECIPE, read_run_record
 from interfuse.training.token_statistics import measure, pool_table
 
 __all__ = [
+    "COLUMNS",
+    "ENCODER_SETTINGS",
     "EVAL_BATCH",
     "FINETUNED",
     "PROJECTION",
+    "SPLIT_RECIPE",
     "Adapter",
     "Checkpoint",
     "FinetuneSettings",
@@ -55,6 +59,7 @@ __all__ = [
     "pool_table",
     "pools",
     "predict_probs",
+    "read_run_record",
     "resolve_precision",
     "save_run",
     "steps_an_epoch",

@@ -1,6 +1,8 @@
 """Export a run to ONNX or torch: written only where it gives the run's own answers, at sizes that were not traced."""
 
+import glob
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -15,12 +17,14 @@ from torch import Tensor, nn
 
 from interfuse.core.errors import ExportError, require
 from interfuse.core.files import write_json
+from interfuse.core.lifeline import is_running
 from interfuse.core.progress import Progress, Silent
-from interfuse.settings import EncoderSettings, ExportFormat
+from interfuse.settings import ExportFormat
 from interfuse.training import Run
 from interfuse.workflows.encode import open_tower
 from interfuse.workflows.export.graphs import HeadGraph, WholeGraph
 from interfuse.workflows.export.parity import Case, head_cases, largest_difference, whole_cases
+from interfuse.workflows.source import encoders_of
 
 Predictor = Callable[[Mapping[str, Tensor]], Tensor]
 TOLERANCE = 1e-4
@@ -73,7 +77,8 @@ def export_run(
             raise ExportError(f"{run.design.fusion} cannot be exported to ONNX. Give format=torch.")
     graph, cases, config = _whole(run) if whole else _head(run)
     watcher.say(f"Tracing {'the whole model' if whole else 'the head'} of {run.folder}.")
-    part = out.with_name(f".{out.name}.{uuid4().hex}.tmp")
+    remove_leftovers(out)
+    part = out.with_name(f".{out.name}.{os.getpid()}.{uuid4().hex}.tmp")
     part.mkdir(parents=True)
     try:
         (_write_onnx if format == "onnx" else _write_torch)(graph, part / FILES[format])
@@ -92,6 +97,14 @@ def export_run(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Exported(out, out / FILES[format], differences)
+
+
+def remove_leftovers(out: Path) -> None:
+    """Remove what an export to this folder left that was killed while it wrote."""
+    for folder in out.parent.glob(f".{glob.escape(out.name)}.*.tmp"):
+        writer = folder.name.split(".")[-3]
+        if not (writer.isdigit() and is_running(int(writer))):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def compare_with(graph: nn.Module, predict: Predictor, cases: list[Case]) -> dict[str, float]:
@@ -131,7 +144,7 @@ def _whole(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
     encoders = run.info["encoder_settings"]
     if encoders["image_encoder"] == "known":
         raise ExportError("A known-answer task has tokens and no encoders: export the head alone, without whole=True.")
-    settings = EncoderSettings(**encoders)
+    settings = encoders_of(run.info)
     towers = {
         modality: open_tower(modality, settings, run.finetuned.get(modality), run.projections.get(modality), "float32")
         for modality in ("image", "text")

@@ -16,10 +16,17 @@ from interfuse.core.progress import Progress, Silent
 from interfuse.core.settings import fingerprint
 from interfuse.data import Features, Stream, Trouble, ahead, load_part, open_stream
 from interfuse.settings import StreamSettings
-from interfuse.training import Run, predict_probs
+from interfuse.training import Run
 from interfuse.workflows.encode import Part, Towers
 from interfuse.workflows.predict.output_parts import Joined, Parts
-from interfuse.workflows.predict.predict import Predictions, known_rows, same_encoders, source_of, warn_of_counts
+from interfuse.workflows.predict.predict import (
+    Predictions,
+    answer_rows,
+    known_rows,
+    same_encoders,
+    source_of,
+    warn_of_counts,
+)
 from interfuse.workflows.source import Source
 
 SHOWN_TROUBLES = 20
@@ -124,7 +131,7 @@ def _predict(run: Run, work: "_Work | _Known", parts: Parts, numbers: list[int],
 def _answer(run: Run, part: _PartRows) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the part of the output, and how many of its rows lack each modality."""
     features, rows = part.features, part.rows
-    probs = predict_probs(run.network, features, rows).numpy()
+    probs = answer_rows(run, features, rows)
     ids = [features.ids[row] for row in rows.tolist()]
     frame = Predictions(features.rows[rows].tolist(), ids, probs, run.label_names, run.task).frame()
     return frame, {modality: int((items[rows] < 0).sum()) for modality, items in features.items.named()}

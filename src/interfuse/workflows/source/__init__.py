@@ -10,7 +10,7 @@ from interfuse.workflows.source.keywords import (
     sort_settings_of_run,
 )
 from interfuse.workflows.source.source import Source, with_absolute_paths
-from interfuse.workflows.source.trained_source import describe_split, read_as_trained, split_again
+from interfuse.workflows.source.trained_source import describe_split, encoders_of, read_as_trained, split_again
 from interfuse.workflows.source.troubles import (
     FILE,
     keep_troubles,
@@ -27,6 +27,7 @@ __all__ = [
     "TERMS",
     "Source",
     "describe_split",
+    "encoders_of",
     "keep_troubles",
     "make_source",
     "names_of",

@@ -4,8 +4,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interfuse.core.errors import ConfigError
+from interfuse.core.checks import (
+    COUNT,
+    NULL,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    Record,
+    below,
+    check_record,
+    list_of,
+    object_of,
+    object_with,
+    one_of,
+)
+from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.files import read_json, write_json
+from interfuse.core.tasks import TASKS
 from interfuse.training import leftovers
 
 RECORD_FILE = "study.json"
@@ -18,6 +33,68 @@ SAME = (
 """What a study that goes on must have been begun with."""
 CARD = ("source", "task", "rows", "label_names", "missing_images", "missing_texts", "groups")
 """What a record says of its rows that a reader can look up."""
+MOST = 10_000
+"""Seeds, folds or repetitions that a record may ask for at most."""
+_DATA = object_with(
+    {"task": one_of(*TASKS)},
+    {
+        "source": TEXT,
+        "fingerprint": TEXT,
+        "label_names": list_of(TEXT),
+        "rows": object_of(COUNT),
+        "notes": list_of(TEXT),
+        **dict.fromkeys(("tested", "groups", "missing_images", "missing_texts", "troubles"), COUNT),
+        "test_share": NUMBER,
+        "settings": OBJECT,
+    },
+)
+KINDS = {
+    "format": COUNT,
+    "created": TEXT,
+    "command": TEXT,
+    "versions": object_of(TEXT),
+    "machine": OBJECT,
+    "data": _DATA,
+    "encoders": object_of(OBJECT),
+    "folds": below(COUNT, MOST),
+    "resplit": NULL | below(COUNT, MOST),
+    "seeds": list_of(below(COUNT, 1 << 32), least=1),
+    "until_sure": NULL | below(COUNT, MOST),
+    "added": object_of(below(COUNT, MOST)),
+    "confirmation": NULL | object_with({"fusion": TEXT, "control": TEXT, "seeds": list_of(COUNT)}),
+    "baseline": TEXT,
+    "margin": NUMBER,
+    "metric": TEXT,
+    "primary": NULL | object_with({"first": TEXT, "second": TEXT}),
+    "precision": TEXT,
+    "threads": COUNT,
+    "designs": list_of(object_with({"fusion": TEXT, "name": TEXT, "role": TEXT}, {"key": TEXT}), least=1),
+    "tuning": NULL | OBJECT,
+}
+"""What `study.json` may say."""
+NEEDED = ("designs", "seeds", "folds", "baseline", "margin", "metric", "data")
+
+
+def read_record(folder: Path) -> Record:
+    """Read a study's record, every entry of the kind that it must be.
+
+    Raises:
+        DataError: it cannot be read, was damaged, lacks an entry, has one of another kind, or contradicts itself.
+    """
+    path = folder / RECORD_FILE
+    record = check_record(path, read_json(path), KINDS, NEEDED)
+    names = [entry["name"] for entry in record["designs"]]
+    if len(set(names)) < len(names):
+        raise DataError(f"{path} names two designs alike: {', '.join(sorted(names))}.")
+    mentioned = [record["baseline"], *record.get("added", {})]
+    mentioned += [(record.get("confirmation") or {}).get(side) for side in ("fusion", "control")]
+    mentioned += [(record.get("primary") or {}).get(side) for side in ("first", "second")]
+    for name in mentioned:
+        if name is not None and name not in names:
+            raise DataError(f"{path} speaks of the design {name!r} and lists {', '.join(names)}.")
+    if record["folds"] < 1 or not record["margin"] >= 0:
+        raise DataError(f"{path}: folds must be from 1 and margin from 0, got {record['folds']}, {record['margin']}.")
+    return record
 
 
 def begin_record(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +105,7 @@ def begin_record(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     """
     path = folder / RECORD_FILE
     if path.is_file():
-        earlier: dict[str, Any] = read_json(path)
+        earlier: dict[str, Any] = read_record(folder)
         differences = list_differences(earlier, record)
         if differences:
             raise ConfigError(f"{folder} holds another comparison: {'; '.join(differences)}. Give another out=….")
@@ -37,7 +114,7 @@ def begin_record(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     if folder.is_dir() and set(folder.iterdir()) - own:
         raise ConfigError(f"{folder} is not empty and holds no study. Give another out=….")
     write_json(path, record)
-    return dict(read_json(path))
+    return read_record(folder)
 
 
 def list_differences(earlier: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:

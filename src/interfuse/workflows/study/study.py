@@ -7,7 +7,7 @@ from typing import Any
 
 from interfuse.core.design import Design
 from interfuse.core.errors import DataError
-from interfuse.core.files import read_json, write_atomically, write_json
+from interfuse.core.files import write_atomically, write_json
 from interfuse.core.metric_names import find_metric
 from interfuse.core.records import StudySummary
 from interfuse.core.settings import build
@@ -40,8 +40,8 @@ from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
 from interfuse.settings import check_study
 from interfuse.training import Run, load_run
 from interfuse.workflows.study.leaderboard import to_row
-from interfuse.workflows.study.loaded_design import LoadedDesign, load_design, load_majority
-from interfuse.workflows.study.record import RECORD_FILE, begin_record
+from interfuse.workflows.study.loaded_design import LoadedDesign, check_same_rows, load_design, load_majority
+from interfuse.workflows.study.record import RECORD_FILE, begin_record, read_record
 from interfuse.workflows.study.repetitions import score_repetitions, vary_design
 from interfuse.workflows.study.report_details import add_evidence
 from interfuse.workflows.study.rescore import Constant, score_by
@@ -70,7 +70,7 @@ class Study:
         """
         folder = Path(folder)
         check_study(folder)
-        return cls(folder, read_json(folder / RECORD_FILE))
+        return cls(folder, read_record(folder))
 
     @classmethod
     def begin(cls, folder: Path, record: Mapping[str, Any]) -> "Study":
@@ -278,6 +278,7 @@ class Study:
             if design.name in seeds
         }
         like = max(trained.values(), key=lambda entry: entry.scores.seeds)
+        check_same_rows(self.folder, trained)
         return {MAJORITY: load_majority(MAJORITY, self.folder / MAJORITY_FILE, like), **trained}
 
     def _score_by(self, by: str, loaded: Mapping[str, LoadedDesign]) -> dict[str, DesignScores]:

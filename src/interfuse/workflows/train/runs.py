@@ -20,6 +20,7 @@ from interfuse.core.design import Design
 from interfuse.core.devices import limited_threads
 from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
+from interfuse.core.lifeline import Lifeline, begin_worker
 from interfuse.core.processes import without_interrupts
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
@@ -236,8 +237,8 @@ def run_trials(
     stop = threading.Event()
     listener = threading.Thread(target=_listen, args=(messages, stop, on_step), daemon=True)
     listener.start()
-    start = training_set, context, messages, dict(os.environ)
-    pool = ProcessPoolExecutor(jobs, mp_context=processes, initializer=_start, initargs=start)
+    start = Lifeline(), _start, training_set, context, messages, dict(os.environ)
+    pool = ProcessPoolExecutor(jobs, mp_context=processes, initializer=begin_worker, initargs=start)
     others = set(torch.multiprocessing.active_children())
     try:
         with without_interrupts():
@@ -279,15 +280,6 @@ def _start(training_set: TrainingSet, context: RunContext, messages: Any, enviro
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # at Ctrl-C the parent ends this worker
     warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
     _shared.update(training_set=training_set, context=context, messages=messages)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker where its parent was killed: it would train on, unseen, in the folders of the next start."""
-    parent = torch.multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work(trial: Trial) -> None:
