@@ -15,8 +15,7 @@ from interfuse.cli.app import COMMANDS
 from interfuse.cli.completions import read_columns
 from interfuse.cli.main import run
 from interfuse.cli.progress import ConsoleProgress
-from interfuse.core.metric_names import METRICS, find_metric, spell_metrics
-from interfuse.core.tasks import HEADLINES, RELATIVE_MSE, TASKS
+from interfuse.core.tasks import HEADLINES, METRICS, RELATIVE_MSE, TASKS, find_metric, spell_metrics
 from interfuse.data import COLLECTIONS
 from interfuse.encoders import PACKAGED_IMAGE, PACKAGED_TEXT, EfficientNetLiteFine
 from interfuse.encoders.hub import ALIASES

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from interfuse.core.errors import DataError, EncoderError
 from interfuse.core.files import read_json, write_json
-from interfuse.core.lifeline import is_running
+from interfuse.core.processes import is_running
 from interfuse.core.records import read_table
 from interfuse.core.weights import load_tensors
 from interfuse.data import SourceSettings
@@ -218,7 +218,7 @@ WORKER = """
 import sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from interfuse.core.lifeline import Lifeline, begin_worker
+from interfuse.core.processes import Lifeline, begin_worker
 if __name__ == "__main__":
     spawn = get_context("spawn")
     pool = ProcessPoolExecutor(2, mp_context=spawn, initializer=begin_worker, initargs=(Lifeline(), print))

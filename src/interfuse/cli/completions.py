@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interfuse.core.devices import KNOWN
-from interfuse.core.metric_names import spell_metrics
+from interfuse.core.tasks import spell_metrics
 from interfuse.settings import IMAGE_ENCODERS, SEPARATORS, TEXT_ENCODERS, fusion_names
 
 MAX_HEADER = 1 << 16

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from interfuse.core.design import Design, parse_designs, read_designs
-from interfuse.core.metric_names import check_metric
+from interfuse.core.tasks import check_metric
 from interfuse.settings import CompareSettings, check_fusion
 
 

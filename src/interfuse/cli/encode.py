@@ -6,6 +6,7 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.settings import RARE, Field, Fields, takes_settings
+from interfuse.core.errors import check_installed
 from interfuse.settings import CompareSettings, SourceSettings, check_data
 
 
@@ -44,6 +45,8 @@ def encode(
     workers = options.count_workers(jobs, launcher)
     if launcher is not None and portion.of > 1:
         raise typer.BadParameter("Give --shard or --launcher, not both: a launcher deals the portions itself.")
+    if launcher is not None:
+        check_installed("ray", "ray")
     check_data(data, read.image_folder)
     from interfuse.workflows import encode_source
     from interfuse.workflows.encode import encode_on_workers

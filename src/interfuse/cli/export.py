@@ -7,6 +7,7 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.settings import Field, Fields, takes_settings
+from interfuse.core.errors import check_installed
 from interfuse.settings import EncoderSettings, ExportFormat, SourceSettings, check_data, check_run
 
 
@@ -47,19 +48,18 @@ def export(
     """
     if to == "torch" and (int8 or (check and whole)):
         raise typer.BadParameter("--int8, and --check of a whole model, need --to onnx.")
+    if to == "onnx":
+        for module in ("onnx", "onnxscript", "onnxruntime"):
+            check_installed(module, "export")
     check_run(run)
     for data in filter(None, (check, int8)):
         check_data(data, image_folder)
-    from interfuse.core.errors import require
-    from interfuse.core.lifeline import unwound_on_termination
+    from interfuse.core.processes import unwound_on_termination
     from interfuse.training import load_run
     from interfuse.workflows.export import AnsweredRows, export_run, quantise, read_rows
     from interfuse.workflows.export import check as check_rows
     from interfuse.workflows.source import Source
 
-    if to == "onnx":
-        for module in ("onnx", "onnxscript", "onnxruntime"):
-            require(module, "export")
     lines = []
     with unwound_on_termination(), options.watching() as progress:
         loaded_run = load_run(run)

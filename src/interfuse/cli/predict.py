@@ -8,6 +8,7 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.settings import Field, Fields, takes_settings
+from interfuse.core.errors import check_installed
 from interfuse.core.processes import launched
 from interfuse.settings import CompareSettings, Portion, SourceSettings, StreamSettings, check_data, check_run
 
@@ -56,6 +57,8 @@ def predict_command(
         portion = Portion(here.rank + 1, here.size)
     if launcher is not None and portion.of > 1:
         raise typer.BadParameter("Give --shard or --launcher, not both: a launcher deals the parts itself.")
+    if launcher is not None:
+        check_installed("ray", "ray")
     check_run(run)
     check_data(data, read.image_folder)
     from interfuse.training import load_run

@@ -9,7 +9,7 @@ import typer
 from interfuse.cli import options
 from interfuse.cli.flags import spell_flags
 from interfuse.cli.settings import Field, takes_settings
-from interfuse.core.metric_names import check_metric
+from interfuse.core.tasks import check_metric
 from interfuse.settings import CompareSettings, check_study
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from interfuse.core.errors import ConfigError
-from interfuse.core.metric_names import METRICS
+from interfuse.core.tasks import METRICS
 from interfuse.evaluation import WEIGHTED, make_metric
 
 

@@ -18,8 +18,9 @@ def record_of(designs="concat:hidden=8,cross_attention", epochs=6, fingerprint="
         "folds": 1,
         "baseline": "concat:hidden=8",
         "margin": 0.01,
+        "metric": "accuracy",
         "encoders": {"image": {"name": "efficientnet-lite0", "image_size": 64}, "text": {"name": "minilm"}},
-        "data": {"source": "shop.csv", "rows": {"test": rows}, "fingerprint": fingerprint},
+        "data": {"task": "multiclass", "source": "shop.csv", "rows": {"test": rows}, "fingerprint": fingerprint},
         **more,
     }
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from interfuse.core.design import Design
-from interfuse.core.metric_names import find_metric
 from interfuse.core.progress import Progress
 from interfuse.core.settings import to_plain
-from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
+from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER, find_metric
 from interfuse.workflows.compare.floors import is_baseline_kind, name_role
 from interfuse.workflows.compare.match_parameters import match_all, match_concat
 from interfuse.workflows.compare.request import Request, find_baseline, read_primary

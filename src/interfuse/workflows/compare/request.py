@@ -9,7 +9,7 @@ from torch import cat
 
 from interfuse.core.design import NEEDS, Design, check_idle, parse_designs, read_designs
 from interfuse.core.errors import ConfigError
-from interfuse.core.metric_names import check_metric, find_metric
+from interfuse.core.tasks import check_metric, find_metric
 from interfuse.evaluation import check_defined
 from interfuse.settings import CompareSettings
 from interfuse.training import check_contrastive, check_design, check_objective

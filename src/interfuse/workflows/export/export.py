@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from interfuse.core.errors import ExportError, require
 from interfuse.core.files import write_json
-from interfuse.core.lifeline import is_running
+from interfuse.core.processes import is_running
 from interfuse.core.progress import Progress, Silent
 from interfuse.settings import ExportFormat
 from interfuse.training import Run

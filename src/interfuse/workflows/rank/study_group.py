@@ -6,8 +6,8 @@ from pathlib import Path
 
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError, DataError
-from interfuse.core.metric_names import find_metric
 from interfuse.core.ranking import DataSet
+from interfuse.core.tasks import find_metric
 from interfuse.evaluation import MAJORITY
 from interfuse.workflows.study import Study
 

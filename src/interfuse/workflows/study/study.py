@@ -8,10 +8,9 @@ from typing import Any
 from interfuse.core.design import Design
 from interfuse.core.errors import DataError
 from interfuse.core.files import write_atomically, write_json
-from interfuse.core.metric_names import find_metric
 from interfuse.core.records import StudySummary
 from interfuse.core.settings import build
-from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
+from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER, find_metric
 from interfuse.evaluation import (
     ALPHA,
     MAJORITY,

@@ -20,8 +20,7 @@ from interfuse.core.design import Design
 from interfuse.core.devices import limited_threads
 from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
-from interfuse.core.lifeline import Lifeline, begin_worker
-from interfuse.core.processes import without_interrupts
+from interfuse.core.processes import Lifeline, begin_worker, without_interrupts
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
 from interfuse.evaluation import aggregate_scores, example_scores
