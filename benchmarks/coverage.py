@@ -30,7 +30,7 @@ def regimes() -> list[Regime]:
         grid += [Regime(seeds=k, luck=luck) for luck in (0.0, 0.02, 0.15)]
         grid += [Regime(seeds=k, designs=designs) for designs in (2, 3, 13)]
         grid += [Regime(seeds=k, unlike=unlike, designs=13) for unlike in (0.0, 1.0)]
-        grid += [Regime(seeds=k, collapses=0.1)]
+        grid += [Regime(seeds=k, accuracy=0.6, best=0.97), Regime(seeds=k, collapses=0.1)]
     return grid
 
 

@@ -26,7 +26,7 @@ MODULES, LINES, FUNCTION = 20, 400, 60
 WIDE = {"fusion", "evaluation", "cli"}
 """Rooms of one mechanism, one score or one command a file: each is its own index."""
 DRAWERS = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
-ELSEWHERE = {"benchmarks", "mutants"}
+ELSEWHERE = {"benchmarks", "fuzz", "mutants"}
 """Folders of tests that test what is not in the package."""
 
 

@@ -14,12 +14,20 @@ PAGE = ROOT / "docs" / "concepts" / "words.md"
 
 
 def old_words(tree: ast.Module) -> Iterator[str]:
-    """Yield each docstring that opens with Give and each local that is a participle."""
+    """Yield each docstring that opens with Give and each local or field that is a participle."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
             doc = ast.get_docstring(node) or ""
             if re.match(r"Gives?\b", doc):
                 yield doc.partition("\n")[0]
+        if isinstance(node, ast.ClassDef):
+            for line in node.body:
+                if (
+                    isinstance(line, ast.AnnAssign)
+                    and isinstance(line.target, ast.Name)
+                    and line.target.id in PARTICIPLES
+                ):
+                    yield f"{node.name}.{line.target.id} (line {line.lineno})"
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for name in ast.walk(node):
                 if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store) and name.id in PARTICIPLES:
@@ -71,7 +79,8 @@ def test_a_word_is_defined_once():
         ("def read():\n    for given in (): pass", 1),
         ('def read():\n    """Give a row."""', 1),
         ('def read():\n    """Return what was found."""\n    row = 1', 0),
-        ("class Report:\n    seen: int", 0),
+        ("class Report:\n    seen: int", 1),
+        ("class Report:\n    rows: int", 0),
     ],
 )
 def test_an_old_word_is_seen(code, words):

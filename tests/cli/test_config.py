@@ -41,9 +41,9 @@ def asked(monkeypatch):
     """Train nothing: return the settings that each comparison is asked for."""
     requests = []
     monkeypatch.setattr(
-        "interfuse.cli.compare.compare", lambda source, out, settings, progress: requests.append(settings)
+        "interfuse.workflows.compare", lambda source, out, settings, progress: requests.append(settings)
     )
-    monkeypatch.setattr("interfuse.cli.compare.show", lambda study, format: None)
+    monkeypatch.setattr("interfuse.cli.results.show", lambda study, format: None)
     return requests
 
 

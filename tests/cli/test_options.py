@@ -1,6 +1,7 @@
 """The options: one meaning a name, one declaration, choices that the shell completes, and a help that one can read."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,9 +20,9 @@ from interfuse.cli.settings import CHOICES, RARE, SMALLEST, Field, Fields, takes
 from interfuse.core.design import Design
 from interfuse.core.settings import describe
 from interfuse.data import SourceSettings
+from interfuse.settings import EncoderSettings
 from interfuse.training import FinetuneSettings
 from interfuse.workflows import CompareSettings, DiagnoseSettings, StreamSettings
-from interfuse.workflows.source import EncoderSettings
 
 MOST = 66
 """Options that a person can still find one in; a setting beyond them lives in the file of settings."""
@@ -51,7 +52,7 @@ ALL = list(walk(get_command(app)))
 def means(option: Any) -> tuple[Any, ...]:
     """Say what an option takes, and what its help says."""
     kind = option.type_descriptor.annotation
-    told = "" if set(option.opts) & OWN_WORDS else option.help
+    told = "" if set(option.opts) & OWN_WORDS else re.split(r"; none:|\.  \[default: ", option.help)[0].rstrip(".")
     return (
         *(kind, option.min, option.max, option.multiple, option.is_flag),
         *(option.metavar, tuple(option.secondary_opts), told),

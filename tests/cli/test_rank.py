@@ -54,3 +54,12 @@ def test_one_study_and_no_study_are_refused(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         run(["rank"])
     assert stop.value.code == 2
+
+
+def test_the_help_tells_what_is_taken_where_nothing_is_said(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        run(["rank", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for default in ("each study's own", "the one that all studies declared", "the largest of the studies'"):
+        assert f"[default: {default}]" in text

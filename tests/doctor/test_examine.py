@@ -103,7 +103,7 @@ def test_the_report_prints_and_is_json(reports):
     assert plain["ok"] is False
     assert plain["findings"][0]["kind"] == "batch-leak"
     assert plain["findings"][0]["defect"] == 2
-    assert len(plain["kept"]) + len(plain["skipped"]) <= len(PROMISES) + 1
+    assert len(plain["passes"]) + len(plain["skipped"]) <= len(PROMISES) + 1
 
 
 def test_the_module_and_the_random_numbers_are_left_as_they_were():
@@ -159,7 +159,7 @@ def test_call_says_how_a_module_is_called_that_cannot_be_guessed():
 
     report = examine(Odd(), image_dim=8, text_dim=8, call=call)
     assert not report.broken
-    assert "missing modality" in report.kept
+    assert "missing modality" in report.passes
     assert "how-called" not in report.kinds
 
 
@@ -169,7 +169,7 @@ def test_a_module_that_holds_what_cannot_be_copied_is_examined_all_the_same():
     module.last = [module.head.weight * 2]  # a tensor with a history
     report = examine(module, image_dim=16, text_dim=16, export=False)
     assert not report.broken, report
-    assert "every parameter trains" in report.kept
+    assert "every parameter trains" in report.passes
 
 
 def test_a_module_without_values_is_told_so():

@@ -155,8 +155,8 @@ def test_saved_and_loaded_it_predicts_the_same_and_is_a_run(fitted, rows, tmp_pa
     fitted.save(tmp_path / "model")
     names = {path.name for path in (tmp_path / "model").iterdir()}
     assert names == {"estimator.json", "run.json", "model.safetensors", "history.parquet", "predictions.parquet"}
-    loaded = FusionClassifier.load(tmp_path / "model")
-    assert loaded.get_params() == {**fitted.get_params(), "store": str(store)}
+    loaded = FusionClassifier.load(tmp_path / "model", store=store)
+    assert loaded.get_params() == fitted.get_params()
     assert (loaded.predict(rows) == fitted.predict(rows)).all()
     assert load_run(tmp_path / "model").design == fitted.design
     taken = FusionClassifier.from_run(tmp_path / "model", store=store)

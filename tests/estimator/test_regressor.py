@@ -18,7 +18,7 @@ def test_numbers_are_learned_scored_by_r2_saved_and_loaded(rows, store, tmp_path
     assert is_regressor(made)
     assert made.fit(rows, y).score(rows, y) >= 0.8
     made.save(tmp_path / "model")
-    loaded = FusionRegressor.load(tmp_path / "model")
+    loaded = FusionRegressor.load(tmp_path / "model", store=store)
     assert (loaded.predict(rows) == made.predict(rows)).all()
     assert FusionRegressor.from_run(tmp_path / "model", store=store).design == made.design
     assert cross_val_score(clone(made), rows, y, cv=2, error_score="raise").shape == (2,)

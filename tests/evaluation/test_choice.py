@@ -1,8 +1,9 @@
 """Choosing designs on validation: a training that is lucky there is lucky on test, and luck is no skill."""
 
 import numpy as np
+import pytest
 
-from interfuse.evaluation import DesignScores, best_on_validation, compare_designs, list_rivals
+from interfuse.evaluation import DesignScores, best_on_validation, compare_designs, list_choosers, list_rivals
 
 STUDIES, SEEDS, ROWS = 160, 3, 1000
 LUCK = 0.03
@@ -36,3 +37,26 @@ def test_the_other_seeds_choose_without_bias_and_the_same_seeds_do_not():
     assert abs(np.mean(others)) < 4 * error
     assert np.mean(same) > 4 * error  # what the verdict was before: the winner's luck
     assert beats / STUDIES < 0.07  # 2.5 % one-sided is promised; its standard error here is 1.2
+
+
+@pytest.mark.parametrize("count", range(3, 12))
+def test_every_seed_is_chosen_for_and_never_by_a_seed_that_it_chooses_for(count):
+    choosers = [list_choosers(seed, count) for seed in range(count)]
+    pairs = [frozenset((seed, other)) for seed, others in enumerate(choosers) for other in others]
+    assert all(choosers)
+    assert len(pairs) == len(set(pairs)) == count * (count - 1) // 2
+    assert all(len(pair) == 2 for pair in pairs)
+    assert list_choosers(count, count) == list(range(count))
+
+
+def test_chosen_trainings_vary_as_much_as_their_standard_error_says():
+    draw, seeds, designs, studies = np.random.default_rng(2), 9, 10, 3000
+    luck = draw.normal(size=(studies, designs, seeds))  # the same on validation and on test
+
+    def inflate(choosers: list[list[int]]) -> float:
+        chosen = np.stack([luck[:, :, others].mean(2).argmax(1) for others in choosers], 1)
+        scores = np.take_along_axis(luck, chosen[:, None], 1)[:, 0]
+        return float(scores.mean(1).var() / (scores.var(1, ddof=1) / seeds).mean())
+
+    assert inflate([list_choosers(seed, seeds) for seed in range(seeds)]) == pytest.approx(1, abs=0.1)
+    assert inflate([[other for other in range(seeds) if other != seed] for seed in range(seeds)]) > 1.4

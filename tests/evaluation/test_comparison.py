@@ -81,7 +81,7 @@ def test_the_verdict_compares_the_fusion_and_the_control_that_are_best_on_valida
     )
     assert re.fullmatch(shape, found.verdict)
     assert found.details[0] == (
-        "Chosen for each seed by the validation of the other seeds: chosen (every seed); of the unimodal controls "
+        "Chosen for each seed by the validation of other seeds: chosen (every seed); of the unimodal controls "
         "text_only (every seed)."
     )
     assert found.details[1].startswith("Against the baseline: chosen beats base by ")
@@ -224,7 +224,9 @@ def test_every_contrast_is_in_holm_s_family_and_floors_show_their_difference():
         test = (draw.random((3, 400)) < rate).astype(float)
         scores[f"d{number}"] = DesignScores(test, np.ones((3, 5)), np.arange(400), number == 2, number == 2)
     results = compare_designs(scores, "base").results
-    rules = Rules(spread=common_spread(entry.components() for entry in scores.values()))
+    entries, rules = list(scores.values()), Rules()
+    spread = common_spread([entry.components for entry in entries], [rules.variation(entry) for entry in entries])
+    rules = Rules(spread=spread)
     raw = [rules.contrast(scores[f"d{n}"], scores["base"]).p for n in range(4)]
     assert results[0].p_holm is None
     assert [r.p_holm for r in results[1:]] == pytest.approx(statistics.holm(raw))
@@ -295,14 +297,14 @@ def lucky(rates, validation, seeds=4, rows=400, unimodal=False):
     return DesignScores(test, np.tile(np.array(validation)[:, None], (1, 5)), np.arange(rows), False, unimodal)
 
 
-def test_a_seed_s_designs_are_chosen_by_the_other_seeds():
+def test_a_seed_s_designs_are_chosen_by_other_seeds():
     scores = {
         "base": lucky([0.5] * 4, [0.50] * 4),
         "one_lucky": lucky([0.9, 0.5, 0.5, 0.5], [0.90, 0.45, 0.45, 0.45]),
         "text_only": lucky([0.5] * 4, [0.50] * 4, unimodal=True),
     }
     choice = compare_designs(scores, "base").choice
-    assert list(choice.fusions) == ["base", "one_lucky", "one_lucky", "one_lucky"]  # its luck chooses it elsewhere
+    assert list(choice.fusions) == ["base", "base", "base", "one_lucky"]  # its luck chooses it elsewhere
     contrast = compare_designs(scores, "base").contrast
     assert abs(contrast.mean) < 0.08  # the lucky training itself is not among those that are scored
 

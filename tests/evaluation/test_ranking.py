@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from interfuse.core.errors import ConfigError
-from interfuse.core.ranking import DataSet, Difference
+from interfuse.core.ranking import DataSet, DataSetDifference
 from interfuse.evaluation import (
     SharedScores,
     compare_ranks,
@@ -32,7 +32,7 @@ def share(gains: dict[str, float], floors: tuple[str, ...] = (), count: int = 8,
     scores = np.stack([BASE[:count], *(BASE[:count] + delta for delta in deltas.values())], axis=1)
     half = 1.96 * ERROR
     differences = {
-        name: [Difference(float(d), float(d) - half, float(d) + half, ERROR) for d in delta]
+        name: [DataSetDifference(float(d), float(d) - half, float(d) + half, ERROR) for d in delta]
         for name, delta in deltas.items()
     }
     return SharedScores(roles, scores, differences)
@@ -91,7 +91,7 @@ def test_a_sure_difference_below_the_margin_is_small():
 def test_a_lucky_standard_error_alone_makes_no_verdict():
     # one data set with next to no error draws all the weight; the plain mean of the three says nothing
     deltas, errors = [0.03, 0.05, -0.02], [0.0005, 0.04, 0.04]
-    own = [Difference(d, d - 2 * e, d + 2 * e, e) for d, e in zip(deltas, errors, strict=True)]
+    own = [DataSetDifference(d, d - 2 * e, d + 2 * e, e) for d, e in zip(deltas, errors, strict=True)]
     scores = np.array([[0.7, 0.7 + d] for d in deltas])
     (one, _) = rank_designs(SharedScores({"base": "baseline", "new": "contender"}, scores, {"new": own}), 0.01)
     assert one.pooled.weights[0] > 0.99
@@ -109,7 +109,7 @@ def test_where_no_design_is_better_any_is_called_so_in_one_ranking_of_twenty_at_
         deltas = random.normal(0, 0.02, (4, count)) - base + random.normal(0, errors)
         noted = errors * np.sqrt(random.chisquare(4, errors.shape) / 4)
         differences = {
-            name: [Difference(d, d - 2 * e, d + 2 * e, e) for d, e in zip(own, own_errors, strict=True)]
+            name: [DataSetDifference(d, d - 2 * e, d + 2 * e, e) for d, e in zip(own, own_errors, strict=True)]
             for name, own, own_errors in zip("abcd", deltas.tolist(), noted.tolist(), strict=True)
         }
         scores = np.concatenate([np.zeros((count, 1)), deltas.T], axis=1)

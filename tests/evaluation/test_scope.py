@@ -9,7 +9,10 @@ from interfuse.evaluation import say_scope
     ("terms", "words"),
     [
         ({"seeds": 3}, "is over test rows and seeds, for this one split: "),
-        ({"seeds": 1}, "is over test rows, for this one split: "),
+        (
+            {"seeds": 1},
+            "is over test rows, for this one split: it speaks of other test rows, not of other train rows, nor",
+        ),
         ({"seeds": 3, "folds": 5}, "is over rows, seeds and the training sets of 5 folds."),
         ({"seeds": 1, "folds": 5}, "is over rows and the training sets of 5 folds."),
         (

@@ -8,14 +8,14 @@ ROWS = 400
 GROUPS = np.arange(ROWS)
 
 
-def diagnosed(drop: float, verdict: str = "Multimodal: both.") -> Diagnosis:
+def diagnosed(drop: float, verdict: str = "Multimodal: both.", interaction: float = 0.2) -> Diagnosis:
     values = (
         Value("lost with the image", drop),
         Value("perceptual score of the image", drop, "share"),
         Value("perceptual score of the text", 0.5, "share"),
     )
     measures = tuple(
-        Measure(key, "?", "", "", (*values, Value("interaction share", 0.2, "share")), ROWS)
+        Measure(key, "?", "", "", (*values, Value("interaction share", interaction, "share")), ROWS)
         for key in ("permutation", "emap")
     )
     about = ("run", "concat", "concat", 0, "rows", "test", "accuracy", verdict)
@@ -33,7 +33,7 @@ def study(draw: np.random.Generator, seeds: int = 5, between: float = 0.04) -> l
 def test_a_number_has_an_interval_over_rows_and_trainings_and_no_range():
     contributions = study(np.random.default_rng(0))
     measure = say_seeds([diagnosed(one.by_row.mean()) for one in contributions], [[one] for one in contributions])
-    assert measure.verdict == "All 5 trainings agree: Multimodal."
+    assert measure.verdict == "The headline is the same in all 5 trainings: Multimodal."
     value = measure.values[0]
     expected = mean_interval(np.stack([one.by_row for one in contributions]), GROUPS)
     assert value.name == "lost with the image, permutation"
@@ -57,8 +57,20 @@ def test_the_interval_covers_the_mean_of_the_next_training_which_the_range_does_
     assert ranged <= 0.8 * repeats
 
 
+@pytest.mark.parametrize("middle", [0.02, 0.5, 0.98])
+def test_an_interaction_share_s_interval_knows_its_bounds(middle):
+    contributions = study(np.random.default_rng(3), seeds=3)
+    shares = [middle - 0.015, middle, middle + 0.015]
+    diagnoses = [diagnosed(0.3, interaction=share) for share in shares]
+    values = say_seeds(diagnoses, [[one] for one in contributions]).values
+    value = next(value for value in values if value.name.startswith("interaction share"))
+    assert 0 < value.low < value.value < value.high < 1
+    below, above = value.value - value.low, value.high - value.value
+    assert np.sign(round(above - below, 3)) == np.sign(0.5 - middle)  # more room away from the bound
+
+
 def test_trainings_of_another_kind_are_counted():
     contributions = study(np.random.default_rng(2), seeds=2)
     diagnoses = [diagnosed(0.3), diagnosed(0.3, "Unimodal in effect: the text.")]
     verdict = say_seeds(diagnoses, [[one] for one in contributions]).verdict
-    assert verdict == "Of 2 trainings 1 agree (Multimodal); others: Unimodal in effect."
+    assert verdict == "The headline of 1 of 2 trainings is: Multimodal; of the others: Unimodal in effect."

@@ -18,8 +18,8 @@ ASKED = 4
 @pytest.fixture(scope="module")
 def binding():
     """A trained network of `known:binding`, and some test rows."""
-    features = make_known("known:binding", rows=(6000, 300, 200))
-    settings = {"dim": 64, "num_heads": 4, "batch_size": 64, "dropout": 0.0, "epochs": 5, "learning_rate": 3e-3}
+    features = make_known("known:binding", rows=(3000, 300, 200))
+    settings = {"dim": 32, "num_heads": 4, "batch_size": 64, "dropout": 0.0, "epochs": 5, "learning_rate": 6e-3}
     design = make_design("cross_attention", {}, settings)
     training_set = make_training_set(features, (features.splits,), [design])
     network = train(design, 0, *training_set.fold(design, 0), "float32").network

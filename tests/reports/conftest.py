@@ -158,7 +158,13 @@ def full(summary) -> StudySummary:
     pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
     drawn = {"pictures": {"picture": pixel, "occlusion": pixel}, "words": {"occlusion": [["a", 0.5], [NASTY, 1.0]]}}
     diagnosis = {
-        **{"design": NASTY, "seed": 0, "split": "test", "verdict": "Multimodal: it needs both."},
+        **{
+            "run": f"{NASTY}, seed 0",
+            "design": NASTY,
+            "seed": 0,
+            "split": "test",
+            "verdict": "Multimodal: it needs both.",
+        },
         "measures": [{"title": "Which modality does it look at?", "verdict": f"Both {NASTY}."}],
         "illustrations": {"1": drawn},
     }

@@ -11,6 +11,12 @@ def test_shared_settings_are_told_once_and_a_design_keeps_its_own(summary):
     assert [text for _, text in own] == ["fusion=gmu, epochs=4, hidden=8", "fusion=text_only, epochs=5"]
 
 
+def test_seeds_that_were_added_are_counted_as_a_range():
+    study = {"seeds": [0, 1], "added": {"b": 3}, "designs": [{"name": "a"}, {"name": "b"}]}
+    assert key_figures(study, 3)[0] == ("designs × seeds", "3 × 2 to 5")
+    assert origin(study) == [("seeds", "0, 1, and, where they were added, up to 4")]
+
+
 def test_many_classes_are_counted_and_some_are_named(summary):
     study = {"data": {"label_names": [f"c{number}" for number in range(3000)]}}
     assert data_card(study) == [("classes", "3,000 (" + ", ".join(f"c{n}" for n in range(12)) + ", …)")]

@@ -9,8 +9,9 @@ import re
 
 import pytest
 
+from interfuse.evaluation import spell_p
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
-from interfuse.reports.formats import signed, spell_delta, spell_mean, spell_p
+from interfuse.reports.formats import signed, spell_delta, spell_mean
 from interfuse.reports.latex import escape_latex
 from tests.reports.conftest import NASTY, row
 
@@ -89,7 +90,7 @@ def test_a_negative_mean_has_a_true_minus():
 
 def test_what_has_no_interval_shows_none():
     bare = row("a", 0.5, 0.1, ci_low=None, delta_ci_low=None, p_holm=0.0004)
-    assert (spell_mean(bare), spell_delta(bare), spell_p(bare)) == ("50.0", "+10.0", "< 0.001")
+    assert (spell_mean(bare), spell_delta(bare), spell_p(bare.p_holm)) == ("50.0", "+10.0", "< 0.001")
 
 
 @pytest.mark.parametrize("write", [to_json, to_csv, to_markdown])

@@ -205,6 +205,14 @@ def test_gaps_in_a_history_are_left_out(summary):
     assert [place.split(" ")[0] for place in path.lstrip("M").split("L")] == ["0.0", "1000.0"]  # epochs 1 and 4
 
 
+def test_the_legends_tell_the_alpha_that_the_study_was_judged_by(full):
+    plain, looked = (Page(to_html(dataclasses.replace(full, alpha=alpha))).text for alpha in (0.05, 0.0158))
+    assert "Holm-adjusted p below 0.05 and a difference" in plain
+    assert "only where this adjusted p is below 0.05." in plain
+    assert "Holm-adjusted p below 0.0158 (seeds were added after looking" in looked
+    assert "only where this adjusted p is below 0.0158." in looked
+
+
 def test_one_seed_is_flagged_above_the_table(summary):
     single = [dataclasses.replace(entry, seeds=1) for entry in summary.rows]
     flag = "for this one trained model only"

@@ -28,5 +28,13 @@ def test_only_what_is_sure_is_coloured_and_the_largest_the_most():
     assert (matrix["c"][0].strength, matrix["c"][0].sure) == (0, True)
 
 
+def test_what_is_sure_goes_by_the_study_s_own_alpha():
+    near = [Contrast("a", "b", 0.10, 0.05, 0.15, 0.03), Contrast("a", "c", 0.10, 0.05, 0.15, 0.01)]
+    cells = build_matrix(near, ["a", "b", "c"], alpha=0.0158)["a"]
+    assert [cell.sure for cell in cells[1:]] == [False, True]
+    assert [cell.strength for cell in cells[1:]] == [0, 45]
+    assert [cell.sure for cell in build_matrix(near, ["a", "b", "c"])["a"][1:]] == [True, True]
+
+
 def test_a_p_of_one_is_no_empty_string():
     assert [spell_pair_p(p) for p in (1.0, 0.9999, 0.05, None)] == ["1", "1.000", ".050", "–"]

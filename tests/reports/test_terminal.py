@@ -55,8 +55,23 @@ def test_names_are_shown_as_they_are_and_control_the_terminal_by_nothing(summary
 def test_one_seed_is_flagged_in_the_headline(summary):
     single = {**summary.study, "seeds": [0]}
     flat = " ".join(printed(dataclasses.replace(summary, study=single), 120).split())
-    assert "1 seed; test scores in points, 95 % intervals (intervals are for the one trained model only)" in flat
+    assert "1 seed; test scores in points, 95 % intervals over examples, for this one trained model only" in flat
     assert "one trained model" not in printed(summary, 120)
+
+
+def test_seeds_that_were_added_are_counted_in_the_headline(summary):
+    names = [entry["name"] for entry in summary.study["designs"]]
+    more = {**summary.study, "seeds": [0, 1], "added": {names[0]: 5}}
+    assert "; 2 to 7 seeds; " in " ".join(printed(dataclasses.replace(summary, study=more), 120).split())
+    alike = {**more, "added": dict.fromkeys(names, 5)}
+    assert "; 7 seeds; " in " ".join(printed(dataclasses.replace(summary, study=alike), 120).split())
+
+
+def test_one_seed_of_folds_is_not_called_one_trained_model(summary):
+    folded = {**summary.study, "seeds": [0], "folds": 3}
+    flat = " ".join(printed(dataclasses.replace(summary, study=folded), 120).split())
+    assert "intervals over examples and the training sets of 3 folds" in flat
+    assert "one trained model" not in flat
 
 
 def test_folds_are_told_with_all_of_their_rows(summary):

@@ -130,8 +130,9 @@ def test_a_run_comes_back_from_disk_without_pickle_and_reads_new_texts(name, tmp
         answers = predict_probs(run.network, read_texts(run.network, replace(features, texts=new)), rows)
         assert fusion == "concat" or int(answers[0].argmax()) == 2
         broken = {
-            "A vocabulary has": '{"words": ["red"], "characters": []}',
-            "cannot be opened as a run": '{"words": 3}',
+            "does not say 'idf'": '{"words": ["red"], "characters": []}',
+            "has 1 terms, and the network beside it reads": '{"words": ["red"], "characters": [], "idf": [1.0]}',
+            "words must be a list": '{"words": 3, "characters": [], "idf": []}',
         }
         for message, vocabulary in broken.items():
             (tmp_path / "run" / "vocabulary.json").write_text(vocabulary)

@@ -169,10 +169,10 @@ def test_a_folder_that_holds_no_run_is_told(tmp_path):
     with pytest.raises(DataError, match=r"holds no finished run \(no run\.json\)"):
         load_run(tmp_path)
     (tmp_path / "run.json").write_text('{"format": 1}')
-    with pytest.raises(DataError, match="cannot be opened as a run: KeyError: 'design'"):
+    with pytest.raises(DataError, match=r"run\.json does not say 'design'"):
         load_run(tmp_path)
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(DataError, match="cannot be opened as a run: JSONDecodeError"):
+    with pytest.raises(DataError, match=r"run\.json is no JSON that can be read: JSONDecodeError"):
         load_run(tmp_path)
 
 

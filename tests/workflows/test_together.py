@@ -1,11 +1,7 @@
 """Two processes that torchrun started do the work of one: the same losses, each row once, one table of predictions."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +11,8 @@ from interfuse.core.files import read_json
 from tests.patience import PATIENCE_S
 from tests.workflows import together
 from tests.workflows.export.test_export import make_encoders
+from tests.workflows.forked import fork
 
-ROOT = Path(__file__).parents[2]
 BATCH = 4
 TRAIN = 41  # five steps of eight rows and one of a single row: in it one process has none
 
@@ -29,13 +25,9 @@ def folder(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"),
-        *("--master-port", str(port), "-m", "tests.workflows.together", str(made), "two", str(BATCH)),
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert done.returncode == 0, done.stderr[-4000:]
+    process = fork(together.launch, made, "two", BATCH, port)
+    process.join(PATIENCE_S)
+    assert process.exitcode == 0
     together.work(made, "one", 2 * BATCH)
     return made
 

@@ -1,15 +1,14 @@
-"""One piece of work, done by one process or by several that torchrun started; each writes down what it saw.
-
-python -m torch.distributed.run --nproc-per-node 2 -m tests.workflows.together FOLDER NAME BATCH
-"""
+"""One piece of work, done by one process or by several that torchrun starts; each writes down what it saw."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
+import torch.distributed.run as torchrun
 from PIL import Image
+from torch.distributed.launcher.api import elastic_launch
 
 from interfuse.core.design import Design
 from interfuse.core.records import read_table
@@ -93,6 +92,14 @@ def losses(run: Path) -> list[list[float]]:
     return [[row[key] or 0.0 for key in keys] for row in rows]  # the first step's loss is the first epoch's alone
 
 
-if __name__ == "__main__":
-    work(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+def launch(folder: Path, name: str, batch: int, port: int) -> None:
+    """Do the work as torchrun has it done by two processes, forked from this one, which has everything imported."""
+    words = ["--nproc-per-node=2", "--start-method=fork", "--master-addr=127.0.0.1", f"--master-port={port}", "-m", "_"]
+    config, _, _ = torchrun.config_from_args(torchrun.parse_args(words))
+    elastic_launch(config, _share)(folder, name, batch)
+
+
+def _share(folder: Path, name: str, batch: int) -> None:
+    torch.set_num_threads(1)
+    work(folder, name, batch)
     distributed.leave()

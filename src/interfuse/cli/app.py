@@ -1,6 +1,5 @@
 """The commands, and the options of all of them."""
 
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -24,7 +23,7 @@ from interfuse.cli import (
     train,
 )
 from interfuse.core.errors import ConfigError
-from interfuse.training import launched
+from interfuse.core.processes import launched
 
 app = typer.Typer(
     name="interfuse",
@@ -61,7 +60,9 @@ for module in COMMANDS:
 def show_version(value: bool) -> bool:
     """Print the version and stop, where the flag is given."""
     if value:
-        typer.echo(f"interfuse {metadata.version('interfuse')}")
+        from importlib.metadata import version
+
+        typer.echo(f"interfuse {version('interfuse')}")
         raise typer.Exit
     return value
 

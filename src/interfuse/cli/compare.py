@@ -5,16 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from interfuse.cli import options
-from interfuse.cli.flags import spell_flags
+from interfuse.cli.early import check_comparison
 from interfuse.cli.settings import RARE, Fields, takes_settings
 from interfuse.core.design import Design
-from interfuse.data import SourceSettings
-from interfuse.reports import print_summary, to_json
-from interfuse.workflows import CompareSettings, Study, compare
-from interfuse.workflows.source import EncoderSettings, Source
+from interfuse.settings import CompareSettings, EncoderSettings, SourceSettings, check_data, read_config
 
 if TYPE_CHECKING:
     from typer import Context
@@ -31,8 +27,6 @@ def add_to(app: typer.Typer) -> None:
 def read_file(context: Context, path: Path | None) -> Path | None:
     """Let a file of settings stand in for what the command line does not say."""
     if path is not None:
-        from interfuse.workflows.compare import read_config
-
         values, names = read_config(path), {parameter.name for parameter in context.command.params}
         context.default_map = {name: value for name, value in values.items() if name in names}
         context.meta[FILE] = {name: value for name, value in values.items() if name not in names}
@@ -76,10 +70,17 @@ def compare_command(
     """
     rare = context.meta[FILE] if config else {}
     settings = prefer_typed(context, settings)
-    source = Source(data, replace(read, **pick(SourceSettings, rare)), replace(encode, **pick(EncoderSettings, rare)))
+    read, encode = replace(read, **pick(SourceSettings, rare)), replace(encode, **pick(EncoderSettings, rare))
     base = {**base, **pick(Design, rare)}
+    settings = replace(settings, base=base, **pick(CompareSettings, rare))
+    check_data(data, read.image_folder)
+    check_comparison(settings, base, read.task)
+    from interfuse.cli.results import show
+    from interfuse.workflows import compare
+    from interfuse.workflows.source import Source
+
     with options.watching() as progress:
-        study = compare(source, out, replace(settings, base=base, **pick(CompareSettings, rare)), progress)
+        study = compare(Source(data, read, encode), out, settings, progress)
     show(study, format)
 
 
@@ -95,14 +96,3 @@ def prefer_typed(context: Context, settings: CompareSettings) -> CompareSettings
 def pick(config: type[Any], values: dict[str, Any]) -> dict[str, Any]:
     """Return the values that are fields of this dataclass."""
     return {name: value for name, value in values.items() if name in config.__dataclass_fields__}
-
-
-def show(study: Study, format: str, metric: str | None = None, report: Path | None = None) -> None:
-    """Print a study's result on stdout, and where its report is."""
-    summary = study.summary(metric)
-    if format == "json":
-        typer.echo(to_json(summary))
-        return
-    details = [spell_flags(detail) for detail in summary.details]
-    print_summary(replace(summary, verdict=spell_flags(summary.verdict), details=details), Console())
-    typer.echo(f"Report: {report or study.folder / 'report.html'}")

@@ -7,10 +7,8 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
-from interfuse.cli.compare import show
 from interfuse.cli.settings import Field, Fields, takes_settings
-from interfuse.workflows import CompareSettings, compare
-from interfuse.workflows.source import EncoderSettings, Source
+from interfuse.settings import CompareSettings, EncoderSettings
 
 BASE = {"epochs": 3, "batch_size": 128, "dropout": 0.0, "learning_rate": 1e-3}
 TRAIN_ROWS = 20_000
@@ -37,6 +35,10 @@ def demo(
 
     Example: `interfuse demo --out demo-study`
     """
+    from interfuse.cli.results import show
+    from interfuse.workflows import compare
+    from interfuse.workflows.source import Source
+
     source = Source("easy-vqa", encode=replace(encode, image_size=96))
     settings = CompareSettings(base=BASE, seeds=seeds, train_rows=train_rows)
     with options.watching() as progress:

@@ -6,14 +6,9 @@ from typing import Annotated
 import typer
 
 from interfuse.cli import options
-from interfuse.cli.flags import spell_flags
 from interfuse.cli.settings import Fields, takes_settings
 from interfuse.core.files import write_atomically
-from interfuse.reports import diagnosis_to_json, diagnosis_to_markdown, diagnosis_to_text
-from interfuse.workflows import DiagnoseSettings, diagnose, diagnose_seeds, open_for_diagnosis
-from interfuse.workflows.source import Source
-
-FORMATS = {"text": lambda diagnosis: spell_flags(diagnosis_to_text(diagnosis)), "json": diagnosis_to_json}
+from interfuse.settings import DiagnoseSettings, check_data, check_run, is_study
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,9 +23,14 @@ def diagnose_command(
     settings: Annotated[DiagnoseSettings, Fields(DiagnoseSettings, panels={"seed": "Training", "threads": "Machine"})],
     read: options.ReadingAsTrained,
     encode: options.EncodersAsTrained,
-    design: Annotated[str | None, typer.Option(help="Of a study: the design to diagnose, first seed.")] = None,
+    design: Annotated[
+        str | None, typer.Option(help="Of a study: the design to diagnose, first seed (and fold).")
+    ] = None,
     all_seeds: Annotated[
-        bool, typer.Option("--all-seeds", help="Of a study: diagnose every seed, and tell whether they agree.")
+        bool,
+        typer.Option(
+            "--all-seeds", help="Of a study: diagnose every seed (of the first fold), and tell whether they agree."
+        ),
     ] = False,
     out: Annotated[
         Path | None, options.out("The page, .html (default: diagnosis.html beside the run), or the same as text, .md.")
@@ -46,11 +46,20 @@ def diagnose_command(
     """
     if all_seeds and out is not None:
         raise typer.BadParameter("--all-seeds writes a page beside each run; leave out --out.")
+    if not is_study(run):
+        check_run(run)
+    check_data(data, read.image_folder)
+    from interfuse.cli.flags import spell_flags
+    from interfuse.reports import diagnosis_to_json, diagnosis_to_markdown, diagnosis_to_text
+    from interfuse.workflows import diagnose, diagnose_seeds, open_for_diagnosis
+    from interfuse.workflows.source import Source
+
     source = Source(data, read, encode)
+    spell = diagnosis_to_json if format == "json" else lambda result: spell_flags(diagnosis_to_text(result))
     if all_seeds:
         with options.watching() as progress:
             every = diagnose_seeds(run, source, settings, design, progress)
-        typer.echo(FORMATS[format](every[0]))
+        typer.echo(spell(every[0]))
         return
     loaded_run = open_for_diagnosis(run, design)
     page = out if out is None or out.suffix != ".md" else None
@@ -60,4 +69,4 @@ def diagnose_command(
         progress.say(f"Page: {page or record.with_suffix('.html')}. Record: {record}.")
     if out is not None and page is None:
         write_atomically(out, lambda path: path.write_text(diagnosis_to_markdown(diagnosis), encoding="utf-8"))
-    typer.echo(FORMATS[format](diagnosis))
+    typer.echo(spell(diagnosis))

@@ -6,10 +6,8 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.settings import RARE, Field, Fields, takes_settings
-from interfuse.data import SourceSettings
-from interfuse.workflows import CompareSettings, encode_source
-from interfuse.workflows.encode import encode_on_workers
-from interfuse.workflows.source import Source, keep_troubles, place_in_store
+from interfuse.core.errors import check_installed
+from interfuse.settings import CompareSettings, SourceSettings, check_data
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,10 +41,18 @@ def encode(
     - `interfuse encode products.csv --image photo --text title --shard $SLURM_ARRAY_TASK_ID/8`
     - `interfuse encode products.csv --image photo --text title --launcher ray --jobs 4`
     """
-    portion, source = options.read_portion(shard), Source(data, read, encoders)
+    portion = options.read_portion(shard)
     workers = options.count_workers(jobs, launcher)
     if launcher is not None and portion.of > 1:
         raise typer.BadParameter("Give --shard or --launcher, not both: a launcher deals the portions itself.")
+    if launcher is not None:
+        check_installed("ray", "ray")
+    check_data(data, read.image_folder)
+    from interfuse.workflows import encode_source
+    from interfuse.workflows.encode import encode_on_workers
+    from interfuse.workflows.source import Source, keep_troubles, place_in_store
+
+    source = Source(data, read, encoders)
     with options.watching() as progress:
         if launcher is None:
             stores = encode_source(source, progress, portion)

@@ -7,9 +7,7 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.settings import Field, takes_settings
-from interfuse.training import load_run
-from interfuse.workflows import DiagnoseSettings, evaluate
-from interfuse.workflows.source import Source
+from interfuse.settings import DiagnoseSettings, check_data, check_run
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,8 +36,14 @@ def evaluate_command(
     - `interfuse evaluate run more_products.csv --image-folder photos`
     - `interfuse evaluate run products.csv --on test --missing image=0.5`
     """
-    shares, source = read_shares(missing or []), Source(data, read, encode)
-    loaded_run = load_run(run)
+    shares = read_shares(missing or [])
+    check_run(run)
+    check_data(data, read.image_folder)
+    from interfuse.training import load_run
+    from interfuse.workflows import evaluate
+    from interfuse.workflows.source import Source
+
+    loaded_run, source = load_run(run), Source(data, read, encode)
     with options.watching() as progress:
         metrics = evaluate(loaded_run, source, on, progress, shares, quarantine)
     if format == "json":

@@ -7,12 +7,8 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.settings import Field, Fields, takes_settings
-from interfuse.core.errors import require
-from interfuse.data import SourceSettings
-from interfuse.training import load_run
-from interfuse.workflows.export import AnsweredRows, Format, export_run, quantise, read_rows
-from interfuse.workflows.export import check as check_rows
-from interfuse.workflows.source import EncoderSettings, Source
+from interfuse.core.errors import check_installed
+from interfuse.settings import EncoderSettings, ExportFormat, SourceSettings, check_data, check_run
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +21,9 @@ def export(
     run: options.RunFolder,
     encode: Annotated[EncoderSettings, Fields(EncoderSettings, only=("store",), **options.ENCODE)],
     out: Annotated[Path, options.out("Folder to write, new or empty.")] = Path("exported"),
-    to: Annotated[Format, typer.Option(help="What the file is for: ONNX Runtime, or torch.export.load.")] = "onnx",
+    to: Annotated[
+        ExportFormat, typer.Option(help="What the file is for: ONNX Runtime, or torch.export.load, which can run code.")
+    ] = "onnx",
     whole: Annotated[bool, typer.Option("--whole", help="Encoders too: pictures and texts in, not tokens.")] = False,
     check: Annotated[
         str | None,
@@ -52,9 +50,18 @@ def export(
         raise typer.BadParameter("--int8, and --check of a whole model, need --to onnx.")
     if to == "onnx":
         for module in ("onnx", "onnxscript", "onnxruntime"):
-            require(module, "export")
+            check_installed(module, "export")
+    check_run(run)
+    for data in filter(None, (check, int8)):
+        check_data(data, image_folder)
+    from interfuse.core.processes import unwound_on_termination
+    from interfuse.training import load_run
+    from interfuse.workflows.export import AnsweredRows, export_run, quantise, read_rows
+    from interfuse.workflows.export import check as check_rows
+    from interfuse.workflows.source import Source
+
     lines = []
-    with options.watching() as progress:
+    with unwound_on_termination(), options.watching() as progress:
         loaded_run = load_run(run)
         artifact = export_run(loaded_run, out, to, whole, progress)
         rows: dict[str, AnsweredRows] = {}

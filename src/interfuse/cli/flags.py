@@ -5,11 +5,15 @@ from dataclasses import fields
 
 from interfuse.cli.settings import RARE, flag
 from interfuse.core.design import Design
-from interfuse.data import SourceSettings
-from interfuse.training import FinetuneSettings
-from interfuse.workflows import CompareSettings, DiagnoseSettings, StreamSettings
-from interfuse.workflows.source import EncoderSettings
-from interfuse.workflows.train import FINETUNE_NAMES
+from interfuse.settings import (
+    FINETUNE_NAMES,
+    CompareSettings,
+    DiagnoseSettings,
+    EncoderSettings,
+    FinetuneSettings,
+    SourceSettings,
+    StreamSettings,
+)
 
 CONFIGS = (
     *(SourceSettings, EncoderSettings, Design, FinetuneSettings),

@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from interfuse.cli import options
 from interfuse.cli.flags import spell_flags
 from interfuse.cli.settings import takes_settings
 from interfuse.core.files import write_atomically
-from interfuse.reports import inspection_to_html, inspection_to_json, print_inspection
-from interfuse.workflows import inspect_source
-from interfuse.workflows.source import FILE, Source
+from interfuse.settings import check_data
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,6 +35,13 @@ def inspect(
     - `interfuse inspect products.csv --image photo --text title --label category --image-folder photos`
     - `interfuse inspect coco:coco --out coco.html`
     """
+    check_data(data, read.image_folder)
+    from rich.console import Console
+
+    from interfuse.reports import inspection_to_html, inspection_to_json, print_inspection
+    from interfuse.workflows import inspect_source
+    from interfuse.workflows.source import FILE, Source
+
     source = Source(data, read)
     quarantine = quarantine or (out and Path(f"{out}.{FILE}"))
     with options.watching() as progress:

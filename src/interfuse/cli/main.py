@@ -1,30 +1,41 @@
-"""The command line's way in: errors are one line on stderr, and `--version` waits for nothing."""
+"""The command line's way in: errors are one line on stderr, `--version` waits for nothing, Ctrl-C is one sentence."""
 
 import os
 import sys
-from importlib.metadata import version
+
+from interfuse.cli.interrupt import one_sentence
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Run the command line; exit 0, 1 (error) or 2 (usage)."""
+    """Run the command line; exit 0, 1 (error), 2 (usage) or 130 (Ctrl-C)."""
     words = sys.argv[1:] if arguments is None else arguments
-    if words == ["--version"]:
-        print(f"interfuse {version('interfuse')}")  # noqa: T201
-        sys.exit(0)
+    command = next((word for word in words if not word.startswith("-")), "")
+    with one_sentence(command):
+        if words == ["--version"]:
+            from importlib.metadata import version
+
+            print(f"interfuse {version('interfuse')}")  # noqa: T201
+            sys.exit(0)
+        _run(arguments, command)
+
+
+def _run(arguments: list[str] | None, command: str) -> None:
     from interfuse.cli.app import app, check_shared, state
     from interfuse.cli.flags import spell_flags
     from interfuse.core.errors import InterfuseError
-    from interfuse.training import launched, leave
+    from interfuse.core.processes import launched
 
     if not launched().leads:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (the first process tells)
     try:
-        check_shared(next((word for word in words if not word.startswith("-")), ""))
-        app(args=arguments)
+        check_shared(command)
+        app(args=arguments, prog_name="interfuse")
     except InterfuseError as error:
         if state["debug"]:
             raise
         print(f"error: {spell_flags(str(error))}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     finally:
-        leave()
+        leave = getattr(sys.modules.get("interfuse.training"), "leave", None)  # absent: nothing was trained or joined
+        if leave is not None:
+            leave()

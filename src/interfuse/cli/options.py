@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from interfuse.cli.flags import spell_flags
-from interfuse.cli.progress import ConsoleProgress
 from interfuse.cli.settings import RARE, Fields
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
-from interfuse.data import SourceSettings
-from interfuse.fusion import OneKeyAttentionWarning
-from interfuse.training import launched
-from interfuse.workflows.source import EncoderSettings, Portion
+from interfuse.core.processes import launched
+from interfuse.core.progress import Progress
+from interfuse.settings import EncoderSettings, Portion, SourceSettings
 
 READ: dict[str, Any] = {"panel": "Rows", "panels": {"seed": "Training"}}
 ENCODE: dict[str, Any] = {"panel": "Encoders", "panels": {"device": "Machine"}}
@@ -99,8 +96,13 @@ def count_workers(jobs: int | None, launcher: str | None) -> int:
 
 
 @contextmanager
-def watching() -> Iterator[ConsoleProgress]:
+def watching() -> Iterator[Progress]:
     """Return a progress bar on stderr while a workflow runs; our own warnings are shown there too, each once."""
+    from rich.console import Console
+
+    from interfuse.cli.progress import ConsoleProgress
+    from interfuse.fusion import OneKeyAttentionWarning
+
     console = Console(stderr=True, quiet=not launched().leads)
     with ConsoleProgress(console) as progress, warnings.catch_warnings():
         show, messages = warnings.showwarning, set[str]()

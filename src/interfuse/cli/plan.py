@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from interfuse.cli import options
 from interfuse.cli.settings import RARE, Fields, takes_settings
-from interfuse.data import SourceSettings
-from interfuse.reports import print_forecast
-from interfuse.workflows import plan
-from interfuse.workflows.source import EncoderSettings, Source
+from interfuse.settings import EncoderSettings, SourceSettings, check_data, is_study
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,9 +34,17 @@ def plan_command(
     - `interfuse plan pilot --contrast "cross_attention vs concat" --difference 0.02`
     - `interfuse plan products.csv --image photo --text title --label category`
     """
-    is_study = (Path(data) / "study.json").is_file()
+    pilot = is_study(Path(data))
+    if not pilot:
+        check_data(data, read.image_folder)
+    from rich.console import Console
+
+    from interfuse.reports import print_forecast
+    from interfuse.workflows import plan
+    from interfuse.workflows.source import Source
+
     with options.watching() as progress:
-        subject = data if is_study else Source(data, read, EncoderSettings())
+        subject = data if pilot else Source(data, read, EncoderSettings())
         result = plan(subject, contrast=contrast, difference=difference, progress=progress)
     if format == "json":
         typer.echo(json.dumps(dataclasses.asdict(result), indent=2))

@@ -8,11 +8,9 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.settings import Field, Fields, takes_settings
-from interfuse.data import SourceSettings
-from interfuse.training import launched, load_run
-from interfuse.workflows import CompareSettings, Portion, StreamSettings, predict_stream
-from interfuse.workflows.predict import PredictTask, predict_on_workers
-from interfuse.workflows.source import Source
+from interfuse.core.errors import check_installed
+from interfuse.core.processes import launched
+from interfuse.settings import CompareSettings, Portion, SourceSettings, StreamSettings, check_data, check_run
 
 COLUMNS = ("image", "text", "id", "image_folder", "join", "unpack_to", "strict", "allow_outside")
 """How rows without labels are read."""
@@ -48,7 +46,7 @@ def predict_command(
     - `interfuse predict run new_products.csv --image-folder photos --out predictions.csv`
     - `interfuse predict run new_products.parquet --launcher ray --jobs 4`
     """
-    portion, source = options.read_portion(shard), Source(data, read, encode)
+    portion = options.read_portion(shard)
     workers = options.count_workers(jobs, launcher)
     here = launched()
     if here.size > 1:
@@ -59,8 +57,17 @@ def predict_command(
         portion = Portion(here.rank + 1, here.size)
     if launcher is not None and portion.of > 1:
         raise typer.BadParameter("Give --shard or --launcher, not both: a launcher deals the parts itself.")
+    if launcher is not None:
+        check_installed("ray", "ray")
+    check_run(run)
+    check_data(data, read.image_folder)
+    from interfuse.training import load_run
+    from interfuse.workflows import predict_stream
+    from interfuse.workflows.predict import PredictTask, predict_on_workers
+    from interfuse.workflows.source import Source
+
     settings = replace(parts, portion=portion)
-    loaded_run = load_run(run)
+    loaded_run, source = load_run(run), Source(data, read, encode)
     with options.watching() as progress:
         if launcher is None:
             done = predict_stream(loaded_run, source, out, settings, progress)
@@ -68,6 +75,6 @@ def predict_command(
             task = PredictTask(loaded_run.folder, source, out, settings)
             done = predict_on_workers(task, progress, launcher, workers)
     if done.joined is None:
-        typer.echo(f"{done.predicted:,} parts predicted, {done.found:,} were there; the last --shard writes {out}")
+        typer.echo(f"{done.predicted:,} parts predicted, {done.num_done:,} were there; the last --shard writes {out}")
     else:
         typer.echo(f"{done.joined.rows:,} rows: {out}")

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from interfuse.cli import options
 from interfuse.cli.flags import spell_flags
 from interfuse.cli.settings import Field, takes_settings
-from interfuse.reports import print_ranking, ranking_to_json
-from interfuse.workflows import CompareSettings, rank
+from interfuse.core.tasks import check_metric
+from interfuse.settings import CompareSettings, check_study
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,20 +23,26 @@ def rank_command(
     studies: Annotated[list[Path], typer.Argument(metavar="STUDY", help="Folders of two or more studies.")],
     out: Annotated[Path, options.out("File to write: .html, .md, .csv or .json.")] = Path("ranking.html"),
     format: options.Format = "text",
-    baseline: Annotated[str | None, Field(CompareSettings)] = None,
-    metric: Annotated[str | None, Field(CompareSettings)] = None,
-    margin: Annotated[float | None, Field(CompareSettings)] = None,
+    baseline: Annotated[str | None, Field(CompareSettings, fallback="each study's own")] = None,
+    metric: Annotated[str | None, Field(CompareSettings, fallback="the one that all studies declared")] = None,
+    margin: Annotated[float | None, Field(CompareSettings, fallback="the largest of the studies'")] = None,
 ) -> None:
     """Rank designs over the studies of several data sets: which is best on data sets like these. Nothing is trained.
-
-    Where it is not said, the baseline is each study's own, the metric the one that all studies declared, and the margin
-    the largest of theirs.
 
     Examples:
 
     - `interfuse rank shop news memes --out ranking.html`
     - `interfuse rank shop news memes --baseline text_only --metric macro-f1`
     """
+    for study in studies:
+        check_study(study)
+    if metric is not None:
+        check_metric(metric)
+    from rich.console import Console
+
+    from interfuse.reports import print_ranking, ranking_to_json
+    from interfuse.workflows import rank
+
     ranking = rank(studies, baseline=baseline, metric=metric, margin=margin, out=out)
     if format == "json":
         typer.echo(ranking_to_json(ranking))

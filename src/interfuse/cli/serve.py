@@ -8,9 +8,8 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.settings import Field, takes_settings
-from interfuse.core.errors import ConfigError, require
-from interfuse.data import SourceSettings
-from interfuse.training import load_run
+from interfuse.core.errors import ConfigError, check_installed
+from interfuse.settings import SourceSettings, check_run
 
 AUTH_VARIABLE = "INTERFUSE_AUTH"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -45,10 +44,12 @@ def serve(
 
     Example: `interfuse serve run --examples products.csv --image-folder photos`
     """
+    check_installed("gradio", "serve")
+    check_run(run)
+    from interfuse.training import load_run
     from interfuse.workflows import serve as room
 
     with room.private_folder() as folder:
-        require("gradio", "serve")
         names = room.Names(host, port, tuple(allowed_host or ()))
         login = read_auth(auth or os.environ.get(AUTH_VARIABLE))
         if host not in LOOPBACK and login is None:

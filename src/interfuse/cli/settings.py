@@ -14,9 +14,10 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import typer
 
+from interfuse.cli.completions import COMPLETIONS
 from interfuse.core.settings import describe
 from interfuse.core.tasks import Task
-from interfuse.store import Coding
+from interfuse.settings import Coding
 
 Command = TypeVar("Command", bound=Callable[..., None])
 CHOICES: Mapping[str, Any] = {
@@ -48,6 +49,8 @@ class Field:
     config: type[Any]
     panel: str | None = None
     """Panel of `--help`."""
+    fallback: str = ""
+    """What this command takes where nothing is given; empty: what the field's docs say."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def takes_settings(command: Command) -> Command:
             for option in note.options():
                 options.setdefault(option.name, option)
         elif isinstance(note, Field):
-            option = make_option(note.config, parameter.name, parameter.name, note.panel)
+            option = make_option(note.config, parameter.name, parameter.name, note.panel, note.fallback)
             options[parameter.name] = option.replace(default=parameter.default)
         else:
             options[parameter.name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -134,8 +137,8 @@ def takes_settings(command: Command) -> Command:
     return call  # type: ignore[return-value]
 
 
-def make_option(config: type[Any], name: str, option: str, panel: str | None) -> inspect.Parameter:
-    """Return the option of a field: its type, its default and its docs are the field's."""
+def make_option(config: type[Any], name: str, option: str, panel: str | None, fallback: str = "") -> inspect.Parameter:
+    """Return the option of a field: its type, its default and its docs are the field's, but for its `fallback`."""
     own = config.__dataclass_fields__[name]
     hint = _hints(config)[name]
     optional = type(None) in get_args(hint)
@@ -146,11 +149,21 @@ def make_option(config: type[Any], name: str, option: str, panel: str | None) ->
     flags = f"{flag(option)}/{flag(f'no_{option}')}" if bool in (hint, *get_args(hint)) else flag(option)
     info = typer.Option(
         flags,
-        help=" ".join(_docs(config)[name].split()),
+        help=_help(" ".join(_docs(config)[name].split()), fallback),
         min=SMALLEST.get(option),
         rich_help_panel=panel,
+        autocompletion=COMPLETIONS.get(name),
     )
     return inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def _help(docs: str, fallback: str) -> str:
+    """Return the help of an option; a fallback takes the place of what the docs say of no value.
+
+    >>> _help("What to compare by; none: the task's headline.", "the study's")
+    "What to compare by.  [default: the study's]"
+    """
+    return f"{docs.partition('; none:')[0].rstrip('.')}.  [default: {fallback}]" if fallback else docs
 
 
 def flag(name: str) -> str:

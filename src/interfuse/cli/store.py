@@ -7,9 +7,7 @@ import typer
 
 from interfuse.cli import options
 from interfuse.cli.settings import Fields, takes_settings
-from interfuse.store import Holding, list_holdings, remove, unused, verify
-from interfuse.workflows.source import EncoderSettings
-from interfuse.workflows.store import unused_projections, used_folders
+from interfuse.settings import EncoderSettings
 
 Store = Annotated[EncoderSettings, Fields(EncoderSettings, only=("store",), **options.ENCODE)]
 commands = typer.Typer(help="Look after the token store, as `interfuse store ls`.", no_args_is_help=True)
@@ -27,9 +25,11 @@ def list_command(encode: Store) -> None:
 
     Example: `interfuse store ls`
     """
+    from interfuse.store import list_holdings
+
     holdings = list_holdings(encode.store)
     for holding in holdings:
-        typer.echo(_line(holding))
+        typer.echo(_line(holding.folder, holding.items, holding.shards, holding.bytes))
         for sentence in holding.broken:
             typer.echo(f"  warning: {sentence}")
     typer.echo(f"{len(holdings)} encoders, {_size(sum(holding.bytes for holding in holdings))}")
@@ -42,6 +42,8 @@ def verify_command(encode: Store) -> None:
 
     Example: `interfuse store verify`
     """
+    from interfuse.store import verify
+
     num_damaged = 0
     for check in verify(encode.store):
         num_damaged += check.damaged + len(check.broken)
@@ -66,12 +68,18 @@ def collect_command(
 
     Example: `interfuse store gc study other-study --delete`
     """
+    from interfuse.store import remove, unused
+    from interfuse.workflows.store import unused_projections, used_folders
+
     root = encode.store
     holdings, projections = unused(root, used_folders(studies)), unused_projections(root, studies)
     for holding in holdings:
         if delete:
             remove(holding)
-        typer.echo(("removed " if delete else "would remove ") + _line(holding))
+        typer.echo(
+            ("removed " if delete else "would remove ")
+            + _line(holding.folder, holding.items, holding.shards, holding.bytes)
+        )
     num_bytes = sum(holding.bytes for holding in holdings) + sum(path.stat().st_size for path in projections)
     for path in projections:
         size = _size(path.stat().st_size)
@@ -82,8 +90,8 @@ def collect_command(
     typer.echo(f"{total} freed" if delete else f"{total} would be freed; --delete removes it")
 
 
-def _line(holding: Holding) -> str:
-    return f"{holding.folder.name}: {holding.items:,} items, {holding.shards:,} shards, {_size(holding.bytes)}"
+def _line(folder: Path, items: int, shards: int, num_bytes: int) -> str:
+    return f"{folder.name}: {items:,} items, {shards:,} shards, {_size(num_bytes)}"
 
 
 def _size(count: int) -> str:

@@ -1,9 +1,10 @@
-"""Whether this machine has the device that is asked for, and how many of its threads torch uses."""
+"""Whether this machine has the device that is asked for, and how many of its threads torch uses.
+
+Torch is imported where it is asked: settings, which check their device, are to be made without it.
+"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-
-import torch
+from contextlib import contextmanager, suppress
 
 from interfuse.core.errors import ConfigError
 
@@ -18,10 +19,14 @@ def check_device(name: str) -> None:
     Raises:
         ConfigError: the name is no device, or torch finds none of the kind.
     """
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError):
-        device = None
+    if name == "cpu":
+        return
+    device = None
+    if str(name).partition(":")[0] in KNOWN:
+        import torch
+
+        with suppress(RuntimeError, TypeError):
+            device = torch.device(name)
     if device is None or device.type not in KNOWN:
         raise ConfigError(f"Unknown device {name!r}. Known: {', '.join(KNOWN)}, and one of several as cuda:1.")
     count = _count(device.type)
@@ -35,6 +40,8 @@ def check_device(name: str) -> None:
 
 
 def _count(kind: str) -> int:
+    import torch
+
     if kind == "mps":
         return int(torch.backends.mps.is_available())
     return {"cuda": torch.cuda.device_count, "xpu": torch.xpu.device_count}[kind]() if kind != "cpu" else 1
@@ -43,6 +50,8 @@ def _count(kind: str) -> int:
 @contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
     """Let torch use this many CPU threads for a while."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Iterable
 from types import ModuleType
 
@@ -63,6 +64,20 @@ def require(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ExtraMissingError(
-            f"{module} is not installed; it comes with the extra {extra!r}. Fix: pip install 'interfuse[{extra}]'."
-        ) from error
+        raise _missing(module, extra) from error
+
+
+def check_installed(module: str, extra: str) -> None:
+    """Refuse to go on without a module of an optional extra; it is not imported.
+
+    Raises:
+        ExtraMissingError: the module is not installed.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise _missing(module, extra)
+
+
+def _missing(module: str, extra: str) -> ExtraMissingError:
+    return ExtraMissingError(
+        f"{module} is not installed; it comes with the extra {extra!r}. Fix: pip install 'interfuse[{extra}]'."
+    )

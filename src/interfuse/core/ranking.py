@@ -20,7 +20,7 @@ class DataSet:
 
 
 @dataclass(frozen=True)
-class Difference:
+class DataSetDifference:
     """One design minus the baseline on one data set; fractions 0 to 1."""
 
     delta: float
@@ -65,7 +65,7 @@ class RankedDesign:
     """baseline, floor or contender."""
     scores: list[float]
     """Mean test score on each data set."""
-    differences: list[Difference]
+    differences: list[DataSetDifference]
     """From the baseline on each data set; empty for the baseline itself."""
     pooled: Pooled | None
     """None for the baseline."""

@@ -1,5 +1,7 @@
 """Records: what a study leaves on disk and what a report reads. Written once, never changed."""
 
+import hashlib
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,8 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from interfuse.core.errors import DataError
 from interfuse.core.files import write_atomically
 from interfuse.core.tasks import LOWER_IS_BETTER
+
+_MARK = b"interfuse digest"
+_DIGEST = 16
+_TAIL = 8
+"""Bytes after a Parquet footer: its length, and the format's own mark."""
 
 PREDICTIONS = pa.schema(
     [
@@ -174,10 +182,17 @@ class StudySummary:
     """Rows of the study's `examples.parquet`, columns `EXAMPLES`."""
     diagnoses: list[dict[str, Any]] = field(default_factory=list)
     """Every `diagnosis.json` of the study's runs, each with `illustrations` by row number as text."""
+    alpha: float = 0.05
+    """The p value below which a difference is sure: less where seeds were added after looking."""
 
     def leaderboard(self) -> list[dict[str, Any]]:
         """Return the rows as plain JSON objects."""
         return [asdict(row) for row in self.rows]
+
+
+def finite(value: float) -> float | None:
+    """Return a number as a record holds it: None where it is not finite, for JSON has no such number."""
+    return value if math.isfinite(value) else None
 
 
 def late_rows(history: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -194,10 +209,60 @@ def late_rows(history: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file atomically."""
-    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+    """Write a Parquet file atomically, with a hash of its bytes: a flipped bit is an error and no number.
+
+    The hash stands between the last page and the footer, where the format looks at nothing: every reader of Parquet
+    opens the file as any other.
+    """
+    write_atomically(path, lambda temporary: temporary.write_bytes(_with_digest(table)))
 
 
-def read_table(path: Path) -> pa.Table:
-    """Read a Parquet file."""
-    return pq.read_table(path)
+def read_table(path: Path, schema: pa.Schema | None = None) -> pa.Table:
+    """Read a Parquet file; one that carries a hash must agree with it.
+
+    Args:
+        path: the file.
+        schema: columns that it must have, of these types; none: any. Further columns may stand beside them.
+
+    Raises:
+        DataError: the file is no Parquet, lacks a column, or was damaged after it was written.
+    """
+    content = path.read_bytes()
+    place = _footer(content) - _DIGEST - len(_MARK)
+    if place >= 0 and content[place : place + len(_MARK)] == _MARK:
+        start = place + len(_MARK)
+        if _hash(content[:place], content[start + _DIGEST :]) != content[start : start + _DIGEST]:
+            raise DataError(
+                f"{path} is not as it was written: its content does not fit its hash. Take it from a copy, or make it "
+                "again."
+            )
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise DataError(f"{path} is no Parquet file that can be read: {error}.") from error
+    for column in schema or ():
+        if column.name not in table.schema.names or table.schema.field(column.name).type != column.type:
+            raise DataError(f"{path} has no column {column.name!r} of type {column.type}. Take it from a copy.")
+    return table
+
+
+def _with_digest(table: pa.Table) -> bytes:
+    """Return the bytes of a Parquet file, with the hash before the footer."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    content = buffer.getvalue()
+    place = _footer(content)
+    return content[:place] + _MARK + _hash(content[:place], content[place:]) + content[place:]
+
+
+def _footer(content: bytes) -> int:
+    """Return where the footer begins; below 0 where the bytes are too few for one."""
+    return len(content) - _TAIL - int.from_bytes(content[-_TAIL : -_TAIL // 2], "little")
+
+
+def _hash(*parts: bytes) -> bytes:
+    digest = hashlib.blake2b(digest_size=_DIGEST)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()

@@ -1,9 +1,7 @@
 """Random numbers that depend on a seed and a purpose, and on nothing that ran before."""
 
 import hashlib
-import random
 
-import numpy as np
 import torch
 
 
@@ -20,11 +18,3 @@ def derive(seed: int, *purpose: str | int) -> int:
 def generator(seed: int, *purpose: str | int) -> torch.Generator:
     """Make a torch generator for one purpose."""
     return torch.Generator().manual_seed(derive(seed, *purpose))
-
-
-def seed_everything(seed: int, *purpose: str | int) -> None:
-    """Seed torch, NumPy's global state and `random` (for code that draws from the global streams)."""
-    value = derive(seed, *purpose)
-    random.seed(value)
-    np.random.seed(value % 2**32)
-    torch.manual_seed(value)

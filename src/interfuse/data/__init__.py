@@ -18,8 +18,8 @@ from interfuse.data.pictures import (
     to_path,
 )
 from interfuse.data.readers import COLLECTIONS, NONE
-from interfuse.data.settings import SourceSettings
 from interfuse.data.stream import Stream, open_stream
+from interfuse.settings import SourceSettings
 
 __all__ = [
     "COLLECTIONS",

@@ -10,7 +10,7 @@ from interfuse.core.errors import DataError
 from interfuse.data import splits
 from interfuse.data.examples import COLUMNS, Examples
 from interfuse.data.row_labels import first_classes
-from interfuse.data.settings import SourceSettings
+from interfuse.settings import SourceSettings
 
 
 def refold(examples: Examples, settings: SourceSettings) -> Examples:

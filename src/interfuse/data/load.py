@@ -17,11 +17,11 @@ from interfuse.data.examples import COLUMNS, Examples
 from interfuse.data.labels import infer_task, label_values
 from interfuse.data.matching import Captions, draw_negatives
 from interfuse.data.picture_groups import NOTE, PictureGroups, group_pictures
-from interfuse.data.readers import SEPARATORS, Opened
+from interfuse.data.readers import Opened
 from interfuse.data.row_labels import Labels, choose_column, first_classes, read_row_labels
 from interfuse.data.rows import Rows, drop_incomplete, hash_texts, read_part, read_rows
-from interfuse.data.settings import SourceSettings
 from interfuse.data.tables import Spool, number_values, ranges
+from interfuse.settings import SEPARATORS, SourceSettings
 
 
 def load_examples(source: Any, settings: SourceSettings, progress: Progress | None = None) -> Examples:

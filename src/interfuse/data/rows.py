@@ -13,8 +13,8 @@ from interfuse.core.errors import DataError
 from interfuse.data.examples import LEFT_OUT, MISSING_IMAGE, Trouble, text_key
 from interfuse.data.pictures import NamedPictures, RemoteCache, Unpacked, as_series, identify_names
 from interfuse.data.readers import Opened, open_source
-from interfuse.data.settings import SourceSettings
 from interfuse.data.tables import check_texts, clean_texts, need_column, number_values, ranges, take
+from interfuse.settings import SourceSettings
 
 _COLUMNS = {"id": "the id", "image": "the picture", "text": "the text", "group": "the group", "split": "the split"}
 """Columns that hold texts, in the order in which they are looked for, and what an error calls them."""

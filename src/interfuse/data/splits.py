@@ -9,8 +9,8 @@ import polars as pl
 
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.seeds import derive
-from interfuse.data.settings import SourceSettings
 from interfuse.data.tables import number_series, ranges, starts_of, take
+from interfuse.settings import SourceSettings
 
 PARTS = ("train", "validation", "test")
 

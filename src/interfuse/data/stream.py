@@ -13,9 +13,7 @@ from interfuse.data.readers import (
     BROKEN,
     COLUMN_TYPES,
     PIECE_ROWS,
-    SEPARATORS,
     Opened,
-    check_file,
     delimited_pieces,
     guess_columns,
     is_table_file,
@@ -28,7 +26,7 @@ from interfuse.data.readers import (
     scan_parquet,
 )
 from interfuse.data.rows import check_columns
-from interfuse.data.settings import SourceSettings
+from interfuse.settings import SEPARATORS, SourceSettings, check_file
 
 Pieces = Iterator[tuple[int, pl.DataFrame]]
 """Number of the first row and some rows, in order; pieces that nobody wants may be left out."""

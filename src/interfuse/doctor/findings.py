@@ -91,7 +91,7 @@ class Report:
     subject: str
     """Class and number of parameters."""
     findings: tuple[Finding, ...]
-    kept: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
     """Promises that were examined and kept."""
     skipped: tuple[str, ...] = ()
     """Promises that do not apply, each with the reason."""
@@ -119,7 +119,7 @@ class Report:
     def verdict(self) -> str:
         """One line: how many of what."""
         counts = [f"{len(self.of(s))} {s}{'s' if s != 'info' and len(self.of(s)) != 1 else ''}" for s in SEVERITIES]
-        count = f"{len(self.kept)} of {len(self.kept) + len(self.broken)} promises kept"
+        count = f"{len(self.passes)} of {len(self.passes) + len(self.broken)} promises kept"
         return f"{', '.join(counts)}; {count}; {self.seconds:.1f} s"
 
     @property
@@ -130,7 +130,7 @@ class Report:
     def __str__(self) -> str:
         """Write the whole report as plain text."""
         lines = [self.subject, *map(str, self.findings)]
-        lines += [f"kept: {', '.join(self.kept)}"] if self.kept else []
+        lines += [f"kept: {', '.join(self.passes)}"] if self.passes else []
         lines += [f"not examined: {'; '.join(self.skipped)}"] if self.skipped else []
         return "\n".join([*lines, self.verdict])
 
@@ -140,7 +140,7 @@ class Report:
             "subject": self.subject,
             "ok": self.ok,
             "findings": [{**vars(finding), "defect": finding.defect} for finding in self.findings],
-            "kept": list(self.kept),
+            "passes": list(self.passes),
             "skipped": list(self.skipped),
             "seconds": round(self.seconds, 3),
         }
@@ -164,8 +164,8 @@ class Report:
                 if words:
                     console.print(f"  [dim]{label}[/dim] {escape(words)}", highlight=False)
             console.print()
-        if self.kept:
-            console.print(f"[green]kept[/green] {escape(', '.join(self.kept))}", highlight=False)
+        if self.passes:
+            console.print(f"[green]kept[/green] {escape(', '.join(self.passes))}", highlight=False)
         if self.skipped:
             console.print(f"[dim]not examined: {escape('; '.join(self.skipped))}[/dim]", highlight=False)
         console.print(escape(self.verdict), highlight=False)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 from interfuse.core.errors import require
 from interfuse.encoders.bag import KINDS, Bag, BagTable, fit_bag
-from interfuse.encoders.base import Dtype, ImageEncoder, PreparedTexts, TextEncoder, hash_files, pad
+from interfuse.encoders.base import ImageEncoder, PreparedTexts, TextEncoder, hash_files, pad
 from interfuse.encoders.efficientnet import IMAGE_SIZE, EfficientNetLite, EfficientNetLiteFine
+from interfuse.encoders.hub import check_is_here as check_hub_model
 from interfuse.encoders.image import HubImageEncoder, default_hub_image_size
 from interfuse.encoders.text import HubTextEncoder
 from interfuse.encoders.weights import put_finetuned, save_finetuned
+from interfuse.settings import Dtype
 
 PACKAGED_IMAGE, PACKAGED_TEXT = EfficientNetLite.name, "minilm"
 _PACKAGED = {kind.name: kind for kind in (EfficientNetLite, EfficientNetLiteFine)}
@@ -42,6 +44,15 @@ def load_image_encoder(
     if finetuned is not None:
         put_finetuned(encoder, finetuned)
     return encoder
+
+
+def check_is_here(name: str) -> None:
+    """Refuse an encoder that a run names and that would have to be fetched, unless $INTERFUSE_FETCH allows it.
+
+    Raises:
+        EncoderError: it is not on this machine, and nobody allowed to fetch it.
+    """
+    check_hub_model(name, (*_PACKAGED, PACKAGED_TEXT))
 
 
 def default_image_size(name: str = PACKAGED_IMAGE) -> int:
@@ -91,6 +102,7 @@ __all__ = [
     "ImageEncoder",
     "PreparedTexts",
     "TextEncoder",
+    "check_is_here",
     "default_image_size",
     "fit_bag",
     "hash_files",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from jaxtyping import Float, Int64
 from scipy.sparse import csr_array, hstack
 from torch import Tensor
 
+from interfuse.core.checks import NUMBER, TEXT, check_record, list_of
 from interfuse.core.errors import DataError
+from interfuse.core.files import read_json
 from interfuse.core.tokens import Tokens
 
 WORD = r"(?u)\b\w+\b"
@@ -47,6 +50,27 @@ class Bag:
                 f"A vocabulary has {' and '.join(KINDS)}, each term once and with a weight, got "
                 f"{', '.join(self.terms)}: {distinct:,} terms, {len(self.idf):,} weights."
             )
+
+    @classmethod
+    def read(cls, path: Path, dim: int) -> "Bag":
+        """Read what `to_plain` gave.
+
+        Args:
+            path: of the file.
+            dim: number of terms that it must have.
+
+        Raises:
+            DataError: the file was damaged, or holds another vocabulary.
+        """
+        kinds = {**dict.fromkeys(KINDS, list_of(TEXT)), "idf": list_of(NUMBER)}
+        record = check_record(path, read_json(path), kinds, tuple(kinds))
+        if len(record["idf"]) != dim:
+            raise DataError(f"{path} has {len(record['idf']):,} terms, and the network beside it reads {dim:,}.")
+        return cls({kind: record[kind] for kind in KINDS}, np.array(record["idf"], np.float32))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the terms of each kind and the weights, as JSON has them."""
+        return {**{kind: list(terms) for kind, terms in self.terms.items()}, "idf": self.idf.tolist()}
 
     @property
     def dim(self) -> int:

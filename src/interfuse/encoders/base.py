@@ -17,8 +17,6 @@ from torch import Tensor
 from interfuse.core.errors import ConfigError, unknown
 from interfuse.core.tokens import Tokens
 
-Dtype = Literal["auto", "float32", "bfloat16"]
-
 
 @dataclass(frozen=True)
 class PreparedTexts:

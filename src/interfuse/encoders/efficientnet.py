@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from interfuse.core.errors import ConfigError, require
-from interfuse.encoders.base import Dtype, autocast, hash_files, resolve_dtype, to_square
+from interfuse.encoders.base import autocast, hash_files, resolve_dtype, to_square
+from interfuse.settings import Dtype
 
 IMAGE_SIZE = 160
 _ARCHITECTURE = "efficientnet-lite0"

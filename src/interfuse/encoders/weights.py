@@ -4,18 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
-from interfuse.core.errors import EncoderError
-from interfuse.core.files import write_atomically
+from interfuse.core.errors import DataError, EncoderError
+from interfuse.core.weights import load_tensors, save_tensors
 from interfuse.encoders.base import hash_files
 
 
 def save_finetuned(network: torch.nn.Module, path: Path) -> None:
     """Write the trainable parameters of a fine-tuned encoder as a checkpoint; the frozen ones are its own."""
     learnt = {name: p.detach().cpu().contiguous() for name, p in network.named_parameters() if p.requires_grad}
-    write_atomically(path, lambda temporary: save_file(learnt, temporary))
+    save_tensors(path, learnt)
 
 
 def put_finetuned(encoder: Any, path: Path) -> None:
@@ -29,8 +27,8 @@ def put_finetuned(encoder: Any, path: Path) -> None:
         EncoderError: the file cannot be read, or holds weights that this encoder does not have.
     """
     try:
-        finetuned = load_file(path)
-    except (OSError, SafetensorError) as error:
+        finetuned, _ = load_tensors(path)
+    except DataError as error:
         raise EncoderError(f"The fine-tuned weights {path} cannot be read: {error}.") from error
     own = dict(encoder.network.named_parameters())
     for name, value in finetuned.items():

@@ -11,6 +11,7 @@ import polars as pl
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from interfuse.core.checks import COUNT, NULL, NUMBER, OBJECT, TEXT, TRUTH, check_record, list_of
 from interfuse.core.design import Design, make_design, parse_designs
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.files import read_json, write_json
@@ -42,6 +43,15 @@ _DESIGN = (
     ),
     *("modality_dropout", "epochs", "batch_size", "learning_rate", "weight_decay"),
 )
+PARAMS = {
+    **dict.fromkeys(("image", "text", "group"), NULL | TEXT),
+    **dict.fromkeys(("fusion", "image_encoder", "text_encoder", "store_dtype", "precision", "device"), TEXT),
+    **dict.fromkeys(("image_size", "store_dim"), NULL | COUNT),
+    **dict.fromkeys(("dim", "encoder_layers", "num_heads", "epochs", "batch_size", "threads", "seed"), COUNT),
+    **dict.fromkeys(("dropout", "modality_dropout", "learning_rate", "weight_decay", "validation_share"), NUMBER),
+    "settings": NULL | OBJECT,
+}
+"""Settings that a file may bring; folders of this machine are none of them."""
 
 
 class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
@@ -178,9 +188,9 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
         for name, table in self._tables.items():
             if name != "history":
                 write_table(out / f"{name}.parquet", table)
-        params = {k: str(v) if isinstance(v, Path) else v for k, v in self.get_params(deep=False).items()}
+        params = {name: value for name, value in self.get_params(deep=False).items() if name in PARAMS}
         params["settings"] = dict(self.settings) if self.settings else None
-        record = {"estimator": type(self).__name__, "params": {**params, "progress": None}, **self._remember()}
+        record = {"estimator": type(self).__name__, "params": params, **self._remember()}
         info = {k: v for k, v in run.info.items() if k not in ("format", "design", "inputs")}
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / RECORD, record)
@@ -188,11 +198,13 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
         save_run(out, run.network, run.design, info, history, run.projections, run.finetuned)
 
     @classmethod
-    def load(cls: type[E], folder: str | Path) -> E:
+    def load(cls: type[E], folder: str | Path, **params: Any) -> E:
         """Open what `save` wrote.
 
         Args:
             folder: that `save` was given.
+            params: settings that are this machine's own and no file's, `store`, `image_folder` and `progress`; or any
+                other in place of the stored one.
 
         Raises:
             DataError: the folder holds no fitted estimator of this class.
@@ -200,10 +212,13 @@ class FusionEstimator(HubHabits, BaseEstimator):  # type: ignore[misc]
         path = Path(folder) / RECORD
         if not path.is_file():
             raise DataError(f"{folder} holds no {RECORD}. A run of the CLI is opened with {cls.__name__}.from_run.")
-        record = read_json(path)
-        if record.get("estimator") != cls.__name__:
-            raise DataError(f"{folder} holds a {record.get('estimator')}, not a {cls.__name__}.")
-        estimator = cls(**record["params"])
+        record = check_record(
+            path, read_json(path), {"estimator": TEXT, "params": OBJECT, "classes": list_of(TEXT | NUMBER | TRUTH)}
+        )
+        if record["estimator"] != cls.__name__:
+            raise DataError(f"{folder} holds a {record['estimator']}, not a {cls.__name__}.")
+        stored = check_record(path, {k: v for k, v in record["params"].items() if k in PARAMS}, PARAMS)
+        estimator = cls(**{**stored, **params})
         estimator._take(load_run(Path(folder)), record)
         return estimator
 

@@ -120,7 +120,12 @@ class FusionClassifier(ClassifierMixin, FusionEstimator):  # type: ignore[misc]
         if run.task not in (*TASKS, "matching"):
             raise DataError(f"{run.folder} was trained for {run.task}, not to classify.")
         super()._take(run, record)
-        self.classes_ = np.array(record.get("classes", _values(run)))
+        classes = record.get("classes", _values(run))
+        if len(classes) != len(run.label_names):
+            raise DataError(
+                f"{run.folder}: {len(classes)} classes are named, and the network has {len(run.label_names)}."
+            )
+        self.classes_ = np.array(classes)
 
 
 def _values(run: Run) -> list[Any]:

@@ -1,6 +1,6 @@
 """Pure scores and statistics: arrays in, numbers and verdicts out."""
 
-from interfuse.evaluation.bootstrap import Drawn, Metric, Resampling, bootstrap_interval, draw_metric, draw_weights
+from interfuse.evaluation.bootstrap import Resampling, bootstrap_interval, draw_metric, draw_weights
 from interfuse.evaluation.bootstrap_metrics import WEIGHTED, Weighted, make_metric
 from interfuse.evaluation.budget import Learning, say_budget
 from interfuse.evaluation.calibration import Calibration, Temperature, fit_temperature, measure_calibration
@@ -8,12 +8,12 @@ from interfuse.evaluation.calibration_words import say_calibration
 from interfuse.evaluation.collapses import find_collapses, interquartile_mean, say_collapses
 from interfuse.evaluation.comparison import (
     MAJORITY,
-    Choice,
     Comparison,
     Confirmation,
     DesignResult,
     best_on_validation,
     compare_designs,
+    list_choosers,
     list_rivals,
 )
 from interfuse.evaluation.components import Components, mean_interval, measure_components
@@ -23,7 +23,6 @@ from interfuse.evaluation.decomposition import (
     NULL_LIMIT,
     Decomposition,
     EstimatedDecomposition,
-    decompose,
     discretise,
     estimate_decomposition,
     information,
@@ -47,11 +46,12 @@ from interfuse.evaluation.headline import say_contradiction, say_diagnosis, say_
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.looks import QUERIES, DeletionGain, gain_by_deletion, say_attention
-from interfuse.evaluation.metric_names import check_defined, find_metric
-from interfuse.evaluation.missing import MissingPoint, missing_curve
+from interfuse.evaluation.metric_names import check_defined
+from interfuse.evaluation.missing import missing_curve
 from interfuse.evaluation.needs_both import RIGHT, NeedsBoth, find_needs_both
 from interfuse.evaluation.pairwise import compare_pairs
-from interfuse.evaluation.permutation import Perceptual, Permutation, measure_permutation, perceptual_score
+from interfuse.evaluation.permutation import Permutation, measure_permutation
+from interfuse.evaluation.phrases import spell_margin, spell_p, spell_points
 from interfuse.evaluation.power import MOST_ROWS, MOST_SEEDS, Precision, PrecisionRange
 from interfuse.evaluation.profiles import attention_spread, profile_rows
 from interfuse.evaluation.r_squared import spread_explained, spread_of, vary_as_metric
@@ -64,7 +64,7 @@ from interfuse.evaluation.scope import say_scope
 from interfuse.evaluation.scores import aggregate_scores, calibration_error, example_scores
 from interfuse.evaluation.seed_spread import SeedSpread, common_spread
 from interfuse.evaluation.sequential import Looks, is_open, say_looks
-from interfuse.evaluation.shapley import Shapley, measure_shapley, share
+from interfuse.evaluation.shapley import measure_shapley, share
 from interfuse.evaluation.signed_rank import least_signed_rank, signed_rank
 from interfuse.evaluation.trainings import Contribution, say_seeds
 from interfuse.evaluation.verdicts import (
@@ -91,7 +91,6 @@ __all__ = [
     "TYPICAL",
     "WEIGHTED",
     "Calibration",
-    "Choice",
     "Comparison",
     "Components",
     "Confirmation",
@@ -102,7 +101,6 @@ __all__ = [
     "DesignResult",
     "DesignScores",
     "Difference",
-    "Drawn",
     "Emap",
     "EstimatedDecomposition",
     "FoldMeans",
@@ -110,10 +108,7 @@ __all__ = [
     "Interval",
     "Learning",
     "Looks",
-    "Metric",
-    "MissingPoint",
     "NeedsBoth",
-    "Perceptual",
     "Permutation",
     "Precision",
     "PrecisionRange",
@@ -122,7 +117,6 @@ __all__ = [
     "Resplit",
     "Rules",
     "SeedSpread",
-    "Shapley",
     "SharedScores",
     "Temperature",
     "Weighted",
@@ -137,7 +131,6 @@ __all__ = [
     "compare_pairs",
     "compare_ranks",
     "critical_difference",
-    "decompose",
     "discretise",
     "draw_metric",
     "draw_weights",
@@ -145,7 +138,6 @@ __all__ = [
     "example_scores",
     "expected_maximum",
     "find_collapses",
-    "find_metric",
     "find_needs_both",
     "fit_temperature",
     "fold_means",
@@ -160,6 +152,7 @@ __all__ = [
     "is_open",
     "judge",
     "least_signed_rank",
+    "list_choosers",
     "list_rivals",
     "make_metric",
     "mean_interval",
@@ -172,7 +165,6 @@ __all__ = [
     "missing_curve",
     "pair_ranks",
     "paule_mandel",
-    "perceptual_score",
     "pool_differences",
     "profile_rows",
     "project_additive",
@@ -209,6 +201,9 @@ __all__ = [
     "say_undecomposed",
     "share",
     "signed_rank",
+    "spell_margin",
+    "spell_p",
+    "spell_points",
     "spread_explained",
     "spread_of",
     "tied_scores",

@@ -16,6 +16,8 @@ from interfuse.evaluation.intervals import Interval
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 """Predictions and labels of some rows to one number; the mean of nothing is never asked for."""
+CELLS = 2**16
+"""Weights of resamples that a metric is asked for at once: more leave the processor's cache."""
 Predictions = Float[np.ndarray, "_ _"] | Float[np.ndarray, "_ _ _"]
 """(seeds, rows) or (seeds, rows, classes); what does not fit gets an error that says so."""
 
@@ -137,7 +139,9 @@ def draw_metric(seeds: Sequence[Weighted | FoldMetric], weights: Float[np.ndarra
     values = np.array(folds) if folds else np.empty((0, 0))
     values = values[:, np.isfinite(values).all(0)]
     by_fold = values if values.shape[1] > 1 else None
-    return Drawn(own, np.array([[metric(row) for metric in seeds] for row in weights]), groups, by_fold)
+    pieces = np.split(weights, range(size := max(1, CELLS // len(ones)), len(weights), size))
+    draws = np.stack([np.concatenate([metric(piece) for piece in pieces]) for metric in seeds], axis=1)
+    return Drawn(own, draws, groups, by_fold)
 
 
 def draw_weights(groups: Int[np.ndarray, " rows"], how: Resampling | None = None) -> Float[np.ndarray, "draws rows"]:

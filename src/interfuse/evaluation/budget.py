@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.stats import norm
+
+from interfuse.evaluation.contrasts import ALPHA
 
 NAMED = 5
 """So many designs are named, those that gained most first."""
-ALPHA = 0.05
-"""Share of studies without any late gain in which some design is named nevertheless, at most."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def say_budget(learning: Mapping[str, Learning], margin: float, metric: str) -> 
     gains = {name: values for name, values in gains.items() if values}
     if not gains:
         return []
-    width = float(norm.isf(ALPHA / len(gains)))
+    width = float(scipy.stats.norm.isf(ALPHA / len(gains)))
     medians = {}
     for name, values in gains.items():
         variance = max(learning[name].row_variance, learning[name].bounce)

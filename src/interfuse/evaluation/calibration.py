@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Num
-from scipy.optimize import brentq, minimize_scalar
-from scipy.special import expit, log_expit, log_softmax, softmax
-from scipy.stats import chi2
 
 from interfuse.core.errors import ConfigError
 from interfuse.evaluation.confidence_bins import LEVEL, confidence_bins
@@ -79,10 +77,10 @@ def measure_calibration(
     scaled = logits.astype(np.float64) / temperature
     nll = negative_log_likelihood(scaled, labels, task)
     if task == "multilabel":
-        positive, flat = expit(scaled).reshape(-1), labels.astype(int).reshape(-1)
+        positive, flat = scipy.special.expit(scaled).reshape(-1), labels.astype(int).reshape(-1)
         probs, brier = np.stack([1 - positive, positive], 1), float(np.square(positive - flat).mean())
     else:
-        probs, flat = softmax(scaled, -1), labels.astype(int)
+        probs, flat = scipy.special.softmax(scaled, -1), labels.astype(int)
         brier = float(np.square(probs - np.eye(probs.shape[1])[flat]).sum(1).mean())
     sure = probs.max(1)
     bins = confidence_bins(sure, probs.argmax(1) == flat)
@@ -112,10 +110,12 @@ def fit_temperature(
     def loss(log_temperature: float) -> float:
         return negative_log_likelihood(wide / np.exp(log_temperature), labels, task)
 
-    best = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
-    limit = best.fun + chi2.ppf(LEVEL, 1) / 2 / answers
+    best = scipy.optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    limit = best.fun + scipy.stats.chi2.ppf(LEVEL, 1) / 2 / answers
     ends = [
-        brentq(lambda t: loss(t) - limit, *sorted((end, float(best.x))), xtol=1e-6) if loss(end) > limit else end
+        scipy.optimize.brentq(lambda t: loss(t) - limit, *sorted((end, float(best.x))), xtol=1e-6)
+        if loss(end) > limit
+        else end
         for end in bounds
     ]
     value, low, high = (float(np.exp(t)) for t in (best.x, *ends))
@@ -127,6 +127,6 @@ def negative_log_likelihood(
 ) -> float:
     """Average `−log p(label)` in nats."""
     if task == "multilabel":
-        return float(-np.where(labels > 0.5, log_expit(logits), log_expit(-logits)).mean())
+        return float(-np.where(labels > 0.5, scipy.special.log_expit(logits), scipy.special.log_expit(-logits)).mean())
     classes = labels.astype(int)
-    return float(-log_softmax(logits, -1)[np.arange(len(logits)), classes].mean())
+    return float(-scipy.special.log_softmax(logits, -1)[np.arange(len(logits)), classes].mean())

@@ -2,9 +2,8 @@
 
 from interfuse.core.diagnosis import Measure, Value
 from interfuse.evaluation.calibration import COLDEST, HOTTEST, Calibration, Temperature
-
-SMALL = 0.01
-"""Probabilities that are surely off, but by less than one point, are nearly to be trusted."""
+from interfuse.evaluation.phrases import SMALL
+from interfuse.evaluation.phrases import spell_points as _points
 
 
 def say_calibration(
@@ -69,7 +68,3 @@ def _say_temperature(temperature: Temperature, before: Calibration, after: Calib
     helps = after.debiased_ece < before.debiased_ece
     end = f" leaves {remainder} here." if helps else f", which does not fix these rows ({remainder})."
     return f" The model is {phrase} on validation: temperature {number}{end}"
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:.1f}"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.stats import trim_mean
 
 from interfuse.evaluation.design_scores import DesignScores
 
@@ -35,7 +35,7 @@ def interquartile_mean(by_seed: Float[np.ndarray, " seeds"]) -> float:
     Reference:
         Agarwal et al. 2021, https://arxiv.org/abs/2108.13264.
     """
-    return float(np.median(by_seed) if len(by_seed) < 4 else trim_mean(by_seed, 0.25))
+    return float(np.median(by_seed) if len(by_seed) < 4 else scipy.stats.trim_mean(by_seed, 0.25))
 
 
 def say_collapses(scores: Mapping[str, DesignScores], lower: bool = False) -> list[str]:

@@ -46,7 +46,7 @@ class DesignResult:
 
 @dataclass(frozen=True)
 class Choice:
-    """The fusion and the control that the study's verdict is about, chosen for each seed by the other seeds."""
+    """The fusion and the control that the study's verdict is about, chosen for each seed by other seeds."""
 
     fusions: Sequence[str]
     """Seed by seed."""
@@ -104,7 +104,7 @@ def compare_designs(
 
     Holm's family is every contrast against the baseline, floors included but those that no seed changes. The study's
     verdict stands outside that family: it is one contrast. Its two designs are chosen for each seed by the validation
-    of the other seeds: a lucky training is lucky on validation and on test, so a choice by the very trainings that are
+    of other seeds: a lucky training is lucky on validation and on test, so a choice by the very trainings that are
     scored counts luck as skill.
 
     Args:
@@ -120,7 +120,9 @@ def compare_designs(
     """
     rules = rules or Rules()
     _check(scores, baseline, rules.margin)
-    rules = replace(rules, spread=common_spread(entry.components() for entry in scores.values()))
+    entries = scores.values()
+    spread = common_spread([entry.components for entry in entries], [rules.variation(entry) for entry in entries])
+    rules = replace(rules, spread=spread)
     others = [name for name in scores if name != baseline]
     deltas = {name: rules.contrast(scores[name], scores[baseline]) for name in others}
     inside = [name for name in others if not scores[name].outside]
@@ -199,7 +201,7 @@ def list_rivals(scores: Mapping[str, DesignScores], baseline: str) -> tuple[list
 def choose_by_other_seeds(
     scores: Mapping[str, DesignScores], fusions: Sequence[str], controls: Sequence[str], lower: bool = False
 ) -> Choice:
-    """Choose a fusion and a control for each seed by the validation of the other seeds.
+    """Choose a fusion and a control for each seed by the validation of other seeds, see `list_choosers`.
 
     Where some designs have more seeds, those that all have choose: a seed that only some have chooses nothing.
 
@@ -213,10 +215,33 @@ def choose_by_other_seeds(
     fusion, control = (best_on_validation(scores, names, lower, range(common)) for names in (fusions, controls))
     names_by_seed: list[list[str]] = [[], []]
     for seed in range(min(scores[fusion].seeds, scores[control].seeds)):
-        rest = [other for other in range(common) if other != seed]
+        choosers = list_choosers(seed, common)
         for side, names in enumerate((fusions, controls)):
-            names_by_seed[side].append(best_on_validation(scores, names, lower, rest))
+            names_by_seed[side].append(best_on_validation(scores, names, lower, choosers))
     return Choice(names_by_seed[0], names_by_seed[1], (fusion, control))
+
+
+def list_choosers(seed: int, count: int) -> list[int]:
+    """Return the seeds whose validation chooses for this one: the half of the others that follows it in a circle.
+
+    Of two seeds at most one chooses for the other. Then, where designs are alike, what the two score is uncorrelated:
+    one of them takes no part in either choice. That is what an interval's standard error counts on. Where all other
+    seeds choose it does not hold, since a design that is lucky throughout is chosen throughout. Two seeds alone do
+    choose for each other.
+
+    Args:
+        seed: that is chosen for.
+        count: of seeds that choose; a further one has them all.
+
+    >>> [list_choosers(seed, 4) for seed in range(4)]
+    [[1, 2], [2, 3], [3], [0]]
+    """
+    if seed >= count:
+        return list(range(count))
+    if count == 2:
+        return [1 - seed]
+    ahead = [(seed + step) % count for step in range(1, count // 2 + 1)]
+    return [other for step, other in enumerate(ahead, 1) if 2 * step < count or seed < other]
 
 
 def best_on_validation(

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
 from interfuse.evaluation.fold_component import FoldMeans
@@ -57,12 +57,12 @@ class Components:
         error = math.sqrt(variance)
         if error <= _ZERO * max(1.0, abs(self.mean)):
             return unvaried(self.mean, (self.seeds, self.groups), level, (lowest, highest))
-        low, high = stretch(self.mean, float(student.ppf(0.5 + level / 2, df)) * error, lowest, highest)
+        low, high = stretch(self.mean, float(scipy.stats.t.ppf(0.5 + level / 2, df)) * error, lowest, highest)
         if not low < high:  # at a bound: what varies is nothing that these rows show
             return unvaried(self.mean, (self.seeds, self.groups), level, (lowest, highest))
         at_zero = variation(0.0, lowest, highest) / variation(self.mean, lowest, highest)
         distance = abs(self.mean) / (error * math.sqrt(at_zero)) if at_zero else math.inf
-        return Interval(self.mean, low, high, error, df, float(2 * student.sf(distance, df)), self.seeds)
+        return Interval(self.mean, low, high, error, df, float(2 * scipy.stats.t.sf(distance, df)), self.seeds)
 
     def combine(self) -> tuple[float, float]:
         """Return the variance of the mean and its degrees of freedom."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float, Int
-from scipy.special import ndtr
 
 BINS = 15
 """Bins of equal width over 0 to 1; bin m of M holds the confidences above (m−1)/M up to m/M."""
@@ -51,7 +51,9 @@ class ConfidenceBins:
         gap = np.abs(right - self.confidence)
         sd = np.sqrt(right * (1 - right) / self.counts)
         ratio = gap / np.maximum(sd, 1e-300)  # of sd 0 the mean is the gap itself
-        folded = sd * np.sqrt(2 / np.pi) * np.exp(-np.square(np.minimum(ratio, 40)) / 2) + gap * (1 - 2 * ndtr(-ratio))
+        folded = sd * np.sqrt(2 / np.pi) * np.exp(-np.square(np.minimum(ratio, 40)) / 2) + gap * (
+            1 - 2 * scipy.special.ndtr(-ratio)
+        )
         return np.asarray((2 * gap - folded) @ self._weights())
 
     def _weights(self) -> Float[np.ndarray, " bins"]:

@@ -4,18 +4,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from scipy.stats import t as student
+import scipy
 
 from interfuse.core.tasks import lowest_score
 from interfuse.evaluation.components import Components
 from interfuse.evaluation.design_scores import DesignScores
 from interfuse.evaluation.holm import holm
-from interfuse.evaluation.intervals import Interval
+from interfuse.evaluation.intervals import Interval, variation
 from interfuse.evaluation.seed_spread import SeedSpread
 
-ALPHA, LEVEL = 0.05, 0.95
+ALPHA = 0.05
+"""Share of studies with nothing to find in which something is said nevertheless, at most, for each question."""
+LEVEL = 1 - ALPHA
+"""Of an interval."""
 UNBOUNDED = (-math.inf, math.inf)
-NOTHING_KNOWN = SeedSpread(0.0, 0.0, 0.0)
+NOTHING_KNOWN = SeedSpread(0.0, 0.0)
 
 
 def judge(
@@ -84,15 +87,31 @@ class Rules:
         lowest, highest = self.bounds
         return lowest - highest, highest - lowest
 
+    def variation(self, entry: DesignScores) -> float:
+        """Return how much a score of this design's mean varies, see `intervals.variation`; 0 of a constant answer.
+
+        Between two bounds the mean is drawn to their middle by four groups, as Agresti and Coull do: that all rows of a
+        few were right does not say that no training can differ.
+
+        Reference:
+            Agresti and Coull 1998, https://doi.org/10.1080/00031305.1998.10480550.
+        """
+        if entry.constant:
+            return 0.0
+        parts, (lowest, highest) = entry.components, self.bounds
+        mean = parts.mean
+        if math.isfinite(lowest) and math.isfinite(highest):
+            mean = (parts.groups * mean + 2 * (lowest + highest)) / (parts.groups + 4)
+        return variation(mean, lowest, highest)
+
     def own(self, entry: DesignScores) -> Interval:
         """Return the interval of a design's own score."""
-        parts = self.spread.moderate(entry.components(), int(not entry.constant))
+        parts = self.spread.moderate(entry.components, self.variation(entry))
         return parts.interval(LEVEL, *(self.bounds if _is_bounded(entry, parts, self.bounds) else UNBOUNDED))
 
     def contrast(self, first: DesignScores, second: DesignScores) -> "Difference":
         """Return how the first differs from the second."""
-        sides = sum(not entry.constant for entry in (first, second))
-        components = self.spread.moderate(first.minus(second), sides)
+        components = self.spread.moderate(first.minus(second), self.variation(first) + self.variation(second))
         bounds = self.difference_bounds if _is_bounded(first, components, self.difference_bounds) else UNBOUNDED
         interval = components.interval(LEVEL, *bounds)
         shares = first.drawn is None and self.task != "regression" and not self.lower
@@ -174,5 +193,5 @@ def _margin_p(interval: Interval, margin: float, groups: int) -> tuple[float, fl
         items, past = interval.df + 1, (size - margin) / (1 + size)
         return float((1 - max(0.0, margin - size)) ** items), min(1.0, float(2 * (1 - max(0.0, past)) ** items))
     least = math.sqrt(margin * (1 - margin) / groups) if groups > 1 else 0.0
-    p_equal = float(student.sf((margin - size) / max(error, least), interval.df))
-    return p_equal, min(1.0, float(2 * student.sf((size - margin) / error, interval.df)))
+    p_equal = float(scipy.stats.t.sf((margin - size) / max(error, least), interval.df))
+    return p_equal, min(1.0, float(2 * scipy.stats.t.sf((size - margin) / error, interval.df)))

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.stats import norm
 
 from interfuse.core.settings import at_least
 from interfuse.evaluation.comparison import compare_designs
 from interfuse.evaluation.contrasts import Rules
 from interfuse.evaluation.design_scores import DesignScores
+from interfuse.evaluation.intervals import Interval
 
 WITHIN_GROUP = 0.4
 """Part of a row's ease that its group has in common."""
@@ -21,7 +22,7 @@ LARGEST = 200
 
 @dataclass(frozen=True)
 class Regime:
-    """A study as people have it: designs of one true accuracy, scored right or wrong on the same rows.
+    """A study as people have it: designs whose true accuracy is known, scored right or wrong on the same rows.
 
     Training s of design d is right on row i where `m + u_ds + r_i + p_di + e_dsi > 0`: u the luck of a training, r what
     makes a row hard for all designs, p what makes it hard for this one in every training, e what is new each time;
@@ -32,7 +33,9 @@ class Regime:
     rows: int = 1000
     designs: int = 5
     accuracy: float = 0.8
-    """Of every design, fraction 0 to 1."""
+    """Of every design, fraction 0 to 1; of the first, where they differ."""
+    best: float | None = None
+    """Accuracy of the last design, where they differ: those between stand evenly between, in probits."""
     groups: int | Literal["uneven"] = 1
     """Rows that share a picture; `uneven`: lognormal sizes of 1 to 200."""
     persistence: float = 0.3
@@ -53,15 +56,15 @@ class Regime:
         at_least("regime", 0, new=1 - self.persistence - self.common, persistence=self.persistence, common=self.common)
 
     @property
-    def truth(self) -> float:
-        """True score of every design."""
-        return self.accuracy * (1 - self.collapses / 2)
+    def truths(self) -> Float[np.ndarray, " designs"]:
+        """True score of each design."""
+        return np.asarray(scipy.stats.norm.cdf(self._levels()) * (1 - self.collapses / 2))
 
     def draw(self, random: np.random.Generator) -> dict[str, DesignScores]:
         """Draw one study: `d0`, `d1`, … with their test scores, and none of validation."""
         groups = self._groups(random)
         luck = self.luck * np.exp(random.normal(0, self.unlike, self.designs))
-        middle = norm.ppf(self.accuracy) * np.sqrt(1 + luck**2)
+        middle = self._levels() * np.sqrt(1 + luck**2)
         shared, new = np.sqrt(self.common) * self._ease(random, groups), 1 - self.common - self.persistence
         scores = {}
         for design in range(self.designs):
@@ -74,6 +77,11 @@ class Regime:
                     test[seed] *= random.random(self.rows) < 0.5
             scores[f"d{design}"] = DesignScores(test, np.empty((self.seeds, 0)), groups, False, False)
         return scores
+
+    def _levels(self) -> Float[np.ndarray, " designs"]:
+        """Accuracy of each design in probits."""
+        best = self.accuracy if self.best is None else self.best
+        return np.linspace(scipy.stats.norm.ppf(self.accuracy), scipy.stats.norm.ppf(best), self.designs)
 
     def _ease(self, random: np.random.Generator, groups: Int[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
         if self.groups == 1:
@@ -98,7 +106,7 @@ class Coverage:
     difference: float
     """95 % intervals of a difference that hold it."""
     false_verdicts: float
-    """Studies that call any design a winner or a loser, though all are equal."""
+    """Studies that call any design a winner or a loser that is none."""
     width: float
     """Mean width of a difference's interval, a fraction."""
 
@@ -114,20 +122,30 @@ def measure_coverage(regime: Regime, repeats: int = 2000, seed: int = 0, grouped
     """
     at_least("coverage", 1, repeats=repeats)
     random, counts = np.random.default_rng(seed), np.zeros(4)
+    truths = regime.truths.tolist()
+    ahead = [truth - truths[0] for truth in truths]
     for _ in range(repeats):
         scores = regime.draw(random)
         if not grouped:
             scores = {name: _forget_groups(entry) for name, entry in scores.items()}
         results = compare_designs(scores, "d0", Rules()).results
-        means = [result.mean for result in results]
-        deltas = [result.delta.interval for result in results if result.delta]
+        deltas = [(result.delta.interval, gap) for result, gap in zip(results, ahead, strict=True) if result.delta]
         counts += [
-            float(np.mean([interval.low <= regime.truth <= interval.high for interval in means])),
-            float(np.mean([interval.low <= 0 <= interval.high for interval in deltas])) if deltas else math.nan,
-            float(any(result.verdict.endswith(("wins", "loses")) for result in results)),
-            float(np.mean([interval.high - interval.low for interval in deltas])) if deltas else math.nan,
+            float(np.mean([_holds(result.mean, truth) for result, truth in zip(results, truths, strict=True)])),
+            float(np.mean([_holds(interval, gap) for interval, gap in deltas])) if deltas else math.nan,
+            float(any(_is_false(result.verdict, gap) for result, gap in zip(results, ahead, strict=True))),
+            float(np.mean([interval.high - interval.low for interval, _ in deltas])) if deltas else math.nan,
         ]
     return Coverage(*(counts / repeats).tolist())
+
+
+def _holds(interval: Interval, truth: float) -> bool:
+    return interval.low <= truth <= interval.high
+
+
+def _is_false(verdict: str, ahead: float) -> bool:
+    """Whether a design is called better that is not, or worse."""
+    return (verdict.endswith("wins") and ahead <= 0) or (verdict.endswith("loses") and ahead >= 0)
 
 
 def _forget_groups(entry: DesignScores) -> DesignScores:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.cluster import KMeans
 
 from interfuse.core.errors import ConfigError
 
@@ -147,6 +146,8 @@ def discretise(
     distinct = len(np.unique(np.round(predictions, 9), axis=0))
     if distinct == 1:
         return np.zeros(len(predictions), dtype=np.int64)
+    from sklearn.cluster import KMeans  # a second to import; most commands never cluster
+
     model = KMeans(min(clusters, distinct), n_init=4, random_state=seed)
     return np.asarray(model.fit_predict(predictions.astype(np.float64)), dtype=np.int64)
 

@@ -1,6 +1,7 @@
 """What the trainings of one design scored, and how two designs differ."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -37,15 +38,16 @@ class DesignScores:
         """How many trainings there are."""
         return len(self.test)
 
-    @property
+    @cached_property
     def constant(self) -> bool:
         """Whether every training answers alike, as the majority does: it has no luck."""
         if isinstance(self.drawn, Drawn):
             return not np.ptp(self.drawn.draws, axis=1).any()
         return not np.ptp(self.test, axis=0).any()
 
+    @cached_property
     def components(self) -> Components:
-        """Return what the variance of its mean score is made of."""
+        """What the variance of its mean score is made of."""
         return self._over_rows(self.test) if self.drawn is None else self.drawn.components()
 
     def by_seed(self) -> Float[np.ndarray, " seeds"]:

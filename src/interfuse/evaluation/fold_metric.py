@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from interfuse.evaluation.bootstrap_metrics import Weighted
+from interfuse.evaluation.bootstrap_metrics import Weighted, mean_defined
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,15 @@ class FoldMetric:
     rows: Sequence[Int[np.ndarray, " _"]]
     """Places of each fold's rows among all."""
 
-    def by_fold(self, weights: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " folds"]:
+    def by_fold(self, weights: Float[np.ndarray, "*draws rows"]) -> Float[np.ndarray, "*draws folds"]:
         """Return the metric of each fold; NaN where it is undefined.
 
         Args:
             weights: how often each row counts.
         """
-        return np.array([part(weights[rows]) for part, rows in zip(self.parts, self.rows, strict=True)])
+        parts = zip(self.parts, self.rows, strict=True)
+        return np.stack([part(weights[..., rows]) for part, rows in parts], axis=-1)
 
-    def __call__(self, weights: Float[np.ndarray, " rows"]) -> float:
+    def __call__(self, weights: Float[np.ndarray, "*draws rows"]) -> Float[np.ndarray, " *draws"]:
         """Return the mean over the folds where the metric is defined; NaN where it is in none."""
-        values = self.by_fold(weights)
-        values = values[np.isfinite(values)]
-        return float(values.mean()) if len(values) else float("nan")
+        return mean_defined(self.by_fold(weights))

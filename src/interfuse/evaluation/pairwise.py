@@ -1,10 +1,9 @@
 """Every design against every other on the same rows and seeds."""
 
 import itertools
-import math
 from collections.abc import Mapping
 
-from interfuse.core.records import Contrast
+from interfuse.core.records import Contrast, finite
 from interfuse.evaluation.contrasts import Rules
 from interfuse.evaluation.design_scores import DesignScores
 from interfuse.evaluation.holm import holm
@@ -23,12 +22,6 @@ def compare_pairs(scores: Mapping[str, DesignScores], rules: Rules) -> list[Cont
     pairs = {pair: rules.contrast(scores[pair[0]], scores[pair[1]]) for pair in itertools.combinations(scores, 2)}
     p_values = holm([contrast.p for contrast in pairs.values()])
     return [
-        Contrast(
-            *pair, contrast.mean, _finite(contrast.interval.low), _finite(contrast.interval.high), p, contrast.beats
-        )
+        Contrast(*pair, contrast.mean, finite(contrast.interval.low), finite(contrast.interval.high), p, contrast.beats)
         for (pair, contrast), p in zip(pairs.items(), p_values, strict=True)
     ]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -4,7 +4,7 @@ from interfuse.core.diagnosis import Value
 from interfuse.evaluation.intervals import Interval
 
 SMALL = 0.01
-"""A loss below one point is not called a need, however sure."""
+"""Less than one point matters little, however sure: of a loss no need, of probabilities nearly right."""
 CLOSE = 0.03
 """Only where the interval of a loss ends below this is it called not needed."""
 IDLE = 1e-4
@@ -30,6 +30,16 @@ def spell_points(value: float) -> str:
     """Write a fraction as points: 0.041 is `4.1`."""
     text = f"{100 * value:.1f}"
     return "0.0" if text == "-0.0" else text.replace("-", "−")
+
+
+def spell_margin(margin: float) -> str:
+    """Write a fraction that somebody set as points: `1 point`, `2.5 points`."""
+    return "1 point" if margin == 0.01 else f"{100 * margin:g} points"
+
+
+def spell_p(p: float | None) -> str:
+    """Write a p value: `< 0.001`, `0.037`; a dash where there is none."""
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def spell_interval(interval: Interval) -> str:

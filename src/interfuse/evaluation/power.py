@@ -4,9 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from scipy.optimize import brentq
-from scipy.stats import chi2, nct
-from scipy.stats import t as student
+import scipy
 
 from interfuse.evaluation.components import Components
 
@@ -59,10 +57,12 @@ class Precision:
             power: chance to find it, by the noncentral t distribution.
         """
         df, error = self._df(seeds, rows), self.error(seeds, rows)
-        critical = float(student.isf(alpha / 2, df))
+        critical = float(scipy.stats.t.isf(alpha / 2, df))
         if not error:
             return 0.0
-        size = brentq(lambda ratio: nct.sf(critical, df, ratio) - power, 0.0, 4 * critical + 20)
+        size = scipy.optimize.brentq(
+            lambda ratio: scipy.stats.nct.sf(critical, df, ratio) - power, 0.0, 4 * critical + 20
+        )
         return float(size) * error
 
     def seeds_for(self, difference: float, rows: int, alpha: float = 0.05, power: float = POWER) -> int | None:
@@ -128,7 +128,7 @@ class PrecisionRange:
 
 def _chi_factor(df: float, tail: float) -> float:
     """Return what a variance that was estimated with so many degrees of freedom is times, at this end of its range."""
-    return float(df / chi2.ppf(tail, df)) if df > 0 else 1.0
+    return float(df / scipy.stats.chi2.ppf(tail, df)) if df > 0 else 1.0
 
 
 def _first(enough: Callable[[int], bool], least: int, most: int) -> int | None:

@@ -1,8 +1,8 @@
 """What a network makes of each text and picture, read off its answers and its attention."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.special import softmax
 
 from interfuse.evaluation.emap import Table
 
@@ -16,7 +16,7 @@ def profile_rows(logits: Table) -> tuple[Float[np.ndarray, "texts features"], Fl
     Two pictures with the same profile are the same to this model, whatever the text: so a profile shows all that the
     model takes from one modality, without an absent state that it may never have been trained for.
     """
-    probs = softmax(logits.astype(np.float64), -1)
+    probs = scipy.special.softmax(logits.astype(np.float64), -1)
     partners = np.linspace(0, len(probs) - 1, min(PARTNERS, len(probs))).astype(int)
     by_text = probs[:, partners].reshape(len(probs), -1)
     by_image = probs[partners].swapaxes(0, 1).reshape(probs.shape[1], -1)

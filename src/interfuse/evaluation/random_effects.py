@@ -1,10 +1,8 @@
 """Differences of several data sets pooled into one: data sets are random too, and may truly disagree."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.optimize import brentq
-from scipy.stats import chi2
-from scipy.stats import t as student
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.ranking import Pooled
@@ -47,19 +45,19 @@ def pool_differences(
     mean = float(np.average(deltas, weights=weights))
     spread = float((weights * np.square(deltas - mean)).sum() / (count - 1))
     error = float(np.sqrt(max(1.0, spread) / weights.sum()))
-    half = float(student.ppf(0.5 + level / 2, count - 1)) * error
+    half = float(scipy.stats.t.ppf(0.5 + level / 2, count - 1)) * error
     q = _q(0.0, deltas, errors)
-    new = float(student.ppf(0.5 + level / 2, count - 2) * np.sqrt(tau_square + error**2)) if count > 3 else None
+    new = float(scipy.stats.t.ppf(0.5 + level / 2, count - 2) * np.sqrt(tau_square + error**2)) if count > 3 else None
     return Pooled(
         mean=mean,
         low=mean - half,
         high=mean + half,
         standard_error=error,
         plain=float(deltas.mean()),
-        p=max(float(2 * student.sf(abs(mean) / error, count - 1)), _plain_p(deltas)),
+        p=max(float(2 * scipy.stats.t.sf(abs(mean) / error, count - 1)), _plain_p(deltas)),
         tau=float(np.sqrt(tau_square)),
         q=q,
-        q_p=float(chi2.sf(q, count - 1)),
+        q_p=float(scipy.stats.chi2.sf(q, count - 1)),
         i2=max(0.0, 1 - (count - 1) / q) if q > 0 else 0.0,
         weights=[float(weight) for weight in weights / weights.sum()],
         new_low=None if new is None else mean - new,
@@ -73,7 +71,9 @@ def paule_mandel(deltas: Float[np.ndarray, " data_sets"], errors: Float[np.ndarr
     largest = float(deltas.var(ddof=1))
     if largest == 0.0 or _q(0.0, deltas, errors) <= target or _q(largest, deltas, errors) >= target:
         return 0.0 if _q(0.0, deltas, errors) <= target else largest
-    return float(brentq(lambda square: _q(square, deltas, errors) - target, 0.0, largest, xtol=1e-18, rtol=1e-12))
+    return float(
+        scipy.optimize.brentq(lambda square: _q(square, deltas, errors) - target, 0.0, largest, xtol=1e-18, rtol=1e-12)
+    )
 
 
 def _q(tau_square: float, deltas: np.ndarray, errors: np.ndarray) -> float:
@@ -84,7 +84,11 @@ def _q(tau_square: float, deltas: np.ndarray, errors: np.ndarray) -> float:
 def _plain_p(deltas: np.ndarray) -> float:
     """Return the p value of the unweighted mean."""
     mean, error = float(deltas.mean()), float(deltas.std(ddof=1) / np.sqrt(len(deltas)))
-    return 0.0 if error == 0.0 and mean != 0.0 else float(2 * student.sf(abs(mean) / (error or 1.0), len(deltas) - 1))
+    return (
+        0.0
+        if error == 0.0 and mean != 0.0
+        else float(2 * scipy.stats.t.sf(abs(mean) / (error or 1.0), len(deltas) - 1))
+    )
 
 
 def _check(deltas: np.ndarray, errors: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from interfuse.core.errors import ConfigError
-from interfuse.core.ranking import Difference, RankedDesign, RankPair, RankTest
+from interfuse.core.ranking import DataSetDifference, RankedDesign, RankPair, RankTest
 from interfuse.evaluation.contrasts import ALPHA, judge
 from interfuse.evaluation.holm import holm
 from interfuse.evaluation.random_effects import pool_differences
@@ -25,7 +25,7 @@ class SharedScores:
     """Design to baseline, floor or contender; one is the baseline."""
     scores: Float[np.ndarray, "data_sets designs"]
     """Mean test scores, the designs in the order of `roles`."""
-    differences: Mapping[str, Sequence[Difference]]
+    differences: Mapping[str, Sequence[DataSetDifference]]
     """Design to its difference from the baseline on each data set; all but the baseline."""
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from interfuse.core.ranking import DataSet, Pooled, RankedDesign, RankPair, RankTest
 from interfuse.evaluation.contrasts import ALPHA
+from interfuse.evaluation.phrases import spell_margin, spell_p
 from interfuse.evaluation.phrases import spell_points as _points
 from interfuse.evaluation.signed_rank import LEAST, least_signed_rank
 
@@ -26,7 +27,7 @@ def say_design(design: str, baseline: str, pooled: Pooled, verdict: str, margin:
         return f"{design} is a floor (Δ {_points(pooled.mean)} from {baseline} on average, {interval}, {sets}{new})."
     if verdict == "small":
         return (
-            f"{design} differs from {baseline} {LIKE}, but by less than the margin of {_margin(margin)} "
+            f"{design} differs from {baseline} {LIKE}, but by less than the margin of {spell_margin(margin)} "
             f"(Δ {_points(pooled.mean)} on average, {interval}, {sets}{new})."
         )
     return (
@@ -82,13 +83,13 @@ def say_ranks(test: RankTest | None, designs: Sequence[RankedDesign], pairs: Seq
     count = len(ranked[0].ranks)
     f = "infinite" if test.f is None else f"{test.f:.2f}"
     opening = "The average ranks differ" if test.p < ALPHA else "No evidence that the designs rank differently"
-    figures = f"Friedman χ² {test.chi_square:.2f}, F {f}, p {_p_value(test.p)} by permutation"
+    figures = f"Friedman χ² {test.chi_square:.2f}, F {f}, p {spell_p(test.p)} by permutation"
     sentences = [f"{opening} ({figures}, {len(ranked)} designs on {count} data sets)."]
     alike = 1 / math.factorial(len(ranked)) ** (count - 1)
     if alike >= ALPHA:
         sentences.append(
             f"So few ranks cannot differ for sure: {count} data sets rank {len(ranked)} designs all alike by chance "
-            f"with p {_p_value(alike)}."
+            f"with p {spell_p(alike)}."
         )
     least = min(1.0, len(pairs) * least_signed_rank(count))
     if count < LEAST:
@@ -98,7 +99,7 @@ def say_ranks(test: RankTest | None, designs: Sequence[RankedDesign], pairs: Seq
     elif least >= ALPHA:
         sentences.append(
             f"{count} data sets are too few for the signed ranks of {len(pairs)} pairs: the smallest adjusted p that "
-            f"they can have is {_p_value(least)}. Compare fewer designs, or more data sets."
+            f"they can have is {spell_p(least)}. Compare fewer designs, or more data sets."
         )
     return sentences
 
@@ -122,11 +123,3 @@ def say_caution(data_sets: Sequence[DataSet]) -> list[str]:
 def _name(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
-
-
-def _margin(margin: float) -> str:
-    return "1 point" if margin == 0.01 else f"{100 * margin:g} points"
-
-
-def _p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.stats import f as fisher
-from scipy.stats import rankdata, studentized_range
 
 from interfuse.core.errors import ConfigError
 
@@ -42,7 +41,7 @@ def rank_scores(
     array([[2.5, 1. , 2.5]])
     """
     rounded = np.round(scores, DIGITS)
-    return np.stack([rankdata(row if lower else -row) for row in rounded]).astype(np.float64)
+    return np.stack([scipy.stats.rankdata(row if lower else -row) for row in rounded]).astype(np.float64)
 
 
 def friedman(ranks: Float[np.ndarray, "data_sets designs"], seed: int = 0) -> Friedman:
@@ -71,7 +70,7 @@ def friedman(ranks: Float[np.ndarray, "data_sets designs"], seed: int = 0) -> Fr
     chi_square = float(_chi_square(ranks[None])[0])
     rest = count * (designs - 1) - chi_square
     f = (count - 1) * chi_square / rest if rest > 1e-9 else None
-    f_p = 0.0 if f is None else float(fisher.sf(f, designs - 1, (designs - 1) * (count - 1)))
+    f_p = 0.0 if f is None else float(scipy.stats.f.sf(f, designs - 1, (designs - 1) * (count - 1)))
     random = np.random.default_rng(seed)
     drawn = random.permuted(np.broadcast_to(ranks, (DRAWS, *ranks.shape)), axis=2)
     as_far = int((_chi_square(drawn) >= chi_square - 1e-9).sum())
@@ -91,7 +90,7 @@ def critical_difference(designs: int, data_sets: int, alpha: float = 0.05) -> fl
     >>> round(critical_difference(4, 14), 2)
     1.25
     """
-    quantile = float(studentized_range.ppf(1 - alpha, designs, np.inf)) / math.sqrt(2)
+    quantile = float(scipy.stats.studentized_range.ppf(1 - alpha, designs, np.inf)) / math.sqrt(2)
     return quantile * math.sqrt(designs * (designs + 1) / (6 * data_sets))
 
 

@@ -20,5 +20,8 @@ def say_scope(seeds: int, folds: int = 1, resplit: int | None = None) -> str:
             f"Every interval is over {over} of {folds} folds. It speaks of other rows and, as far as folds show it, of "
             "other training sets."
         )
-    over = "test rows and seeds" if seeds > 1 else "test rows"
-    return f"Every interval is over {over}, for this one split: it speaks of other test rows, not of other train rows."
+    over, limit = ("test rows and seeds", "") if seeds > 1 else ("test rows", ", nor of the next training")
+    return (
+        f"Every interval is over {over}, for this one split: it speaks of other test rows, not of other train rows"
+        f"{limit}."
+    )

@@ -2,10 +2,10 @@
 
 import numpy as np
 from jaxtyping import Float, Num
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.tasks import TASKS, is_single_class
+from interfuse.evaluation.bootstrap_metrics import make_metric
 from interfuse.evaluation.confidence_bins import confidence_bins
 
 Labels = Num[np.ndarray, "rows"] | Num[np.ndarray, "rows classes"]
@@ -75,8 +75,8 @@ def aggregate_scores(probs: Float[np.ndarray, "rows classes"], labels: Labels, t
     both = task == "matching" and 0 < classes.mean() < 1
     return {
         "accuracy": float(scores.mean()),
-        **({"AUC": float(roc_auc_score(classes, probs[:, 1]))} if both else {}),
-        "macro F1": float(f1_score(classes, probs.argmax(1), average="macro", zero_division=0.0)),
+        **({"AUC": _plain("AUC", probs, classes, task)} if both else {}),
+        "macro F1": _plain("macro F1", probs, classes, task),
         "NLL": float(-np.log(np.maximum(true_probs, _TINY)).mean()),
         "ECE": calibration_error(probs, classes),
         "Brier": float(np.square(probs - hot).sum(1).mean()),
@@ -84,15 +84,17 @@ def aggregate_scores(probs: Float[np.ndarray, "rows classes"], labels: Labels, t
 
 
 def _multilabel_scores(probs: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
-    answers, true = (probs >= 0.5).astype(int), labels.astype(int)
-    occurring = true.any(0)
-    precision = average_precision_score(true[:, occurring], probs[:, occurring]) if occurring.any() else 0.0
+    names = ("micro F1", "macro F1", *(["mAP"] if labels.any() else []))
     return {
         "example F1": float(scores.mean()),
-        "micro F1": float(f1_score(true, answers, average="micro", zero_division=0.0)),
-        "macro F1": float(f1_score(true, answers, average="macro", zero_division=0.0)),
-        "mAP": float(precision),
+        **{name: _plain(name, probs, labels, "multilabel") for name in names},
+        **({} if labels.any() else {"mAP": 0.0}),
     }
+
+
+def _plain(name: str, probs: np.ndarray, labels: np.ndarray, task: str) -> float:
+    """Return a metric of `WEIGHTED` of rows that count once each."""
+    return float(make_metric(name, probs, labels, task)(np.ones(len(probs))))
 
 
 def calibration_error(probs: Float[np.ndarray, "rows classes"], labels: Num[np.ndarray, " rows"]) -> float:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from scipy.stats import norm
+import scipy
 
 from interfuse.evaluation.contrasts import Difference, Rules
 from interfuse.evaluation.power import Precision
@@ -71,10 +71,10 @@ def is_open(contrast: Difference, word: str, rules: Rules, rows: int, most: int)
         return False
     precision = Precision.of(components, rows)
     now, then = (precision.error(seeds, rows) for seeds in (components.seeds, most))
-    reach = norm.isf(0.05) * math.sqrt(max(0.0, now**2 - then**2))
+    reach = scipy.stats.norm.isf(0.05) * math.sqrt(max(0.0, now**2 - then**2))
     size = abs(contrast.mean)
-    differs = size + reach > norm.isf(rules.alpha / 2) * then
-    equals = rules.margin - max(0.0, size - reach) > norm.isf(rules.alpha) * then
+    differs = size + reach > scipy.stats.norm.isf(rules.alpha / 2) * then
+    equals = rules.margin - max(0.0, size - reach) > scipy.stats.norm.isf(rules.alpha) * then
     return bool(differs or equals)
 
 

@@ -1,8 +1,8 @@
 """Wilcoxon's signed-rank test of one design against another over data sets."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 LEAST = 6
 """With fewer data sets no outcome has a p value below 0.05."""
@@ -26,7 +26,7 @@ def signed_rank(differences: Float[np.ndarray, " data_sets"]) -> float:
     0.03125
     """
     rounded = np.round(differences, DIGITS)
-    doubled = np.round(2 * rankdata(np.abs(rounded))).astype(int)[rounded != 0]
+    doubled = np.round(2 * scipy.stats.rankdata(np.abs(rounded))).astype(int)[rounded != 0]
     ways = np.ones(1)  # ways[s]: choices of signs with which the positive (doubled) ranks add up to s
     for rank in doubled:
         ways = np.concatenate([ways, np.zeros(rank)]) + np.concatenate([np.zeros(rank), ways])

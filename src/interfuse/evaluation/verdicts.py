@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interfuse.core.tasks import LOWER_IS_BETTER
-from interfuse.evaluation.contrasts import Difference, Rules, judge
+from interfuse.evaluation.contrasts import ALPHA, Difference, Rules, judge
 from interfuse.evaluation.intervals import Interval
 from interfuse.evaluation.phrases import spell_interval as _interval
+from interfuse.evaluation.phrases import spell_margin, spell_p
 from interfuse.evaluation.phrases import spell_points as _points
 from interfuse.evaluation.power import Precision
 
@@ -20,8 +21,7 @@ NO_VALIDATION = (
     "undefined on them."
 )
 ONE_SEED = (
-    "No verdict on fusion from one seed: its designs would be chosen by the very training that is scored, and every "
-    "interval here is for this one trained model only: it says nothing of the next training. Use seeds=5."
+    "No verdict on fusion from one seed: its designs would be chosen by the very training that is scored. Use seeds=5."
 )
 WON, LOST = ("wins", "surely wins"), ("loses", "surely loses")
 
@@ -39,13 +39,13 @@ def say_study(fusions: Sequence[str], controls: Sequence[str], contrast: Differe
     (fusion, rival), numbers = _name_sides(fusions, controls), _measured(contrast.interval)
     if word in WON or word in LOST:
         verb = "beats" if word in WON else "loses to"
-        surely = f", surely by more than {_margin(rules.margin)}" if word.startswith("surely") else ""
+        surely = f", surely by more than {spell_margin(rules.margin)}" if word.startswith("surely") else ""
         return f"Fusion {verb} {rival} ({fusion} {_by(contrast.interval)}{surely}, {_seeds(contrast.interval)})."
     if word == "equal":
-        return f"Fusion and {rival} are equal within {_margin(rules.margin)} ({fusion} {numbers})."
+        return f"Fusion and {rival} are equal within {spell_margin(rules.margin)} ({fusion} {numbers})."
     opening = f"No evidence that fusion beats {rival}"
     if word == "small":
-        opening += f": the difference is sure but too small to matter, below the margin of {_margin(rules.margin)}"
+        opening += f": the difference is sure but too small to matter, below the margin of {spell_margin(rules.margin)}"
     return f"{opening} ({numbers})."
 
 
@@ -60,13 +60,13 @@ def say_no_model(fusions: Sequence[str], controls: Sequence[str], contrast: Diff
 
 def say_primary(first: str, second: str, contrast: Difference, word: str, rules: Rules) -> str:
     """Return the sentence on the one contrast that was declared before the study; its p needs no adjustment."""
-    interval, p = contrast.interval, f"p {_p_value(contrast.p)}"
+    interval, p = contrast.interval, f"p {spell_p(contrast.p)}"
     if word in WON or word in LOST:
         verb = "beats" if word in WON else "loses to"
         return f"{DECLARED}{first} {verb} {second} {_by(interval)}, {p}, {_seeds(interval)}."
     if word == "equal":
-        return f"{DECLARED}{first} and {second} are equal within {_margin(rules.margin)} ({_measured(interval)})."
-    small = f", sure but below the margin of {_margin(rules.margin)}" if word == "small" else ""
+        return f"{DECLARED}{first} and {second} are equal within {spell_margin(rules.margin)} ({_measured(interval)})."
+    small = f", sure but below the margin of {spell_margin(rules.margin)}" if word == "small" else ""
     return (
         f"{DECLARED}no evidence that {first} differs from {second}{' enough to matter' if small else ''} "
         f"(Δ {_points(interval.mean)}, {_interval(interval)}, {p}{small}, {_seeds(interval)})."
@@ -88,7 +88,7 @@ def say_power(contrast: Difference, rules: Rules, rows: int) -> str:
     opening = (
         f"The smallest difference that this study could have told from none is {_points(least)} points (80 % power)"
     )
-    return f"{opening}; {_margin(rules.goal)} takes {needed}." if needed else f"{opening}."
+    return f"{opening}; {spell_margin(rules.goal)} takes {needed}." if needed else f"{opening}."
 
 
 def say_needed(contrast: Difference, rules: Rules, rows: int, family: int = 1) -> str:
@@ -144,7 +144,7 @@ def say_choice(fusions: Sequence[str], controls: Sequence[str], tied: Sequence[s
         alone: no other control was compared.
     """
     equals = f" As good there: {', '.join(tied)}." if tied else ""
-    opening = f"Chosen for each seed by the validation of the other seeds: {_often(fusions)}"
+    opening = f"Chosen for each seed by the validation of other seeds: {_often(fusions)}"
     if alone:
         return f"{opening}. {controls[0]} is the only unimodal control; the other modality alone may do better.{equals}"
     return f"{opening}; of the unimodal controls {_often(controls)}.{equals}"
@@ -173,7 +173,7 @@ def say_against_baseline(
     """
     if delta is None or p_holm is None:
         return "That fusion is the baseline itself."
-    interval, p = delta.interval, f"Holm-adjusted p {_p_value(p_holm)}"
+    interval, p = delta.interval, f"Holm-adjusted p {spell_p(p_holm)}"
     if word == "floor":
         word = judge(interval.mean, p_holm, rules.margin, rules.lower, alpha=rules.alpha)
     if word in WON or word in LOST:
@@ -181,10 +181,10 @@ def say_against_baseline(
         return f"Against the baseline: {fusion} {verb} {baseline} {_by(interval)}, {p}."
     if word == "equal":
         return (
-            f"Against the baseline: {fusion} and {baseline} are equal within {_margin(rules.margin)} "
+            f"Against the baseline: {fusion} and {baseline} are equal within {spell_margin(rules.margin)} "
             f"(Δ {_points(interval.mean)}, {_interval(interval)})."
         )
-    small = f": sure, but below the margin of {_margin(rules.margin)}" if word == "small" else ""
+    small = f": sure, but below the margin of {spell_margin(rules.margin)}" if word == "small" else ""
     return (
         f"Against the baseline: no evidence that {fusion} differs from {baseline}"
         f"{' enough to matter' if small else ''} (Δ {_points(interval.mean)}, {_interval(interval)}, {p}{small})."
@@ -199,22 +199,37 @@ def say_majority(share: float, fusion: str, beaten: bool, constant: str = "most 
     return f"Warning: {fusion} is not shown to do better than no model at all. {sentence} Look at the data first."
 
 
-def say_families(primary: bool, verdict: bool, looks: bool) -> str:
+def say_families(primary: bool, verdict: bool, alpha: float = ALPHA) -> str:
     """Return the sentence on how many families of questions a report asks, each at its own 5 %.
 
     Args:
         primary: whether a contrast was declared.
         verdict: whether there is one on fusion.
-        looks: whether seeds were added after looking.
+        alpha: the p value below which a difference is sure; less than 5 % where seeds were added after looking.
     """
     questions = ["the contrast that was declared"] if primary else []
     questions += ["the study's verdict"] if verdict else []
     questions += ["differences from the baseline (Holm)", "equality with it (Holm)", "every pair (Holm)"]
-    pairs = " The p values of every pair are not corrected for the looks." if looks else ""
+    looks = f" Seeds were added after looking: p is sure below {alpha:g}, not 0.05." if alpha < ALPHA else ""
     return (
         f"{len(questions)} families of questions are asked here, each at 5 %: {', '.join(questions)}. Believe the one "
-        f"that you came for.{pairs}"
+        f"that you came for.{looks}"
     )
+
+
+def say_metric(metric: str, declared: str, headline: str) -> list[str]:
+    """Return the sentences on the interval of a metric that is no mean over rows, and on whether it was declared."""
+    sentences = []
+    if metric in LOWER_IS_BETTER:
+        sentences.append(
+            "Every score here is relative MSE, lower is better: 100 points are the variance of the test rows' numbers. "
+            "A negative difference is a smaller error; MSE in the number's own unit stands with every metric."
+        )
+    elif metric != headline:
+        sentences.append(f"Every score here is {metric}: groups of test rows are bootstrapped, crossed with the seeds.")
+    if metric != declared:
+        sentences.append(f"This study declared {declared} before it began; {metric} was chosen afterwards.")
+    return sentences
 
 
 def _spoken(control: str) -> str:
@@ -260,26 +275,3 @@ def _by(delta: Interval) -> str:
 
 def _seeds(delta: Interval) -> str:
     return "1 seed" if delta.one_model else f"{delta.seeds} seeds"
-
-
-def _margin(margin: float) -> str:
-    return "1 point" if margin == 0.01 else f"{100 * margin:g} points"
-
-
-def _p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def say_metric(metric: str, declared: str, headline: str) -> list[str]:
-    """Return the sentences on the interval of a metric that is no mean over rows, and on whether it was declared."""
-    sentences = []
-    if metric in LOWER_IS_BETTER:
-        sentences.append(
-            "Every score here is relative MSE, lower is better: 100 points are the variance of the test rows' numbers. "
-            "A negative difference is a smaller error; MSE in the number's own unit stands with every metric."
-        )
-    elif metric != headline:
-        sentences.append(f"Every score here is {metric}: groups of test rows are bootstrapped, crossed with the seeds.")
-    if metric != declared:
-        sentences.append(f"This study declared {declared} before it began; {metric} was chosen afterwards.")
-    return sentences

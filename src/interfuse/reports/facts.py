@@ -38,7 +38,7 @@ def origin(study: Mapping[str, Any]) -> Facts:
     seconds = {name: f"{value:,.0f} s" for name, value in _table(study, "seconds").items()}
     facts = [
         ("command", study.get("command")),
-        ("seeds", ", ".join(str(seed) for seed in study.get("seeds") or [])),
+        ("seeds", ", ".join([*(str(seed) for seed in study.get("seeds") or []), *_spell_added(study)])),
         ("baseline", study.get("baseline")),
         ("margin", None if study.get("margin") is None else f"{float(study['margin']):g} (fraction)"),
         ("data fingerprint", _table(study, "data").get("fingerprint")),
@@ -52,10 +52,10 @@ def origin(study: Mapping[str, Any]) -> Facts:
 
 def key_figures(study: Mapping[str, Any], designs: int) -> Facts:
     """List the few numbers a reader wants first."""
-    rows, seeds, folds = _table(_table(study, "data"), "rows"), study.get("seeds") or [], spell_folds(study)
+    rows, seeds, folds = _table(_table(study, "data"), "rows"), spell_seeds(study), spell_folds(study)
     total = _table(study, "seconds").get("total")
     figures = [
-        ("designs × seeds", f"{designs} × {len(seeds)}" if seeds else str(designs)),
+        ("designs × seeds", f"{designs} × {seeds}" if seeds else str(designs)),
         ("rows", folds)
         if folds
         else ("rows " + " / ".join(rows), " / ".join(spell(count) for count in rows.values()) if rows else None),
@@ -91,18 +91,39 @@ def spell_folds(study: Mapping[str, Any]) -> str | None:
     return f"{count:,} in {folds} folds, each tested once" if folds > 1 and count else None
 
 
+def count_seeds(study: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the fewest and the most seeds of a design: some get more where seeds are added until a contrast is sure.
+
+    >>> count_seeds({"seeds": [0, 1], "designs": [{"name": "a"}, {"name": "b"}], "added": {"b": 3}})
+    (2, 5)
+    """
+    first, added = len(study.get("seeds") or []), _table(study, "added")
+    counts = [first + added.get(str(entry.get("name")), 0) for entry in study.get("designs") or []]
+    return min(counts, default=first), max(counts, default=first)
+
+
+def spell_seeds(study: Mapping[str, Any]) -> str:
+    """Return how many seeds a design has: `3`, or `3 to 8`; empty where the record does not tell.
+
+    >>> spell_seeds({"seeds": [0, 1], "designs": [{"name": "a"}, {"name": "b"}], "added": {"b": 3}})
+    '2 to 5'
+    """
+    fewest, most = count_seeds(study)
+    return "" if most == 0 else f"{most}" if fewest == most else f"{fewest} to {most}"
+
+
 def spell_scope(study: Mapping[str, Any]) -> str:
     """Return what the intervals of a study are over.
 
     >>> spell_scope({"seeds": [0, 1, 2]}), spell_scope({"seeds": [0, 1], "resplit": 2})
     ('examples and seeds, for this split', '2 splits made anew, each with a seed of its own')
     """
-    resplit, folds, seeds = study.get("resplit"), study.get("folds") or 1, study.get("seeds") or []
+    resplit, folds, (_, seeds) = study.get("resplit"), study.get("folds") or 1, count_seeds(study)
     if resplit:
         return f"{resplit} splits made anew, each with a seed of its own"
     if folds > 1:
-        return f"examples{', seeds' if len(seeds) > 1 else ''} and the training sets of {folds} folds"
-    return "examples, for this one trained model only" if len(seeds) == 1 else "examples and seeds, for this split"
+        return f"examples{', seeds' if seeds > 1 else ''} and the training sets of {folds} folds"
+    return "examples, for this one trained model only" if seeds == 1 else "examples and seeds, for this split"
 
 
 def spell(value: Any) -> str:
@@ -132,6 +153,12 @@ def _spell_classes(names: list[str], regression: bool) -> str:
 def _table(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     value = record.get(name)
     return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _spell_added(study: Mapping[str, Any]) -> list[str]:
+    """Return what to say of seeds that were added to the first ones."""
+    first, (_, most) = len(study.get("seeds") or []), count_seeds(study)
+    return [f"and, where they were added, up to {most - 1}"] if most > first else []
 
 
 def _count(value: Any) -> Any:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from interfuse.core.records import LeaderboardRow
-from interfuse.reports.formats import points, spell_delta, spell_mean
+from interfuse.evaluation import spell_points
+from interfuse.reports.formats import spell_delta, spell_mean
 from interfuse.reports.styles import Look
-from interfuse.reports.svg import Frame, Scale, spread, ticks_of
+from interfuse.reports.svg import Frame, Scale, axis_row, spread, ticks_of
 
 ROW = 30
 """Height of a design in the interval plot, in pixels."""
@@ -42,7 +43,9 @@ def draw_forest(rows: Sequence[LeaderboardRow], looks: Mapping[str, Look], margi
         for row in rows
     ]
     metric = rows[0].metric if rows else "score"
-    return Forest(forest_rows, _axis(means, f"{metric} on test, points"), _axis(deltas, "difference, points"))
+    return Forest(
+        forest_rows, axis_row(means, f"{metric} on test, points", 4), axis_row(deltas, "difference, points", 4)
+    )
 
 
 def draw_cost(
@@ -69,8 +72,8 @@ def draw_use(image: tuple[float, float, float], text: tuple[float, float, float]
     for value in (0.25, 0.5, 0.75, 1.0):
         frame.add('<line class="grid" x1="{0}" x2="{0}" y1="0" y2="34"/>', frame.across(value))
     for down, name, (mean, low, high) in ((3, "image", image), (18, "text", text)):
-        seeds = f"(seeds {points(low)} to {points(high)})"
-        title = f"another row's {name} moves the prediction by {points(mean)} of 100 {seeds}"
+        seeds = f"(seeds {spell_points(low)} to {spell_points(high)})"
+        title = f"another row's {name} moves the prediction by {spell_points(mean)} of 100 {seeds}"
         frame.add(
             '<rect class="use {}" x="0" y="{}" width="{}" height="12" rx="1.5"><title>{}</title></rect>',
             *(name, down, frame.across(mean), title),
@@ -81,7 +84,7 @@ def draw_use(image: tuple[float, float, float], text: tuple[float, float, float]
                 '<line class="range" x1="{}" x2="{}" y1="{}" y2="{}"/>',
                 *(frame.across(low), frame.across(high), middle, middle),
             )
-    return _row(frame)
+    return frame.row()
 
 
 def mean_scale(rows: Sequence[LeaderboardRow]) -> Scale:
@@ -111,19 +114,16 @@ def _mean(row: LeaderboardRow, scale: Scale, looks: Mapping[str, Look]) -> Marku
     if row.ci_low is not None and row.ci_high is not None:
         frame.whisker((100 * row.ci_low, 0.5), (100 * row.ci_high, 0.5), look)
     frame.marker(100 * row.mean, 0.5, look, f"{row.design}: {spell_mean(row)}")
-    return _row(frame)
+    return frame.row()
 
 
 def _delta(row: LeaderboardRow, scale: Scale, looks: Mapping[str, Look], margin: float) -> Markup:
     frame = Frame(scale, FLAT, ROW)
-    if margin > 0:
-        left, right = (100 * scale.at(end) for end in (-margin, margin))
-        frame.add('<rect class="margin" x="{}%" width="{}%" height="{}"/>', f"{left:.2f}", f"{right - left:.2f}", ROW)
-    frame.add('<line class="zero" x1="{0}" x2="{0}" y1="0" y2="{1}"/>', frame.across(0), ROW)
+    frame.margin(margin)
     if row.delta is None:
         frame.add('<text class="tick" x="{}" y="{}" dx="8" dy=".34em">baseline</text>', frame.across(0), ROW / 2)
         frame.marker(0, 0.5, looks[row.design], f"{row.design}: the baseline")
-        return _row(frame)
+        return frame.row()
     delta, look = 100 * row.delta, looks[row.design]
     if not scale.low <= delta <= scale.high:
         return _edge(frame, row.delta)
@@ -131,18 +131,18 @@ def _delta(row: LeaderboardRow, scale: Scale, looks: Mapping[str, Look], margin:
         low, high = max(100 * row.delta_ci_low, scale.low), min(100 * row.delta_ci_high, scale.high)
         frame.whisker((low, 0.5), (high, 0.5), look)
     frame.marker(delta, 0.5, look, f"{row.design}: {spell_delta(row)}, {row.verdict}")
-    return _row(frame)
+    return frame.row()
 
 
 def _edge(frame: Frame, value: float) -> Markup:
     """Draw a value that lies outside the scale, at the edge where it would be."""
     below = 100 * value < frame.x.low
-    text = f"◂ {points(value)}" if below else f"{points(value)} ▸"
+    text = f"◂ {spell_points(value)}" if below else f"{spell_points(value)} ▸"
     where, anchor = ("0.5%", "start") if below else ("99.5%", "end")
     frame.add(
         '<text class="tick edge" x="{}" y="{}" dy=".34em" text-anchor="{}">{}</text>', where, ROW / 2, anchor, text
     )
-    return _row(frame)
+    return frame.row()
 
 
 def _ends(rows: Sequence[LeaderboardRow]) -> list[float]:
@@ -154,14 +154,3 @@ def _guided(scale: Scale) -> Frame:
     for value, _ in ticks_of(scale, 4):
         frame.add('<line class="grid" x1="{0}" x2="{0}" y1="0" y2="{1}"/>', frame.across(value), ROW)
     return frame
-
-
-def _axis(scale: Scale, title: str) -> Markup:
-    frame = Frame(scale, FLAT, 0)
-    frame.axis(ticks_of(scale, 4), title)
-    return Markup('<svg class="row" height="40" aria-hidden="true">{}</svg>').format(Markup("").join(frame.parts))
-
-
-def _row(frame: Frame) -> Markup:
-    parts = Markup("").join(frame.parts)
-    return Markup('<svg class="row plot" height="{}" aria-hidden="true">{}</svg>').format(frame.height, parts)

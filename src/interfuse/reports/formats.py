@@ -4,12 +4,11 @@ import csv
 import dataclasses
 import io
 import json
-import math
 import re
 from typing import Any
 
-from interfuse.core.records import LeaderboardRow, StudySummary
-from interfuse.evaluation import DECLARED
+from interfuse.core.records import LeaderboardRow, StudySummary, finite
+from interfuse.evaluation import DECLARED, spell_p, spell_points
 from interfuse.reports.facts import data_card, notes, origin
 
 COSTS = {"flops": "FLOPs a row", "latency_ms": "ms a row", "memory_mb": "MB"}
@@ -60,7 +59,15 @@ def to_markdown(summary: StudySummary) -> str:
     lines.append("|---|---:|---:|---:|---|---:|---:|" + "---:|" * len(costs))
     for row in rows:
         more = [spell_big(summary.costs.get(row.design, {}).get(name)) for name in costs]
-        cells = (row.design, spell_mean(row), spell_delta(row), spell_p(row), row.verdict, *spell_cost(row), *more)
+        cells = (
+            row.design,
+            spell_mean(row),
+            spell_delta(row),
+            spell_p(row.p_holm),
+            row.verdict,
+            *spell_cost(row),
+            *more,
+        )
         lines.append("| " + " | ".join(escape_markdown(cell, bare_brackets=True) for cell in cells) + " |")
     names = metric_names(summary)
     if names:
@@ -112,8 +119,8 @@ def sort_rows(summary: StudySummary) -> list[LeaderboardRow]:
 def spell_mean(row: LeaderboardRow) -> str:
     """Write a mean with its interval in points: `98.4 [97.9, 98.8]`."""
     if row.ci_low is None or row.ci_high is None:
-        return points(row.mean)
-    return f"{points(row.mean)} [{points(row.ci_low)}, {points(row.ci_high)}]"
+        return spell_points(row.mean)
+    return f"{spell_points(row.mean)} [{spell_points(row.ci_low)}, {spell_points(row.ci_high)}]"
 
 
 def spell_delta(row: LeaderboardRow) -> str:
@@ -125,17 +132,10 @@ def spell_delta(row: LeaderboardRow) -> str:
     return f"{signed(row.delta)} [{signed(row.delta_ci_low)}, {signed(row.delta_ci_high)}]"
 
 
-def spell_p(row: LeaderboardRow) -> str:
-    """Write the adjusted p value: `< 0.001`, `0.037`."""
-    if row.p_holm is None:
-        return "–"
-    return "< 0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
-
-
 def spell_power(row: LeaderboardRow) -> tuple[str, str]:
     """Write how often one training is better than the baseline's, and the smallest difference that could be seen."""
     beats = "–" if row.beats is None else f"{100 * row.beats:.0f} %"
-    return beats, "–" if row.detectable is None else points(row.detectable)
+    return beats, "–" if row.detectable is None else spell_points(row.detectable)
 
 
 def spell_cost(row: LeaderboardRow) -> tuple[str, str]:
@@ -156,12 +156,6 @@ def spell_big(value: float | None) -> str:
         if abs(value) >= limit:
             return f"{value / limit:.3g} {unit}" if value / limit >= 100 else f"{value / limit:.2f} {unit}"
     return f"{value:.3g}"
-
-
-def points(value: float) -> str:
-    """Write a fraction in points: `67.0`, `−3.1` (R² may be negative), and no minus before a zero."""
-    text = f"{100 * value:.1f}"
-    return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
 def signed(value: float) -> str:
@@ -191,6 +185,4 @@ def _records(summary: StudySummary) -> list[dict[str, Any]]:
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
-    }
+    return {name: finite(value) if isinstance(value, float) else value for name, value in values.items()}

@@ -9,6 +9,7 @@ from markupsafe import escape as escape_html
 
 from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.core.tasks import HEADLINES
+from interfuse.evaluation import spell_p
 from interfuse.reports.curves import draw_expected, draw_learning, find_curves
 from interfuse.reports.facts import (
     FIRST,
@@ -29,7 +30,6 @@ from interfuse.reports.formats import (
     spell_delta,
     spell_mean,
     spell_metric,
-    spell_p,
     spell_power,
 )
 from interfuse.reports.gallery import fill_shelves
@@ -66,7 +66,9 @@ def to_html(summary: StudySummary) -> str:
         "looks": looks,
         **_leaderboard(summary, rows, looks),
         **_training(summary, rows, looks),
-        "matrix": build_matrix(summary.pairs, [r.design for r in rows if _is_paired(summary, r)], _metric(rows)),
+        "matrix": build_matrix(
+            summary.pairs, [r.design for r in rows if _is_paired(summary, r)], _metric(rows), summary.alpha
+        ),
         "shelves": fill_shelves(summary.examples, summary.diagnoses, _task(summary) == "regression"),
         "fusion_shown": next((example["design"] for example in summary.examples), None),
         **_origin(summary, len(rows)),
@@ -177,7 +179,7 @@ def _cells(row: LeaderboardRow, look: Look, costs: dict[str, float], extra_costs
         "look": look,
         "mean": (mean, mean_interval),
         "delta": (delta, delta_interval),
-        "p": spell_p(row),
+        "p": spell_p(row.p_holm),
         "parameters": parameters,
         "seconds": seconds,
         "more": [(spell_big(costs.get(name)), costs.get(name, "")) for name in extra_costs],

@@ -1,6 +1,7 @@
 """A study's leaderboard as a LaTeX table for a paper."""
 
 from interfuse.core.records import StudySummary
+from interfuse.evaluation import spell_p
 from interfuse.reports.formats import (
     known_costs,
     sort_rows,
@@ -9,7 +10,6 @@ from interfuse.reports.formats import (
     spell_declared,
     spell_delta,
     spell_mean,
-    spell_p,
 )
 
 SPECIAL = {
@@ -39,7 +39,7 @@ def to_latex(summary: StudySummary) -> str:
         mean = escape_latex(spell_mean(row))
         best = rf"\textbf{{{mean}}}" if row.mean == rows[0].mean else mean
         more = [spell_big(summary.costs.get(row.design, {}).get(name)) for name in costs]
-        others = (spell_delta(row), spell_p(row), *spell_cost(row), *more)
+        others = (spell_delta(row), spell_p(row.p_holm), *spell_cost(row), *more)
         lines.append(" & ".join([escape_latex(row.design), best, *map(escape_latex, others)]) + r" \\")
     caption = " ".join(filter(None, (summary.verdict, spell_declared(summary))))
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{escape_latex(caption)}}}", r"\end{table}"]

@@ -152,6 +152,19 @@ class Frame:
             'style="margin-left:{}px;width:calc(100% - {}px)">{}</svg>'
         ).format(label, self.height + foot, left, left + 12, Markup("").join(self.parts))
 
+    def margin(self, margin: Number) -> None:
+        """Shade what lies within ± the margin, and draw the line of no difference."""
+        if margin > 0:
+            left, right = (100 * self.x.at(end) for end in (-margin, margin))
+            width = f"{right - left:.2f}"
+            self.add('<rect class="margin" x="{}%" width="{}%" height="{}"/>', f"{left:.2f}", width, self.height)
+        self.add('<line class="zero" x1="{0}" x2="{0}" y1="0" y2="{1}"/>', self.across(0), self.height)
+
+    def row(self) -> Markup:
+        """Return the figure as one row of a table of figures, which stands in words beside it."""
+        parts = Markup("").join(self.parts)
+        return Markup('<svg class="row plot" height="{}" aria-hidden="true">{}</svg>').format(self.height, parts)
+
     def _path(self, points: Sequence[Point]) -> str:
         places = (f"{WIDTH * self.x.at(x):.1f} {self.down(y)}" for x, y in points)
         return "M" + "L".join(places)
@@ -161,6 +174,13 @@ class Frame:
             self.height, WIDTH
         )
         self.parts.append(opening + Markup(template).format(*values) + Markup("</svg>"))
+
+
+def axis_row(scale: Scale, title: str, most: int) -> Markup:
+    """Return the x axis below a table of figures; `most`: ticks."""
+    frame = Frame(scale, Scale(0, 1), 0)
+    frame.axis(ticks_of(scale, most), title)
+    return Markup('<svg class="row" height="40" aria-hidden="true">{}</svg>').format(Markup("").join(frame.parts))
 
 
 def spell_tick(value: Number) -> str:

@@ -7,8 +7,8 @@ from rich.text import Text
 
 from interfuse.core.forecast import Forecast, ForecastCell
 from interfuse.core.records import LeaderboardRow, StudySummary
-from interfuse.evaluation import MOST_ROWS, MOST_SEEDS
-from interfuse.reports.facts import spell_folds
+from interfuse.evaluation import MOST_ROWS, MOST_SEEDS, spell_margin
+from interfuse.reports.facts import spell_folds, spell_scope, spell_seeds
 from interfuse.reports.formats import sort_rows, spell_cost, spell_delta, spell_mean
 
 STYLES = {
@@ -39,9 +39,9 @@ def print_summary(summary: StudySummary, console: Console) -> None:
     else:
         console.print(table)
     console.print()
-    console.print(_plain(summary.verdict, "bold"))
+    console.print(plain(summary.verdict, "bold"))
     for detail in summary.details:
-        console.print(_plain(detail))
+        console.print(plain(detail))
 
 
 def _table(rows: list[LeaderboardRow], metric: str, wide: bool) -> Table:
@@ -55,7 +55,7 @@ def _table(rows: list[LeaderboardRow], metric: str, wide: bool) -> Table:
         table.add_column("seconds", justify="right", no_wrap=True)
     for row in rows:
         cells = [row.design, spell_mean(row), spell_delta(row), row.verdict, *(spell_cost(row) if wide else ())]
-        table.add_row(*(_plain(cell) for cell in cells), style=STYLES.get(row.verdict, ""))
+        table.add_row(*(plain(cell) for cell in cells), style=STYLES.get(row.verdict, ""))
     return table
 
 
@@ -69,29 +69,29 @@ def _least_width(table: Table) -> int:
 def _print_lines(rows: list[LeaderboardRow], metric: str, console: Console) -> None:
     for row in rows:
         parameters, seconds = spell_cost(row)
-        console.print(_plain(f"{row.design}: {row.verdict}", STYLES.get(row.verdict, "")))
-        console.print(_plain(f"  {metric} {spell_mean(row)}"))
+        console.print(plain(f"{row.design}: {row.verdict}", STYLES.get(row.verdict, "")))
+        console.print(plain(f"  {metric} {spell_mean(row)}"))
         if row.delta is not None:
-            console.print(_plain(f"  Δ {spell_delta(row)}"))
-        console.print(_plain(f"  {parameters} parameters, {seconds} s", "dim"))
+            console.print(plain(f"  Δ {spell_delta(row)}"))
+        console.print(plain(f"  {parameters} parameters, {seconds} s", "dim"))
 
 
 def _headline(summary: StudySummary) -> str:
     """Return what was tested, as far as the record has it."""
-    data, seeds = summary.study.get("data") or {}, len(summary.study.get("seeds") or [])
+    data, seeds = summary.study.get("data") or {}, spell_seeds(summary.study)
     rows = ", ".join(f"{count:,} {split}" for split, count in (data.get("rows") or {}).items())
     folds = spell_folds(summary.study)
     resplit = summary.study.get("resplit")
     facts = [
         folds.replace(" in ", " rows in ") if folds else f"{rows} rows" if rows else "",
-        f"{seeds} splits, a seed each" if resplit else f"{seeds} seed{'s' if seeds > 1 else ''}" if seeds else "",
+        f"{resplit} splits, a seed each" if resplit else f"{seeds} seed{'' if seeds == '1' else 's'}" if seeds else "",
     ]
     opening = f"{data['source']}: " if data.get("source") else ""
-    model = " (intervals are for the one trained model only)" if seeds == 1 else ""
-    return _printable(opening + "; ".join([*filter(None, facts), f"test scores in points, 95 % intervals{model}"]))
+    scope = f"test scores in points, 95 % intervals over {spell_scope(summary.study)}"
+    return _printable(opening + "; ".join([*filter(None, facts), scope]))
 
 
-def _plain(text: str, style: str = "") -> Text:
+def plain(text: str, style: str = "") -> Text:
     """Make text of what a name may hold: no markup is read, and no control character reaches the terminal."""
     return Text(_printable(text), style=style)
 
@@ -119,7 +119,7 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
         table.add_row(str(seeds), *(_spell(cell) for cell in sorted(cells, key=lambda cell: cell.rows)), *extra)
     console.print(table)
     console.print()
-    goal = f"{100 * forecast.difference:g} points" if forecast.difference != 0.01 else "1 point"
+    goal = spell_margin(forecast.difference)
     console.print(f"{goal} on these {forecast.rows:,} test rows: {_range(forecast.seeds_needed, 'seeds')}.")
     console.print(f"{goal} with {forecast.seeds} seeds: {_range(forecast.rows_needed, 'test rows')}.")
     for note in forecast.notes:

@@ -1,7 +1,8 @@
 """Tokens on disk, content-addressed and memory-mapped."""
 
+from interfuse.settings import Coding
 from interfuse.store.care import Check, Holding, list_holdings, remove, unused, verify
-from interfuse.store.coding import Coding, as_stored
+from interfuse.store.coding import as_stored
 from interfuse.store.locks import locked
 from interfuse.store.mixed import MixedTable
 from interfuse.store.projection import (

@@ -1,7 +1,6 @@
 """How a token lies on disk: as bfloat16, as float32, or as 8-bit integers with a scale of its own."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -9,8 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interfuse.core.errors import StoreError
+from interfuse.settings import Coding
 
-Coding = Literal["bfloat16", "int8", "float32"]
 _SCALE_BYTES = 4
 
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from interfuse.core.errors import StoreError
 from interfuse.core.files import read_json, write_json
 from interfuse.core.settings import fingerprint
-from interfuse.store.coding import Coding, row_format
+from interfuse.settings import Coding
+from interfuse.store.coding import row_format
 from interfuse.store.damage import buried, bury
 from interfuse.store.index import COLUMNS, EMPTY, Index, key_array, merge, read_snapshot, write_snapshot
 from interfuse.store.shard import SUFFIX, checksum, map_tokens, read_items

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from interfuse.core.errors import StoreError
 from interfuse.core.tokens import Tokens
+from interfuse.settings import Coding
 from interfuse.store.buffers import BUFFERS
-from interfuse.store.coding import Coding, from_rows
+from interfuse.store.coding import from_rows
 from interfuse.store.damage import bury
 from interfuse.store.shard import map_tokens, resume_checksum
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from interfuse.core.errors import StoreError
 from interfuse.core.settings import fingerprint
-from interfuse.store.coding import Coding, item_rows
+from interfuse.settings import Coding
+from interfuse.store.coding import item_rows
 from interfuse.store.locks import Claim, locked
 from interfuse.store.shard import SUFFIX, write_shard
 

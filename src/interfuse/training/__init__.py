@@ -1,12 +1,13 @@
 """The assembled network, its objectives, the loop, what is learnt of its cost, and runs on disk."""
 
+from interfuse.settings import EVAL_BATCH, FinetuneSettings, Precision
 from interfuse.training import distributed
 from interfuse.training.checkpoint import Checkpoint, leftovers
 from interfuse.training.contrastive import check_contrastive
 from interfuse.training.costs import measure_costs
-from interfuse.training.distributed import launched, leave
-from interfuse.training.finetuning import FinetuneSettings, finetune
-from interfuse.training.inference import EVAL_BATCH, predict_probs
+from interfuse.training.distributed import leave
+from interfuse.training.finetuning import finetune
+from interfuse.training.inference import predict_probs
 from interfuse.training.linear import fit_linear, read_texts
 from interfuse.training.loop import Trained, steps_an_epoch, train
 from interfuse.training.network import (
@@ -22,14 +23,18 @@ from interfuse.training.network import (
     pools,
 )
 from interfuse.training.objective import check_objective, to_probs
-from interfuse.training.options import Precision, TrainingOptions, resolve_precision
+from interfuse.training.options import TrainingOptions, resolve_precision
 from interfuse.training.run import FINETUNED, PROJECTION, VOCABULARY, Run, load_run, save_run
+from interfuse.training.run_record import COLUMNS, ENCODER_SETTINGS, SPLIT_RECIPE, read_run_record
 from interfuse.training.token_statistics import measure, pool_table
 
 __all__ = [
+    "COLUMNS",
+    "ENCODER_SETTINGS",
     "EVAL_BATCH",
     "FINETUNED",
     "PROJECTION",
+    "SPLIT_RECIPE",
     "VOCABULARY",
     "Adapter",
     "Checkpoint",
@@ -49,7 +54,6 @@ __all__ = [
     "distributed",
     "finetune",
     "fit_linear",
-    "launched",
     "leave",
     "leftovers",
     "load_run",
@@ -60,6 +64,7 @@ __all__ = [
     "pool_table",
     "pools",
     "predict_probs",
+    "read_run_record",
     "read_texts",
     "resolve_precision",
     "save_run",

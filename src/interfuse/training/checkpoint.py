@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from interfuse.core.files import write_atomically
+from interfuse.core.errors import DataError
+from interfuse.core.weights import load_tensors, save_tensors
 
 FORMAT = 1
 SUFFIX = ".tmp"
@@ -44,7 +44,7 @@ class Checkpoint:
         header = {"format": FORMAT, "identity": dict(self.identity), "state": dict(state)}
         plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         metadata = {"interfuse": json.dumps(header)}  # NaN is kept: only we read it
-        write_atomically(self.path, lambda path: save_file(plain, path, metadata=metadata))
+        save_tensors(self.path, plain, metadata)
         now = time.monotonic()
         self._next = now + (now - start) / self.share
 
@@ -52,9 +52,11 @@ class Checkpoint:
         """Read what was written; None where there is nothing, or nothing of this training."""
         if not self.matches():
             return None
-        with safe_open(self.path, "pt") as file:
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-            return tensors, json.loads(file.metadata()["interfuse"])["state"]
+        try:
+            tensors, metadata = load_tensors(self.path)
+        except DataError:
+            return None  # damaged: the training starts again
+        return {name: value.clone() for name, value in tensors.items()}, json.loads(metadata["interfuse"])["state"]
 
     def matches(self) -> bool:
         """Whether a readable checkpoint of this very training is there."""

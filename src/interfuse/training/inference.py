@@ -8,12 +8,11 @@ from torch import Tensor
 
 from interfuse.data import Features, eval_batches
 from interfuse.evaluation import example_scores
+from interfuse.settings import EVAL_BATCH
 from interfuse.training.distributed import total, world
 from interfuse.training.network import Network, NetworkOutput
 from interfuse.training.objective import Objective, to_probs
 
-EVAL_BATCH = 128
-"""Rows a forward pass: few enough to stay in a core's cache; with 512, mechanisms on tokens took a sixth longer."""
 TOWER_BATCH = 64
 """Rows a forward pass where the encoders run too."""
 

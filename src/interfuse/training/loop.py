@@ -19,6 +19,7 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.modalities import Modalities
 from interfuse.core.seeds import derive, generator
 from interfuse.data import Batch, Features, ahead
+from interfuse.settings import Precision
 from interfuse.training.balance import Losses, blending_weights, modulate, ogm_coefficients, true_class_score
 from interfuse.training.checkpoint import (
     Checkpoint,
@@ -37,7 +38,7 @@ from interfuse.training.inference import head_losses, validate
 from interfuse.training.network import ModalitySpec, Network, NetworkOutput, count_parameters
 from interfuse.training.objective import make_objective
 from interfuse.training.optimiser import make_optimiser, make_schedule
-from interfuse.training.options import Callback, Precision, TrainingOptions, no_callback, resolve_precision
+from interfuse.training.options import Callback, TrainingOptions, no_callback, resolve_precision
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Literal
 
 import torch
 
+from interfuse.settings import Precision
 from interfuse.training.checkpoint import Checkpoint
 
-Precision = Literal["auto", "float32", "bfloat16"]
 Callback = Callable[[int, str], None]
 """Called with the steps done since the last call and a note to show beside the bar."""
 

@@ -9,26 +9,30 @@ from typing import Any
 
 import pyarrow as pa
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError, DataError, StoreError
-from interfuse.core.files import read_json, write_atomically, write_json
-from interfuse.core.modalities import MODALITIES
+from interfuse.core.files import write_atomically, write_json
+from interfuse.core.modalities import MODALITIES, Modalities
 from interfuse.core.records import HISTORY, write_table
 from interfuse.core.settings import build, to_plain
+from interfuse.core.weights import load_tensors, read_tensor_facts, save_tensors
 from interfuse.encoders import Bag
+from interfuse.settings import check_run
 from interfuse.store import Projection, load_projections, save_projections
 from interfuse.training.network import ModalitySpec, Network
+from interfuse.training.run_record import FORMAT, RUN_FILE, read_run_record
+from interfuse.training.stated_size import make_stated
 
-FORMAT = 1
+WEIGHTS = "model.safetensors"
+NEEDED = ("format", "design", "inputs", "task", "label_names")
+"""Entries without which there is no network."""
 FINETUNED = {"image": "image_encoder.safetensors", "text": "text_encoder.safetensors"}
 """Weights of the encoders that learnt too, in the runs that have such."""
 PROJECTION = "projection.safetensors"
 """What the tokens were projected by, where they were."""
-VOCABULARY, IDF = "vocabulary.json", "bag.idf"
-"""The terms of a run that reads texts by TF-IDF, and the name of their weights beside the network's."""
+VOCABULARY = "vocabulary.json"
+"""The terms of a run that reads texts by TF-IDF, and what each weighs."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,8 @@ def save_run(
             write_atomically(folder / FINETUNED[modality], partial(shutil.copyfile, path))
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     if network.bag is not None:
-        weights[IDF] = torch.from_numpy(network.bag.idf)
-        write_json(folder / VOCABULARY, {kind: list(terms) for kind, terms in network.bag.terms.items()})
-    write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
+        write_json(folder / VOCABULARY, network.bag.to_plain())
+    save_tensors(folder / WEIGHTS, weights)
     if projections:
         save_projections(folder / PROJECTION, projections)
     write_table(folder / "history.parquet", pa.Table.from_pylist(history, schema=HISTORY))
@@ -99,28 +102,37 @@ def load_run(folder: Path | str) -> Run:
         DataError: the folder holds no finished run, or not one that this version reads.
     """
     folder = Path(folder)
-    if not (folder / "run.json").is_file():
-        runs = sorted(str(path.parent.relative_to(folder)) for path in folder.glob("**/run.json"))[:5]
-        hint = f" It holds runs: {', '.join(runs)}." if runs else ""
-        raise DataError(f"{folder} holds no finished run (no run.json).{hint} Give the folder of one run.")
+    check_run(folder)
     try:
-        info = read_json(folder / "run.json")
-        if info["format"] != FORMAT:
-            raise DataError(f"{folder}: format {info['format']} is not {FORMAT}; open it with the version it names.")
-        design = build(Design, "run.json's design", info["design"])
-        image, text = (_spec(info["inputs"][modality]) for modality in MODALITIES)
-        network = Network(design, image, text, len(info["label_names"]), str(info["task"]))
-        weights = load_file(folder / "model.safetensors")
-        if design.model == "tfidf":
-            network.bag = Bag(read_json(folder / VOCABULARY), weights.pop(IDF).numpy().reshape(text.dim))
-        network.load_state_dict(weights)
+        info = read_run_record(folder, NEEDED)
+        design = build(Design, f"{folder / RUN_FILE}: design", info["design"])
+        network = _network(folder, design, info)
         projections = _projections(folder, info.get("encoders", {}))
         finetuned = _finetuned(folder, info.get("encoders", {}))
-    except (ConfigError, StoreError, KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
+    except (ConfigError, StoreError, KeyError, TypeError, ValueError, RuntimeError, OSError, ArithmeticError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{folder} cannot be opened as a run: {type(error).__name__}: {error}.") from error
-    return Run(folder, design, network.eval(), info, projections, finetuned)
+    return Run(folder, design, network, info, projections, finetuned)
+
+
+def _network(folder: Path, design: Design, info: Mapping[str, Any]) -> Network:
+    """Make the network and fill it, in eval mode; weights that are no numbers are refused.
+
+    Raises:
+        DataError: the weights are another network's, were damaged, or are NaN or infinite.
+    """
+    path = folder / WEIGHTS
+    specs = Modalities(*(_spec(info["inputs"][modality]) for modality in MODALITIES))
+    network = make_stated(design, specs, len(info["label_names"]), str(info["task"]), read_tensor_facts(path))
+    weights, _ = load_tensors(path)
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            raise DataError(f"{path}: {name} holds NaN or infinite numbers, so that no answer could be trusted.")
+    network.load_state_dict(weights)
+    if design.model == "tfidf":
+        network.bag = Bag.read(folder / VOCABULARY, specs.text.dim)
+    return network.eval()
 
 
 def _finetuned(folder: Path, encoders: Mapping[str, Any]) -> dict[str, Path]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from interfuse.core.ranking import DataSet, Difference, Ranking
+from interfuse.core.ranking import DataSet, DataSetDifference, Ranking
 from interfuse.evaluation import SharedScores, compare_ranks, pair_ranks, rank_designs, say_ranking
 from interfuse.reports import (
     print_ranking,
@@ -36,7 +36,9 @@ def make_ranking(count: int = 7) -> Ranking:
     deltas = {name: gain + random.normal(0, 0.01, count) for name, gain in GAINS.items()}
     scores = np.stack([np.full(count, 0.7), *(0.7 + delta for delta in deltas.values())], axis=1)
     differences = {
-        name: [Difference(d, d - 0.02 - wide, d + 0.02 + wide, (0.02 + wide) / 1.96) for d, wide in zip(own, widths)]
+        name: [
+            DataSetDifference(d, d - 0.02 - wide, d + 0.02 + wide, (0.02 + wide) / 1.96) for d, wide in zip(own, widths)
+        ]
         for name, own in ((name, delta.tolist()) for name, delta in deltas.items())
         for widths in [[0.0] * (count - 1) + [5.0]]  # the last data set says next to nothing
     }

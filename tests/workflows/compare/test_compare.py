@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import polars as pl
 import pytest
 
 import interfuse
+from interfuse.cli.main import run
 from interfuse.core.design import make_design
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.files import read_json, write_json
@@ -52,6 +54,16 @@ def rows_of(study: Study) -> dict[str, dict]:
     return {row["design"]: row for row in json.loads(to_json(study.summary()))}
 
 
+def run_here(capsys, *words: str) -> tuple[str, str]:
+    """Run a command in this process, as from the shell; return what it wrote to stdout and to stderr."""
+    with unchecked(), warnings.catch_warnings(), pytest.raises(SystemExit) as stop:
+        warnings.simplefilter("default")
+        run(list(words))
+    out, said = capsys.readouterr()
+    assert stop.value.code in (0, None), said
+    return out, said
+
+
 def test_token_attention_binds_and_no_pooled_design_can(tmp_path):
     with unchecked(), pytest.warns(OneKeyAttentionWarning, match="attention over one key"):
         study = interfuse.compare(
@@ -59,7 +71,7 @@ def test_token_attention_binds_and_no_pooled_design_can(tmp_path):
             fusions=["cross_attention", "cross_attention:pool=mean", "product", "concat:hidden=64"],
             seeds=1,
             out=tmp_path,
-            **{**SMALL, "epochs": 5},
+            **{**SMALL, "dim": 32, "epochs": 6, "learning_rate": 5e-3, "train_rows": 2_000},
         )
     rows = rows_of(study)
     assert rows["cross_attention"]["mean"] >= 0.98
@@ -87,7 +99,7 @@ def test_the_harness_reaches_the_known_verdict(tmp_path, task, verdict):
             baseline="concat",
             seeds=3,
             out=tmp_path,
-            **{**SMALL, "dim": 32, "batch_size": 128, "epochs": 4, "learning_rate": 6e-3},
+            **{**SMALL, "dim": 32, "batch_size": 250, "epochs": 4, "learning_rate": 1e-2},
         )
     rows, summary = rows_of(study), study.summary()
     assert re.match(verdict, summary.verdict)
@@ -212,22 +224,28 @@ def test_started_again_it_finishes_the_same_study_with_the_same_numbers(study, s
     assert [(r.design, r.mean, r.ci_low) for r in first.rows] == [(r.design, r.mean, r.ci_low) for r in second.rows]
 
 
-def test_worker_processes_give_the_numbers_of_one_process(tmp_path):
-    command = [
-        *(sys.executable, "-c", "from interfuse.cli.main import run; run()", "compare", "known:xor"),
-        *("--fusions", "product,cross_attention:pool=mean", "--seeds", "1", "--epochs", "2", "--dim", "32"),
+@pytest.mark.processes
+def test_worker_processes_give_the_numbers_of_one_process(tmp_path, capsys):
+    words = [
+        "compare",
+        "known:xor",
+        "--fusions",
+        "product,cross_attention:pool=mean",
+        "--seeds",
+        "1",
+        "--format",
+        "json",
     ]
+    words += ["--epochs", "2", "--dim", "32", "--train-rows", "1000"]
+    one = run_here(capsys, *words, "--jobs", "1", "--out", str(tmp_path / "1"))
+    program = [sys.executable, "-c", "from interfuse.cli.main import run; run()"]  # so that we see what workers say too
+    command = [*program, *words, "--jobs", "2", "--out", str(tmp_path / "2")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     tables = []
-    for jobs in ("1", "2"):
-        done = subprocess.run(
-            [*command, "--jobs", jobs, "--out", str(tmp_path / jobs), "--format", "json"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert len(json.loads(done.stdout)) == 10
-        assert done.stderr.count("attention over one key") == done.stderr.count("warning: CrossAttentionFusion") == 1
+    for jobs, out, said in (("1", *one), ("2", done.stdout, done.stderr)):
+        assert len(json.loads(out)) == 10
+        assert said.count("attention over one key") == said.count("warning: CrossAttentionFusion") == 1
         trials = Study.open(tmp_path / jobs).trials()
         tables.append([read_table(trial.folder / "predictions.parquet") for trial in trials])
     assert all(a.equals(b) for a, b in zip(*tables, strict=True))
@@ -614,27 +632,26 @@ def test_a_design_may_be_named_in_any_spelling(tmp_path):
     assert interfuse.compare("known:xor", **given, **base, **words).record == study.record
 
 
-def test_a_small_comparison_on_real_easy_vqa_pictures_ends_in_a_report(tmp_path):
+def test_a_small_comparison_on_real_easy_vqa_pictures_ends_in_a_report(tmp_path, capsys):
     """700 questions about real pictures, real encoders, from the shell to the report."""
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra encoders is not installed")
     easy_vqa = pytest.importorskip("interfuse.data.readers.easy_vqa")
     pytest.importorskip("easy_vqa", reason="the extra demo is not installed")
     every = easy_vqa.read_easy_vqa()
-    parts = [every.filter(pl.col("split") == name).head(count) for name, count in (("train", 1000), ("test", 300))]
+    parts = [every.filter(pl.col("split") == name).head(count) for name, count in (("train", 500), ("test", 200))]
     pl.concat(parts).write_csv(tmp_path / "rows.csv")
-    command = [
-        *(sys.executable, "-c", "from interfuse.cli.main import run; run()", "compare", str(tmp_path / "rows.csv")),
+    out, said = run_here(
+        capsys,
+        *("compare", str(tmp_path / "rows.csv")),
         *("--image", "image", "--text", "text", "--label", "label", "--split", "split", "--id", "id"),
-        *("--fusions", "product,cross_attention", "--seeds", "2", "--epochs", "8", "--batch-size", "32"),
+        *("--fusions", "product,cross_attention", "--seeds", "2", "--epochs", "6", "--batch-size", "32"),
         *("--image-size", "96", "--store", str(tmp_path / "store"), "--out", str(tmp_path / "study")),
-        *("--format", "json", "--dim", "64"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    rows = {row["design"]: row for row in json.loads(done.stdout)}
+        *("--format", "json", "--dim", "32", "--num-heads", "4"),
+    )
+    rows = {row["design"]: row for row in json.loads(out)}
     assert rows["text_only"]["mean"] > rows["image_only"]["mean"] + 0.1
     assert max(rows[name]["mean"] for name in ("product", "cross_attention")) > rows["majority"]["mean"] + 0.1
-    assert "pictures/s" in done.stderr or "pictures in" in done.stderr
+    assert "pictures/s" in said or "pictures in" in said
     page = (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
     assert "cross_attention" in page
     assert "Validation score" in page or "validation score" in page

@@ -71,6 +71,8 @@ def test_seeds_are_added_where_a_contrast_is_open_and_nowhere_else(grown):
     assert add_seeds(grown) is None
     summary = grown.summary()
     assert any(detail.startswith("Seeds were added while a contrast was open") for detail in summary.details)
+    assert summary.alpha == grown.looks().alpha < 0.05
+    assert any(f"p is sure below {summary.alpha:g}, not 0.05." in detail for detail in summary.details)
     assert {row.design: row.seeds for row in summary.rows if row.design in counts} == counts
     for row in summary.rows:
         if row.verdict == "no evidence" and counts.get(row.design, 5) < 5:

@@ -1,6 +1,5 @@
 """SIGKILL at any moment, the same command again, the same bytes."""
 
-import multiprocessing
 import random
 import shutil
 import time
@@ -13,23 +12,15 @@ from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json
 from interfuse.workflows import Source, Study, train_run
 from tests.patience import PATIENCE_S
+from tests.workflows.forked import start_server
 
 COMMON = ["known:xor", "--dim", "32", "--epochs", "4", "--batch-size", "64", "--dropout", "0.2"]
+FEW = ["--train-rows", "400"]  # many short trainings: a kill falls between and within them
 
 
 @pytest.fixture(scope="module")
 def start():
-    """Start a command in a process of its own, forked from one that has everything imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["interfuse.cli.app", "interfuse.cli.main", "interfuse.workflows"])
-
-    def begin(*arguments: str):
-        process = context.Process(target=run, args=(list(arguments),))
-        process.start()
-        return process
-
-    begin("fusions", "concat").join()  # until everything is imported
-    return begin
+    return start_server()
 
 
 def finish(process) -> None:
@@ -49,9 +40,9 @@ def wait_for_checkpoint(folder, process) -> None:
 @pytest.mark.parametrize(
     ("command", "kills", "files"),
     [
-        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--format", "json"], 4, 8),
-        (["train", *COMMON, "--fusion", "cross_attention", "--epochs", "10"], 4, 1),
-        (["compare", *COMMON, "--fusions", "product", "--seeds", "1", "--tune", "1", "--jobs", "2"], 2, 18),
+        (["compare", *COMMON, *FEW, "--fusions", "product", "--seeds", "1", "--format", "json"], 4, 8),
+        (["train", *COMMON, "--fusion", "cross_attention", "--epochs", "10", "--batch-size", "200"], 4, 1),
+        (["compare", *COMMON, *FEW, "--fusions", "product", "--seeds", "1", "--tune", "1", "--jobs", "2"], 2, 18),
     ],
     ids=["compare", "train", "compare side by side, tuned"],
 )

@@ -259,6 +259,15 @@ def test_rows_of_another_table_are_all_used_and_that_is_said(shop):
         diagnose(run, source, DiagnoseSettings(on="test"))
 
 
+def test_a_wrong_image_folder_is_refused_before_anything_is_computed(shop, tmp_path):
+    run = open_for_diagnosis(shop / "study", "cross_attention")
+    settings = SourceSettings(image_folder=tmp_path, image="photo", text="title", label="kind")
+    source = Source(str(shop / "shop.csv"), settings, EncoderSettings(store=shop / "store"))
+    with pytest.raises(DataError, match=r"No picture of column 'photo' could be read.* Is image_folder=… right\?"):
+        diagnose(run, source, DiagnoseSettings(rows=20, threads=1), tmp_path / "page.html")
+    assert not (tmp_path / "page.html").is_file()
+
+
 def numbers_of(features, labels):
     return dataclasses.replace(features, task="regression", labels=labels.float(), label_names=("y",))
 

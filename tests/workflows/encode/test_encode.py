@@ -13,12 +13,12 @@ from interfuse.core.errors import ConfigError, DataError, StoreError
 from interfuse.core.progress import Silent
 from interfuse.core.tokens import Tokens
 from interfuse.encoders import PreparedTexts
+from interfuse.settings import Portion
 from interfuse.store import TokenStore
 from interfuse.store.shard import read_items
 from interfuse.workflows.encode.decode import AHEAD
 from interfuse.workflows.encode.encode import encode_pictures, encode_texts
 from interfuse.workflows.encode.parallel import MOST
-from interfuse.workflows.source.portion import Portion
 from tests.patience import PATIENCE_S
 
 
@@ -91,9 +91,9 @@ def test_a_second_run_encodes_nothing(tmp_path):
     encoder, items = ToyImages(), openers(10)
     store = TokenStore(tmp_path, encoder.signature, 4, (1, 2))
     first = encode_pictures(store, encoder, items, 4, Silent())
-    assert (first.encoded, first.found, encoder.calls) == (10, 0, 3)
+    assert (first.encoded, first.num_stored, encoder.calls) == (10, 0, 3)
     again = encode_pictures(TokenStore(tmp_path, encoder.signature, 4), encoder, items, 4, Silent())
-    assert (again.encoded, again.found, encoder.calls) == (0, 10, 3)
+    assert (again.encoded, again.num_stored, encoder.calls) == (0, 10, 3)
 
 
 def test_a_bad_picture_is_reported_and_the_others_are_encoded_just_once(tmp_path):
@@ -133,7 +133,7 @@ from pathlib import Path
 from tests.workflows.encode.test_encode import LetterTexts, ToyImages, letters, openers
 from interfuse.core.progress import Silent
 from interfuse.store import TokenStore, writer
-from interfuse.workflows.source.portion import Portion
+from interfuse.settings import Portion
 from interfuse.workflows.encode.encode import encode_pictures, encode_texts
 writer.SHARD_BYTES = 64
 class Slow(ToyImages):
@@ -294,7 +294,7 @@ def test_a_picture_whose_file_is_gone_is_no_failure_when_its_tokens_are_there(tm
         raise FileNotFoundError("gone")
 
     report = encode_pictures(store, ToyImages(), {**items, keys[0]: gone}, 4, Silent())
-    assert (report.encoded, report.found, dict(report.failures)) == (5, 3, {})
+    assert (report.encoded, report.num_stored, dict(report.failures)) == (5, 3, {})
 
 
 def test_a_flipped_byte_is_found_and_encoded_again_to_the_same_bytes(tmp_path):
@@ -324,7 +324,7 @@ def test_interrupted_texts_end_with_the_bytes_of_an_undisturbed_run(tmp_path):
             found = whole.table(list(items)).gather(torch.tensor([place]))
             writer.add(key, found.tokens[0][found.mask[0]])
     report = encode_texts(broken, ToyTexts(), items, 4, Silent())
-    assert (report.encoded, report.found) == (8, 3)
+    assert (report.encoded, report.num_stored) == (8, 3)
     one, two = (s.table(list(items)).gather(torch.arange(11)) for s in (whole, broken))
     assert one.tokens.equal(two.tokens)
 

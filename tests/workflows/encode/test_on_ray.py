@@ -16,13 +16,13 @@ from interfuse.core.progress import Silent
 from interfuse.core.records import read_table
 from interfuse.data import SourceSettings
 from interfuse.reports import to_json
+from interfuse.settings import Portion
 from interfuse.store import TokenStore
 from interfuse.store.shard import Header, map_tokens, read_items, tensor_dtype
 from interfuse.workflows import EncoderSettings, Source
 from interfuse.workflows.encode.encode import encode_pictures
 from interfuse.workflows.encode.on_ray import encode_on_workers
 from interfuse.workflows.ray_cluster import run_on_ray
-from interfuse.workflows.source.portion import Portion
 from interfuse.workflows.source.source import with_absolute_paths
 from tests.workflows.encode.test_encode import ToyImages, copies, openers
 
@@ -76,26 +76,18 @@ def test_paths_are_written_from_the_root_for_workers_elsewhere(tmp_path, monkeyp
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.processes
-def test_encode_by_ray_from_another_folder_gives_the_bytes_of_one_process(tmp_path, request, monkeypatch):
-    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'interfuse[ray]'")
+def test_encode_by_ray_from_another_folder_gives_the_bytes_of_one_process(ray_cluster, tmp_path, monkeypatch):
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra encoders is not installed")
-    monkeypatch.setenv("PYTHONPATH", f"{request.config.rootpath}/src:{os.environ.get('PYTHONPATH', '')}")
     (tmp_path / "shop").mkdir()
     for number in range(12):
         Image.new("RGB", (20, 20), (20 * number, 9, 9)).save(tmp_path / "shop" / f"{number}.png")
     lines = [f"{number}.png,{'word ' * (number % 4 + 1)}{number}" for number in range(12)]
     (tmp_path / "shop" / "rows.csv").write_text("image,text\n" + "\n".join(lines))
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")  # the workers of this cluster stand here
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    try:
-        monkeypatch.chdir(tmp_path / "shop")
-        for store, more in (("one", []), ("many", ["--launcher", "ray", "--jobs", "2"])):
-            call = ["encode", "rows.csv", "--image-size", "32", "--store", store, *more]
-            assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
-    finally:
-        ray.shutdown()
-    assert not list((tmp_path / "elsewhere").iterdir())
+    monkeypatch.chdir(tmp_path / "shop")
+    for store, more in (("one", []), ("many", ["--launcher", "ray", "--jobs", "2"])):
+        call = ["encode", "rows.csv", "--image-size", "32", "--store", store, *more]
+        assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
+    assert not list(ray_cluster.iterdir())
     one, many = (held(tmp_path / "shop" / store) for store in ("one", "many"))
     assert len(one) == 24
     assert one == many
@@ -127,9 +119,7 @@ def test_a_comparison_refuses_another_launcher(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.processes
-def test_trainings_on_ray_give_the_bytes_of_trainings_here(tmp_path, request, monkeypatch):
-    pytest.importorskip("ray", reason="ray is not installed: pip install 'interfuse[ray]'")
-    monkeypatch.setenv("PYTHONPATH", f"{request.config.rootpath}/src:{os.environ.get('PYTHONPATH', '')}")
+def test_trainings_on_ray_give_the_bytes_of_trainings_here(ray_cluster, tmp_path):
     terms = {"fusions": ["product"], "seeds": 2, "epochs": 2, "dim": 16, "num_heads": 2}
     here = interfuse.compare("known:xor", out=tmp_path / "here", **terms)
     there = interfuse.compare("known:xor", out=tmp_path / "there", launcher="ray", jobs=2, **terms)
@@ -141,9 +131,7 @@ def test_trainings_on_ray_give_the_bytes_of_trainings_here(tmp_path, request, mo
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_worker_of_ray_that_is_killed_in_the_middle_loses_nothing(tmp_path, request, monkeypatch):
-    pytest.importorskip("ray", reason="ray is not installed: pip install 'interfuse[ray]'")
-    monkeypatch.setenv("PYTHONPATH", f"{request.config.rootpath}/src:{request.config.rootpath}")
+def test_a_worker_of_ray_that_is_killed_in_the_middle_loses_nothing(ray_cluster, tmp_path):
     told: list[int] = []
     run_on_ray(_portion, [(str(tmp_path / "ray"), number, 2) for number in (1, 2)], lambda: told.append(1))
     assert len(told) == 2

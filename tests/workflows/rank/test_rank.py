@@ -167,7 +167,8 @@ def test_two_designs_that_never_differ_are_pooled_to_no_evidence(tmp_path):
 
 def test_every_format_says_the_same(studies, tmp_path):
     for ending in ("html", "md", "csv", "json"):
-        ranking = interfuse.rank(studies, out=str(tmp_path / f"made/ranking.{ending}"))
+        for _ in range(2):  # the second time over the first
+            ranking = interfuse.rank(studies, out=str(tmp_path / f"made/ranking.{ending}"))
     record = json.loads((tmp_path / "made/ranking.json").read_text(encoding="utf-8"))
     assert record["verdict"] == ranking.verdict
     rows = list(csv.DictReader(io.StringIO((tmp_path / "made/ranking.csv").read_text(encoding="utf-8"))))
@@ -180,3 +181,17 @@ def test_every_format_says_the_same(studies, tmp_path):
             assert float(row["delta shop-3.csv"]) == one.differences[3].delta
     assert ranking.verdict in (tmp_path / "made/ranking.html").read_text(encoding="utf-8")
     assert f"**{ranking.verdict}**" in (tmp_path / "made/ranking.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["study.json", "report.html", "notes.md", "scores.csv"])
+def test_a_ranking_overwrites_no_other_file(studies, tmp_path, name):
+    others = {
+        "study.json": json.dumps(studies[0].record, indent=2),
+        "report.html": "<title>Interfuse report: a</title>",
+    }
+    path, content = tmp_path / name, others.get(name, "design,mean\n")
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"is there and is no ranking\. Give another out=…"):
+        rank(studies, out=path)
+    assert path.read_text(encoding="utf-8") == content
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]

@@ -8,7 +8,7 @@ import pytest
 
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.records import HISTORY, write_table
-from interfuse.evaluation.metric_names import find_metric
+from interfuse.core.tasks import find_metric
 from interfuse.reports import to_html, to_json
 from interfuse.reports.pairs import build_matrix
 from interfuse.workflows import open_for_diagnosis

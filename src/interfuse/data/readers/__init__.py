@@ -5,7 +5,6 @@ from interfuse.data.readers.delimited import BROKEN, delimited_pieces, note_brok
 from interfuse.data.readers.json_lines import COLUMN_TYPES, json_lines_pieces, scan_json_lines
 from interfuse.data.readers.open import COLLECTIONS, Opened, guess_columns, is_table_file, open_source
 from interfuse.data.readers.parquet import PIECE_ROWS, parquet_pieces, scan_parquet
-from interfuse.data.readers.table import SEPARATORS, check_file
 
 __all__ = [
     "BROKEN",
@@ -13,9 +12,7 @@ __all__ = [
     "COLUMN_TYPES",
     "NONE",
     "PIECE_ROWS",
-    "SEPARATORS",
     "Opened",
-    "check_file",
     "delimited_pieces",
     "guess_columns",
     "is_table_file",

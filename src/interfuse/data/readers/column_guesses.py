@@ -6,8 +6,8 @@ import polars as pl
 
 from interfuse.data.labels import TRUTHS, distinct
 from interfuse.data.readers.wanted_columns import Used
-from interfuse.data.settings import SourceSettings
 from interfuse.data.tables import ranges
+from interfuse.settings import SourceSettings
 
 IMAGE_NAMES = ("image", "picture", "photo", "img", "image_path", "image_file", "file_name", "filename", "file", "path")
 TEXT_NAMES = ("text", "caption", "title", "sentence", "question", "description", "product_name")

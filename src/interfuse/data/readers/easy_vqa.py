@@ -4,7 +4,6 @@ import polars as pl
 
 from interfuse.core.errors import require
 
-NAME = "easy-vqa"
 VALIDATION = 0.1
 """Share of the train rows that validation is carved from, by picture."""
 

@@ -10,9 +10,10 @@ from interfuse.data.pictures import to_name, to_path
 from interfuse.data.readers.collection import PICTURE_ENDINGS, Collection
 from interfuse.data.readers.column_guesses import LABEL_NAMES, TEXT_NAMES, find_column
 from interfuse.data.readers.spelling import readable
-from interfuse.data.readers.table import ENDINGS, read_frame
+from interfuse.data.readers.table import read_frame
 from interfuse.data.splits import NAMES
 from interfuse.data.tables import as_texts
+from interfuse.settings import ENDINGS
 
 TABLES = ("captions", "metadata")
 KEY_NAMES = ("file_name", "file", "filename", "image", "path", "photo", "picture")

@@ -20,20 +20,20 @@ from interfuse.data.readers.column_guesses import (
     says_truth,
     used_columns,
 )
-from interfuse.data.readers.easy_vqa import NAME, VALIDATION, read_easy_vqa
+from interfuse.data.readers.easy_vqa import VALIDATION, read_easy_vqa
 from interfuse.data.readers.hf_datasets import read_dataset
 from interfuse.data.readers.image_folder import read_image_folder
-from interfuse.data.readers.table import ENDINGS, read_frame, read_table
+from interfuse.data.readers.table import read_frame, read_table
 from interfuse.data.readers.webdataset import read_shards
-from interfuse.data.settings import SourceSettings
 from interfuse.data.tables import need_column
+from interfuse.settings import BUILT_IN, ENDINGS, SourceSettings, check_folder, check_image_folder
 
 PART_COLUMN = "interfuse_split"
 """Holds the split of rows that come from separate files."""
 
 COLLECTIONS: dict[str, Callable[[str, SourceSettings], Collection]] = {
-    "coco": lambda rest, _: read_coco(_folder(rest)),
-    "folder": lambda rest, settings: read_image_folder(_folder(rest), settings.allow_outside),
+    "coco": lambda rest, _: read_coco(check_folder(rest)),
+    "folder": lambda rest, settings: read_image_folder(check_folder(rest), settings.allow_outside),
     "hf": lambda rest, settings: read_dataset(rest, Unpacked(settings.unpack_to)),
     "wds": lambda rest, settings: read_shards(rest, Unpacked(settings.unpack_to)),
 }
@@ -64,15 +64,13 @@ def open_source(source: Any, settings: SourceSettings) -> Opened:
         DataError: it cannot be read, or lacks a column.
         ConfigError: it is to be split in two ways.
     """
-    if isinstance(source, str) and source == NAME:
+    if isinstance(source, str) and source == BUILT_IN:
         settings = replace(
             settings, id="id", image="image", text="text", label="label", split="split", validation_share=VALIDATION
         )
         frame = read_easy_vqa()
         return Opened(frame, [Path.cwd()] * frame.height, settings, complete=True)
-    folder = Path(settings.image_folder) if settings.image_folder else None
-    if folder is not None and not folder.is_dir():
-        raise DataError(f"image_folder={folder} is no folder.")
+    folder = check_image_folder(settings.image_folder)
     collection = _collect(source, settings)
     if collection is not None:
         opened = _opened(collection, folder, settings)
@@ -90,12 +88,6 @@ def is_table_file(source: Any) -> bool:
     if not isinstance(source, str | Path) or str(source).partition(":")[0] in COLLECTIONS:
         return False
     return Path(source).suffix.lower() in ENDINGS and not Path(source).is_dir()
-
-
-def _folder(name: str) -> Path:
-    if not Path(name).is_dir():
-        raise DataError(f"There is no folder {name}.")
-    return Path(name)
 
 
 def _collect(source: Any, settings: SourceSettings) -> Collection | None:

@@ -12,9 +12,7 @@ from interfuse.data.readers.json_lines import read_json_lines
 from interfuse.data.readers.parquet import first_line, parquet_pieces, scan_parquet, unreadable
 from interfuse.data.readers.wanted_columns import Used
 from interfuse.data.tables import spool_frames
-
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+from interfuse.settings import SEPARATORS, check_file
 
 
 def read_frame(source: Any) -> pl.DataFrame:
@@ -68,25 +66,6 @@ def _read_file(path: Path, used: Used | None) -> tuple[pl.DataFrame, dict[int, s
         return spool_frames(chain([head.select(columns)], (piece.select(columns) for _, piece in pieces))), {}
     except (pl.exceptions.PolarsError, OSError) as error:
         raise unreadable(path, error) from error
-
-
-def check_file(path: Path) -> str:
-    """Return the ending of a file of rows, in small letters.
-
-    Raises:
-        DataError: the file is absent, empty or of another kind.
-    """
-    ending = path.suffix.lower()
-    if ending not in ENDINGS:
-        raise DataError(
-            f"Cannot read {path.name!r}: DATA is a file that ends in {', '.join(ENDINGS)}, a folder of pictures, "
-            "coco:DIR, hf:DIR, wds:PATTERN, or the built-in easy-vqa."
-        )
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty.")
-    return ending
 
 
 def _convert(source: Any) -> pl.DataFrame:

@@ -81,6 +81,8 @@ def spool_frames(pieces: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """
     spool: Spool | None = None
     for frame in pieces:
+        if any("\0" in name for name in frame.columns):
+            raise DataError("A column's name holds the character NUL, which no table takes. Is this file a text file?")
         table = frame.cast({name: _plain(dtype) for name, dtype in frame.schema.items()}).to_arrow(compat_level=_NEWEST)
         spool = spool or Spool(table.schema)
         spool.add(table)

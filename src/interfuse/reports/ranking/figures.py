@@ -8,7 +8,7 @@ from markupsafe import Markup
 from interfuse.core.ranking import RankedDesign, Ranking, RankTest
 from interfuse.reports.ranking.tables import spell_difference, spell_new, spell_pooled
 from interfuse.reports.styles import Look
-from interfuse.reports.svg import Frame, Scale, spread, ticks_of
+from interfuse.reports.svg import Frame, Scale, axis_row, spread
 
 ROW = 26
 """Height of a data set in a forest plot, in pixels."""
@@ -46,7 +46,7 @@ def draw_forests(ranking: Ranking) -> list[Forest]:
     designs = [one for one in ranking.designs if one.pooled is not None]
     shown = [one for one in designs if one.role != "floor"] or designs
     scale = difference_scale(shown, ranking.margin)
-    return [Forest(one, _lines(ranking, one, scale), _axis(scale)) for one in shown]
+    return [Forest(one, _lines(ranking, one, scale), axis_row(scale, "difference, points", 5)) for one in shown]
 
 
 def difference_scale(designs: Sequence[RankedDesign], margin: float) -> Scale:
@@ -119,7 +119,7 @@ def _lines(ranking: Ranking, one: RankedDesign, scale: Scale) -> list[ForestLine
         _whisker(frame, own.low, own.high, ONE)
         text = spell_difference(own)
         _mark(frame, own.delta, ONE, f"{data_set.name}: {text}")
-        lines.append(ForestLine(data_set.name, _close(frame), text, f"{100 * weight:.0f} %"))
+        lines.append(ForestLine(data_set.name, frame.row(), text, f"{100 * weight:.0f} %"))
     frame = _start(scale, margin)
     if one.pooled.new_low is not None and one.pooled.new_high is not None:
         low, high = (_clip(scale, end) for end in (one.pooled.new_low, one.pooled.new_high))
@@ -131,16 +131,13 @@ def _lines(ranking: Ranking, one: RankedDesign, scale: Scale) -> list[ForestLine
     _whisker(frame, one.pooled.low, one.pooled.high, ALL, "pooled")
     text = spell_pooled(one.pooled)
     _mark(frame, one.pooled.mean, ALL, f"over data sets: {text}")
-    lines.append(ForestLine("over data sets", _close(frame), text, "", pooled=True))
+    lines.append(ForestLine("over data sets", frame.row(), text, "", pooled=True))
     return lines
 
 
 def _start(scale: Scale, margin: float) -> Frame:
     frame = Frame(scale, FLAT, ROW)
-    if margin > 0:
-        left, right = (100 * scale.at(end) for end in (-margin, margin))
-        frame.add('<rect class="margin" x="{}%" width="{}%" height="{}"/>', f"{left:.2f}", f"{right - left:.2f}", ROW)
-    frame.add('<line class="zero" x1="{0}" x2="{0}" y1="0" y2="{1}"/>', frame.across(0), ROW)
+    frame.margin(margin)
     return frame
 
 
@@ -159,14 +156,3 @@ def _mark(frame: Frame, value: float, look: Look, title: str) -> None:
 def _clip(scale: Scale, value: float) -> float:
     """Return a fraction in points, within the scale."""
     return min(max(100 * value, scale.low), scale.high)
-
-
-def _axis(scale: Scale) -> Markup:
-    frame = Frame(scale, FLAT, 0)
-    frame.axis(ticks_of(scale, 5), "difference, points")
-    return Markup('<svg class="row" height="40" aria-hidden="true">{}</svg>').format(Markup("").join(frame.parts))
-
-
-def _close(frame: Frame) -> Markup:
-    parts = Markup("").join(frame.parts)
-    return Markup('<svg class="row plot" height="{}" aria-hidden="true">{}</svg>').format(frame.height, parts)

@@ -1,16 +1,16 @@
 """A ranking over data sets as one self-contained page; its figures need no script."""
 
 from interfuse.core.ranking import Ranking
-from interfuse.reports.formats import points
+from interfuse.evaluation import spell_p, spell_points
 from interfuse.reports.ranking.figures import draw_forests, draw_ranks
-from interfuse.reports.ranking.tables import overall_cells, spell_critical, spell_difference, spell_p
+from interfuse.reports.ranking.tables import overall_cells, spell_critical, spell_difference
 from interfuse.reports.styles import open_templates
 
 
 def ranking_to_html(ranking: Ranking) -> str:
     """Render the page."""
     environment = open_templates()
-    environment.filters |= {"points": points, "difference": spell_difference, "p": spell_p}
+    environment.filters |= {"points": spell_points, "difference": spell_difference, "p": spell_p}
     test = ranking.test
     return environment.get_template("ranking.html.j2").render(
         ranking=ranking,

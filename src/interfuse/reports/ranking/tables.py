@@ -7,8 +7,9 @@ import json
 import math
 from collections.abc import Sequence
 
-from interfuse.core.ranking import Difference, Pooled, RankedDesign, Ranking
-from interfuse.reports.formats import escape_markdown, points, signed
+from interfuse.core.ranking import DataSetDifference, Pooled, RankedDesign, Ranking
+from interfuse.evaluation import spell_p, spell_points
+from interfuse.reports.formats import escape_markdown, signed
 
 POOLED = ("mean", "low", "high", "p", "plain", "tau", "i2", "q", "q_p", "new_low", "new_high")
 COLUMNS = ("design", "role", "verdict", *(f"delta_{name}" for name in POOLED), "p_holm", "rank")
@@ -61,7 +62,7 @@ def ranking_to_markdown(ranking: Ranking) -> str:
         (one.design, *(spell_difference(own) for own in one.differences)) for one in ranking.designs if one.differences
     ]
     lines += _table(("Δ from " + ranking.baseline, *(one.name for one in ranking.data_sets)), differences)
-    scores = [(one.design, *(points(score) for score in one.scores)) for one in ranking.designs]
+    scores = [(one.design, *(spell_points(score) for score in one.scores)) for one in ranking.designs]
     lines += ["", *_table((ranking.metric, *(one.name for one in ranking.data_sets)), scores)]
     if ranking.test is not None:
         lines += ["", "## Ranks", "", f"- {escape_markdown(spell_critical(ranking))}"]
@@ -78,7 +79,7 @@ def overall_cells(one: RankedDesign) -> tuple[str, ...]:
         return (one.design, "–", "–", one.verdict, "–", "–", "–", "–", rank)
     return (
         *(one.design, spell_pooled(one.pooled), spell_p(one.p_holm), one.verdict, spell_new(one.pooled)),
-        *(signed(one.pooled.plain), points(one.pooled.tau), f"{100 * one.pooled.i2:.0f} %", rank),
+        *(signed(one.pooled.plain), spell_points(one.pooled.tau), f"{100 * one.pooled.i2:.0f} %", rank),
     )
 
 
@@ -94,16 +95,11 @@ def spell_new(pooled: Pooled) -> str:
     return f"[{signed(pooled.new_low)}, {signed(pooled.new_high)}]"
 
 
-def spell_difference(one: Difference) -> str:
+def spell_difference(one: DataSetDifference) -> str:
     """Write one data set's difference with its interval in points."""
     if not math.isfinite(one.low) or not math.isfinite(one.high):
         return signed(one.delta)
     return f"{signed(one.delta)} [{signed(one.low)}, {signed(one.high)}]"
-
-
-def spell_p(p: float | None) -> str:
-    """Write an adjusted p value: `< 0.001`, `0.037`."""
-    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def spell_critical(ranking: Ranking) -> str:

@@ -4,11 +4,10 @@ from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from interfuse.core.ranking import Ranking
 from interfuse.reports.ranking.tables import overall_cells, spell_critical
-from interfuse.reports.terminal import STYLES
+from interfuse.reports.terminal import STYLES, plain
 
 NARROW = 104
 """Columns below which a design takes lines instead of a row."""
@@ -19,34 +18,29 @@ def print_ranking(ranking: Ranking, console: Console) -> None:
     names = ", ".join(one.name for one in ranking.data_sets)
     console.print()
     console.print(
-        _plain(f"{len(ranking.data_sets)} data sets ({names}); {ranking.metric} in points, 95 % intervals", "dim")
+        plain(f"{len(ranking.data_sets)} data sets ({names}); {ranking.metric} in points, 95 % intervals", "dim")
     )
     head = ("design", f"Δ {ranking.baseline}", "Holm p", "verdict", "on a new one", "plain mean", "τ", "I²", "rank")
     rows = [overall_cells(one) for one in ranking.designs]
     if console.width < NARROW:
         for one, (design, *cells) in zip(ranking.designs, rows, strict=True):
-            console.print(_plain(f"{design}: {one.verdict}", STYLES.get(one.verdict, "")))
+            console.print(plain(f"{design}: {one.verdict}", STYLES.get(one.verdict, "")))
             pairs = zip(head[1:], cells, strict=True)
-            console.print(_plain("  " + ", ".join(f"{name} {cell}" for name, cell in pairs if name != "verdict")))
+            console.print(plain("  " + ", ".join(f"{name} {cell}" for name, cell in pairs if name != "verdict")))
     else:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for place, title in enumerate(head):
             side: Literal["left", "right"] = "left" if title in ("design", "verdict") else "right"
             table.add_column(
-                _plain(title), justify=side, no_wrap=place > 1, overflow="fold", min_width=min(12, len(title))
+                plain(title), justify=side, no_wrap=place > 1, overflow="fold", min_width=min(12, len(title))
             )
         for one, row in zip(ranking.designs, rows, strict=True):
-            table.add_row(*(_plain(cell) for cell in row), style=STYLES.get(one.verdict, ""))
+            table.add_row(*(plain(cell) for cell in row), style=STYLES.get(one.verdict, ""))
         console.print(table)
     if ranking.test is not None:
         console.print()
-        console.print(_plain(spell_critical(ranking)))
+        console.print(plain(spell_critical(ranking)))
     console.print()
-    console.print(_plain(ranking.verdict, "bold"))
+    console.print(plain(ranking.verdict, "bold"))
     for detail in ranking.details:
-        console.print(_plain(detail))
-
-
-def _plain(text: str, style: str = "") -> Text:
-    """Make text of what a name may hold: no markup is read, and no control character reaches the terminal."""
-    return Text("".join(letter if letter.isprintable() else "�" for letter in text), style=style)
+        console.print(plain(detail))

@@ -1,33 +1,14 @@
 """Distributed training and prediction: processes started by torchrun, joined by Accelerate."""
 
-import os
-from typing import NamedTuple
-
 import torch
 from accelerate.state import PartialState
 from accelerate.utils import reduce
 from torch import Tensor
 
+from interfuse.core.processes import World, launched
+
 _joined: list[bool] = []
 """Not empty where this process joined the others: someone else's process group is not ours to wait in."""
-
-
-class World(NamedTuple):
-    """Which of how many processes this is."""
-
-    rank: int = 0
-    """From 0."""
-    size: int = 1
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process is the one that writes and tells."""
-        return self.rank == 0
-
-
-def launched() -> World:
-    """Return rank and world size as torchrun set them; one process where it did not."""
-    return World(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
 
 
 def join(device: str = "cpu") -> World:

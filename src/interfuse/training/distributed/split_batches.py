@@ -7,8 +7,8 @@ import torch
 
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError
+from interfuse.core.processes import World
 from interfuse.data import Batch, Features, make_batch, plan_epoch
-from interfuse.training.distributed.processes import World
 
 
 @dataclass(frozen=True)

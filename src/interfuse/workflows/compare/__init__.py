@@ -1,13 +1,10 @@
 """Compare designs on the same rows: asked for, matched in size, tuned, trained, and kept as a study."""
 
+from interfuse.settings import read_config
 from interfuse.workflows.compare.compare import compare
-from interfuse.workflows.compare.config import read_config, write_config
-from interfuse.workflows.compare.settings import CompareSettings
-from interfuse.workflows.compare.tune import SPACE
+from interfuse.workflows.compare.config import write_config
 
 __all__ = [
-    "SPACE",
-    "CompareSettings",
     "compare",
     "read_config",
     "write_config",

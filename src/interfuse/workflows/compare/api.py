@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from interfuse.core.progress import Progress
+from interfuse.settings import CompareSettings
 from interfuse.workflows.compare.compare import compare as run_comparison
-from interfuse.workflows.compare.settings import CompareSettings
 from interfuse.workflows.source import ENCODE, READ, TERMS, make_source, names_of, sort_settings
 from interfuse.workflows.study import Study
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from interfuse.core.progress import Progress, Silent
 from interfuse.data import write_quarantine
+from interfuse.settings import CompareSettings
 from interfuse.training import leftovers
 from interfuse.workflows.compare.config import write_config
 from interfuse.workflows.compare.majority import write_majority
 from interfuse.workflows.compare.plan import Plan, settle
 from interfuse.workflows.compare.request import read_request
 from interfuse.workflows.compare.schedule import train_all
-from interfuse.workflows.compare.settings import CompareSettings
 from interfuse.workflows.compare.trackers import Tracker, open_tracker
 from interfuse.workflows.source import Source
 from interfuse.workflows.study import EXAMPLES_FILE, Study, add_seeds, confirm, keep_examples

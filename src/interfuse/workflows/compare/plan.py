@@ -14,8 +14,7 @@ from typing import Any
 from interfuse.core.design import Design
 from interfuse.core.progress import Progress
 from interfuse.core.settings import to_plain
-from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
-from interfuse.evaluation import find_metric
+from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER, find_metric
 from interfuse.workflows.compare.floors import LINEAR_WORK, is_baseline_kind, name_role
 from interfuse.workflows.compare.match_parameters import match_all, match_concat
 from interfuse.workflows.compare.request import Request, find_baseline, read_primary

@@ -9,13 +9,13 @@ from torch import cat
 
 from interfuse.core.design import NEEDS, Design, check_idle, parse_designs, read_designs
 from interfuse.core.errors import ConfigError
-from interfuse.core.tasks import TASKS
-from interfuse.evaluation import check_defined, find_metric
+from interfuse.core.tasks import check_metric, find_metric
+from interfuse.evaluation import check_defined
+from interfuse.settings import CompareSettings
 from interfuse.training import check_contrastive, check_design, check_objective
 from interfuse.workflows.compare.floors import FLOORS, LINEAR_FLOORS, Floors, read_floors
 from interfuse.workflows.compare.match_parameters import closed
 from interfuse.workflows.compare.schedule import Resources
-from interfuse.workflows.compare.settings import CompareSettings
 from interfuse.workflows.source import Source
 from interfuse.workflows.train import SourceRows
 
@@ -74,7 +74,7 @@ class Request:
         may_be = self.floors.add(self.designs, task or "matching")  # which has the most floors
         designs = self.floors.add(self.designs, task or "multiclass")
         if settings.metric is not None:
-            _check_metric(settings.metric, task)
+            check_metric(settings.metric, task)
         if settings.baseline is not None and not _may_become(settings.baseline, may_be, self.base):
             find_baseline(settings.baseline, designs, self.base)
         if settings.primary is not None:
@@ -179,18 +179,3 @@ def _may_become(word: str, designs: Sequence[Design], base: Mapping[str, Any]) -
         return True
     fusion, _, hidden = word.partition(":hidden=")
     return hidden.isdigit() and find_design(f"{fusion}:hidden=match", designs, base) is not None
-
-
-def _check_metric(word: str, task: str | None) -> None:
-    if task is not None:
-        find_metric(word, task)
-        return
-    reasons = []
-    for one in TASKS:
-        try:
-            find_metric(word, one)
-        except ConfigError as error:
-            reasons.append(str(error).partition(";")[0])
-        else:
-            return
-    raise ConfigError(f"No task has the metric {word!r}. {'. '.join(reasons)}.")

@@ -13,12 +13,12 @@ from interfuse.core.errors import ConfigError, require, unknown
 from interfuse.core.files import read_json, write_json
 from interfuse.core.progress import Progress
 from interfuse.core.settings import build, fingerprint, to_plain
+from interfuse.settings import SPACE
 from interfuse.training import leftovers
 from interfuse.workflows.compare.schedule import Resources, train_all
 from interfuse.workflows.study import TUNING_FOLDER
 from interfuse.workflows.train import RunContext, TrainingSet, Trial, is_done, read_failure
 
-SPACE = "learning_rate=0.0003..0.005,dropout=0..0.5,weight_decay=0.001..0.3"
 SEED = 1_000
 """Of every training of the tuning, and of the draws: no seed that a study trains with."""
 FIXED = {

@@ -5,9 +5,10 @@ from typing import Any
 
 from interfuse.core.diagnosis import Diagnosis
 from interfuse.core.progress import Progress
+from interfuse.settings import DiagnoseSettings
 from interfuse.training import Run
-from interfuse.workflows.diagnose.diagnose import DiagnoseSettings, open_for_diagnosis
 from interfuse.workflows.diagnose.diagnose import diagnose as diagnose_source
+from interfuse.workflows.diagnose.diagnose import open_for_diagnosis
 from interfuse.workflows.source import make_source, names_of, sort_settings_of_run
 
 

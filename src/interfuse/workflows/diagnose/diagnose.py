@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interfuse.core.devices import limited_threads
 from interfuse.core.diagnosis import Diagnosis, Example
-from interfuse.core.errors import DataError
+from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.records import read_table
@@ -20,6 +20,7 @@ from interfuse.data import Examples, Features
 from interfuse.evaluation import Contribution, say_seeds, say_spared
 from interfuse.explain import logits_without
 from interfuse.reports import Illustration, diagnosis_to_html, read_maps, read_words
+from interfuse.settings import DiagnoseSettings
 from interfuse.training import Run, load_run
 from interfuse.workflows.diagnose.illustrate import illustrate
 from interfuse.workflows.diagnose.measures import (
@@ -33,6 +34,7 @@ from interfuse.workflows.diagnose.measures import (
     row_logits,
     take_rows,
 )
+from interfuse.workflows.diagnose.place import Place
 from interfuse.workflows.predict import read_for_run
 from interfuse.workflows.source import Source
 from interfuse.workflows.study import EXAMPLES_FILE, Study
@@ -41,20 +43,6 @@ PREDICTIONS_FILE = "predictions.parquet"
 """What a run keeps of its validation and test rows."""
 SHOWN = 12
 """Examples that the page shows."""
-
-
-@dataclass(frozen=True)
-class DiagnoseSettings:
-    """How much to look at."""
-
-    rows: int = 300
-    """Rows whose pairs are all computed; their number is squared."""
-    on: str | None = None
-    """Split that is looked at: test, validation, train or all; none: the first of test, validation and all there is."""
-    seed: int = 0
-    """Of the splits that are made, of what is drawn from the rows, and of one training."""
-    threads: int = 2
-    """CPU threads, of each training where several run side by side."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +64,20 @@ def diagnose_seeds(
 
     Its first measure has every number with an interval over rows and trainings.
 
-    Each run gets its own record and page, as by `diagnose`.
+    Each run gets its own record and page, as by `diagnose`. Of a study by folds these are the trainings of the first
+    fold.
 
     Raises:
+        ConfigError: each seed of the study has a split, and so test rows, of its own.
         DataError: the folder holds no study, or no such design.
     """
-    study, first = Study.open(folder), open_for_diagnosis(folder, design)
+    study = Study.open(folder)
+    if study.record.get("resplit"):
+        raise ConfigError(
+            f"{folder} splits its rows anew for each seed, so its trainings share no test rows to be put together on. "
+            "Diagnose one of them: give the folder of its run, STUDY/runs/DESIGN/SEED."
+        )
+    first = open_for_diagnosis(folder, design)
     findings = [
         _examine(study.run(first.design.name, seed), source, settings or DiagnoseSettings(), progress)
         for seed in study.seeds_of(first.design.name)
@@ -94,6 +90,8 @@ def diagnose_seeds(
 
 def open_for_diagnosis(folder: Path | str, design: str | None = None) -> Run:
     """Open a run, or of a study the run of its first seed of one design: by default the fusion of its verdict.
+
+    Of a study by folds that is the training of the first fold.
 
     Raises:
         DataError: the folder holds neither, or no such design.
@@ -122,7 +120,8 @@ def diagnose(
         progress: told how far it is.
 
     Raises:
-        DataError: the rows cannot be read, or the split is not there.
+        DataError: the rows cannot be read, not one has a picture (is the image folder right?) or a text although they
+            have a column, or the split is not there.
     """
     return _examine(run, source, settings or DiagnoseSettings(), progress, out).diagnosis
 
@@ -132,13 +131,12 @@ def _examine(
 ) -> Findings:
     """Diagnose a run, and return what each row adds beside."""
     watcher, start = progress or Silent(), time.perf_counter()
-    features, examples = read_for_run(run, source, watcher, labelled=True)
+    features, examples = read_for_run(run, source, watcher, labelled=True, may_lack=False)
     splits, notes = find_splits(run, features)
     name, rows = _choose(splits, settings.on, len(features.ids))
     sample = take_rows(rows, settings.rows, settings.seed)
-    metric = _declared(run)
-    if metric not in (None, HEADLINES[run.task]):
-        notes.append(f"Its study compares by {metric}; all that follows is of {HEADLINES[run.task]}, a mean over rows.")
+    place = Place.of(run.folder)
+    notes += place.list_notes(run.task)
     if len(sample) < len(rows):
         notes.append(f"Pairs are those of {len(sample):,} of the {len(rows):,} {name} rows, drawn with a seed.")
     with limited_threads(settings.threads):
@@ -157,9 +155,7 @@ def _examine(
         gallery = _examples(features, examples, rows, states, needing)
         pictures = illustrate(run, features, examples, _rows_to_draw(run, features, rows[needing[:SHOWN]]))
     diagnosis = Diagnosis(
-        run=run.folder.name
-        if run.folder.name != str(run.info["seed"])
-        else f"{run.design.name}, seed {run.folder.name}",
+        run=place.name(run.design.name, int(run.info["seed"])),
         design=run.design.name,
         fusion=run.design.fusion,
         seed=int(run.info["seed"]),
@@ -251,14 +247,6 @@ def _choose(splits: dict[str, Tensor], split: str | None, count: int) -> tuple[s
         if len(splits.get(name, ())) > 1:
             return name, splits[name]
     raise DataError(f"There is no row in split {split!r}. DATA has: {', '.join(splits) or 'none'}.")
-
-
-def _declared(run: Run) -> str | None:
-    """Return the metric of the study that the run belongs to; none: it is no study's."""
-    folder = run.folder.resolve()
-    runs = next((above for above in folder.parents[:3] if above.name == "runs"), folder)  # STUDY/runs/DESIGN/SEED/FOLD
-    record = runs.parent / "study.json"
-    return read_json(record).get("metric") if record.is_file() and runs != folder else None
 
 
 def _count_pairs(features: Features, rows: Tensor) -> int:

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from interfuse.core.progress import Progress
 from interfuse.encoders import ImageEncoder, TextEncoder
+from interfuse.settings import WHOLE, Portion
 from interfuse.store import TokenStore, Writer
 from interfuse.workflows.encode.decode import Decoder, Opener
 from interfuse.workflows.encode.parallel import ParallelBatches
-from interfuse.workflows.source import WHOLE, Portion
 
 POLL_SECONDS = 0.1
 """How often a process looks whether others have finished the batches that they are at."""
@@ -22,7 +22,7 @@ class EncodeReport:
     """What an encoding did."""
 
     encoded: int
-    found: int
+    num_stored: int
     """Items that the store held already."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """Key of an item that the store does not hold to the reason why it has no tokens."""

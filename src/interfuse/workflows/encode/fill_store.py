@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from interfuse.core.progress import Progress
 from interfuse.core.tokens import TokenTable
 from interfuse.data import Examples, Trouble, load_examples, load_for_run
+from interfuse.settings import WHOLE, EncoderSettings, Portion
 from interfuse.store import Projection, TokenStore
 from interfuse.workflows.encode.decode import Opener
 from interfuse.workflows.encode.encode import EncodeReport, encode_pictures, encode_texts
 from interfuse.workflows.encode.projected import Sample, find_projection
 from interfuse.workflows.encode.tower import Tower, open_tower
-from interfuse.workflows.source import WHOLE, EncoderSettings, Portion, Source, report_failures, report_troubles
+from interfuse.workflows.source import Source, report_failures, report_troubles
 
 
 def encode_source(source: Source, progress: Progress, portion: Portion = WHOLE) -> "Filled | None":
@@ -116,8 +117,8 @@ def fill_store(
     image_report = encode_pictures(image_store, image.encoder, openers, settings.encoding_batch, progress, portion)
     text_report = encode_texts(text_store, text.encoder, texts, settings.encoding_batch, progress, portion)
     notes = [
-        f"Pictures: {image_report.encoded:,} encoded, {image_report.found:,} already in the store. "
-        f"Texts: {text_report.encoded:,} encoded, {text_report.found:,} already in the store."
+        f"Pictures: {image_report.encoded:,} encoded, {image_report.num_stored:,} already in the store. "
+        f"Texts: {text_report.encoded:,} encoded, {text_report.num_stored:,} already in the store."
     ]
     if text_report.cut:
         notes.append(f"{text_report.cut:,} texts are longer than {text.encoder.max_length} tokens and were cut there.")

@@ -4,9 +4,10 @@ import socket
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress, Silent
+from interfuse.settings import Portion
 from interfuse.workflows.encode.fill_store import Filled, encode_source
 from interfuse.workflows.ray_cluster import run_on_ray
-from interfuse.workflows.source import Portion, Source, with_absolute_paths
+from interfuse.workflows.source import Source, with_absolute_paths
 
 
 def encode_on_workers(source: Source, progress: Progress, launcher: str, workers: int) -> Filled | None:

@@ -10,13 +10,13 @@ from typing import Any
 from interfuse.core.progress import Progress
 from interfuse.core.tokens import Tokens
 from interfuse.data import Examples, Features, assemble
+from interfuse.settings import EncoderSettings
 from interfuse.store import MixedTable, TokenStore, Writer
 from interfuse.training import Run
 from interfuse.workflows.encode.decode import Decoder, Opener
 from interfuse.workflows.encode.encode import leave_out_nan
 from interfuse.workflows.encode.parallel import ParallelBatches
 from interfuse.workflows.encode.tower import Tower, open_tower
-from interfuse.workflows.source import EncoderSettings
 
 
 @dataclass(frozen=True)

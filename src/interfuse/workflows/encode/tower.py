@@ -9,9 +9,9 @@ from PIL import Image
 
 from interfuse.data import DRAFT_PIXELS, open_picture
 from interfuse.encoders import Dtype, load_image_encoder, load_text_encoder
+from interfuse.settings import EncoderSettings
 from interfuse.store import Coding, Projection, TokenStore
 from interfuse.workflows.encode.projected import project
-from interfuse.workflows.source import EncoderSettings
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """Export a run to ONNX or torch: written only where it gives the run's own answers, at sizes that were not traced."""
 
+import glob
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import torch
@@ -15,15 +17,16 @@ from torch import Tensor, nn
 
 from interfuse.core.errors import ExportError, require
 from interfuse.core.files import write_json
+from interfuse.core.processes import is_running
 from interfuse.core.progress import Progress, Silent
 from interfuse.encoders import KINDS
+from interfuse.settings import ExportFormat
 from interfuse.training import Run
 from interfuse.workflows.encode import open_tower
 from interfuse.workflows.export.graphs import HeadGraph, WholeGraph
 from interfuse.workflows.export.parity import Case, head_cases, largest_difference, whole_cases
-from interfuse.workflows.source import EncoderSettings
+from interfuse.workflows.source import encoders_of
 
-Format = Literal["onnx", "torch"]
 Predictor = Callable[[Mapping[str, Tensor]], Tensor]
 TOLERANCE = 1e-4
 """Largest difference of a probability, float32; for a regression, relative to the largest number."""
@@ -46,7 +49,7 @@ class Exported:
 
 
 def export_run(
-    run: Run, out: Path, format: Format = "onnx", whole: bool = False, progress: Progress | None = None
+    run: Run, out: Path, format: ExportFormat = "onnx", whole: bool = False, progress: Progress | None = None
 ) -> Exported:
     """Write a run's model with its label names and preprocessing, once it has been held to the run.
 
@@ -75,7 +78,8 @@ def export_run(
             raise ExportError(f"{run.design.fusion} cannot be exported to ONNX. Give format=torch.")
     graph, cases, config = _whole(run) if whole else _head(run)
     watcher.say(f"Tracing {'the whole model' if whole else 'the head'} of {run.folder}.")
-    part = out.with_name(f".{out.name}.{uuid4().hex}.tmp")
+    remove_leftovers(out)
+    part = out.with_name(f".{out.name}.{os.getpid()}.{uuid4().hex}.tmp")
     part.mkdir(parents=True)
     try:
         (_write_onnx if format == "onnx" else _write_torch)(graph, part / FILES[format])
@@ -87,7 +91,7 @@ def export_run(
             tokenizer.no_padding()
             tokenizer.save(str(part / "tokenizer.json"))
         if run.network.bag is not None:
-            write_json(part / "vocabulary.json", {**run.network.bag.terms, "idf": run.network.bag.idf.tolist()})
+            write_json(part / "vocabulary.json", run.network.bag.to_plain())
         if format == "onnx":
             shutil.copyfile(Path(__file__).with_name("runtime.py"), part / "predict.py")
         if out.exists():
@@ -96,6 +100,14 @@ def export_run(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Exported(out, out / FILES[format], differences)
+
+
+def remove_leftovers(out: Path) -> None:
+    """Remove what an export to this folder left that was killed while it wrote."""
+    for folder in out.parent.glob(f".{glob.escape(out.name)}.*.tmp"):
+        writer = folder.name.split(".")[-3]
+        if not (writer.isdigit() and is_running(int(writer))):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def compare_with(graph: nn.Module, predict: Predictor, cases: list[Case]) -> dict[str, float]:
@@ -143,7 +155,7 @@ def _whole(run: Run) -> tuple[Any, list[Case], dict[str, Any]]:
         )
     if encoders["image_encoder"] == "known":
         raise ExportError("A known-answer task has tokens and no encoders: export the head alone, without whole=True.")
-    settings = EncoderSettings(**encoders)
+    settings = encoders_of(run.info)
     towers = {
         modality: open_tower(modality, settings, run.finetuned.get(modality), run.projections.get(modality), "float32")
         for modality in ("image", "text")

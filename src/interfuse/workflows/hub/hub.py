@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from interfuse.core.errors import HubError
-from interfuse.core.files import read_json, write_atomically, write_json
+from interfuse.core.files import write_atomically, write_json
 from interfuse.core.settings import to_plain
 from interfuse.training import FINETUNED, PROJECTION, VOCABULARY, load_run
 from interfuse.workflows.hub.model_card import model_card
@@ -39,9 +39,7 @@ def write_shared(run_folder: Path, out: Path, origin: Path | None = None) -> Non
     for path in run.finetuned.values():
         shutil.copyfile(path, out / path.name)
     if (run.folder / ESTIMATOR).is_file():
-        record = read_json(run.folder / ESTIMATOR)
-        record["params"] |= {"store": None, "image_folder": None}  # folders of this machine
-        write_json(out / ESTIMATOR, record)
+        shutil.copyfile(run.folder / ESTIMATOR, out / ESTIMATOR)
     plain = to_plain(run.design)
     write_json(out / "config.json", {"library_name": "interfuse", "model_type": run.design.fusion, "design": plain})
     write_atomically(out / CARD, lambda path: path.write_text(model_card(run, origin), encoding="utf-8"))

@@ -3,14 +3,12 @@
 from interfuse.workflows.predict.api import EvaluateSettings
 from interfuse.workflows.predict.on_ray import PredictTask, predict_on_workers
 from interfuse.workflows.predict.predict import Predictions, evaluate, predict, read_for_run, same_encoders
-from interfuse.workflows.predict.stream import ROWS_PER_PART, Streamed, StreamSettings, predict_stream
+from interfuse.workflows.predict.stream import Streamed, predict_stream
 
 __all__ = [
-    "ROWS_PER_PART",
     "EvaluateSettings",
     "PredictTask",
     "Predictions",
-    "StreamSettings",
     "Streamed",
     "evaluate",
     "predict",

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
+from interfuse.settings import Portion, StreamSettings
 from interfuse.training import load_run
-from interfuse.workflows.predict.stream import Streamed, StreamSettings, predict_stream
+from interfuse.workflows.predict.stream import Streamed, predict_stream
 from interfuse.workflows.ray_cluster import run_on_ray
-from interfuse.workflows.source import Portion, Source
+from interfuse.workflows.source import Source
 
 
 @dataclass(frozen=True)

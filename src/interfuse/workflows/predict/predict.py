@@ -19,7 +19,7 @@ from interfuse.data import Examples, Features, assemble, load_for_run, make_know
 from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, distributed, predict_probs, read_texts
 from interfuse.workflows.encode import encode_examples
-from interfuse.workflows.source import Source, keep_troubles, read_as_trained, split_again
+from interfuse.workflows.source import Source, encoders_of, keep_troubles, read_as_trained, split_again
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def source_of(run: Run, source: Source) -> Source:
         raise ConfigError(_other_kind(run, source))
     if source.is_known:
         return source
-    encode = replace(source.encode, **encoders, finetuned=run.finetuned)
+    encode = encoders_of(run.info, source.encode, finetuned=run.finetuned)
     return replace(source, read=read_as_trained(run.info, source.read), encode=encode)
 
 
@@ -137,7 +137,7 @@ def predict(run: Run, source: Source, progress: Progress | None = None) -> Predi
     features, _ = read_for_run(run, source, watcher, labelled=False)
     warn_of_missing(run, features, watcher)
     rows = torch.arange(len(features.ids))
-    probs = predict_probs(run.network, features, rows).numpy()
+    probs = answer_rows(run, features, rows)
     return Predictions(features.rows.tolist(), list(features.ids), probs, run.label_names, run.task)
 
 
@@ -180,8 +180,25 @@ def evaluate(
         raise DataError(f"There is no row in split {split!r}. DATA has: {', '.join(names)}.")
     features = without(features, rows, missing or {}, source.read.seed)
     warn_of_missing(run, features, watcher)
-    probs = predict_probs(run.network, features, rows).numpy()
+    probs = answer_rows(run, features, rows)
     return {"rows": len(rows), **aggregate_scores(probs, features.labels[rows].numpy(), run.task)}
+
+
+def answer_rows(run: Run, features: Features, rows: torch.Tensor) -> np.ndarray:
+    """Return the run's answers to these rows, (rows, classes), float32.
+
+    Raises:
+        DataError: an answer is NaN or infinite.
+    """
+    probs = predict_probs(run.network, features, rows).numpy()
+    bad = np.flatnonzero(~np.isfinite(probs).all(1))
+    if len(bad):
+        row = int(features.rows[rows[bad[0]]])
+        raise DataError(
+            f"{run.folder} answers NaN or infinite numbers to {len(bad):,} of {len(probs):,} rows, first row {row}: "
+            "its weights are of no use. Train it again with a lower learning_rate, or take it from a copy."
+        )
+    return probs
 
 
 def without(features: Features, rows: torch.Tensor, missing: Mapping[str, float], seed: int) -> Features:
@@ -210,11 +227,12 @@ def warn_of_counts(run: Run, missing: Mapping[str, int], progress: Progress) -> 
 
 
 def read_for_run(
-    run: Run, source: Source, progress: Progress, labelled: bool, split: str = "all"
+    run: Run, source: Source, progress: Progress, labelled: bool, split: str = "all", may_lack: bool = True
 ) -> tuple[Features, Examples | None]:
     """Read all rows as the run was trained, and encode what the store does not hold; no examples where all is made up.
 
-    Where a split is asked for and the rows have none, the one that training made is made again.
+    Where a split is asked for and the rows have none, the one that training made is made again. Rows of which not one
+    has a picture, or a text, are taken too where they `may_lack` it.
 
     Raises:
         DataError: the rows cannot be read, or their tokens are not those the run was trained on.
@@ -223,7 +241,7 @@ def read_for_run(
     source = source_of(run, source)
     if source.is_known:
         return known_rows(run, source), None
-    examples = load_for_run(source.data, source.read, run.task, run.label_names, labelled)
+    examples = load_for_run(source.data, source.read, run.task, run.label_names, labelled, may_lack)
     if split in ("train", "validation", "test") and set(examples.table["split"].unique().to_pylist()) == {"all"}:
         examples = split_again(run.info, source, split)
     for note in examples.notes:

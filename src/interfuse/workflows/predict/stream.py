@@ -13,36 +13,24 @@ from torch import Tensor
 
 from interfuse.core.errors import DataError
 from interfuse.core.progress import Progress, Silent
-from interfuse.core.settings import at_least, fingerprint
+from interfuse.core.settings import fingerprint
 from interfuse.data import Features, Stream, Trouble, ahead, load_part, open_stream
-from interfuse.training import EVAL_BATCH, VOCABULARY, Run, predict_probs, read_texts
+from interfuse.settings import StreamSettings
+from interfuse.training import VOCABULARY, Run, read_texts
 from interfuse.workflows.encode import Part, Towers
 from interfuse.workflows.predict.output_parts import Joined, Parts
-from interfuse.workflows.predict.predict import Predictions, known_rows, same_encoders, source_of, warn_of_counts
-from interfuse.workflows.source import WHOLE, Portion, Source
+from interfuse.workflows.predict.predict import (
+    Predictions,
+    answer_rows,
+    known_rows,
+    same_encoders,
+    source_of,
+    warn_of_counts,
+)
+from interfuse.workflows.source import Source
 
-ROWS_PER_PART = 8 * EVAL_BATCH
-"""Rows of a part by default: whole batches of the network, so that parts change nothing in them."""
 SHOWN_TROUBLES = 20
 """Rows in trouble that are said aloud; all are listed in a file."""
-
-
-@dataclass(frozen=True)
-class StreamSettings:
-    """How a prediction is cut up."""
-
-    rows_per_part: int = ROWS_PER_PART
-    """Rows that are predicted, and written, at once."""
-    keep_tokens: bool | None = None
-    """Whether new tokens are written to the store; none: only where all rows are one part."""
-    portion: Portion = WHOLE
-    """Which of the parts are this process's."""
-    join: bool = True
-    """Whether this process writes the output when all parts are there."""
-
-    def __post_init__(self) -> None:
-        """Refuse parts without rows."""
-        at_least("predict", 1, rows_per_part=self.rows_per_part)
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,7 @@ class Streamed:
     out: Path
     predicted: int
     """Parts that were predicted now."""
-    found: int
+    num_done: int
     """Parts of this process that were there already."""
     joined: Joined | None
     """None where the output is not there yet: other processes have parts left."""
@@ -143,7 +131,7 @@ def _predict(run: Run, work: "_Work | _Known", parts: Parts, numbers: list[int],
 def _answer(run: Run, part: _PartRows) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the part of the output, and how many of its rows lack each modality."""
     features, rows = part.features, part.rows
-    probs = predict_probs(run.network, features, rows).numpy()
+    probs = answer_rows(run, features, rows)
     ids = [features.ids[row] for row in rows.tolist()]
     frame = Predictions(features.rows[rows].tolist(), ids, probs, run.label_names, run.task).frame()
     return frame, {modality: int((items[rows] < 0).sum()) for modality, items in features.items.named()}

@@ -28,6 +28,13 @@ WRITERS = {
     ".json": ranking_to_json,
 }
 """Ending of the file to what writes it."""
+SIGNS = {
+    ".html": "<title>Interfuse ranking: ",
+    ".md": "\n## Over data sets\n",
+    ".csv": "design,role,verdict,delta_mean,",
+    ".json": '\n  "data_sets": [',
+}
+"""Ending of the file to what stands in it, and in no other file of a study."""
 
 
 def rank(
@@ -48,18 +55,22 @@ def rank(
         baseline: design that all are compared with, in every study; none: each study's own, of one mechanism.
         metric: what to compare by; none: the one that all studies declared.
         margin: smallest difference worth a verdict, fraction 0 to 1; none: the largest of the studies'.
-        out: file to write too; its ending, .html, .md, .csv or .json, chooses the format.
+        out: file to write too; its ending, .html, .md, .csv or .json, chooses the format. An earlier ranking there is
+            overwritten, and no other file.
 
     Returns:
         The record: the verdict in words, every design's pooled difference and ranks, and each data set's own.
 
     Raises:
         ConfigError: the studies are not of one task and metric, share no two designs, or a setting cannot work.
-        DataError: a folder holds no finished study, two studies are of the same rows, or there is only one.
+        DataError: a folder holds no finished study, two studies are of the same rows, or there is only one; or `out` is
+            there and is no ranking.
     """
     target = None if out is None else Path(out)
     if target is not None and target.suffix not in WRITERS:
         raise DataError(f"A ranking ends in {', '.join(WRITERS)}, got {target.name!r}.")
+    if target is not None:
+        _spare_others(target)
     group = group_studies([one if isinstance(one, Study) else Study.open(one) for one in studies], metric, baseline)
     shared = read_shared(group)
     lower = group.metric in LOWER_IS_BETTER
@@ -87,6 +98,12 @@ def rank(
     if target is not None:
         write_ranking(ranking, target)
     return ranking
+
+
+def _spare_others(path: Path) -> None:
+    """Refuse a file that is there and is no ranking: a study's report or record would be lost."""
+    if path.exists() and not (path.is_file() and SIGNS[path.suffix] in path.read_text("utf-8", errors="replace")):
+        raise DataError(f"{path} is there and is no ranking. Give another out=…, or remove it first.")
 
 
 def write_ranking(ranking: Ranking, path: Path) -> None:

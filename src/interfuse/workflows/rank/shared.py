@@ -3,10 +3,10 @@
 import math
 
 import numpy as np
-from scipy.stats import norm
+import scipy
 
 from interfuse.core.errors import DataError
-from interfuse.core.ranking import Difference
+from interfuse.core.ranking import DataSetDifference
 from interfuse.evaluation import Interval, SharedScores
 from interfuse.workflows.rank.study_group import StudyGroup
 
@@ -21,7 +21,7 @@ def read_shared(group: StudyGroup) -> SharedScores:
         DataError: a study is not finished, or too small for any interval.
     """
     scores: list[list[float]] = []
-    differences: dict[str, list[Difference]] = {n: [] for n in group.roles if n != group.baseline}
+    differences: dict[str, list[DataSetDifference]] = {n: [] for n in group.roles if n != group.baseline}
     for study, names, data_set in zip(group.studies, group.names, group.data_sets, strict=True):
         results = study.contrasts(names[group.baseline], group.metric)
         by_name = {result.design: result for result in results}
@@ -34,7 +34,9 @@ def read_shared(group: StudyGroup) -> SharedScores:
                 )
             interval = delta.interval
             own.append(
-                Difference(interval.mean, interval.low, interval.high, max(standard_error(interval), LEAST_ERROR))
+                DataSetDifference(
+                    interval.mean, interval.low, interval.high, max(standard_error(interval), LEAST_ERROR)
+                )
             )
     return SharedScores(group.roles, np.array(scores), differences)
 
@@ -43,4 +45,4 @@ def standard_error(interval: Interval) -> float:
     """Return the interval's standard error; where nothing varied, that of a normal interval as wide."""
     if interval.standard_error > 0:
         return interval.standard_error
-    return (interval.high - interval.low) / (2 * float(norm.ppf(0.975)))
+    return (interval.high - interval.low) / (2 * float(scipy.stats.norm.ppf(0.975)))

@@ -7,7 +7,8 @@ from pathlib import Path
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError, DataError
 from interfuse.core.ranking import DataSet
-from interfuse.evaluation import MAJORITY, find_metric
+from interfuse.core.tasks import find_metric
+from interfuse.evaluation import MAJORITY
 from interfuse.workflows.study import Study
 
 NAMED = 5

@@ -21,7 +21,7 @@ from interfuse.store import as_stored
 from interfuse.training import Run, to_probs
 from interfuse.workflows.encode import open_tower
 from interfuse.workflows.predict import same_encoders
-from interfuse.workflows.source import EncoderSettings
+from interfuse.workflows.source import encoders_of
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Kinds of picture that are taken from strangers."""
@@ -88,7 +88,7 @@ class Responder:
         encoders, signatures = run.info["encoder_settings"], run.info["encoders"]
         if encoders["image_encoder"] == "known":
             raise DataError("A run on a known-answer task has no encoders, so that no picture can be given to it.")
-        settings = EncoderSettings(**encoders)
+        settings = encoders_of(run.info)
         towers = {
             modality: open_tower(
                 modality,

@@ -1,6 +1,5 @@
 """Where rows come from: the source, its encoders, its troubles, and how a run read its own."""
 
-from interfuse.workflows.source.encoder_settings import EncoderSettings, default_store
 from interfuse.workflows.source.keywords import (
     ENCODE,
     READ,
@@ -10,9 +9,8 @@ from interfuse.workflows.source.keywords import (
     sort_settings,
     sort_settings_of_run,
 )
-from interfuse.workflows.source.portion import WHOLE, Portion
 from interfuse.workflows.source.source import Source, with_absolute_paths
-from interfuse.workflows.source.trained_source import describe_split, read_as_trained, split_again
+from interfuse.workflows.source.trained_source import describe_split, encoders_of, read_as_trained, split_again
 from interfuse.workflows.source.troubles import (
     FILE,
     keep_troubles,
@@ -27,12 +25,9 @@ __all__ = [
     "FILE",
     "READ",
     "TERMS",
-    "WHOLE",
-    "EncoderSettings",
-    "Portion",
     "Source",
-    "default_store",
     "describe_split",
+    "encoders_of",
     "keep_troubles",
     "make_source",
     "names_of",

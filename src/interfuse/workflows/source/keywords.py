@@ -8,7 +8,7 @@ from typing import Any
 from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError, unknown
 from interfuse.data import SourceSettings
-from interfuse.workflows.source.encoder_settings import EncoderSettings, default_store
+from interfuse.settings import EncoderSettings, default_store
 from interfuse.workflows.source.source import DESIGN_FIELDS, Source
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from interfuse.core.errors import ConfigError
 from interfuse.data import COLLECTIONS, SourceSettings
-from interfuse.workflows.source.encoder_settings import EncoderSettings
+from interfuse.settings import EncoderSettings
 
 DESIGN_FIELDS = ("image_encoder", "text_encoder", "image_size", "store_dtype", "store_dim")
 """Encoders' settings that a design records."""

@@ -5,8 +5,29 @@ from dataclasses import replace
 from typing import Any
 
 from interfuse.core.errors import DataError
+from interfuse.core.modalities import MODALITIES
 from interfuse.data import NONE, Examples, SourceSettings, load_examples
-from interfuse.workflows.source.source import Source
+from interfuse.encoders import check_is_here
+from interfuse.settings import EncoderSettings
+from interfuse.training import COLUMNS, SPLIT_RECIPE
+from interfuse.workflows.source.source import DESIGN_FIELDS, Source
+
+
+def encoders_of(info: Mapping[str, Any], own: EncoderSettings | None = None, **further: Any) -> EncoderSettings:
+    """Return the settings of a run's encoders, once these are known to be here or may be fetched.
+
+    Args:
+        info: what `run.json` says: which encoders, and nothing else of how they run.
+        own: the user's settings, where tokens are kept and where encoders run; none: the defaults.
+        further: other settings of `EncoderSettings`.
+
+    Raises:
+        EncoderError: an encoder is not on this machine, and nobody allowed to fetch what a run names.
+    """
+    named = {name: info["encoder_settings"][name] for name in DESIGN_FIELDS if name in info["encoder_settings"]}
+    for modality in MODALITIES:
+        check_is_here(str(named.get(f"{modality}_encoder", "")))
+    return replace(own or EncoderSettings(), **named, **further)
 
 
 def read_as_trained(info: Mapping[str, Any], settings: SourceSettings) -> SourceSettings:
@@ -16,7 +37,7 @@ def read_as_trained(info: Mapping[str, Any], settings: SourceSettings) -> Source
         info: what `run.json` says.
         settings: the user's own settings, which go first.
     """
-    trained: Mapping[str, str | None] = info["columns"]
+    trained: Mapping[str, str | None] = {name: info["columns"][name] for name in COLUMNS if name in info["columns"]}
     columns: dict[str, Any] = {what: getattr(settings, what) or name for what, name in trained.items()}
     if trained.get("image") or trained.get("text"):  # trained without the other: it is not to be guessed either
         columns |= {what: columns[what] or NONE for what in ("image", "text") if what in columns}
@@ -27,8 +48,7 @@ def describe_split(examples: Examples, read: SourceSettings) -> dict[str, Any] |
     """Return how the split of these rows was made, to be made again; None where it was given, or several."""
     if read.split or read.validation or read.test or read.folds or read.resplit or read.join:
         return None
-    names = ("seed", "group", "copies", "validation_share", "test_share", "task")
-    return {**{name: getattr(read, name) for name in names}, "rows": examples.fingerprint}
+    return {**{name: getattr(read, name) for name in SPLIT_RECIPE if name != "rows"}, "rows": examples.fingerprint}
 
 
 def split_again(info: Mapping[str, Any], source: Source, split: str) -> Examples:
@@ -37,13 +57,13 @@ def split_again(info: Mapping[str, Any], source: Source, split: str) -> Examples
     Raises:
         DataError: the run's split was given, or these are other rows.
     """
-    recipe = dict(info.get("made_split") or {})
+    recipe = {name: value for name, value in (info.get("made_split") or {}).items() if name in SPLIT_RECIPE}
     way = "Name its column with split=…, or take on=all."
     if not recipe:
         raise DataError(
             f"DATA says of no row that it is {split}, and the run does not say how to make its split. {way}"
         )
-    rows = recipe.pop("rows")
+    rows = recipe.pop("rows", None)
     examples = load_examples(source.data, replace(source.read, **recipe))
     if examples.fingerprint != rows:
         raise DataError(

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from interfuse.core.processes import launched
 from interfuse.core.progress import Progress
 from interfuse.core.settings import fingerprint
 from interfuse.data import Examples, Trouble, find_leaks, write_troubles
-from interfuse.training import distributed
-from interfuse.workflows.source.portion import WHOLE, Portion
+from interfuse.settings import WHOLE, Portion
 from interfuse.workflows.source.source import Source
 
 FILE = "quarantine.csv"
@@ -31,7 +31,7 @@ def keep_troubles(troubles: Sequence[Trouble], path: Path, progress: Progress) -
     Raises:
         OutputError: it cannot be written.
     """
-    if not distributed.launched().leads:
+    if not launched().leads:
         return
     if troubles:
         write_troubles(troubles, path)

@@ -1,8 +1,6 @@
 """A design's result as a row of the leaderboard."""
 
-import math
-
-from interfuse.core.records import LeaderboardRow
+from interfuse.core.records import LeaderboardRow, finite
 from interfuse.evaluation import Comparison, DesignResult, Precision, say_needed
 from interfuse.workflows.study.loaded_design import LoadedDesign
 
@@ -31,14 +29,14 @@ def to_row(
         baseline=delta is None,
         metric=metric,
         mean=result.mean.mean,
-        ci_low=_finite(result.mean.low),
-        ci_high=_finite(result.mean.high),
+        ci_low=finite(result.mean.low),
+        ci_high=finite(result.mean.high),
         seeds=entry.scores.seeds,
         parameters=entry.parameters,
         train_seconds=entry.seconds,
         delta=delta.mean if delta else None,
-        delta_ci_low=_finite(delta.interval.low) if delta else None,
-        delta_ci_high=_finite(delta.interval.high) if delta else None,
+        delta_ci_low=finite(delta.interval.low) if delta else None,
+        delta_ci_high=finite(delta.interval.high) if delta else None,
         p_holm=result.p_holm,
         verdict=result.verdict,
         beats=delta.beats if delta else None,
@@ -46,7 +44,3 @@ def to_row(
         needed=say_needed(delta, rules, rows, family) if delta and detectable else "",
         metrics=entry.metrics,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from interfuse.core.design import Design
-from interfuse.core.files import read_json
-from interfuse.core.records import read_table
+from interfuse.core.errors import DataError
+from interfuse.core.records import PREDICTIONS, read_table
 from interfuse.evaluation import DesignScores, Resplit, spread_explained, spread_of
 from interfuse.fusion import FUSIONS
+from interfuse.training import read_run_record
 from interfuse.workflows.study.repetitions import constant_scores, join_repetitions
+
+SCORES = pa.schema([PREDICTIONS.field(name) for name in ("row", "group", "split", "score")])
+"""Columns of predictions that verdicts rest on."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +51,23 @@ def load_design(
         floor: whether the table calls it a floor.
         test_share: test rows as a fraction of all, where each seed has a split of its own; none: all have one.
     """
-    tests, validations, watched, seconds, histories = [], [], [], [], {}
-    spread = None
+    validations, watched, seconds, histories = [], [], [], {}
+    tests: list[np.ndarray] = []
+    numbers, spread = np.empty(0), None
     test_metrics: list[dict[str, float]] = []
     for seed, runs in folders.items():
         test, validation, train_seconds = [], [], 0.0
         for folder in runs:
-            info = read_json(folder / "run.json")
-            table = read_table(folder / "predictions.parquet")
+            info = read_run_record(folder, ("train_seconds", "metrics", "parameters"))
+            table = read_table(folder / "predictions.parquet", SCORES)
             test.append(table.filter(pc.equal(table["split"], "test")))
             validation.append(table.filter(pc.equal(table["split"], "validation"))["score"].to_numpy())
             train_seconds += info["train_seconds"]
             test_metrics.append(info["metrics"].get("test", {}))
         rows = np.concatenate([part["row"].to_numpy() for part in test])
+        if tests and test_share is None and not np.array_equal(np.sort(rows), numbers):
+            raise DataError(f"{runs[0]} was tested on other rows than {design.name}'s first seed. Take it from a copy.")
+        numbers = np.sort(rows)
         order = np.argsort(rows, kind="stable")
         tests.append(np.concatenate([part["score"].to_numpy() for part in test])[order])
         groups = np.concatenate([part["group"].to_numpy() for part in test])[order]
@@ -83,6 +92,21 @@ def load_design(
     costs, common = (info["parameters"], float(np.mean(seconds))), min(map(len, watched))
     first = np.stack([rows[:common] for rows in watched])
     return LoadedDesign(design.fusion, scores, *costs, histories, means, first, spread)
+
+
+def check_same_rows(folder: Path, designs: Mapping[str, LoadedDesign]) -> None:
+    """Refuse designs that were tested on other rows than each other.
+
+    Raises:
+        DataError: there are such.
+    """
+    if not designs:
+        return
+    (first, like), *others = designs.items()
+    for name, entry in others:
+        alike = entry.scores.test.shape[1:] == like.scores.test.shape[1:]
+        if not alike or not np.array_equal(entry.scores.groups, like.scores.groups):
+            raise DataError(f"{folder}: {name} was tested on other rows than {first}, so that they cannot be compared.")
 
 
 def load_majority(name: str, file: Path, like: LoadedDesign) -> LoadedDesign:

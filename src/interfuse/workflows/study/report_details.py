@@ -8,6 +8,7 @@ from typing import Any
 
 from interfuse.core.files import read_json
 from interfuse.core.records import StudySummary, read_table
+from interfuse.training import read_run_record
 
 COSTS = ("flops", "latency_ms", "memory_mb")
 """Optional numbers of a run.json."""
@@ -30,7 +31,7 @@ def add_evidence(
     pictures = folder / EXAMPLES_FILE
     return replace(
         summary,
-        costs={name: read_costs([read_json(run / "run.json") for run in runs[name]]) for name in order},
+        costs={name: read_costs([read_run_record(run) for run in runs[name]]) for name in order},
         examples=read_table(pictures).to_pylist() if pictures.is_file() else [],
         diagnoses=[read_diagnosis(run) for name in order for run in runs[name] if (run / "diagnosis.json").is_file()],
     )

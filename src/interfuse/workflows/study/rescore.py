@@ -158,7 +158,7 @@ def prepare_metric(metric: str, task: str, rows: pa.Table) -> Weighted:
 
 def measure_whole(metric: Weighted | FoldMetric, rows: pa.Table) -> float:
     """Return the metric of all rows, each counted once."""
-    return metric(np.ones(len(rows)))
+    return float(metric(np.ones(len(rows))))
 
 
 def to_column(values: list[float]) -> np.ndarray:

@@ -7,10 +7,10 @@ from typing import Any
 
 from interfuse.core.design import Design
 from interfuse.core.errors import DataError
-from interfuse.core.files import read_json, write_atomically, write_json
+from interfuse.core.files import write_atomically, write_json
 from interfuse.core.records import StudySummary
 from interfuse.core.settings import build
-from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER
+from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER, find_metric
 from interfuse.evaluation import (
     ALPHA,
     MAJORITY,
@@ -24,7 +24,6 @@ from interfuse.evaluation import (
     best_on_validation,
     compare_designs,
     compare_pairs,
-    find_metric,
     list_rivals,
     say_budget,
     say_collapses,
@@ -37,10 +36,11 @@ from interfuse.evaluation import (
     say_tuning,
 )
 from interfuse.reports import to_csv, to_html, to_json, to_latex, to_markdown
+from interfuse.settings import check_study
 from interfuse.training import Run, load_run
 from interfuse.workflows.study.leaderboard import to_row
-from interfuse.workflows.study.loaded_design import LoadedDesign, load_design, load_majority
-from interfuse.workflows.study.record import RECORD_FILE, begin_record
+from interfuse.workflows.study.loaded_design import LoadedDesign, check_same_rows, load_design, load_majority
+from interfuse.workflows.study.record import RECORD_FILE, begin_record, read_record
 from interfuse.workflows.study.repetitions import score_repetitions, vary_design
 from interfuse.workflows.study.report_details import add_evidence
 from interfuse.workflows.study.rescore import Constant, score_by
@@ -68,9 +68,8 @@ class Study:
             DataError: the folder holds no study.
         """
         folder = Path(folder)
-        if not (folder / RECORD_FILE).is_file():
-            raise DataError(f"{folder} holds no study (no study.json). Give the folder that compare wrote with out=….")
-        return cls(folder, read_json(folder / RECORD_FILE))
+        check_study(folder)
+        return cls(folder, read_record(folder))
 
     @classmethod
     def begin(cls, folder: Path, record: Mapping[str, Any]) -> "Study":
@@ -170,7 +169,7 @@ class Study:
             *self._say_power(scores, comparison),
             *self._say_looks(comparison),
             *say_collapses(scores, comparison.rules.lower),
-            say_families(bool(self.record.get("primary")), comparison.contrast is not None, self.looks() is not None),
+            say_families(bool(self.record.get("primary")), comparison.contrast is not None, comparison.rules.alpha),
             *say_budget(
                 {
                     name: Learning(_curves(entry.histories), entry.watched)
@@ -182,10 +181,13 @@ class Study:
             ),
             *say_metric(by, self.record["metric"], HEADLINES[self.task]),
             *say_tuning(self.record.get("tuning")),
-            say_scope(len(self.record["seeds"]), int(self.record["folds"]), self._resplit),
+            say_scope(
+                max(len(self.seeds_of(d.name)) for d in self.designs()), int(self.record["folds"]), self._resplit
+            ),
         ]
         rows.sort(key=lambda row: row.rank)
-        summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories)
+        alpha = comparison.rules.alpha
+        summary = StudySummary(dict(self.record), rows, comparison.verdict, details, histories, alpha=alpha)
         paired = [row.design for row in rows if not scores[row.design].outside]
         pairs = compare_pairs({name: scores[name] for name in paired}, comparison.rules)
         return add_evidence(replace(summary, pairs=pairs), self.folder, self._folders())
@@ -280,6 +282,7 @@ class Study:
             if design.name in seeds
         }
         like = max(trained.values(), key=lambda entry: entry.scores.seeds)
+        check_same_rows(self.folder, trained)
         return {MAJORITY: load_majority(MAJORITY, self.folder / MAJORITY_FILE, like), **trained}
 
     def _score_by(self, by: str, loaded: Mapping[str, LoadedDesign]) -> dict[str, DesignScores]:

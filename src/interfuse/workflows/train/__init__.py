@@ -1,6 +1,6 @@
 """Train designs on a source: rows prepared once, runs kept as they are done, encoders fine-tuned too."""
 
-from interfuse.workflows.train.api import FINETUNE_NAMES, TrainSettings
+from interfuse.workflows.train.api import TrainSettings
 from interfuse.workflows.train.finetune import Compute, finetune_run
 from interfuse.workflows.train.prepare import Prepared, encode_rows, prepare
 from interfuse.workflows.train.runs import RunContext, Trial, is_done, read_failure, run_trial, run_trials, tidy
@@ -9,7 +9,6 @@ from interfuse.workflows.train.train import train_run
 from interfuse.workflows.train.training_set import TrainingSet, make_training_set
 
 __all__ = [
-    "FINETUNE_NAMES",
     "Compute",
     "Prepared",
     "RunContext",

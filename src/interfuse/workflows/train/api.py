@@ -8,13 +8,12 @@ from typing import Any
 from interfuse.core.design import parse_designs
 from interfuse.core.errors import ConfigError
 from interfuse.core.progress import Progress
-from interfuse.training import FinetuneSettings, Precision, Run
+from interfuse.settings import FINETUNE_NAMES, FinetuneSettings, Precision
+from interfuse.training import Run
 from interfuse.workflows.source import ENCODE, READ, TERMS, make_source, names_of, sort_settings
 from interfuse.workflows.train.finetune import Compute, finetune_run
 from interfuse.workflows.train.train import train_run
 
-FINETUNE_NAMES = {"epochs": "finetune_epochs", "batch_size": "finetune_batch"}
-"""Fields of `FinetuneSettings` that are called otherwise beside a design, which has epochs and a batch size too."""
 FINETUNE = {FINETUNE_NAMES.get(name, name): name for name in names_of(FinetuneSettings)}
 """Names of the settings of fine-tuning, to those of the fields."""
 

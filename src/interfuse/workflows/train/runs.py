@@ -2,6 +2,7 @@
 
 import os
 import queue
+import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ from interfuse.core.design import Design
 from interfuse.core.devices import limited_threads
 from interfuse.core.errors import ConfigError
 from interfuse.core.files import read_json, write_json
+from interfuse.core.processes import Lifeline, begin_worker, without_interrupts
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
 from interfuse.evaluation import aggregate_scores, example_scores
@@ -235,42 +237,54 @@ def run_trials(
             run_trial(training_set, context, trial, on_step)
             yield trial
         return
-    spawn = torch.multiprocessing.get_context("spawn")
-    messages: Any = spawn.Queue()
+    processes = _process_context()
+    messages: Any = processes.Queue()
     stop = threading.Event()
     listener = threading.Thread(target=_listen, args=(messages, stop, on_step), daemon=True)
     listener.start()
-    pool = ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_start, initargs=(training_set, context, messages))
+    start = Lifeline(), _start, training_set, context, messages, dict(os.environ)
+    pool = ProcessPoolExecutor(jobs, mp_context=processes, initializer=begin_worker, initargs=start)
+    others = set(torch.multiprocessing.active_children())
     try:
-        futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
+        with without_interrupts():
+            futures: dict[Future[None], Trial] = {pool.submit(_work, trial): trial for trial in trials}
         while futures:
             done, _ = wait(futures, return_when=FIRST_COMPLETED)
             for future in done:
                 trial = futures.pop(future)
                 future.result()
                 yield trial
+    except (KeyboardInterrupt, GeneratorExit):  # nobody waits for the trainings that go on
+        for worker in set(torch.multiprocessing.active_children()) - others:
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         stop.set()
         listener.join()
 
 
+def _process_context() -> Any:
+    """Return how workers are started: forked from a server that imports this library once, else each imports it anew.
+
+    The server is a fresh process: neither threads nor a GPU of this one are in it, so that forking it is safe.
+    """
+    if "forkserver" not in torch.multiprocessing.get_all_start_methods():
+        return torch.multiprocessing.get_context("spawn")
+    context = torch.multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # heeded where no server runs yet
+    return context
+
+
 _shared: dict[str, Any] = {}
 """What a worker process was started with."""
 
 
-def _start(training_set: TrainingSet, context: RunContext, messages: Any) -> None:
+def _start(training_set: TrainingSet, context: RunContext, messages: Any, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)  # the server's is from when it was started
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # at Ctrl-C the parent ends this worker
     warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
     _shared.update(training_set=training_set, context=context, messages=messages)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker where its parent was killed: it would train on, unseen, in the folders of the next start."""
-    parent = torch.multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work(trial: Trial) -> None:

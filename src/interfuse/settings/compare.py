@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from interfuse.core.errors import ConfigError
-from interfuse.training import Precision
-from interfuse.workflows.compare.tune import SPACE
+from interfuse.settings.formats import Precision
+
+SPACE = "learning_rate=0.0003..0.005,dropout=0..0.5,weight_decay=0.001..0.3"
+"""What tuning draws where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class CompareSettings:
     train_rows: int | None = None
     """Train on this many rows at most, drawn by picture; none: all."""
     metric: str | None = None
-    """What the designs are compared by, as auc, macro-f1, map, declared beforehand; none: the task's headline."""
+    """What the designs are compared by, as auc, macro-f1, map; none: the task's headline. Declared beforehand."""
     primary: str | None = None
     """The one contrast that the study is made for, as `cross_attention vs merged_attention`, declared beforehand."""
     match_parameters: str | None = None

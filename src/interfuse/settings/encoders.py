@@ -9,8 +9,7 @@ from typing import get_args
 from interfuse.core.devices import check_device
 from interfuse.core.errors import ConfigError, unknown
 from interfuse.core.settings import at_least
-from interfuse.encoders import Dtype
-from interfuse.store import Coding
+from interfuse.settings.formats import Coding, Dtype
 
 
 def default_store() -> Path:
