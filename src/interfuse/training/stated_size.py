@@ -39,7 +39,8 @@ def make_stated(
         DataError: the record asks for a network that is not the file's.
         ConfigError: the design cannot work.
     """
-    _check_settings(design, max(facts.values, 1), len(facts.shapes))
+    if design.model == "network":  # a linear model has neither layers nor a width of its own
+        _check_settings(design, max(facts.values, 1), len(facts.shapes))
     with torch.device("meta"), _counted(len(facts.shapes), facts.values):
         empty = Network(design, _blank(specs.image), _blank(specs.text), num_labels, task)
     stated = {name: tuple(value.shape) for name, value in empty.state_dict().items()}
