@@ -35,6 +35,14 @@ class OutputError(InterfuseError, OSError):
     """A file cannot be written where it was asked for."""
 
 
+class OutOfFilesError(InterfuseError, RuntimeError):
+    """This process may open no more files: nothing is wrong with the file that was asked for."""
+
+
+class WorkerError(InterfuseError, RuntimeError):
+    """A process that was started for a part of the work ended before it was done."""
+
+
 class ExportError(InterfuseError, RuntimeError):
     """A trained model cannot leave the library, or what left it does not agree with it."""
 

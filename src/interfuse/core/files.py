@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from interfuse.core.errors import DataError, OutputError
+from interfuse.core.outside import system_error
 from interfuse.core.settings import fingerprint
 
 CHECKSUM = "checksum"
@@ -42,8 +43,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
     except OutputError:
         raise
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
+    except Exception as error:  # of whichever library writes
+        number = system_error(error)
+        if isinstance(error, UnicodeEncodeError):
+            reason = "its name, or what it is to hold, is not UTF-8"
+        elif number is None and not isinstance(error, OSError):
+            raise
+        else:
+            reason = os.strerror(number) if number is not None else str(error) or type(error).__name__
         raise OutputError(f"{path} cannot be written: {reason}. Give another place, or free some space.") from error
 
 

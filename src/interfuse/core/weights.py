@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interfuse.core.errors import DataError
 from interfuse.core.files import write_atomically
+from interfuse.core.outside import check_regular_file
 
 DIGEST = "interfuse.digest"
 """Name of the hash in the header of a safetensors file."""
@@ -49,6 +50,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         DataError: the file cannot be read, or was damaged after it was written.
     """
+    check_regular_file(path)
     try:
         with safe_open(path, "pt") as file:
             metadata = dict(file.metadata() or {})
@@ -70,6 +72,7 @@ def read_tensor_facts(path: Path) -> TensorFacts:
     Raises:
         DataError: the header cannot be read.
     """
+    check_regular_file(path)
     try:
         with safe_open(path, "pt") as file:
             names = list(file.keys())
