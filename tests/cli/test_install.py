@@ -70,4 +70,4 @@ def test_an_absent_extra_is_named(module, extra, command, monkeypatch, capsys, t
 def test_the_extra_of_remote_pictures_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(DataError, match=r"fsspec is not installed; it comes with the extra 'remote'. Fix: pip install"):
-        fetch("https://nowhere.invalid/a.png")
+        fetch("s3://nowhere/a.png")

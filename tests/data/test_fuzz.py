@@ -11,8 +11,7 @@ from PIL import Image
 
 from interfuse.core.progress import Silent
 from interfuse.data import SourceSettings, load_for_run, open_picture, write_quarantine
-from interfuse.data.pictures.files import PictureError, identify, resolve
-from interfuse.data.pictures.remote import fetch
+from interfuse.data.pictures.files import identify
 from interfuse.store import TokenStore
 from interfuse.workflows.encode.encode import encode_pictures
 from tests.data.pictures.test_files import png_header
@@ -96,7 +95,7 @@ def odd_names(folder) -> dict[str, str | None]:
         "nul\0.png": "null",
         "x" * 5_000: "too long",
         "café.png": None,
-        "s3://bucket/a.png": "outside the image folder",
+        "s3://bucket/a.png": "rows fetch nothing by themselves",
         "gopher://a/b.png": "URLs of the kind gopher:// are not read",
         "file:///etc/passwd": "outside the image folder",
         "短い文.png": "does not exist",
@@ -138,64 +137,6 @@ def test_five_hundred_broken_and_odd_pictures_are_all_accounted_for(tmp_path):
     bad = sum(row in listed for row in range(len(names)))
     assert bad > 200
     assert {line["what"] for line in listed.values()} == {"image"}
-
-
-def test_a_remote_picture_is_told_apart_and_opened_as_a_file_is(tmp_path):
-    fsspec = pytest.importorskip("fsspec")
-    (tmp_path / "a.png").write_bytes(saved(3, "PNG"))
-    with fsspec.open("memory://bucket/a.png", "wb") as handle:
-        handle.write(saved(3, "PNG"))
-    for name, content in (("empty.png", b""), ("words.png", b"words")):
-        with fsspec.open(f"memory://bucket/{name}", "wb") as handle:
-            handle.write(content)
-    assert resolve(tmp_path, "memory://bucket/a.png", False) == ("memory://bucket/a.png", None)
-    assert resolve(tmp_path, "memory://bucket/a.png", True, allow_outside=True)[1] is None
-    assert identify("memory://bucket/a.png") == identify(tmp_path / "a.png")
-    assert open_picture("memory://bucket/a.png").tobytes() == open_picture(tmp_path / "a.png").tobytes()
-    assert identify("memory://bucket/none.png").reason == "the remote file does not exist"
-    assert identify("memory://bucket/empty.png").reason == "the file is empty"
-    assert "not a picture" in identify("memory://bucket/words.png").reason
-    with pytest.raises(PictureError, match="the remote file does not exist"):
-        open_picture("memory://bucket/none.png")
-
-
-def test_a_remote_picture_is_fetched_once_and_again_only_when_it_has_changed(tmp_path, monkeypatch):
-    fsspec = pytest.importorskip("fsspec")
-    names = [f"memory://bucket/once{n}.png" for n in range(4)]
-    for number, name in enumerate(names):
-        with fsspec.open(name, "wb") as handle:
-            handle.write(saved(number, "PNG"))
-    fetched: list[str] = []
-    monkeypatch.setattr("interfuse.data.pictures.remote.fetch", lambda url: fetched.append(url) or fetch(url))
-    monkeypatch.setattr("interfuse.data.pictures.files.fetch", lambda url: fetched.append(url) or fetch(url))
-    frame = pl.DataFrame({"photo": names, "title": list("abcd")})
-    settings = SourceSettings(image="photo", text="title", unpack_to=tmp_path)
-
-    def load():
-        found = load_for_run(frame, settings, "multiclass", (), labelled=False)
-        for number, path in enumerate(found.pictures().values()):
-            assert open_picture(path).tobytes() == picture(number).tobytes()
-        return found
-
-    assert "Remote pictures: 4 fetched, 0 unchanged since" in " ".join(load().notes)
-    assert sorted(fetched) == names
-    assert "Remote pictures: 0 fetched, 4 unchanged since" in " ".join(load().notes)
-    with fsspec.open(names[2], "wb") as handle:  # the same content at another time
-        handle.write(saved(2, "PNG"))
-    assert "1 fetched, 3 unchanged" in " ".join(load().notes)
-    assert len(fetched) == 5
-
-
-def test_a_remote_file_over_the_limit_and_a_server_that_fails_are_reasons(monkeypatch):
-    fsspec = pytest.importorskip("fsspec")
-    with fsspec.open("memory://bucket/long.png", "wb") as handle:
-        handle.write(bytes(100))
-    monkeypatch.setattr("interfuse.data.pictures.remote.MAX_BYTES", 99)
-    assert "larger than the limit of 99 bytes" in identify("memory://bucket/long.png").reason
-    monkeypatch.setattr(fsspec, "open", lambda *_: (_ for _ in ()).throw(TimeoutError("no answer")))
-    assert identify("https://a.example/b.png").reason == "the remote file cannot be fetched: no answer"
-    monkeypatch.setattr(fsspec, "open", lambda *_: (_ for _ in ()).throw(ImportError("Install s3fs.")))
-    assert "s3:// needs a package: Install s3fs. pip install 'interfuse[remote]'" in identify("s3://a/b.png").reason
 
 
 def test_a_picture_of_fifty_megapixels_is_decoded_small(tmp_path):

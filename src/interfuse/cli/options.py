@@ -50,7 +50,7 @@ Shard = Annotated[
         rich_help_panel="Machine",
     ),
 ]
-OF_A_COMPARISON = (*(name for name in RARE if name != "hard_negatives"), "folds", "resplit")
+OF_A_COMPARISON = (*(name for name in RARE if name not in ("hard_negatives", "fetch")), "folds", "resplit")
 """Settings of the rows that only a comparison has, or its file."""
 Reading = Annotated[SourceSettings, Fields(SourceSettings, without=OF_A_COMPARISON, **READ)]
 """How rows are read where their split may have to be made."""

@@ -12,7 +12,7 @@ from interfuse.core.errors import check_installed
 from interfuse.core.processes import launched
 from interfuse.settings import CompareSettings, Portion, SourceSettings, StreamSettings, check_data, check_run
 
-COLUMNS = ("image", "text", "id", "image_folder", "join", "unpack_to", "strict", "allow_outside")
+COLUMNS = ("image", "text", "id", "image_folder", "join", "unpack_to", "strict", "allow_outside", "fetch")
 """How rows without labels are read."""
 
 

@@ -22,6 +22,7 @@ from interfuse.settings import Coding
 Command = TypeVar("Command", bound=Callable[..., None])
 CHOICES: Mapping[str, Any] = {
     "copies": Literal["near", "exact"],
+    "fetch": Literal["none", "public", "any"],
     "launcher": Literal["ray"],
     "on": Literal["test", "validation", "train", "all"],
     "store_dtype": Coding,
@@ -30,7 +31,7 @@ CHOICES: Mapping[str, Any] = {
 }
 """What the command line takes where the dataclass takes any text, and refuses it with its own words."""
 RARE = (
-    *("validation_share", "test_share", "fold", "hard_negatives", "encoding_batch", "class_weights"),
+    *("validation_share", "test_share", "fold", "hard_negatives", "fetch", "encoding_batch", "class_weights"),
     *("ogm_alpha", "focal_gamma", "space", "linear_floors"),
 )
 """Settings that `compare` takes from a file alone: its help has room for 66 options."""

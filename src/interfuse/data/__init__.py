@@ -9,21 +9,25 @@ from interfuse.data.leaks import LEAKS, find_leaks
 from interfuse.data.load import load_examples, load_for_run, load_part
 from interfuse.data.pictures import (
     DRAFT_PIXELS,
+    FORMATS,
     MAX_PIXELS,
     PictureError,
+    PictureHeader,
     PictureIdentity,
     identify,
     open_picture,
-    open_regular,
+    read_header,
     to_path,
 )
 from interfuse.data.readers import COLLECTIONS, NONE
 from interfuse.data.stream import Stream, open_stream
+from interfuse.data.tables import neutral_cells
 from interfuse.settings import SourceSettings
 
 __all__ = [
     "COLLECTIONS",
     "DRAFT_PIXELS",
+    "FORMATS",
     "LEAKS",
     "LEFT_OUT",
     "MAX_PIXELS",
@@ -33,6 +37,7 @@ __all__ = [
     "Examples",
     "Features",
     "PictureError",
+    "PictureHeader",
     "PictureIdentity",
     "SourceSettings",
     "Stream",
@@ -49,10 +54,11 @@ __all__ = [
     "load_part",
     "make_batch",
     "make_known",
+    "neutral_cells",
     "open_picture",
-    "open_regular",
     "open_stream",
     "plan_epoch",
+    "read_header",
     "refold",
     "split_rows",
     "to_path",

@@ -239,18 +239,19 @@ def _identify(rows: Rows, opened: Opened) -> None:
     names = clean_texts(frame[settings.image])
     if opened.broken:
         names = names.set(pl.Series(~np.isin(np.arange(frame.height), rows.places)), None)
-    cache, bounded = RemoteCache(Unpacked(settings.unpack_to)), settings.image_folder is not None
+    bounded = settings.image_folder is not None
+    cache = None if settings.fetch == "none" else RemoteCache(Unpacked(settings.unpack_to), settings.fetch == "any")
     pictures = rows.pictures = identify_names(names, opened.folders, bounded, settings.allow_outside, cache)
     of_row = pictures.of_row[rows.places]
     bad = np.flatnonzero(np.isin(of_row, list(pictures.reasons)))
     reasons = (f"{pictures.reasons[number]}: {pictures.paths[number]}" for number in of_row[bad].tolist())
     consequences = (MISSING_IMAGE if has_text else LEFT_OUT for has_text in rows.has_text[rows.places[bad]].tolist())
     rows.list_troubles(bad, "image", reasons, consequences, settings.strict)
-    rows.notes += cache.notes()
+    rows.notes += cache.notes() if cache else []
     if pictures.outside and not (opened.complete or settings.allow_outside):
         rows.notes.append(
-            f"{pictures.outside:,} pictures are named by paths from the root or URLs outside the table's folder, and "
-            "are read. An image_folder bounds them."
+            f"{pictures.outside:,} pictures are named by paths from the root that lead outside the table's folder, "
+            "and are read. An image_folder bounds them."
         )
 
 

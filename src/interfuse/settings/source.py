@@ -7,6 +7,8 @@ from interfuse.core.errors import ConfigError, unknown
 
 COPIES = ("near", "exact")
 """How pictures that stay in one split are told to be the same."""
+FETCHES = ("none", "public", "any")
+"""Which URLs that rows name are fetched."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class SourceSettings:
     """Split the rows anew so many times, with a seed for each, in place of several seeds on one split."""
     allow_outside: bool = False
     """Read pictures outside the image folder too, also through symbolic links."""
+    fetch: str = "none"
+    """Fetch pictures that rows name by URL: none, public, or any, also from private addresses."""
 
     def __post_init__(self) -> None:
         """Refuse shares and folds that leave nothing to train on."""
@@ -65,6 +69,8 @@ class SourceSettings:
                 object.__setattr__(self, name, str(getattr(self, name)))
         if self.copies not in COPIES:
             raise ConfigError(unknown("kind of copies", self.copies, COPIES))
+        if self.fetch not in FETCHES:
+            raise ConfigError(unknown("value of fetch:", self.fetch, FETCHES))
         for name in ("validation_share", "test_share"):
             share = getattr(self, name)
             if not 0 < share < 1 and (name, share) != ("test_share", 0):

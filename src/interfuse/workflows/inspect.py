@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from PIL import Image
 
 from interfuse.core.errors import DataError
 from interfuse.core.inspection import LEVELS, Inspection, Leak, Sample, Spread
 from interfuse.core.modalities import MODALITIES
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import derive
-from interfuse.data import Examples, PictureError, find_leaks, load_examples, open_picture, to_path
+from interfuse.data import Examples, PictureError, PictureHeader, find_leaks, load_examples, open_picture, read_header
 from interfuse.workflows.source import Source, keep_troubles
 
 MEASURED = 20_000
@@ -94,23 +92,22 @@ def _spread(values: Iterable[int | float] | pl.Series) -> Spread:
 def _measure(paths: list[str], tick: Callable[[], None]) -> tuple[dict[str, Spread], dict[str, int]]:
     """Read the headers of the pictures, several at a time; they were readable a moment ago."""
 
-    def read_header(path: str) -> tuple[int, int, int, str] | None:
+    def read(path: str) -> PictureHeader | None:
         try:
-            with Image.open(to_path(path)) as image:
-                return *image.size, os.path.getsize(to_path(path)), image.format or "?"
-        except (OSError, ValueError):
+            return read_header(path)
+        except PictureError:
             return None
 
-    headers: list[tuple[int, int, int, str]] = []
+    headers: list[PictureHeader] = []
     with ThreadPoolExecutor(8) as pool:
-        for header in pool.map(read_header, paths):
+        for header in pool.map(read, paths):
             tick()
             headers += [] if header is None else [header]
     if not headers:
         return {}, {}
-    names = ("width", "height", "bytes")
-    sizes = {name: _spread(float(header[place]) for header in headers) for place, name in enumerate(names)}
-    return sizes, dict(Counter(header[3] for header in headers).most_common())
+    fields = {"width": "width", "height": "height", "bytes": "size"}
+    sizes = {name: _spread(float(getattr(header, field)) for header in headers) for name, field in fields.items()}
+    return sizes, dict(Counter(header.format for header in headers).most_common())
 
 
 def _count_labels(examples: Examples, rows: pl.DataFrame, parts: list[str]) -> dict[str, dict[str, int]]:

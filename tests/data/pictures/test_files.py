@@ -1,5 +1,7 @@
 """Bad and odd pictures: a true reason, or the right pixels; never a crash."""
 
+import os
+import resource
 import struct
 import zlib
 from contextlib import suppress
@@ -8,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from interfuse.data.pictures.files import PictureError, identify, open_picture, resolve
+from interfuse.core.errors import OutOfFilesError
+from interfuse.data.pictures.files import FORMATS, PictureError, identify, open_picture, read_header, resolve
+from interfuse.data.readers.collection import PICTURE_ENDINGS
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -146,3 +150,51 @@ def test_a_path_may_not_leave_the_declared_folder(tmp_path):
     assert "outside the image folder" in resolve(tmp_path, "../b.png", False)[1]
     assert "outside the image folder" in resolve(tmp_path, "/etc/passwd", True)[1]
     assert resolve(tmp_path, "/photos/b.png", False) == ("/photos/b.png", None)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "TGA", "ICO"])
+def test_no_decoder_but_those_of_the_list_sees_a_file_whatever_it_is_called(tmp_path, monkeypatch, kind):
+    def run(*_, **__):
+        raise AssertionError("a program was about to run")
+
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "photo.jpg", kind)
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", run)
+    with Image.open(tmp_path / "photo.jpg") as image:  # Pillow alone would take it
+        assert image.format == kind
+    assert "not a picture in a known format" in identify(tmp_path / "photo.jpg").reason
+    for look in (open_picture, read_header):
+        with pytest.raises(PictureError, match="not a picture in a known format"):
+            look(tmp_path / "photo.jpg")
+
+
+def test_the_endings_that_are_looked_for_are_those_of_the_kinds_that_are_decoded():
+    Image.init()
+    assert {Image.EXTENSION[ending] for ending in PICTURE_ENDINGS} == set(FORMATS)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "sparse", "link"])
+def test_what_is_no_file_of_a_sane_size_is_refused_without_reading_it(tmp_path, kind):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    with (tmp_path / "sparse").open("wb") as file:
+        file.write(png_header(8, 8))
+        file.truncate(100 << 30)
+    path = {"device": "/dev/zero"}.get(kind, tmp_path / kind)
+    reason = "107,374,182,400 bytes, more than the limit" if kind == "sparse" else "a pipe or a device"
+    assert reason in identify(path).reason
+    for look in (open_picture, read_header):
+        with pytest.raises(PictureError, match=reason):
+            look(path)
+
+
+def test_a_picture_is_not_missing_because_too_many_files_are_open(tmp_path):
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "a.png")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        for look in (identify, open_picture, read_header):
+            with pytest.raises(OutOfFilesError, match="ulimit -n 4096"):
+                look(tmp_path / "a.png")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert identify(tmp_path / "a.png").key is not None

@@ -2,12 +2,15 @@
 
 from interfuse.data.pictures.files import (
     DRAFT_PIXELS,
+    FORMATS,
+    MAX_FILE_BYTES,
     MAX_PIXELS,
     PictureError,
+    PictureHeader,
     PictureIdentity,
     identify,
     open_picture,
-    open_regular,
+    read_header,
 )
 from interfuse.data.pictures.near_copies import find_near
 from interfuse.data.pictures.remote import RemoteCache, to_name, to_path
@@ -17,9 +20,12 @@ from interfuse.data.pictures.unpack import Unpacked
 
 __all__ = [
     "DRAFT_PIXELS",
+    "FORMATS",
+    "MAX_FILE_BYTES",
     "MAX_PIXELS",
     "NamedPictures",
     "PictureError",
+    "PictureHeader",
     "PictureIdentity",
     "RemoteCache",
     "Unpacked",
@@ -28,7 +34,7 @@ __all__ = [
     "identify",
     "identify_names",
     "open_picture",
-    "open_regular",
+    "read_header",
     "read_thumbnails",
     "to_name",
     "to_path",

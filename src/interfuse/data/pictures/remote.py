@@ -3,17 +3,27 @@
 import hashlib
 import io
 import os
+import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from interfuse.core.errors import DataError, ExtraMissingError, require
 from interfuse.core.files import write_atomically
+from interfuse.core.outside import refuse_out_of_files
+from interfuse.data.pictures import web
 from interfuse.data.pictures.unpack import Unpacked
+
+T = TypeVar("T")
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "hf", "http", "https", "memory")
 MAX_BYTES = 256 << 20
 """Largest remote file that is fetched."""
+NOT_FETCHED = "it is a URL, and rows fetch nothing by themselves; fetch=public fetches it"
+_WEB = ("http", "https")
+_WEB_STAMPS = ("Etag", "Content-Md5", "Digest", "Last-Modified")
 _FILE = "file://"
 _STAMPS = ("ETag", "etag", "Content-MD5", "Digest", "md5Hash", "content_md5", "generation", "LastModified", "created")
 """What file systems call a mark of the content or the time of its change."""
@@ -30,16 +40,22 @@ def is_remote(name: str | Path) -> bool:
     return isinstance(name, str) and scheme_of(name) in SCHEMES
 
 
-def fetch(url: str) -> io.BytesIO:
-    """Fetch a remote file.
+def fetch(url: str, private: bool = False) -> io.BytesIO:
+    """Fetch a remote file, within `web.DEADLINE_S`.
+
+    Args:
+        url: of one of `SCHEMES`.
+        private: take it from a server at a private address too.
 
     Raises:
         DataError: it cannot be fetched, or is larger than `MAX_BYTES`; the message is the reason.
     """
     try:
-        fsspec = require("fsspec", "remote")
-        with fsspec.open(url, "rb") as handle:
-            content = handle.read(MAX_BYTES + 1)
+        if scheme_of(url) in _WEB:
+            return web.get(url, MAX_BYTES, private)
+        content = _within_deadline(lambda: _read(url))
+    except DataError:
+        raise
     except ExtraMissingError as error:
         raise DataError(str(error)) from error
     except FileNotFoundError as error:
@@ -49,18 +65,50 @@ def fetch(url: str) -> io.BytesIO:
             f"{url.partition(':')[0]}:// needs a package: {error} pip install 'interfuse[remote]'"
         ) from error
     except Exception as error:  # whatever a server or its client does
+        refuse_out_of_files(error)
         raise DataError(f"the remote file cannot be fetched: {str(error).strip() or type(error).__name__}") from error
     if len(content) > MAX_BYTES:
         raise DataError(f"the remote file is larger than the limit of {MAX_BYTES:,} bytes")
     return io.BytesIO(content)
 
 
+def _read(url: str) -> bytes:
+    with require("fsspec", "remote").open(url, "rb") as handle:
+        content: bytes = handle.read(MAX_BYTES + 1)
+    return content
+
+
+def _within_deadline(call: Callable[[], T]) -> T:
+    """Return what a call returns, or give it up: clients of object stores know no deadline for a whole file."""
+    answers: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put((call(), None))
+        except BaseException as error:
+            answers.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        answer, error = answers.get(timeout=web.DEADLINE_S)
+    except queue.Empty:
+        raise DataError(f"the server took longer than {web.DEADLINE_S:.0f} seconds") from None
+    if error is not None:
+        raise error
+    return answer  # type: ignore[return-value]  # there is no error, so there is an answer
+
+
 class RemoteCache:
     """Files here for pictures there: each is fetched once, and again only when its server says that it has changed."""
 
-    def __init__(self, unpacked: Unpacked) -> None:
-        """Keep the pictures among the unpacked ones."""
-        self.unpacked, self.downloads, self.hits = unpacked, 0, 0
+    def __init__(self, unpacked: Unpacked, private: bool = False) -> None:
+        """Keep the pictures among the unpacked ones.
+
+        Args:
+            unpacked: where they are kept.
+            private: fetch from servers at private addresses too.
+        """
+        self.unpacked, self.private, self.downloads, self.hits = unpacked, private, 0, 0
         self._guard = threading.Lock()
 
     def get(self, url: str) -> str:
@@ -69,14 +117,14 @@ class RemoteCache:
         Raises:
             DataError: it cannot be fetched or written; the message is the reason.
         """
-        stamp = _stamp(url)
+        stamp = _stamp(url, self.private)
         note = self.unpacked.folder / "remote" / hashlib.blake2b(f"{url}\0{stamp}".encode(), digest_size=16).hexdigest()
         if stamp is not None and note.is_file():
             file = self.unpacked.path_of(note.read_text(encoding="utf-8"))
             if file is not None:
                 self._count(hits=1)
                 return file
-        file = self.unpacked.keep(fetch(url).getvalue())
+        file = self.unpacked.keep(fetch(url, self.private).getvalue())
         self._count(downloads=1)
         if stamp is not None:
             write_atomically(note, lambda temporary: temporary.write_text(Path(file).name, encoding="utf-8"))
@@ -97,16 +145,20 @@ class RemoteCache:
             self.hits += hits
 
 
-def _stamp(url: str) -> str | None:
+def _stamp(url: str, private: bool) -> str | None:
     """Ask the server for what changes with the content, without the content; None where it says no such thing."""
     try:
-        fsspec = require("fsspec", "remote")
-        system, path = fsspec.core.url_to_fs(url)
-        facts = system.info(path)
-    except Exception:  # whatever a server or its client does: fetching tells the reason
+        if scheme_of(url) in _WEB:
+            facts = {name.title(): value for name, value in web.head(url, private).items()}
+            size, stamps = facts.get("Content-Length"), {name: facts[name] for name in _WEB_STAMPS if name in facts}
+        else:
+            system, path = require("fsspec", "remote").core.url_to_fs(url)
+            info = _within_deadline(lambda: system.info(path))
+            size, stamps = info.get("size"), {name: str(info[name]) for name in _STAMPS if info.get(name)}
+    except Exception as error:  # whatever a server or its client does: fetching tells the reason
+        refuse_out_of_files(error)
         return None
-    stamps = {name: str(facts[name]) for name in _STAMPS if facts.get(name)}
-    return repr((facts.get("size"), sorted(stamps.items()))) if stamps else None
+    return repr((size, sorted(stamps.items()))) if stamps else None
 
 
 def to_name(path: str) -> str:

@@ -50,7 +50,7 @@ class NamedPictures:
 
 
 def identify_names(
-    names: pl.Series, folders: Sequence[Path], bounded: bool, allow_outside: bool, cache: RemoteCache
+    names: pl.Series, folders: Sequence[Path], bounded: bool, allow_outside: bool, cache: RemoteCache | None
 ) -> NamedPictures:
     """Resolve and identify what the rows name.
 
@@ -59,7 +59,7 @@ def identify_names(
         folders: what each row's name is relative to.
         bounded: whether the folder was declared, as for `resolve`.
         allow_outside: read what lies outside the folder all the same.
-        cache: keeps the remote pictures.
+        cache: fetches the remote pictures and keeps them; none: nothing is fetched.
     """
     folder_numbers: dict[Path, int] = {}
     of_folder = np.fromiter((folder_numbers.setdefault(f, len(folder_numbers)) for f in folders), np.int32, len(names))
@@ -70,7 +70,7 @@ def identify_names(
         numbers, distinct = number_series(take(names, rows))
         of_row[rows] = np.where(numbers < 0, -1, numbers + count)
         for part in _cut(distinct):
-            resolutions = [resolve(folder, name, bounded, allow_outside) for name in part.to_list()]
+            resolutions = [resolve(folder, name, bounded, allow_outside, cache is not None) for name in part.to_list()]
             outside += sum(leads_outside(folder, path) for path, reason in resolutions if reason is None)
             reasons |= {place: reason for place, (_, reason) in enumerate(resolutions, count) if reason is not None}
             paths.append(pl.Series([path for path, _ in resolutions], dtype=pl.String))
@@ -79,7 +79,7 @@ def identify_names(
 
 
 def _identify(
-    of_row: np.ndarray, paths: pl.Series, reasons: dict[int, str], outside: int, cache: RemoteCache
+    of_row: np.ndarray, paths: pl.Series, reasons: dict[int, str], outside: int, cache: RemoteCache | None
 ) -> NamedPictures:
     """Identify the files of the names that could be resolved; two names may lead to one file."""
     usable = np.ones(len(paths), bool)

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+"""Of the kinds of picture that are decoded."""
 
 
 @dataclass(frozen=True)

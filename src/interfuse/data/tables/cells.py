@@ -3,6 +3,7 @@
 import polars as pl
 
 from interfuse.core.errors import DataError, unknown
+from interfuse.core.outside import FORMULA, NUMBER, neutral_cell
 
 _BLANKS = "".join(map(chr, (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)))) + (
     "\u2028\u2029\u202f\u205f\u3000"
@@ -60,3 +61,12 @@ def clean_texts(column: pl.Series) -> pl.Series:
 def drop_nan(column: pl.Series) -> pl.Series:
     """Make NaN null, which is what tables of numbers mean by it."""
     return column.fill_nan(None) if column.dtype.is_float() else column
+
+
+def neutral_cells(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a table for a CSV file: no text, and no name of a column, is a formula to a spreadsheet."""
+    texts = pl.col(pl.String)
+    formula = texts.str.contains(FORMULA) & ~texts.str.contains(NUMBER)
+    return frame.with_columns(pl.when(formula).then(pl.lit("'") + texts).otherwise(texts).name.keep()).rename(
+        neutral_cell
+    )

@@ -7,7 +7,9 @@ tokenizers:
 """
 
 import json
+import os
 import re
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +17,10 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""Kinds of picture that are decoded; whatever the file is called; no other decoder is asked: some run programs."""
+MAX_PIXELS = 64_000_000
 
 
 class Model:
@@ -83,8 +89,8 @@ class Model:
         from PIL import Image
 
         facts = self.config["image"]
-        image = Image.open(picture) if isinstance(picture, str | Path) else picture
-        rgb = to_rgb(image).resize((facts["size"], facts["size"]), Image.Resampling.BICUBIC)
+        whole = open_picture(picture) if isinstance(picture, str | Path) else to_rgb(picture)
+        rgb = whole.resize((facts["size"], facts["size"]), Image.Resampling.BICUBIC)
         values = np.asarray(rgb, np.float32).transpose(2, 0, 1) * np.float32(facts["factor"])
         mean, std = (np.array(facts[name], np.float32).reshape(3, 1, 1) for name in ("mean", "std"))
         return np.asarray((values - mean) / std, np.float32)
@@ -127,6 +133,18 @@ class Model:
 def blank(text: str | None) -> bool:
     """Return whether a text is missing."""
     return text is None or not text.strip()
+
+
+def open_picture(path: str | Path) -> Any:
+    """Decode a picture file as in training: of the known kinds alone, whatever it is called, and within the limits."""
+    from PIL import Image
+
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError(f"{path} is no regular file.")
+    with Image.open(path, formats=FORMATS) as picture:
+        if picture.width * picture.height > MAX_PIXELS:
+            raise ValueError(f"{path} has {picture.width:,} × {picture.height:,} pixels, more than {MAX_PIXELS:,}.")
+        return to_rgb(picture)
 
 
 def words_of(text: str, least: int, most: int) -> list[str]:

@@ -4,10 +4,12 @@ What it lets through is written anew (path, query, headers, body), so that nothi
 reaches Gradio: its own checks look at some fields of a file and its code follows others.
 """
 
+import asyncio
 import ipaddress
 import json
 import re
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,10 +28,13 @@ FOREIGN = (
     "Behind a proxy or a tunnel: start the server with its name among the allowed hosts."
 )
 LARGE = "Refused: the request is larger than this server reads."
+SLOW = "Refused: the request was not sent whole in time."
 UNMEASURED = "Refused: an upload must say its length (Content-Length)."
 COOKIE = "interfuse-client"
 MAX_BODY_BYTES = 1_000_000
 """Largest request that brings no file."""
+BODY_SECONDS = 60.0
+"""What a client has to send a request's body, all of it."""
 MAX_FRAME_BYTES = 65_536
 """What a form may add to the file that it brings."""
 PICTURE_PLACE, TEXT_PLACE = (0, "pictures"), (1, "texts")
@@ -175,7 +180,7 @@ class Guard:
             await self._take_upload(_rewrite_scope(scope, path, route, fields), fields, client, receive, send)
             return
         if route.body != "none":
-            body = await _read_body(receive)
+            body = await _read_body(_Timed(receive, BODY_SECONDS))
             if route.body != "form":
                 body = json.dumps(self._rebuild(body, route.body == "named inputs", client)).encode()
                 fields["content-type"] = "application/json"
@@ -240,7 +245,15 @@ class Guard:
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await self.app(scope, receive, keep)
+        with self.uploads.expecting(int(length)):
+            timed = _Timed(receive, BODY_SECONDS)
+            try:
+                await self.app(scope, timed, keep)
+            except Exception:
+                if not timed.over:
+                    raise
+            if timed.over:  # the app may have made other words of it
+                raise RefusedError(SLOW, 408)
         status = messages[0]["status"] if messages else 500
         body = b"".join(message.get("body", b"") for message in messages[1:])
         if status != 200:
@@ -284,6 +297,30 @@ def _rewrite_scope(scope: Message, path: str, route: _Route, headers: Mapping[st
     query = urlencode([(name, value) for name, value in parameters if name in route.query and len(value) <= 128])
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     return {**scope, "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": raw}
+
+
+class _Timed:
+    """The messages of a body, until its time is over."""
+
+    def __init__(self, receive: Receive, seconds: float) -> None:
+        self.receive, self.end = receive, time.monotonic() + seconds
+        self.whole = self.over = False
+
+    async def __call__(self) -> Message:
+        """Return the next message; behind the whole body there may be any wait for the client to leave.
+
+        Raises:
+            RefusedError: the time is over.
+        """
+        if self.whole:
+            return await self.receive()
+        try:
+            message = await asyncio.wait_for(self.receive(), max(0.0, self.end - time.monotonic()))
+        except TimeoutError:
+            self.over = True
+            raise RefusedError(SLOW, 408) from None
+        self.whole = not message.get("more_body")
+        return message
 
 
 async def _read_body(receive: Receive) -> bytes:

@@ -59,11 +59,11 @@ def build_page(responder: Responder, examples: list[Example], uploads: Uploads, 
                 text = gr.Textbox(label="Text", lines=2, max_length=responder.limits.max_characters)
                 ask = gr.Button("Answer", variant="primary")
             with gr.Column():
-                status = gr.Markdown(elem_id="status")
+                status = gr.HTML(elem_id="status")  # Markdown would fetch a picture that a class is named by
                 label = (
                     gr.JSON(label="Prediction") if regression else gr.Label(label="Probabilities", num_top_classes=8)
                 )
-                decision = gr.Markdown(elem_id="decided")
+                decision = gr.HTML(elem_id="decided")
         attention = gr.HTML(elem_id="looked")
         with gr.Accordion("As JSON", open=False):
             plain = gr.JSON(show_label=False)
@@ -190,12 +190,12 @@ def validation_examples(run: Run, data: str, image_folder: Path | None) -> list[
 def _lay_out(one: Answer, task: str) -> tuple[Any, ...]:
     """Return status, probabilities, who decided, the attention, and everything as plain values."""
     if one.error is not None:
-        return f"**{html.escape(one.error)}**", None, "", "", {"error": one.error}
+        return f"<strong>{html.escape(one.error)}</strong>", None, "", "", {"error": one.error}
     decider = {"image": "the picture", "text": "the text", "both": "both", "neither": "neither"}[one.decided]
     what = "number" if task == "regression" else "probability"
     verdict = (
-        f"**Decided by {decider}.** Of the {what} of {html.escape(one.label)} the picture gives "
-        f"{one.image_part:+.3f} and the text {one.text_part:+.3f} above what neither gives (Shapley)."
+        f"<p><strong>Decided by {decider}.</strong> Of the {what} of {html.escape(one.label)} the picture gives "
+        f"{one.image_part:+.3f} and the text {one.text_part:+.3f} above what neither gives (Shapley).</p>"
     )
     plain = {
         "probs": dict(one.probs),
@@ -205,7 +205,7 @@ def _lay_out(one: Answer, task: str) -> tuple[Any, ...]:
         "attention": [{"word": word, "grid": grid.round(5).tolist()} for word, grid in one.words],
         "notes": list(one.notes),
     }
-    return "\n\n".join(html.escape(note) for note in one.notes), dict(one.probs), verdict, _draw(one), plain
+    return "".join(f"<p>{html.escape(note)}</p>" for note in one.notes), dict(one.probs), verdict, _draw(one), plain
 
 
 def _draw(one: Answer) -> str:

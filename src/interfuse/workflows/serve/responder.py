@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from interfuse.core.errors import ConfigError, DataError
+from interfuse.core.outside import open_regular_file
 from interfuse.core.tokens import Tokens
-from interfuse.data import MAX_PIXELS, PictureError, open_regular
+from interfuse.data import FORMATS, MAX_PIXELS, PictureError
 from interfuse.evaluation import share
 from interfuse.explain import attention_maps
 from interfuse.fusion import OneKeyAttentionWarning
@@ -23,8 +25,8 @@ from interfuse.workflows.encode import open_tower
 from interfuse.workflows.predict import same_encoders
 from interfuse.workflows.source import encoders_of
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Kinds of picture that are taken from strangers."""
+PREVIEW = 1024
+"""Longer side, in pixels, of the picture that an answer shows."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Answer:
     words: tuple[tuple[str, np.ndarray], ...] = ()
     """Each word with its attention over the picture's grid."""
     picture: Image.Image | None = None
-    """The picture as it was read."""
+    """The picture as it was read, its longer side `PREVIEW` pixels at most."""
     notes: tuple[str, ...] = ()
 
 
@@ -72,6 +74,9 @@ class _Question:
     """One question, opened; or why it cannot be."""
 
     picture: Image.Image | None = None
+    """What is shown of it: the whole picture was dropped when its pixels were taken."""
+    pixels: Tensor | None = None
+    """(3, height, width), as the encoder takes them."""
     text: str | None = None
     error: str | None = None
 
@@ -102,7 +107,7 @@ class Responder:
         same_encoders(run, {modality: tower.signature for modality, tower in towers.items()})
         self.image, self.text = towers["image"], towers["text"]
         self.run, self.limits = run, limits or Limits()
-        self._lock = threading.Lock()
+        self._lock, self._decoding = threading.Lock(), threading.Lock()
 
     def answer(self, questions: Sequence[tuple[str | Path | None, str | None]]) -> list[Answer]:
         """Answer each picture and text, either of which may be missing; a bad one spoils no other.
@@ -128,16 +133,20 @@ class Responder:
                 error=f"The text has {len(text):,} characters; at most {self.limits.max_characters:,} are read."
             )
         if picture is None:
-            return _Question(None, text)
+            return _Question(text=text)
         try:
-            return _Question(self._open(Path(picture)), text)
-        except (PictureError, OSError) as error:
-            reason = str(error) if isinstance(error, PictureError) else "the file cannot be read"
+            with self._decoding:  # whole pictures are held one at a time, however many are asked about
+                whole = self._open(Path(picture))
+                pixels = self.image.encoder.prepare(whole)
+                whole.thumbnail((PREVIEW, PREVIEW))
+                return _Question(whole, pixels, text)
+        except (DataError, OSError) as error:
+            reason = str(error) if isinstance(error, DataError) else "the file cannot be read"
             return _Question(error=f"The picture was not taken: {reason}.")
 
     def _open(self, path: Path) -> Image.Image:
         """Open as training does, within tighter limits; what is no regular file is refused, never waited on."""
-        with open_regular(path, self.limits.max_bytes) as file:
+        with open_regular_file(path, self.limits.max_bytes) as file:
             self._check_header(file)
             file.seek(0)
             return self.image.open_picture(file)
@@ -191,8 +200,8 @@ class Responder:
             return Tokens(
                 torch.zeros(len(questions), 1, self.image.encoder.dim), torch.zeros(len(questions), 1, dtype=torch.bool)
             )
-        pictures = [self.image.encoder.prepare(questions[row].picture) for row in rows]
-        values = as_stored(self.image.coding, self.image.encoder.encode(torch.stack(pictures)))
+        pixels = [one.pixels for one in questions if one.pixels is not None]
+        values = as_stored(self.image.coding, self.image.encoder.encode(torch.stack(pixels)))
         tokens = torch.zeros(len(questions), *values.shape[1:])
         mask = torch.zeros(len(questions), values.shape[1], dtype=torch.bool)
         tokens[rows], mask[rows] = values, True

@@ -6,17 +6,32 @@ import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO
 
 from interfuse.core.errors import InterfuseError
-from interfuse.data import open_regular
+from interfuse.core.outside import open_regular_file
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
 
 GRADIO_FOLDER = "GRADIO_TEMP_DIR"
 """The variable that says where Gradio puts uploads and the pictures of examples."""
+MAX_HELD_BYTES = 500_000_000
+"""Uploads that are held at once; the oldest go first."""
+STALE_SECONDS = 120.0
+"""What is left of an upload after so long is nobody's."""
+BUSY = "Refused: too many uploads are on their way at once. Try again in a moment."
+_PREFIX = "interfuse-serve-"
+_LOCK = ".lock"
+"""Held as long as the server runs."""
 _BUFFER = 1 << 20
 
 
@@ -33,14 +48,17 @@ class RefusedError(InterfuseError):
 def private_folder() -> Iterator[Path]:
     """Make a folder that only this user may enter, tell Gradio of it, and remove it whatever ends the process.
 
-    A signal that would end the process removes it first; only SIGKILL leaves it behind. Enter this before Gradio is
-    imported.
+    A signal that would end the process removes it first; what SIGKILL leaves behind the next server removes. Enter this
+    before Gradio is imported.
     """
-    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="interfuse-serve-")))
+    _remove_orphans()
+    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX)))
+    holder = (folder / _LOCK).open("wb")
+    _lock(holder)
     before, handlers = os.environ.get(GRADIO_FOLDER), {}
 
     def leave(number: int, _: FrameType | None) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
 
@@ -53,13 +71,52 @@ def private_folder() -> Iterator[Path]:
                 handlers[number] = signal.signal(number, leave)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+        holder.close()
         for number, handler in handlers.items():
             signal.signal(number, handler)
         if before is None:
             del os.environ[GRADIO_FOLDER]
         else:
             os.environ[GRADIO_FOLDER] = before
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder, also where an upload that is still on its way puts something into it meanwhile."""
+    for _ in range(10):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)
+
+
+def _remove_orphans() -> None:
+    """Remove the folders of servers that were killed: nobody holds their lock; those of other users stay."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if folder.is_symlink() or time.time() - folder.stat().st_mtime < STALE_SECONDS:
+                continue  # it may be about to be locked
+            with (folder / _LOCK).open("rb+") as file:
+                if _lock(file):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock a file while it is open, in this process or any other; False where another holds it, or none can."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _size(file: str) -> int:
+    try:
+        return os.path.getsize(file)
+    except OSError:
+        return 0
 
 
 @dataclass(frozen=True)
@@ -93,7 +150,9 @@ class Uploads:
         self.folder = folder
         self._uploads: dict[str, tuple[str, Client]] = {}
         self._examples: set[str] = set()
-        self._files: set[str] = set()
+        self._files: dict[str, int] = {}
+        """Each file to its bytes, the one that was named last at the end."""
+        self._expected = 0
 
     def add(self, file: str, client: Client) -> str:
         """Record an upload under a name that cannot be guessed, and return the name.
@@ -105,25 +164,63 @@ class Uploads:
             raise RefusedError("Refused: the upload was not stored in this server's folder.", 500)
         name = secrets.token_urlsafe(24)
         self._uploads[name] = file, client
-        self._files.add(file)
+        self._files.pop(file, None)
+        self._files[file] = _size(file)
+        self._forget_old()
         return name
+
+    @contextmanager
+    def expecting(self, size: int) -> Iterator[None]:
+        """Take an upload of so many bytes; what it leaves behind without a name is removed.
+
+        Raises:
+            RefusedError: together with others that are on their way it has more than `MAX_HELD_BYTES`.
+        """
+        if self._expected and self._expected + size > MAX_HELD_BYTES:
+            raise RefusedError(BUSY, 503)
+        self._expected += size
+        try:
+            yield
+        finally:
+            self._expected -= size
+            self._sweep(0.0 if not self._expected else STALE_SECONDS)
+
+    def _sweep(self, seconds: float) -> None:
+        """Remove pieces of uploads, given up so long ago; they lie right in the folder, whole uploads deeper."""
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                with suppress(OSError):  # it is gone meanwhile
+                    plain = entry.name != _LOCK and entry.is_file(follow_symlinks=False)
+                    if plain and time.time() - entry.stat().st_mtime >= seconds:
+                        os.unlink(entry.path)
+
+    def _forget_old(self) -> None:
+        """Remove the oldest uploads beyond `MAX_HELD_BYTES`, and their names; the newest stays."""
+        lent = self._examples
+        while sum(size for file, size in self._files.items() if file not in lent) > MAX_HELD_BYTES:
+            oldest, *others = (file for file in self._files if file not in lent)
+            if not others:
+                return
+            del self._files[oldest]
+            self._uploads = {name: one for name, one in self._uploads.items() if one[0] != oldest}
+            shutil.rmtree(Path(oldest).parent, ignore_errors=True)
 
     def lend(self, picture: str | Path, max_bytes: int) -> str:
         """Copy an example's picture into the folder for everyone; return the copy's path, which is its name too.
 
         Raises:
-            PictureError: it is no regular file of at most `max_bytes`.
+            OddFileError: it is no regular file of at most `max_bytes`.
             OSError: it cannot be read.
         """
         suffix = Path(picture).suffix.lower()
         place = self.folder / secrets.token_urlsafe(24)
-        with open_regular(picture, max_bytes) as file:
+        with open_regular_file(picture, max_bytes) as file:
             place.mkdir()
             copy = place / f"example{suffix if suffix[1:].isalnum() and suffix.isascii() else ''}"
             with open(copy, "xb") as out:
                 shutil.copyfileobj(file, out, _BUFFER)
         self._examples.add(str(copy))
-        self._files.add(str(copy))
+        self._files[str(copy)] = _size(str(copy))
         return str(copy)
 
     def find(self, name: object, client: Client) -> str | None:
