@@ -279,3 +279,19 @@ def test_a_hub_that_accepts_and_never_answers_is_given_up(tmp_path):
     )
     assert "'someone/some-model'" in done.stdout, done.stderr
     assert "Timeout" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["pipe", "index", "words"])
+def test_weights_that_are_no_files_of_the_folder_are_refused_without_waiting_for_them(folder, kind):
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    weights = folder / "model.safetensors"
+    if kind == "pipe":
+        os.mkfifo(weights)
+    else:
+        weights.write_bytes(b"x")
+        content = {"weight_map": {"a": "../../secret.safetensors"}} if kind == "index" else []
+        (folder / "model.safetensors.index.json").write_text(json.dumps(content))
+    reasons = {"pipe": "a pipe or a device", "index": "has an index that names '../../secret", "words": "the weights"}
+    with pytest.raises(EncoderError, match=reasons[kind]):
+        load_image_encoder(str(folder))

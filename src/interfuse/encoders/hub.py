@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from interfuse.core.errors import EncoderError
+from interfuse.core.errors import DataError, EncoderError
+from interfuse.core.outside import check_inside, check_regular_file
 from interfuse.encoders.base import hash_files
 
 ALIASES = {"resnet50": "microsoft/resnet-50", "bert-base-uncased": "google-bert/bert-base-uncased"}
@@ -47,7 +48,30 @@ def find_model(name: str, packaged: str) -> Path:
         raise EncoderError(
             f"{name} has no *.safetensors weights; other formats can run code when opened and are refused."
         )
+    _check_weights(name, folder)
     return folder
+
+
+def _check_weights(name: str, folder: Path) -> None:
+    """Refuse weights that are no files, and an index that names files elsewhere.
+
+    Raises:
+        EncoderError: there are such.
+    """
+    try:
+        for path in folder.glob("*.safetensors"):
+            check_regular_file(path)
+        for part in _indexed(folder):
+            check_inside(folder, part)
+            check_regular_file(folder / part)
+    except (DataError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise EncoderError(f"{name}: the weights cannot be read: {first_line(error)}") from error
+
+
+def _indexed(folder: Path) -> set[str]:
+    """Return the files that the index of the weights names; none where there is no index."""
+    index = folder / "model.safetensors.index.json"
+    return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
 
 
 def check_is_here(name: str, packaged: Collection[str] = ()) -> None:
@@ -218,9 +242,7 @@ def _is_complete(folder: Path) -> bool:
     """Return whether an earlier download was finished."""
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         return False
-    index = folder / "model.safetensors.index.json"
-    names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
-    return all((folder / name).is_file() for name in names)
+    return all((folder / name).is_file() for name in _indexed(folder))
 
 
 @contextmanager

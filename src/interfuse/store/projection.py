@@ -13,8 +13,11 @@ from torch import Tensor
 
 from interfuse.core.errors import StoreError
 from interfuse.core.files import write_atomically
+from interfuse.core.outside import check_regular_file
 from interfuse.core.seeds import generator
 
+LARGEST = 1 << 32
+"""Bytes of the largest file of projections that is read: two of 16,384 directions each."""
 SAMPLE_TOKENS = 200_000
 """Train tokens that a projection is fitted on at most."""
 
@@ -108,6 +111,7 @@ def load_projections(path: Path) -> dict[str, Projection]:
         StoreError: the file cannot be read, or is none of ours.
     """
     try:
+        check_regular_file(path, LARGEST)
         with safe_open(path, "pt") as file:
             facts = file.metadata() or {}
             names = sorted({key.rpartition(".")[0] for key in file.keys()})  # noqa: SIM118  (it is no mapping)
@@ -118,5 +122,5 @@ def load_projections(path: Path) -> dict[str, Projection]:
                 )
                 for name in names
             }
-    except (OSError, SafetensorError, LookupError, ValueError) as error:
+    except (OSError, SafetensorError, LookupError, ValueError, TypeError) as error:
         raise StoreError(f"{path} holds no projection: {error}. Remove it; the next encoding fits it anew.") from error

@@ -14,6 +14,7 @@ from interfuse.core.design import Design
 from interfuse.core.errors import ConfigError, DataError, StoreError
 from interfuse.core.files import write_atomically, write_json
 from interfuse.core.modalities import MODALITIES, Modalities
+from interfuse.core.outside import make_folder
 from interfuse.core.records import HISTORY, write_table
 from interfuse.core.settings import build, to_plain
 from interfuse.core.weights import load_tensors, read_tensor_facts, save_tensors
@@ -74,7 +75,7 @@ def save_run(
 
     Files of fine-tuned encoders that lie elsewhere are copied.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for modality, path in (finetuned or {}).items():
         if path.resolve() != (folder / FINETUNED[modality]).resolve():
             write_atomically(folder / FINETUNED[modality], partial(shutil.copyfile, path))

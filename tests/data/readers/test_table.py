@@ -57,6 +57,8 @@ def test_every_row_and_cell_is_read_as_it_stands(tmp_path, name, content, rows):
         ("a.csv", 'a,b\n1,"x" y\n', "a.csv, line 2: .*inner quotes doubled"),
         ("a.csv", b"a,b\n1,caf\xe9\n", "a.csv, line 2: byte 0xe9 is not UTF-8"),
         ("a.csv", "a,b\n1,2\n".encode("utf-16"), "a.csv is UTF-16: save it as UTF-8"),
+        ("a.csv", "a,b\n1,2\n".encode("utf-16-le"), "a.csv is UTF-16: save it as UTF-8"),
+        ("a.jsonl", '{"a": "ж"}\n'.encode("utf-16-be"), "a.jsonl is UTF-16: save it as UTF-8"),
         ("a.csv", "a,a\n1,2\n", "a.csv has the column 'a' twice"),
         ("a.tsv", "a\tb\n1\t2\n3\n", "a.tsv, line 3: the row has 1 cells, the header has 2"),
         ("a.jsonl", '{"a": 1}\n{"a":\n', "a.jsonl, line 2: not JSON"),

@@ -8,10 +8,13 @@ from typing import Any
 import polars as pl
 
 from interfuse.core.errors import DataError
+from interfuse.core.outside import open_regular_file
 from interfuse.data.readers.collection import Collection
 from interfuse.data.readers.spelling import spell
 from interfuse.data.splits import NAMES
 
+LARGEST = 1 << 32
+"""Bytes of the largest annotation file that is read; COCO's own has half a billion."""
 _FILE = re.compile(r"(instances|captions)_([A-Za-z]+)(\d*)\.json")
 
 
@@ -116,7 +119,8 @@ def _read_part(folder: Path, part: str, files: dict[str, Path], names: dict[int,
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        with open_regular_file(path, LARGEST) as file:
+            content = json.loads(file.read())
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as JSON: {error}.") from error
     if not isinstance(content, dict):

@@ -22,6 +22,7 @@ CHUNK_ROWS = 1 << 14
 BROKEN = "interfuse_broken"
 """Column of a piece: why a row cannot be read, else null."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
+_LOOKED_AT = 1 << 12
 Record = tuple[list[str], str | None]
 """The cells of a row, or why it cannot be read."""
 
@@ -108,11 +109,12 @@ def refuse_wide(path: Path) -> None:
     """Refuse UTF-16, of which every line would look broken.
 
     Raises:
-        DataError: the file begins as UTF-16 does.
+        DataError: the file begins as UTF-16 does, with its mark or without.
     """
     with path.open("rb") as handle:
-        if handle.read(2) in _WIDE:
-            raise DataError(f"{path} is UTF-16: save it as UTF-8.")
+        beginning = handle.read(_LOOKED_AT)
+    if beginning[:2] in _WIDE or 4 * beginning.count(0) > len(beginning):  # of letters of most languages half is 0
+        raise DataError(f"{path} is UTF-16: save it as UTF-8.")
 
 
 def not_utf8(line: str) -> str | None:

@@ -5,14 +5,21 @@ from types import ModuleType
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from interfuse.core.errors import DataError, require
+from interfuse.core.files import read_json
+from interfuse.core.outside import check_inside, check_regular_file
 from interfuse.data.pictures import Unpacked
 from interfuse.data.readers.collection import Collection
 from interfuse.data.readers.column_guesses import LABEL_NAMES, TEXT_NAMES, find_column
+from interfuse.data.readers.parquet import first_line
 from interfuse.data.splits import NAMES
 
 PART = "interfuse_part"
+_CHECKED = 1 << 14
+"""Rows that are checked at once."""
 
 
 def read_dataset(name: str, unpacked: Unpacked) -> Collection:
@@ -38,6 +45,8 @@ def read_dataset(name: str, unpacked: Unpacked) -> Collection:
         parts = dict(splits)
     else:
         parts = {"": dataset}
+    for part in parts.values():
+        _check_buffers(name, part)
     reader = _Reader(package, next(iter(parts.values())).features, unpacked)
     columns: dict[str, list[Any]] = {PART: [], **{column: [] for column in reader.kinds}}
     for split, part in parts.items():
@@ -63,17 +72,63 @@ def _load(package: ModuleType, name: str) -> Any:
     path = Path(name)
     try:
         if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+            _check_saved(path)
             return package.load_from_disk(str(path))
         if path.exists():
             return package.load_dataset(str(path))
         hub, _, config = name.partition(":")
         return package.load_dataset(hub, config or None)
+    except DataError:
+        raise
     except Exception as error:  # the package raises errors of many libraries
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(
             f"The dataset {name!r} cannot be loaded: {reason}. A hub that cannot be reached? Give the folder that "
             "save_to_disk wrote: hf:FOLDER."
         ) from error
+
+
+def _check_saved(folder: Path) -> None:
+    """Refuse a saved dataset whose lists name files outside its folder, or what is no file.
+
+    Raises:
+        DataError: it does.
+    """
+    if (folder / "dataset_dict.json").is_file():
+        splits = read_json(folder / "dataset_dict.json")["splits"]
+        for split in splits:
+            check_inside(folder, split)
+        places = [folder / split for split in splits]
+    else:
+        places = [folder]
+    for place in places:
+        lists = [value for key, value in read_json(place / "state.json").items() if key.endswith("data_files")]
+        for file in (file for files in lists for file in files or []):
+            check_inside(place, file["filename"])
+            check_regular_file(place / file["filename"])
+
+
+def _check_buffers(name: str, part: Any) -> None:
+    """Refuse a table whose cells lie outside its buffers, some rows at a time; to read such a cell ends the process.
+
+    Raises:
+        DataError: it is such a table.
+    """
+    tables = [part.data.table, *([part._indices.table] if part._indices is not None else [])]
+    for table in tables:
+        try:
+            for batch in table.to_batches(_CHECKED):
+                batch.validate(full=True)
+        except (pa.ArrowException, ValueError, IndexError) as error:
+            raise DataError(
+                f"The dataset {name!r} is damaged: {first_line(error)}. Take it from a copy, or make it again."
+            ) from error
+    if len(tables) == 2 and len(numbers := tables[1].column(0)):
+        ends = pc.min_max(numbers).as_py()
+        if ends["min"] is None or ends["min"] < 0 or ends["max"] >= tables[0].num_rows:
+            raise DataError(
+                f"The dataset {name!r} is damaged: its indices lead outside its {tables[0].num_rows:,} rows."
+            )
 
 
 class _Reader:

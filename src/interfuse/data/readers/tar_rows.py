@@ -1,16 +1,21 @@
 """The rows of one shard: which members of a tar file belong together, and which cannot be trusted to."""
 
 import json
+import lzma
 import tarfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from interfuse.data.pictures import Unpacked
+from interfuse.core.outside import OddFileError, open_regular_file
+from interfuse.data.pictures import MAX_FILE_BYTES, Unpacked
 from interfuse.data.readers.collection import PICTURE_ENDINGS
 from interfuse.data.readers.spelling import readable, spell
 
+MAX_TEXT_BYTES = 1 << 26
+"""Largest member of text that is read."""
 Row = dict[str, Any]
 
 
@@ -49,10 +54,10 @@ class Shard:
         members: dict[str, list[Member]] = {}
         end = None
         try:
-            with tarfile.open(self.path) as tar:
+            with open_regular_file(self.path) as file, tarfile.open(fileobj=file) as tar:
                 for key, member in self._members(tar):
                     members.setdefault(key, []).append(member)
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, OddFileError) as error:
             end = f"{readable(str(self.path))} cannot be read as a tar file to its end: {error}"
         cut = {self._at: members.pop(self._at, [])} if end is not None else {}
         for key, members_of_row in members.items():
@@ -71,7 +76,7 @@ class Shard:
             self._at = key = f"{folder}/{stem}".lstrip("./")
             ending = ending.lower()
             run, before = run + (key != before), key
-            content = _read_member(ending, stream.read, self.unpacked)
+            content = _read_member(ending, member.size, stream.read, self.unpacked)
             if content is None:
                 self.ignored[f".{ending}"] += 1
             else:
@@ -111,13 +116,21 @@ def _join(members: list[Member]) -> tuple[Row, str | None]:
     return row, next((member.reason for member in members if member.reason is not None), None)
 
 
-def _read_member(ending: str, read: Callable[[], bytes], unpacked: Unpacked) -> tuple[Row, str | None] | None:
-    """Return the columns that a member brings, and why it cannot be read; None where it is of another kind."""
+def _read_member(
+    ending: str, size: int, read: Callable[[], bytes], unpacked: Unpacked
+) -> tuple[Row, str | None] | None:
+    """Return the columns that a member brings, and why it cannot be read; None where it is of another kind.
+
+    A member's size is what it says: a sparse one says any, and takes no place in the file.
+    """
     last = "." + ending.rpartition(".")[2]
+    if last not in (*PICTURE_ENDINGS, ".txt", ".cls", ".json"):
+        return None
+    limit = MAX_FILE_BYTES if last in PICTURE_ENDINGS else MAX_TEXT_BYTES
+    if size > limit:
+        return {}, f"it has {size:,} bytes, more than the limit of {limit:,}"
     if last in PICTURE_ENDINGS:
         return {"image": unpacked.keep(read())}, None
-    if last not in (".txt", ".cls", ".json"):
-        return None
     try:
         text = read().decode()
         content = json.loads(text) if last == ".json" else None

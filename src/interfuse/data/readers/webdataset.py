@@ -1,8 +1,10 @@
 """WebDataset shards: tar files whose members of one name are a row. Nothing is executed and nothing is unpickled."""
 
 import glob
+import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ from interfuse.data.readers.spelling import readable, spell
 from interfuse.data.readers.tar_rows import Row, Shard
 from interfuse.data.splits import NAMES
 
+MOST_SHARDS = 100_000
+"""Most names that the braces of a pattern may stand for."""
+_DIGITS = 18
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
@@ -75,16 +80,10 @@ def expand(pattern: str) -> list[Path]:
     """Return the files that a pattern with braces and stars names.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or the braces stand for more than `MOST_SHARDS`.
     """
-    choices = []
-    for text in _BRACES.findall(pattern):
-        span = _RANGE.fullmatch(text)
-        if span is None:
-            choices.append(text.split(","))
-        else:
-            numbers = range(int(span[1]), int(span[2]) + 1)
-            choices.append([str(number).zfill(len(span[1])) for number in numbers])
+    choices: list[Sequence[str]] = [_choices(pattern, text) for text in _BRACES.findall(pattern)]
+    _refuse_many(pattern, math.prod(map(len, choices)))
     plain = _BRACES.sub("\0", pattern).split("\0")
     paths: list[str] = []
     for words in product(*choices):
@@ -93,6 +92,26 @@ def expand(pattern: str) -> list[Path]:
     if not paths:
         raise DataError(f"There is no shard {pattern}. Write wds:FOLDER/train-{{000..009}}.tar or wds:'FOLDER/*.tar'.")
     return [Path(path) for path in dict.fromkeys(paths)]
+
+
+def _choices(pattern: str, text: str) -> list[str]:
+    """Return what a pair of braces stands for: words between commas, or numbers from one to another."""
+    span = _RANGE.fullmatch(text)
+    if span is None:
+        return text.split(",")
+    if max(map(len, span.groups())) > _DIGITS:
+        raise DataError(f"{{{text[:40]}}} in wds:… counts with more than {_DIGITS} digits. Give smaller numbers.")
+    first, last = int(span[1]), int(span[2])
+    _refuse_many(pattern, last - first + 1)
+    return [str(number).zfill(len(span[1])) for number in range(first, last + 1)]
+
+
+def _refuse_many(pattern: str, count: int) -> None:
+    if count > MOST_SHARDS:
+        raise DataError(
+            f"The braces of wds:{pattern[:80]} name {count:,} shards, more than the limit of {MOST_SHARDS:,}. Use * "
+            "for what is there."
+        )
 
 
 def _column(cells: list[Any]) -> pl.Series:
