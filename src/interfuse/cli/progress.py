@@ -16,6 +16,7 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from interfuse.cli.flags import spell_flags
+from interfuse.core.outside import printable
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -60,7 +61,7 @@ class ConsoleProgress:
         """Move the bar; in a log, write a line now and then."""
         state = self.stages[stage]
         state.done += amount
-        state.note = note or state.note
+        state.note = printable(note) or state.note
         rate = f"{state.rate():,.0f} {state.unit}/s" if state.rate() >= 10 else f"{state.rate():.2g} {state.unit}/s"
         self.bars.update(state.task, advance=amount, rate=rate, note=state.note)
         now = time.monotonic()
@@ -79,7 +80,7 @@ class ConsoleProgress:
 
     def say(self, message: str) -> None:
         """Write one sentence above the bars."""
-        self.console.print(Text(spell_flags(message)), soft_wrap=True)
+        self.console.print(Text(printable(spell_flags(message), lines=True)), soft_wrap=True)
 
 
 class _Stage:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from interfuse.core.errors import DataError
 from interfuse.core.files import write_atomically
+from interfuse.core.outside import neutral_cell
 from interfuse.data.tables import BATCH_ROWS, Spool
 
 COLUMNS = pa.schema(
@@ -165,6 +166,6 @@ def write_troubles(troubles: Sequence[Trouble], path: Path) -> None:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(["row", "id", "what", "reason", "consequence"])
-    writer.writerows([t.row, t.id, t.what, t.reason, t.consequence] for t in troubles)
+    writer.writerows(map(neutral_cell, (t.row, t.id, t.what, t.reason, t.consequence)) for t in troubles)
     content = buffer.getvalue().encode("utf-8", "backslashreplace")  # a path may hold bytes that are no UTF-8
     write_atomically(path, lambda temporary: temporary.write_bytes(content))

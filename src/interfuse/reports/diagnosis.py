@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from interfuse.core.diagnosis import Diagnosis, Measure, Value
+from interfuse.core.outside import printable
 from interfuse.reports.formats import escape_markdown
 from interfuse.reports.maps import is_jpeg
 from interfuse.reports.overlay import Illustration
@@ -28,7 +29,7 @@ def diagnosis_to_text(diagnosis: Diagnosis) -> str:
         lines += [f"    {value.name:<{width}}  {spell_value(value)}" for value in measure.values]
         lines += [f"  Doubt: {note}" for note in measure.notes]
     lines += ["", f"Intervals are for this one trained model. {diagnosis.seconds:.1f} s."]
-    return _printable("\n".join(lines))
+    return printable("\n".join(lines), lines=True)
 
 
 def diagnosis_to_markdown(diagnosis: Diagnosis) -> str:
@@ -104,8 +105,3 @@ def _tone(verdict: str) -> str:
 def _number(value: float, digits: int) -> str:
     text = f"{value:.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
-
-
-def _printable(text: str) -> str:
-    """Let no control character of a name reach the terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in text)

@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+from interfuse.core.outside import neutral_cell
 from interfuse.core.records import LeaderboardRow, StudySummary, finite
 from interfuse.evaluation import DECLARED, spell_p, spell_points
 from interfuse.reports.facts import data_card, notes, origin
@@ -35,7 +36,8 @@ def to_csv(summary: StudySummary) -> str:
     writer.writeheader()
     for row in _records(summary):
         metrics = row.pop("metrics")
-        writer.writerow({**row, **{f"test {name}": metrics.get(name) for name in names}})
+        cells = {**row, **{f"test {name}": metrics.get(name) for name in names}}
+        writer.writerow({name: neutral_cell(cell) for name, cell in cells.items()})
     return buffer.getvalue()
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from interfuse.core.inspection import LEVELS, Inspection, Spread
+from interfuse.core.outside import printable
 from interfuse.reports.styles import open_templates
 
 SHOWN = 40
@@ -48,7 +49,7 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
     total = sum(inspection.rows.values())
 
     def say(text: str, style: str = "") -> None:
-        console.print(Text(_printable(text), style=style))
+        console.print(Text(printable(text), style=style))
 
     say(_headline(inspection), "bold")
     split = ", ".join(f"{count:,} {part}" for part, count in inspection.rows.items())
@@ -115,7 +116,3 @@ def _bars(inspection: Inspection) -> list[dict[str, Any]]:
         shares = {part: count / max(inspection.rows[part], 1) for part, count in by_part.items()}
         bars.append({"name": name, "count": sum(by_part.values()), "by_part": by_part, "shares": shares})
     return bars
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "�" for letter in text)

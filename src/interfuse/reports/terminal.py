@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from interfuse.core.forecast import Forecast, ForecastCell
+from interfuse.core.outside import printable
 from interfuse.core.records import LeaderboardRow, StudySummary
 from interfuse.evaluation import MOST_ROWS, MOST_SEEDS, spell_margin
 from interfuse.reports.facts import spell_folds, spell_scope, spell_seeds
@@ -88,16 +89,12 @@ def _headline(summary: StudySummary) -> str:
     ]
     opening = f"{data['source']}: " if data.get("source") else ""
     scope = f"test scores in points, 95 % intervals over {spell_scope(summary.study)}"
-    return _printable(opening + "; ".join([*filter(None, facts), scope]))
+    return printable(opening + "; ".join([*filter(None, facts), scope]))
 
 
 def plain(text: str, style: str = "") -> Text:
     """Make text of what a name may hold: no markup is read, and no control character reaches the terminal."""
-    return Text(_printable(text), style=style)
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+    return Text(printable(text), style=style)
 
 
 def print_forecast(forecast: Forecast, console: Console) -> None:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 
+from interfuse.core.outside import neutral_cell
 from interfuse.core.ranking import DataSetDifference, Pooled, RankedDesign, Ranking
 from interfuse.evaluation import spell_p, spell_points
 from interfuse.reports.formats import escape_markdown, signed
@@ -35,7 +36,7 @@ def ranking_to_csv(ranking: Ranking) -> str:
             row |= {f"score {name}": one.scores[place], f"rank {name}": one.ranks[place] if one.ranks else None}
             row |= {f"delta {name}": own.delta if own else None}
             row |= {f"delta_standard_error {name}": own.standard_error if own else None}
-        writer.writerow(row)
+        writer.writerow({name: neutral_cell(cell) for name, cell in row.items()})
     return buffer.getvalue()
 
 

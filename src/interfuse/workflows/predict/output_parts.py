@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from interfuse.core.errors import DataError
 from interfuse.core.files import read_json, write_atomically, write_json
 from interfuse.core.modalities import MODALITIES
-from interfuse.data import Trouble
+from interfuse.core.outside import make_folder, neutral_cell, writing
+from interfuse.data import Trouble, neutral_cells
 from interfuse.store import locked
 
 FORMAT = 1
@@ -68,7 +69,7 @@ class Parts:
             self._remove()  # the leftover of a prediction that was killed when its output was there already
             manifest = None
         if manifest is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             if any(self.folder.glob("part-*")):
                 raise DataError(f"{self.folder} holds parts and no {MANIFEST}. Remove it, or give another out=….")
             write_json(self.folder / MANIFEST, self.identity)
@@ -106,7 +107,7 @@ class Parts:
             DataError: no row is left.
         """
         try:
-            with locked(self.folder / "join.lock"):
+            with writing(self.out), locked(self.folder / "join.lock"):
                 return self._join() if self._read_manifest() is not None else None
         except FileNotFoundError:
             if self._read_manifest() is None:
@@ -126,7 +127,7 @@ class Parts:
                 schema = pq.read_schema(self._path(number))
                 facts = json.loads(schema.metadata[_FACTS])
                 counts.update(facts["missing"])
-                writer.writerows(list(trouble.values()) for trouble in facts["troubles"])
+                writer.writerows(map(neutral_cell, trouble.values()) for trouble in facts["troubles"])
                 counts["troubles"] += len(facts["troubles"])
         file = self.folder / f"joined{self.out.suffix}"
         rows = (_join_csv if self.out.suffix == ".csv" else _join_parquet)(file, self._tables)
@@ -184,7 +185,7 @@ def _join_csv(path: Path, tables: Callable[[], Iterator[pa.Table]]) -> int:
     rows = 0
     with path.open("wb") as handle:
         for number, table in enumerate(tables()):
-            pl.DataFrame(pl.from_arrow(table)).write_csv(handle, include_header=number == 0)
+            neutral_cells(pl.DataFrame(pl.from_arrow(table))).write_csv(handle, include_header=number == 0)
             rows += table.num_rows
     return rows
 

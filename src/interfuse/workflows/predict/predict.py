@@ -15,7 +15,7 @@ from interfuse.core.modalities import MODALITIES, Modalities
 from interfuse.core.progress import Progress, Silent
 from interfuse.core.seeds import generator
 from interfuse.core.tokens import TokenTable
-from interfuse.data import Examples, Features, assemble, load_for_run, make_known
+from interfuse.data import Examples, Features, assemble, load_for_run, make_known, neutral_cells
 from interfuse.evaluation import aggregate_scores
 from interfuse.training import Run, distributed, predict_probs, read_texts
 from interfuse.workflows.encode import encode_examples
@@ -54,7 +54,7 @@ class Predictions:
         """Write CSV or Parquet; of several processes, which all have all rows, one writes.
 
         Args:
-            path: ends in .csv or .parquet.
+            path: ends in .csv or .parquet. In CSV a text that a spreadsheet would take for a formula has a ' before it.
 
         Raises:
             DataError: it ends otherwise.
@@ -63,7 +63,7 @@ class Predictions:
             return
         frame, path = self.frame(), Path(path)
         if path.suffix == ".csv":
-            write_atomically(path, lambda temporary: frame.write_csv(temporary))
+            write_atomically(path, lambda temporary: neutral_cells(frame).write_csv(temporary))
         elif path.suffix == ".parquet":
             write_atomically(path, lambda temporary: frame.write_parquet(temporary))
         else:
