@@ -1,5 +1,6 @@
 """The command line's way in: errors are one line on stderr, `--version` waits for nothing, Ctrl-C is one sentence."""
 
+import io
 import os
 import sys
 
@@ -23,17 +24,22 @@ def _run(arguments: list[str] | None, command: str) -> None:
     from interfuse.cli.app import app, check_shared, state
     from interfuse.cli.flags import spell_flags
     from interfuse.core.errors import InterfuseError
+    from interfuse.core.outside import describe_system_error, printable
     from interfuse.core.processes import launched
 
     if not launched().leads:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (the first process tells)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a path may hold bytes that are no UTF-8
     try:
         check_shared(command)
         app(args=arguments, prog_name="interfuse")
-    except InterfuseError as error:
-        if state["debug"]:
+    except Exception as error:
+        message = str(error) if isinstance(error, InterfuseError) else describe_system_error(error)
+        if state["debug"] or message is None:
             raise
-        print(f"error: {spell_flags(str(error))}", file=sys.stderr)  # noqa: T201
+        print(f"error: {printable(spell_flags(message), lines=True)}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     finally:
         leave = getattr(sys.modules.get("interfuse.training"), "leave", None)  # absent: nothing was trained or joined

@@ -18,9 +18,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from interfuse.core.design import Design
-from interfuse.core.errors import ConfigError, ExportError
+from interfuse.core.errors import ConfigError, DataError, ExportError, OutputError
 from interfuse.core.tokens import Tokens
-from interfuse.data import open_picture
+from interfuse.core.weights import load_tensors, read_tensor_facts
+from interfuse.data import FORMATS, MAX_PIXELS, open_picture
 from interfuse.encoders import load_image_encoder, load_text_encoder
 from interfuse.fusion import FUSIONS
 from interfuse.training import ModalitySpec, Network, Run, load_run, save_run
@@ -28,6 +29,7 @@ from interfuse.workflows.export import export, runtime
 from interfuse.workflows.export.export import export_run, open_exported
 from interfuse.workflows.export.graphs import HeadGraph
 from interfuse.workflows.export.parity import head_cases
+from tests.full_disk import full_disk
 from tests.patience import REGISTRY_S
 from tests.shape_checks import unchecked
 
@@ -307,3 +309,39 @@ def test_another_encoder_than_the_run_was_trained_with_is_refused(whole):
     with pytest.raises(ExportError, match="was trained on text tokens of .*000"):
         export_run(replace(run, info={**run.info, "encoders": other}), folder / "refused", whole=True)
     assert not (folder / "refused").exists()
+
+
+def test_the_script_beside_a_model_decodes_what_training_decodes_and_nothing_else(tmp_path, monkeypatch):
+    def run(*_, **__):
+        raise AssertionError("a program was about to run")
+
+    assert (runtime.FORMATS, runtime.MAX_PIXELS) == (FORMATS, MAX_PIXELS)
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "photo.jpg", "EPS")
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", run)
+    with pytest.raises(OSError, match="cannot identify"):
+        runtime.open_picture(tmp_path / "photo.jpg")
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ValueError, match="is no regular file"):
+        runtime.open_picture(tmp_path / "pipe.png")
+    Image.new("1", (9_000, 8_000)).save(tmp_path / "large.png")
+    with pytest.raises(ValueError, match="9,000 × 8,000 pixels, more than 64,000,000"):
+        runtime.open_picture(tmp_path / "large.png")
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
+    run = small(tmp_path / "run", "concat")
+    with unchecked(), full_disk(), pytest.raises(OutputError, match="out cannot be written: .*Free some space"):
+        export_run(run, tmp_path / "out", "torch")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written: Not a directory"):
+        export_run(run, tmp_path / "file" / "out", "torch")
+
+
+def test_a_run_is_not_written_to_a_full_disk_and_its_weights_are_not_waited_for_in_a_pipe(tmp_path):
+    with full_disk(), pytest.raises(OutputError, match="safetensors cannot be written: File too large"):
+        small(tmp_path / "run", "concat")
+    os.mkfifo(tmp_path / "pipe")
+    for read in (load_tensors, read_tensor_facts):
+        with pytest.raises(DataError, match="a pipe or a device"):
+            read(tmp_path / "pipe")

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from interfuse.core.outside import make_folder
 from interfuse.core.progress import Progress
 from interfuse.core.settings import fingerprint
 from interfuse.core.tokens import Tokens, TokenTable
@@ -95,7 +96,7 @@ def find_projection(base: TokenStore, sample: Sample, dim: int, progress: Progre
     if not there:
         return None
     fit = fit_projection(_chunks(base.table(there)), dim)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with locked(path.parent / ".lock"):  # of several processes all go on with the first one's
         if not path.is_file():
             save_projections(path, {sample.modality: fit})

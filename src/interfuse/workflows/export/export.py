@@ -1,6 +1,7 @@
 """Export a run to ONNX or torch: written only where it gives the run's own answers, at sizes that were not traced."""
 
 import glob
+import io
 import logging
 import os
 import shutil
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from interfuse.core.errors import ExportError, require
 from interfuse.core.files import write_json
+from interfuse.core.outside import make_folder, writing
 from interfuse.core.processes import is_running
 from interfuse.core.progress import Progress, Silent
 from interfuse.encoders import KINDS
@@ -80,23 +82,26 @@ def export_run(
     watcher.say(f"Tracing {'the whole model' if whole else 'the head'} of {run.folder}.")
     remove_leftovers(out)
     part = out.with_name(f".{out.name}.{os.getpid()}.{uuid4().hex}.tmp")
-    part.mkdir(parents=True)
+    make_folder(part)
     try:
-        (_write_onnx if format == "onnx" else _write_torch)(graph, part / FILES[format])
+        with writing(out):
+            (_write_onnx if format == "onnx" else _write_torch)(graph, part / FILES[format])
         differences = compare_with(graph, open_exported(part / FILES[format]), cases)
         _refuse(differences)
         write_json(part / "model.json", {**_describe(run), **config, "file": FILES[format], "difference": differences})
         if whole:
             tokenizer = graph.text_encoder.tokenizer.backend_tokenizer
             tokenizer.no_padding()
-            tokenizer.save(str(part / "tokenizer.json"))
+            with writing(out):
+                tokenizer.save(str(part / "tokenizer.json"))
         if run.network.bag is not None:
             write_json(part / "vocabulary.json", run.network.bag.to_plain())
-        if format == "onnx":
-            shutil.copyfile(Path(__file__).with_name("runtime.py"), part / "predict.py")
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
+        with writing(out):
+            if format == "onnx":
+                shutil.copyfile(Path(__file__).with_name("runtime.py"), part / "predict.py")
+            if out.exists():
+                out.rmdir()
+            part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Exported(out, out / FILES[format], differences)
@@ -216,7 +221,9 @@ def _write_torch(graph: Any, path: Path) -> None:
         program = torch.export.export(graph, example, dynamic_shapes=graph.shapes(), strict=False)
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)  # it names the folders of this machine
-        torch.export.save(program, path)
+        buffer = io.BytesIO()
+        torch.export.save(program, buffer)
+    path.write_bytes(buffer.getvalue())  # torch's own writer ends the process where the disk is full
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from interfuse.core.errors import DataError
 from interfuse.core.files import write_atomically
+from interfuse.core.outside import make_folder
 from interfuse.core.ranking import Ranking
 from interfuse.core.tasks import LOWER_IS_BETTER
 from interfuse.evaluation import (
@@ -108,6 +109,6 @@ def _spare_others(path: Path) -> None:
 
 def write_ranking(ranking: Ranking, path: Path) -> None:
     """Write a ranking in the format of the file's ending."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     text = WRITERS[path.suffix](ranking)
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

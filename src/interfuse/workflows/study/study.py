@@ -8,6 +8,7 @@ from typing import Any
 from interfuse.core.design import Design
 from interfuse.core.errors import DataError
 from interfuse.core.files import write_atomically, write_json
+from interfuse.core.outside import make_folder
 from interfuse.core.records import StudySummary
 from interfuse.core.settings import build
 from interfuse.core.tasks import HEADLINES, LOWER_IS_BETTER, find_metric
@@ -237,7 +238,7 @@ class Study:
         writers = {".html": to_html, ".md": to_markdown, ".csv": to_csv, ".tex": to_latex, ".json": to_json}
         if target.suffix not in writers:
             raise DataError(f"A report ends in {', '.join(writers)}, got {target.name!r}.")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         text = writers[target.suffix](self.summary(metric))
         write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
         return target

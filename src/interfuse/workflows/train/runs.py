@@ -7,6 +7,8 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,9 @@ import torch.multiprocessing
 
 from interfuse.core.design import Design
 from interfuse.core.devices import limited_threads
-from interfuse.core.errors import ConfigError
+from interfuse.core.errors import ConfigError, WorkerError
 from interfuse.core.files import read_json, write_json
+from interfuse.core.outside import refuse_out_of_files
 from interfuse.core.processes import Lifeline, begin_worker, without_interrupts
 from interfuse.core.records import PREDICTIONS, write_table
 from interfuse.data import Features
@@ -258,6 +261,15 @@ def run_trials(
         for worker in set(torch.multiprocessing.active_children()) - others:
             worker.terminate()
         raise
+    except BrokenProcessPool as error:
+        raise WorkerError(
+            "A training process ended by itself: it was killed, perhaps for want of memory, or could open no more "
+            "files (ulimit -n 4096 allows more). Finished trainings are kept: the same command goes on, with jobs=1 in "
+            "one process."
+        ) from error
+    except Exception as error:
+        refuse_out_of_files(error)
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         stop.set()
@@ -284,6 +296,7 @@ def _start(training_set: TrainingSet, context: RunContext, messages: Any, enviro
     os.environ.update(environment)  # the server's is from when it was started
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # at Ctrl-C the parent ends this worker
     warnings.simplefilter("ignore", OneKeyAttentionWarning)  # the parent, which measures the pace, has said it
+    messages.cancel_join_thread()  # a worker that ends does not wait until it is heard
     _shared.update(training_set=training_set, context=context, messages=messages)
 
 
@@ -302,8 +315,14 @@ def _work(trial: Trial) -> None:
 
 
 def _listen(messages: Any, stop: threading.Event, on_step: Callback) -> None:
+    """Pass on what the workers say. What cannot be read or shown is dropped: a worker waits until it is heard."""
     while not stop.is_set():
         try:
-            on_step(*messages.get(timeout=0.2))
+            message = messages.get(timeout=0.2)
         except queue.Empty:
             continue
+        except Exception:  # what came is broken, or the system gives no more
+            stop.wait(0.2)
+            continue
+        with suppress(Exception):  # a bar that cannot be drawn ends no training
+            on_step(*message)
