@@ -487,6 +487,8 @@ def test_tuning_is_redrawn_with_each_split(shop, tmp_path):
     splits = study.record["tuning"]["splits"]
     assert splits[0]["draws"] != splits[1]["draws"]
     for trial in study.trials():
+        if trial.design.model != "network":  # its strength is chosen on each split's validation, and nothing is drawn
+            continue
         number = splits[trial.fold]["chosen"][trial.design.name]
         run = load_run(trial.folder)
         own = next(design for design in study.designs() if design.name == trial.design.name)

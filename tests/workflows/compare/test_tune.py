@@ -163,7 +163,7 @@ def test_the_contrast_declared_beforehand_comes_first_and_is_kept(tmp_path):
     study = interfuse.compare("known:xor", primary="product vs text_only", **terms)
     said = study.summary().details[0]
     assert said.startswith("Declared beforehand: product beats text_only by ")
-    with pytest.raises(ConfigError, match="its primary is"):
+    with pytest.raises(ConfigError, match="primary.first is product, now given: film"):
         interfuse.compare("known:xor", primary="film vs text_only", **terms)
     with pytest.raises(ConfigError, match="two designs of this comparison"):
         interfuse.compare("known:xor", primary="film vs nothing", **{**terms, "out": tmp_path / "t"})

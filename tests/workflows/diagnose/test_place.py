@@ -37,6 +37,11 @@ def test_a_run_of_no_study_is_called_by_its_folder(tmp_path):
 
 
 def test_trainings_on_other_test_rows_are_not_put_together(tmp_path):
-    write_json(tmp_path / "study.json", {"resplit": 5, "folds": 1})
+    record = {
+        "designs": [{"fusion": "concat", "name": "concat", "role": "baseline"}],
+        **{"seeds": [0], "folds": 1, "resplit": 5, "baseline": "concat", "margin": 0.01, "metric": "accuracy"},
+        "data": {"task": "multiclass"},
+    }
+    write_json(tmp_path / "study.json", record)
     with pytest.raises(ConfigError, match="share no test rows.* Diagnose one of them: give the folder of its run"):
         diagnose_seeds(tmp_path, Source("known:xor"))

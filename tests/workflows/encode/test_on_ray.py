@@ -124,7 +124,7 @@ def test_trainings_on_ray_give_the_bytes_of_trainings_here(ray_cluster, tmp_path
     here = interfuse.compare("known:xor", out=tmp_path / "here", **terms)
     there = interfuse.compare("known:xor", out=tmp_path / "there", launcher="ray", jobs=2, **terms)
     pairs = list(zip(here.trials(), there.trials(), strict=True))
-    assert len(pairs) == 10
+    assert len(pairs) == 13
     for one, two in pairs:
         assert read_table(one.folder / "predictions.parquet").equals(read_table(two.folder / "predictions.parquet"))
     assert to_json(here.summary()).count("verdict") == to_json(there.summary()).count("verdict") > 0
