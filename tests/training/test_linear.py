@@ -13,7 +13,7 @@ from interfuse.core.tokens import MemoryTable
 from interfuse.data import Features
 from interfuse.evaluation import example_scores
 from interfuse.training import fit_linear, load_run, measure, predict_probs, read_texts, save_run
-from interfuse.training.linear import STRENGTHS, gather
+from interfuse.training.linear import PATIENCE, STRENGTHS, gather
 from interfuse.training.objective import make_objective
 
 NAMES = ("tfidf", "logistic_text", "logistic_image", "logistic")
@@ -88,7 +88,10 @@ def test_it_learns_what_its_modality_tells_and_no_test_row_is_looked_at(name, ta
     features = make_features(task)
     trained = fit(name, features)
     strengths, network = trained.facts["strengths"], trained.network
-    assert [one["strength"] for one in strengths] == list(STRENGTHS["tfidf" if name == "tfidf" else "linear"])
+    grid = list(STRENGTHS["tfidf" if name == "tfidf" else "linear"])
+    assert [one["strength"] for one in strengths] == grid[: len(strengths)]
+    after = len(strengths) - 1 - strengths.index(best_of(strengths))
+    assert after == PATIENCE or (after < PATIENCE and len(strengths) == len(grid))
     seen = read_texts(network, features)
     score = score_of(network, seen, "validation")
     assert score == pytest.approx(best_of(strengths)["validation_score"], abs=1e-5)

@@ -26,6 +26,8 @@ STRENGTHS = {"linear": (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0), "tfidf": (0.1, 1.0, 
 """Inverse strengths of the L2 penalty (scikit-learn's C; of a ridge 1 / alpha) that are tried, by kind of model."""
 MOST_STEPS = 200
 """Steps of L-BFGS for each strength."""
+PATIENCE = 2
+"""Strengths in a row that score worse on validation than the best so far before no weaker penalty is tried."""
 ROWS = 4096
 """Rows that are gathered at once."""
 Inputs: TypeAlias = np.ndarray | csr_array
@@ -46,8 +48,9 @@ class _Map:
 def fit_linear(design: Design, features: Features, specs: tuple[ModalitySpec, ModalitySpec]) -> Trained:
     """Fit a linear model to the train rows with each strength, and keep the one that scores best on validation.
 
-    Logistic regression; of several labels one for each, of a number ridge regression. As with epochs, ties are broken
-    by the lower validation loss. Class weights are the design's.
+    From the strongest penalty on, until weaker ones have been worse than the best one twice in a row. Logistic
+    regression; of several labels one for each, of a number ridge regression. As with epochs, ties are broken by the
+    lower validation loss. Class weights are the design's.
 
     Args:
         design: whose `linear` is true.
@@ -74,13 +77,18 @@ def fit_linear(design: Design, features: Features, specs: tuple[ModalitySpec, Mo
     train, validation = (gather(network, features, features.splits[name]) for name in ("train", "validation"))
     trials: list[dict[str, float]] = []
     best: tuple[tuple[float, float], _Map] | None = None
+    worse = 0
     for strength, fitted in _fit(train, features, objective, STRENGTHS[design.model]):
         logits = fitted(validation)
         scores = example_scores(objective.decode(logits).numpy(), labels.numpy(), features.task)
         rank = (float(scores.mean()), -float(objective(logits, labels)))
         trials.append({"strength": strength, "validation_score": rank[0], "validation_loss": -rank[1]})
         if best is None or rank > best[0]:
-            best = rank, fitted
+            best, worse = (rank, fitted), 0
+        else:
+            worse += 1
+        if worse == PATIENCE:  # the weaker the penalty, the more steps it takes
+            break
     assert best is not None
     _put(network, best[1], objective)
     seconds = time.perf_counter() - start
