@@ -11,7 +11,7 @@ FLOORS = "image_only,text_only,concat,concat:hidden=match"
 """`match` becomes the width that gives as many parameters as the largest design has."""
 LINEAR_FLOORS = ("tfidf", "logistic_image", "logistic_text", "logistic")
 """Linear models, which a practitioner would fit first."""
-LINEAR_WORK = 1_000_000
+LINEAR_WORK = 100_000
 """Most train rows times classes for which linear floors are added unasked: some seconds each."""
 MATCHING_FLOOR = "two_tower:contrastive=1"
 """What every comparison of matching shows besides."""
