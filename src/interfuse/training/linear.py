@@ -182,15 +182,20 @@ class _Logistic:
         self.model = LogisticRegression(max_iter=MOST_STEPS, warm_start=True)
 
     def fit(self, strength: float) -> _Map:
-        """Fit, beginning where the strength before ended."""
+        """Fit, beginning where the strength before ended; on one core.
+
+        Products with so few classes are too thin for two: their threads wait for each other, twenty times as long on
+        a busy machine.
+        """
         from sklearn.exceptions import ConvergenceWarning
+        from threadpoolctl import threadpool_limits
 
         weight = np.zeros((self.classes, self.inputs.shape[1]))
         bias = np.full(self.classes, -np.log(2 * len(self.labels)))
         if len(self.present) == 1:
             bias[self.present] = 0.0
             return _Map(weight, bias)
-        with warnings.catch_warnings():
+        with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # validation judges what the steps came to
             self.model.set_params(C=strength).fit(self.inputs, self.labels, self.weights)
         coefficients, intercepts = self.model.coef_, self.model.intercept_

@@ -12,7 +12,7 @@ FLOORS = "image_only,text_only,concat,concat:hidden=match"
 LINEAR_FLOORS = ("tfidf", "logistic_image", "logistic_text", "logistic")
 """Linear models, which a practitioner would fit first."""
 LINEAR_WORK = 100_000
-"""Most train rows times classes for which linear floors are added unasked: some seconds each."""
+"""Most train rows times classes for which linear floors are added unasked: half a minute together."""
 MATCHING_FLOOR = "two_tower:contrastive=1"
 """What every comparison of matching shows besides."""
 RIVAL = "merged_attention"
