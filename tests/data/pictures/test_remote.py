@@ -138,6 +138,13 @@ def test_a_server_without_an_end_is_given_up(monkeypatch, beginning):
         fetch(url, private=True)
 
 
+def test_a_handshake_without_an_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(web, "DEADLINE_S", 0.3)
+    record = b"\x16\x03\x03\x40\x00"  # of TLS, of 16,384 bytes
+    with dripping(record) as url, pytest.raises(DataError, match="took longer than 0 seconds"):
+        fetch(url.replace("http://", "https://"), private=True)
+
+
 def test_an_object_store_without_an_end_is_given_up(monkeypatch):
     fsspec = pytest.importorskip("fsspec")
     over = threading.Event()

@@ -79,6 +79,8 @@ def _ask(method: str, url: str, private: bool) -> Iterator[http.client.HTTPRespo
         over.daemon = True
         over.start()
         try:
+            if isinstance(line, ssl.SSLSocket):
+                line.do_handshake()
             connection = http.client.HTTPConnection(host, port)
             connection.sock = line
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -102,7 +104,10 @@ def _ask(method: str, url: str, private: bool) -> Iterator[http.client.HTTPRespo
 
 
 def _connect(host: str, port: int, secure: bool, private: bool) -> socket.socket:
-    """Connect to the very address that was looked at, so that a second answer of the name server changes nothing."""
+    """Connect to the very address that was looked at, so that a second answer of the name server changes nothing.
+
+    TLS has not begun then: its handshake is to be within the deadline too.
+    """
     addresses = list(dict.fromkeys(str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
     if not private:
         for address in addresses:
@@ -115,7 +120,9 @@ def _connect(host: str, port: int, secure: bool, private: bool) -> socket.socket
             if number == len(addresses) - 1:
                 raise
     line.settimeout(DEADLINE_S)
-    return ssl.create_default_context().wrap_socket(line, server_hostname=host) if secure else line
+    if not secure:
+        return line
+    return ssl.create_default_context().wrap_socket(line, server_hostname=host, do_handshake_on_connect=False)
 
 
 def _break(line: socket.socket) -> None:
